@@ -1,0 +1,1 @@
+"""Facts and commands: event schemas, the bus, the queues."""

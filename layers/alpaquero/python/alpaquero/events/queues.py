@@ -1,0 +1,60 @@
+"""Sends commands to SQS and walks a batch that SQS delivers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+_ENCODER = msgspec.json.Encoder(decimal_format="string")
+
+
+@lru_cache(maxsize=1)
+def _client() -> Any:
+    import boto3
+
+    return boto3.client("sqs")
+
+
+def send(queue_url: str, body: Any, *, delay_seconds: int = 0, client: Any = None) -> None:
+    """Puts `body` (a struct, dataclass or dict) on a standard queue as JSON."""
+    (client or _client()).send_message(
+        QueueUrl=queue_url, MessageBody=_ENCODER.encode(body).decode(), DelaySeconds=delay_seconds
+    )
+
+
+def send_in_order(queue_url: str, body: Any, *, group: str, deduplication_id: str, client: Any = None) -> None:
+    """Puts `body` on a FIFO queue; SQS drops a repeat of `deduplication_id` within five minutes."""
+    (client or _client()).send_message(
+        QueueUrl=queue_url,
+        MessageBody=_ENCODER.encode(body).decode(),
+        MessageGroupId=group,
+        MessageDeduplicationId=deduplication_id,
+    )
+
+
+def work_through(
+    event: Mapping[str, Any],
+    handle: Callable[[dict[str, Any]], None],
+    on_failure: Callable[[dict[str, Any], Exception], None],
+    *,
+    in_order: bool = False,
+) -> dict[str, Any]:
+    """Gives each record of an SQS batch to `handle` and answers the partial batch failure body.
+
+    A failed record goes back to its queue. With `in_order` (FIFO) everything behind the first
+    failure goes back too, so that order is kept.
+    """
+    failed: list[str] = []
+    for record in event["Records"]:
+        if failed and in_order:
+            failed.append(record["messageId"])
+            continue
+        try:
+            handle(record)
+        except Exception as error:  # noqa: BLE001 - the record, not the batch, has failed
+            on_failure(record, error)
+            failed.append(record["messageId"])
+    return {"batchItemFailures": [{"itemIdentifier": m} for m in failed]}

@@ -1,0 +1,217 @@
+"""The facts the services tell each other, one struct an event.
+
+The class name is EventBridge's `detail-type`, the struct its `detail`. Every event carries
+`schema` (version of its shape), `id` (the same for the same fact, so consumers may drop
+repeats), `correlation_id`, `causation_id` (what led to it) and `occurred_at` (market time for
+what the market did, wall time for what the system did, as each class says).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """What every event carries."""
+
+    id: str
+    occurred_at: datetime
+    correlation_id: str = ""
+    causation_id: str = ""
+    account: str = ""
+    schema: int = 1
+
+
+class RunPlanned(Event, frozen=True, kw_only=True):
+    """A closed bar is about to be judged (market time)."""
+
+    run_id: str
+    timeframe: str
+    bar_close: datetime
+    symbols: int
+    shards: int
+
+
+class RunConcluded(Event, frozen=True, kw_only=True):
+    """Every shard of a run has reported, or its deadline has passed (market time)."""
+
+    run_id: str
+    bar_close: datetime
+    raised: int
+    withheld: int
+    intents: int
+    missing_shards: int
+
+
+class SignalRaised(Event, frozen=True, kw_only=True):
+    """The rule's condition held on a closed bar (market time)."""
+
+    run_id: str
+    symbol: str
+    side: str
+    strategy: str
+    timeframe: str
+    bar_close: datetime
+    strength: int
+    reference_price: Decimal
+    reason: str
+    values: dict[str, float]
+
+
+class SignalWithheld(Event, frozen=True, kw_only=True):
+    """A symbol could not be judged, and why (market time)."""
+
+    run_id: str
+    symbol: str
+    strategy: str
+    timeframe: str
+    bar_close: datetime
+    code: str
+    message: str
+
+
+class TradeRejected(Event, frozen=True, kw_only=True):
+    """The risk rules, or the market's time, refused an intent (market time)."""
+
+    client_order_id: str
+    symbol: str
+    side: str
+    codes: list[str]
+    message: str
+
+
+class OrderUpdated(Event, frozen=True, kw_only=True):
+    """An order's state after a change; `version` rises with each (market time).
+
+    `status` submitted to the broker and everything after; `filled_quantity` is cumulative.
+    """
+
+    client_order_id: str
+    version: int
+    symbol: str
+    side: str
+    purpose: str
+    role: str | None
+    status: str
+    previous_status: str
+    quantity: Decimal | None
+    filled_quantity: Decimal
+    filled_average_price: Decimal | None
+    message: str = ""
+
+
+class OrderSubmitted(OrderUpdated, frozen=True, kw_only=True):
+    """The broker has taken an order."""
+
+
+class OrderFilled(Event, frozen=True, kw_only=True):
+    """One fill as the broker reported it; `fill_id` is the broker's activity id (market time)."""
+
+    fill_id: str
+    client_order_id: str
+    symbol: str
+    side: str
+    purpose: str
+    role: str | None
+    quantity: Decimal
+    price: Decimal
+    reason: str
+
+
+class PositionChanged(Event, frozen=True, kw_only=True):
+    """A position after a fill (market time)."""
+
+    symbol: str
+    quantity: Decimal
+    average_entry_price: Decimal
+    realised_pnl: Decimal
+    fills: int
+
+
+class EquityMarked(Event, frozen=True, kw_only=True):
+    """Equity and drawdown at a tick of the monitor (market time)."""
+
+    equity: Decimal
+    cash: Decimal
+    peak_equity: Decimal
+    drawdown_percent: Decimal
+
+
+class RiskLimitBreached(Event, frozen=True, kw_only=True):
+    """A limit is crossed, or a held position lacks its stop (market time)."""
+
+    code: str
+    message: str
+    symbol: str | None = None
+    limit: str = ""
+    used: str = ""
+
+
+class BooksDrifted(Event, frozen=True, kw_only=True):
+    """Our books and the broker's disagree after a sync (market time)."""
+
+    message: str
+    differences: dict[str, str]
+
+
+class TradingStateChanged(Event, frozen=True, kw_only=True):
+    """ACTIVE, REDUCING or HALTED, who changed it and why (wall time)."""
+
+    state: str
+    previous_state: str
+    author: str
+    reason: str
+
+
+class SettingsChanged(Event, frozen=True, kw_only=True):
+    """A new version of the trading settings (wall time)."""
+
+    version: int
+    author: str
+    reason: str
+
+
+class RunMissed(Event, frozen=True, kw_only=True):
+    """A bar closed and no run judged it in time (market time)."""
+
+    bar_close: datetime
+    message: str
+
+
+class ServiceDegraded(Event, frozen=True, kw_only=True):
+    """A service's probe failed (wall time)."""
+
+    service: str
+    message: str
+
+
+EVENTS: dict[str, type[Event]] = {
+    event.__name__: event
+    for event in (
+        RunPlanned, RunConcluded, SignalRaised, SignalWithheld, TradeRejected, OrderSubmitted,
+        OrderUpdated, OrderFilled, PositionChanged, EquityMarked, RiskLimitBreached, BooksDrifted,
+        TradingStateChanged, SettingsChanged, RunMissed, ServiceDegraded,
+    )
+}  # fmt: skip
+
+_ENCODER = msgspec.json.Encoder(decimal_format="string")
+
+
+def encode(event: Event) -> str:
+    """The event's `detail` as JSON text."""
+    return _ENCODER.encode(event).decode()
+
+
+def decode(name: str, detail: bytes | str | dict[str, object]) -> Event:
+    """The event named `name` from its `detail`.
+
+    Raises `KeyError` for a name we do not know and `msgspec.ValidationError` for a detail that
+    does not fit it.
+    """
+    kind = EVENTS[name]
+    if isinstance(detail, dict):
+        return msgspec.convert(detail, kind, strict=False)
+    return msgspec.json.decode(detail, type=kind, strict=False)

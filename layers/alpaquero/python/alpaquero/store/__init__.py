@@ -1,0 +1,1 @@
+"""The books and everything else kept in DynamoDB, one module a table, through pynamodb."""

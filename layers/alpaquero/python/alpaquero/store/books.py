@@ -1,0 +1,228 @@
+"""The Books table: orders, fills, the risk book, and the outbox, written together or not at all.
+
+`trading` writes it (execute and sync, `risk/monitor` the risk book); everyone may read it.
+A write that others should hear of carries its events in the same transaction as `OUTBOX#` items;
+`trading/publish` puts them on the bus and deletes them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.connection import Connection
+from pynamodb.exceptions import DoesNotExist, PutError, TransactWriteError
+from pynamodb.indexes import AllProjection, LocalSecondaryIndex
+from pynamodb.models import Model
+from pynamodb.transactions import TransactWrite
+
+from alpaquero.errors import Conflict
+from alpaquero.events.bus import EncodedEvent
+from alpaquero.orders.lifecycle import is_terminal
+from alpaquero.orders.order import Fill, Order
+from alpaquero.risk.book import RiskBook
+from alpaquero.store.tables import REGION, from_body, table_name, to_body
+
+ORDER, FILL, OUTBOX = "ORDER#", "FILL#", "OUTBOX#"
+RISKBOOK, BASELINE = "RISKBOOK", "BASELINE"
+
+
+class ByTime(LocalSecondaryIndex["BookItem"]):
+    """Orders of an account by the time they were written; only orders carry `listed_at`."""
+
+    class Meta:
+        index_name = "by_time"
+        projection = AllProjection()
+
+    pk = UnicodeAttribute(hash_key=True)
+    listed_at = UnicodeAttribute(range_key=True)
+
+
+class OpenOrders(LocalSecondaryIndex["BookItem"]):
+    """Orders that may still change; the attribute goes when the state is terminal."""
+
+    class Meta:
+        index_name = "open_orders"
+        projection = AllProjection()
+
+    pk = UnicodeAttribute(hash_key=True)
+    open_since = UnicodeAttribute(range_key=True)
+
+
+class BookItem(Model):
+    """One item of the Books table; `body` is the struct, the rest is what conditions and indexes need."""
+
+    class Meta:
+        table_name = table_name("BOOKS_TABLE")
+        region = REGION
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    body = UnicodeAttribute()
+    version = NumberAttribute(null=True)
+    listed_at = UnicodeAttribute(null=True)
+    open_since = UnicodeAttribute(null=True)
+    written_at = NumberAttribute(null=True)
+    by_time = ByTime()
+    open_orders = OpenOrders()
+
+
+class Baseline(msgspec.Struct, frozen=True, kw_only=True):
+    """What the account held when it was first seen: our books are this plus every fill since."""
+
+    account_number: str
+    cash: Decimal
+    positions: dict[str, Decimal]
+    last_fill_id: str | None
+    at: datetime
+
+
+class Books:
+    """The books of one account."""
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+
+    # reading
+
+    def _get(self, sk: str) -> BookItem | None:
+        try:
+            return BookItem.get(self.account, sk, consistent_read=True)
+        except DoesNotExist:
+            return None
+
+    def order(self, client_order_id: str) -> Order | None:
+        """The order with this client order id, or None."""
+        item = self._get(ORDER + client_order_id)
+        return from_body(item.body, Order) if item else None
+
+    def open_orders(self) -> list[Order]:
+        """Every order that may still change, oldest first."""
+        found = BookItem.open_orders.query(self.account, consistent_read=True)
+        return [from_body(item.body, Order) for item in found]
+
+    def orders(self) -> list[Order]:
+        """Every order, oldest first."""
+        return [from_body(item.body, Order) for item in BookItem.by_time.query(self.account, consistent_read=True)]
+
+    def newest_orders(
+        self, limit: int, start: dict[str, Any] | None = None
+    ) -> tuple[list[Order], dict[str, Any] | None]:
+        """A page of orders, newest first, and the key the next page starts at."""
+        found = BookItem.by_time.query(
+            self.account, limit=limit, scan_index_forward=False, last_evaluated_key=start
+        )
+        orders = [from_body(item.body, Order) for item in found]
+        return orders, found.last_evaluated_key
+
+    def fills(self) -> list[Fill]:
+        """Every fill, in the order of the broker's activity ids."""
+        found = BookItem.query(self.account, BookItem.sk.startswith(FILL), consistent_read=True)
+        return [from_body(item.body, Fill) for item in found]
+
+    def newest_fill_id(self) -> str | None:
+        """The newest broker activity id we hold."""
+        found = BookItem.query(
+            self.account, BookItem.sk.startswith(FILL), limit=1, scan_index_forward=False, consistent_read=True
+        )
+        return next((item.sk.removeprefix(FILL) for item in found), None)
+
+    def risk_book(self) -> RiskBook | None:
+        """The risk book, or None before the first sync."""
+        item = self._get(RISKBOOK)
+        return from_body(item.body, RiskBook) if item else None
+
+    def baseline(self) -> Baseline | None:
+        """What the account held when first seen, or None before the first sync."""
+        item = self._get(BASELINE)
+        return from_body(item.body, Baseline) if item else None
+
+    # writing
+
+    def open_with(self, baseline: Baseline) -> Baseline:
+        """Records what the account held when first seen; the first record stays for good."""
+        item = BookItem(self.account, BASELINE, body=to_body(baseline))
+        try:
+            item.save(condition=BookItem.pk.does_not_exist())
+        except PutError as error:
+            if error.cause_response_code != "ConditionalCheckFailedException":
+                raise
+            kept = self.baseline()
+            assert kept is not None
+            return kept
+        return baseline
+
+    def commit(
+        self,
+        *,
+        new_orders: Sequence[Order] = (),
+        changed_orders: Sequence[Order] = (),
+        new_fills: Sequence[Fill] = (),
+        risk_book: RiskBook | None = None,
+        events: Iterable[EncodedEvent] = (),
+    ) -> None:
+        """Writes all of it in one transaction.
+
+        A new order must not exist yet, a changed one must still have the version before its own,
+        a new fill must not exist, and so the risk book. Raises `Conflict` when any does not hold;
+        then nothing was written: read again and decide again.
+        """
+        try:
+            with TransactWrite(connection=Connection(region=REGION)) as transaction:
+                for order in new_orders:
+                    transaction.save(self._order_item(order), condition=BookItem.pk.does_not_exist())
+                for order in changed_orders:
+                    transaction.save(
+                        self._order_item(order), condition=BookItem.version == order.version - 1
+                    )
+                for fill in new_fills:
+                    item = BookItem(self.account, FILL + fill.id, body=to_body(fill))
+                    transaction.save(item, condition=BookItem.pk.does_not_exist())
+                if risk_book is not None:
+                    item = BookItem(self.account, RISKBOOK, body=to_body(risk_book), version=risk_book.version)
+                    first = risk_book.version == 1
+                    condition = BookItem.pk.does_not_exist() if first else BookItem.version == risk_book.version - 1
+                    transaction.save(item, condition=condition)
+                for event in events:
+                    transaction.save(self._outbox_item(event))
+        except TransactWriteError as error:
+            reasons = [r.code for r in error.cancellation_reasons if r and r.code != "None"]
+            if error.cause_response_code == "TransactionCanceledException" and set(reasons) <= {
+                "ConditionalCheckFailed",
+                "TransactionConflict",
+            }:
+                raise Conflict("someone wrote to the books first; read them again and decide again") from error
+            raise
+
+    def _order_item(self, order: Order) -> BookItem:
+        listed_at = f"{order.created_at.isoformat()}#{order.client_order_id}"
+        return BookItem(
+            self.account,
+            ORDER + order.client_order_id,
+            body=to_body(order),
+            version=order.version,
+            listed_at=listed_at,
+            open_since=None if is_terminal(order.status) else listed_at,
+        )
+
+    def _outbox_item(self, event: EncodedEvent) -> BookItem:
+        return BookItem(self.account, OUTBOX + event.id, body=to_body(event), written_at=time.time())
+
+    # the outbox
+
+    def outbox(self, *, older_than_seconds: float = 0) -> list[EncodedEvent]:
+        """Events that have not reached the bus, in the order of their ids."""
+        latest = time.time() - older_than_seconds
+        found = BookItem.query(self.account, BookItem.sk.startswith(OUTBOX), consistent_read=True)
+        return [from_body(i.body, EncodedEvent) for i in found if (i.written_at or 0) <= latest]
+
+    def published(self, event_ids: Iterable[str]) -> None:
+        """Deletes events that have reached the bus."""
+        with BookItem.batch_write() as batch:
+            for event_id in event_ids:
+                batch.delete(BookItem(self.account, OUTBOX + event_id))

@@ -1,0 +1,43 @@
+"""What all tables share: where a table's name comes from, and how a struct becomes an item's body."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, TypeVar
+
+import msgspec
+
+from alpaquero.errors import ConfigurationError
+
+T = TypeVar("T")
+
+_ENCODER = msgspec.json.Encoder(decimal_format="string", order="sorted")
+
+REGION = os.environ.get("AWS_REGION", os.environ.get("AWS_DEFAULT_REGION", "us-east-1"))
+
+
+def table_name(variable: str) -> str:
+    """The table a function was given in its environment, such as `BOOKS_TABLE`.
+
+    Raises `ConfigurationError` when the template does not give it to this function.
+    """
+    name = os.environ.get(variable)
+    if not name:
+        raise ConfigurationError(
+            f"{variable} is not set; add it to the function's environment in template.yaml, "
+            "with the policy that lets it use the table"
+        )
+    return name
+
+
+def to_body(value: Any) -> str:
+    """`value` (struct or dataclass) as the JSON text an item keeps; same value, same bytes."""
+    return _ENCODER.encode(value).decode()
+
+
+def from_body(text: str, kind: type[T]) -> T:
+    """The `kind` an item's body holds.
+
+    Raises `msgspec.ValidationError` when the stored text does not fit the type.
+    """
+    return msgspec.json.decode(text, type=kind, strict=False)

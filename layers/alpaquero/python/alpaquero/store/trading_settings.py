@@ -1,0 +1,97 @@
+"""The trading settings, versioned with author and reason; read by every run, written by configuration."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.connection import Connection
+from pynamodb.exceptions import DoesNotExist, TransactWriteError
+from pynamodb.models import Model
+from pynamodb.transactions import TransactWrite
+
+from alpaquero.errors import Conflict
+from alpaquero.risk.limits import RiskLimits
+from alpaquero.store.tables import REGION, from_body, table_name, to_body
+from alpaquero.strategy.stochrsi_ema import StrategyParameters
+
+
+class TradingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything a person may set about trading; every number carries its unit in its name.
+
+    An empty watchlist trades nothing. `bar_settle_minutes` is how long after the close a bar is
+    taken for final; `shard_size_symbols` how many symbols one evaluation judges;
+    `run_deadline_seconds` (wall time) how long a run waits for its shards.
+    """
+
+    watchlist: tuple[str, ...] = ()
+    strategy: StrategyParameters = StrategyParameters()
+    risk: RiskLimits = RiskLimits()
+    bar_settle_minutes: int = 15
+    shard_size_symbols: int = 50
+    run_deadline_seconds: int = 60
+
+
+class SettingsVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of the settings; version 0 is what the code comes with."""
+
+    version: int
+    author: str
+    reason: str
+    changed_at: datetime
+    settings: TradingSettings
+
+
+DEFAULTS = SettingsVersion(
+    version=0,
+    author="alpaquero",
+    reason="the defaults the code comes with",
+    changed_at=datetime(2026, 11, 22, tzinfo=UTC),
+    settings=TradingSettings(),
+)
+
+
+class SettingsItem(Model):
+    """`SETTINGS` / `CURRENT` and one `VERSION#<n>` for each version ever saved."""
+
+    class Meta:
+        table_name = table_name("SETTINGS_TABLE")
+        region = REGION
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    body = UnicodeAttribute()
+    version = NumberAttribute()
+
+
+def current() -> SettingsVersion:
+    """The settings in force; the defaults until someone saves any."""
+    try:
+        return from_body(SettingsItem.get("SETTINGS", "CURRENT", consistent_read=True).body, SettingsVersion)
+    except DoesNotExist:
+        return DEFAULTS
+
+
+def save(settings: TradingSettings, *, author: str, reason: str, after_version: int, now: datetime) -> SettingsVersion:
+    """Saves `settings` as the version after `after_version`, kept for good.
+
+    Raises `Conflict` when someone saved in between: read the new version and decide again.
+    """
+    new = SettingsVersion(
+        version=after_version + 1, author=author, reason=reason, changed_at=now, settings=settings
+    )
+    condition = (
+        SettingsItem.pk.does_not_exist() if after_version == 0 else SettingsItem.version == after_version
+    )
+    body = to_body(new)
+    try:
+        with TransactWrite(connection=Connection(region=REGION)) as transaction:
+            transaction.save(SettingsItem("SETTINGS", "CURRENT", body=body, version=new.version), condition=condition)
+            kept = SettingsItem("SETTINGS", f"VERSION#{new.version:08d}", body=body, version=new.version)
+            transaction.save(kept, condition=SettingsItem.pk.does_not_exist())
+    except TransactWriteError as error:
+        if error.cause_response_code == "TransactionCanceledException":
+            raise Conflict(f"settings version {new.version} exists already; read it and try again") from error
+        raise
+    return new

@@ -1,0 +1,315 @@
+"""The JSON bodies of both APIs, as the handlers encode them and the dashboard reads them.
+
+Money, prices and quantities are decimal strings, times are ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """One page of a list; `next` is an opaque cursor, null on the last page."""
+
+    items: list[T]
+    next: str | None = None
+
+
+class SignInRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    username: str
+    password: str
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A signed-in session; the refresh token travels only in an HttpOnly cookie."""
+
+    access_token: str
+    expires_in_seconds: int
+    username: str
+    roles: list[str]
+
+
+class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """A one-time ticket for the socket, valid 30 seconds."""
+
+    ticket: str
+    expires_in_seconds: int
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """The account as our books have it, with the broker's own figures beside it."""
+
+    account: str
+    environment: str
+    trading_state: str
+    cash: Decimal
+    equity: Decimal
+    buying_power: Decimal
+    position_value: Decimal
+    broker_cash: Decimal
+    broker_equity: Decimal
+    as_of: datetime
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    symbol: str
+    quantity: Decimal
+    average_entry_price: Decimal
+    current_price: Decimal
+    market_value: Decimal
+    cost_basis: Decimal
+    unrealised_pnl: Decimal
+    unrealised_pnl_percent: Decimal
+    stop_price: Decimal | None = None
+    target_price: Decimal | None = None
+    opened_at: datetime | None = None
+
+
+class PortfolioSummary(msgspec.Struct, frozen=True, kw_only=True):
+    value: Decimal
+    cash: Decimal
+    buying_power: Decimal
+    position_value: Decimal
+    exposure_percent: Decimal
+    exposure_by_symbol: dict[str, Decimal]
+    unrealised_pnl: Decimal
+    realised_pnl: Decimal
+    as_of: datetime
+
+
+class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A person's order. `Idempotency-Key` is a header."""
+
+    symbol: str
+    side: str
+    quantity: Decimal
+    order_type: str = "market"
+    limit_price: Decimal | None = None
+    time_in_force: str = "day"
+
+
+class OrderAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The order is queued for the risk check; follow it by its client order id."""
+
+    client_order_id: str
+    status: str = "queued"
+
+
+class RuleOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    code: str
+    passed: bool
+    message: str
+
+
+class OrderStep(msgspec.Struct, frozen=True, kw_only=True):
+    at: datetime
+    status: str
+    why: str
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    client_order_id: str
+    broker_order_id: str | None
+    parent: str | None
+    role: str | None
+    origin: str
+    purpose: str
+    symbol: str
+    side: str
+    order_type: str
+    order_class: str
+    time_in_force: str
+    quantity: Decimal | None
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    stop_loss_price: Decimal | None
+    take_profit_price: Decimal | None
+    status: str
+    filled_quantity: Decimal
+    filled_average_price: Decimal | None
+    reason: str
+    created_at: datetime
+    updated_at: datetime
+    verdict: list[RuleOutcome]
+    history: list[OrderStep]
+
+
+class Signal(msgspec.Struct, frozen=True, kw_only=True):
+    """A signal raised, or withheld with its reason (`outcome` is raised or withheld)."""
+
+    symbol: str
+    outcome: str
+    side: str | None
+    strategy: str
+    timeframe: str
+    bar_close: datetime
+    strength: int | None
+    reference_price: Decimal | None
+    reason: str
+    values: dict[str, float]
+    run_id: str
+
+
+class Indicators(msgspec.Struct, frozen=True, kw_only=True):
+    """The rule's indicators on the closed, split-adjusted bars, oldest first; null where undefined."""
+
+    symbol: str
+    timeframe: str
+    adjustment: str
+    times: list[datetime]
+    series: dict[str, list[float | None]]
+
+
+class Bar(msgspec.Struct, frozen=True, kw_only=True):
+    time: datetime
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+class Marker(msgspec.Struct, frozen=True, kw_only=True):
+    """Something the bot did on the chart: `kind` is signal or fill."""
+
+    kind: str
+    time: datetime
+    side: str
+    price: Decimal | None
+    quantity: Decimal | None
+    text: str
+
+
+class Chart(msgspec.Struct, frozen=True, kw_only=True):
+    """Bars oldest first; `forming` tells that the last bar has not closed."""
+
+    symbol: str
+    timeframe: str
+    adjustment: str
+    feed: str
+    synthetic: bool
+    bars: list[Bar]
+    forming: bool
+    markers: list[Marker]
+    as_of: datetime
+
+
+class Quote(msgspec.Struct, frozen=True, kw_only=True):
+    symbol: str
+    bid: Decimal
+    ask: Decimal
+    last: Decimal
+    at: datetime
+
+
+class MarketStatus(msgspec.Struct, frozen=True, kw_only=True):
+    is_open: bool
+    now: datetime
+    next_open: datetime
+    next_close: datetime
+
+
+class AnalyticsSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """Ratios are null until there is something to divide by."""
+
+    trades: int
+    wins: int
+    losses: int
+    win_rate_percent: Decimal | None
+    profit_factor: Decimal | None
+    realised_pnl: Decimal
+    average_win: Decimal | None
+    average_loss: Decimal | None
+    total_return_percent: Decimal | None
+    max_drawdown_percent: Decimal
+    since: datetime | None
+    as_of: datetime | None
+
+
+class Trade(msgspec.Struct, frozen=True, kw_only=True):
+    symbol: str
+    quantity: Decimal
+    opened_at: datetime
+    closed_at: datetime
+    entry_price: Decimal
+    exit_price: Decimal
+    pnl: Decimal
+    pnl_percent: Decimal
+
+
+class EquityMark(msgspec.Struct, frozen=True, kw_only=True):
+    at: datetime
+    equity: Decimal
+    cash: Decimal
+    drawdown_percent: Decimal
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
+    """The trading settings in force, their version, and the environment (secrets by name only)."""
+
+    version: int
+    author: str
+    reason: str
+    changed_at: datetime
+    settings: dict[str, Any]
+    environment: dict[str, str]
+
+
+class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Each limit with how much of it is used, in the unit its name carries."""
+
+    trading_state: str
+    limits: dict[str, Decimal]
+    used: dict[str, Decimal]
+    as_of: datetime
+
+
+class CacheStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    series: int
+    chunks: int
+    bars: int
+    stored_bytes: int
+    newest: date | None
+
+
+class NotificationSettings(msgspec.Struct, frozen=True, kw_only=True):
+    channels: dict[str, str]
+    events: list[str]
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """`status` is ok or degraded; the open route answers nothing else."""
+
+    status: str
+    service: str | None = None
+    version: str | None = None
+    dependencies: dict[str, str] | None = None
+    last_work_at: datetime | None = None
+
+
+class ServiceHealth(msgspec.Struct, frozen=True, kw_only=True):
+    service: str
+    status: str
+    message: str
+    checked_at: datetime
+    latency_ms: float
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts since the stack began and depths now."""
+
+    runs: int
+    orders: int
+    fills: int
+    unknown_orders: int
+    outbox_depth: int
+    queue_depths: dict[str, int]
+    dead_letters: int
+    last_run_at: datetime | None
+    last_sync_at: datetime | None

@@ -1,0 +1,1 @@
+"""The laptop cloud: the engine, its port mappings, the paper exchange and the command line."""
