@@ -1,0 +1,1 @@
+"""The broker and its market data: protocols, and the adapter over alpaca-py."""

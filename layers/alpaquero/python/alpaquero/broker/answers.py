@@ -1,0 +1,188 @@
+"""Turns the broker's JSON into our values; used by the adapters beside it.
+
+alpaca-py runs with `raw_data`, so its pydantic models never see an answer: they read decimals as
+floats in places, refuse order statuses they do not know, and cost ten times the JSON parse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from alpaquero.broker.protocol import (
+    BrokerAccount,
+    BrokerClock,
+    BrokerFill,
+    BrokerOrder,
+    BrokerPosition,
+    BrokerQuote,
+    BrokerTrade,
+)
+from alpaquero.errors import BrokerUnclear
+from alpaquero.prices.bars import Bar
+from alpaquero.prices.sessions import NEW_YORK, Session
+
+Row = dict[str, Any]
+T = TypeVar("T")
+
+
+def understood(read: Callable[[Any], T], answer: Any) -> T:
+    """`read(answer)`; an answer of another shape is unclear, whatever it says.
+
+    Raises `BrokerUnclear`.
+    """
+    try:
+        return read(answer)
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise BrokerUnclear(
+            f"the broker's answer is not {read.__name__.replace('_', ' ')}: {type(error).__name__} {error}"
+        ) from error
+
+
+def every(read: Callable[[Any], T]) -> Callable[[Any], list[T]]:
+    """A reader of a list of what `read` reads."""
+
+    def read_list(rows: Any) -> list[T]:
+        if not isinstance(rows, list):
+            raise TypeError(f"a list was expected, not {type(rows).__name__}")
+        return [read(row) for row in rows]
+
+    read_list.__name__ = f"a_list_of_{read.__name__}"
+    return read_list
+
+
+def an_account(row: Row) -> BrokerAccount:
+    return BrokerAccount(
+        account_number=_text(row, "account_number"),
+        cash=_decimal(row["cash"]),
+        equity=_decimal(row["equity"]),
+        buying_power=_decimal(row["buying_power"]),
+        multiplier=_decimal(row["multiplier"]),
+        status=_text(row, "status"),
+        trading_blocked=any(
+            row.get(flag, False) for flag in ("trading_blocked", "account_blocked", "trade_suspended_by_user")
+        ),
+    )
+
+
+def a_clock(row: Row) -> BrokerClock:
+    if not isinstance(row["is_open"], bool):
+        raise TypeError("is_open must be true or false")
+    return BrokerClock(
+        now=_moment(row["timestamp"]),
+        is_open=row["is_open"],
+        next_open=_moment(row["next_open"]),
+        next_close=_moment(row["next_close"]),
+    )
+
+
+def a_session(row: Row) -> Session:
+    """A calendar row; its times are New York's, such as `09:30`."""
+    day = date.fromisoformat(row["date"])
+    edges = [
+        datetime.combine(day, time.fromisoformat(row[edge]), tzinfo=NEW_YORK).astimezone(UTC)
+        for edge in ("open", "close")
+    ]
+    return Session(day, *edges)
+
+
+def a_position(row: Row) -> BrokerPosition:
+    quantity = _decimal(row["qty"])
+    available = row.get("qty_available")
+    price = row["current_price"] if row["current_price"] is not None else row["lastday_price"]
+    return BrokerPosition(
+        symbol=_text(row, "symbol"),
+        quantity=quantity,
+        available=quantity if available is None else _decimal(available),
+        average_entry_price=_decimal(row["avg_entry_price"]),
+        market_value=quantity * _decimal(price)
+        if row["market_value"] is None
+        else _decimal(row["market_value"]),
+        current_price=_decimal(price),
+    )
+
+
+def an_order(row: Row) -> BrokerOrder:
+    submitted_at = _moment(row.get("submitted_at") or row["created_at"])
+    return BrokerOrder(
+        id=_text(row, "id"),
+        client_order_id=_text(row, "client_order_id"),
+        symbol=_text(row, "symbol"),
+        side=_text(row, "side"),
+        order_type=str(row.get("type") or row["order_type"]),
+        order_class="" if row.get("order_class") in (None, "simple") else str(row["order_class"]),
+        time_in_force=_text(row, "time_in_force"),
+        quantity=_decimal_or_none(row["qty"]),
+        notional=_decimal_or_none(row.get("notional")),
+        limit_price=_decimal_or_none(row.get("limit_price")),
+        stop_price=_decimal_or_none(row.get("stop_price")),
+        status=_text(row, "status"),
+        filled_quantity=_decimal(row["filled_qty"]),
+        filled_average_price=_decimal_or_none(row.get("filled_avg_price")),
+        submitted_at=submitted_at,
+        updated_at=_moment(row["updated_at"]) if row.get("updated_at") else submitted_at,
+        replaced_by=row.get("replaced_by") or None,
+        legs=tuple(an_order(leg) for leg in row.get("legs") or ()),
+    )
+
+
+def a_fill(row: Row) -> BrokerFill:
+    return BrokerFill(
+        id=_text(row, "id"),
+        order_id=_text(row, "order_id"),
+        symbol=_text(row, "symbol"),
+        side=_text(row, "side"),
+        quantity=_decimal(row["qty"]),
+        price=_decimal(row["price"]),
+        at=_moment(row["transaction_time"]),
+    )
+
+
+def a_bar(row: Row) -> Bar:
+    return Bar(
+        _moment(row["t"]),
+        float(row["o"]),
+        float(row["h"]),
+        float(row["l"]),
+        float(row["c"]),
+        float(row["v"]),
+    )
+
+
+def a_quote(symbol: str, row: Row) -> BrokerQuote:
+    return BrokerQuote(symbol, _decimal(row["bp"]), _decimal(row["ap"]), _moment(row["t"]))
+
+
+def a_trade(symbol: str, row: Row) -> BrokerTrade:
+    return BrokerTrade(symbol, _decimal(row["p"]), _moment(row["t"]))
+
+
+def _text(row: Row, name: str) -> str:
+    value = row[name]
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{name} must be a text")
+    return value
+
+
+def _decimal(value: Any) -> Decimal:
+    """A decimal text, or a JSON number by its shortest text; never NaN or infinite."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise TypeError(f"a number was expected, not {type(value).__name__}")
+    number = Decimal(str(value))
+    if not number.is_finite():
+        raise ValueError("a finite number was expected")
+    return number
+
+
+def _decimal_or_none(value: Any) -> Decimal | None:
+    return None if value is None else _decimal(value)
+
+
+def _moment(text: str) -> datetime:
+    """An RFC 3339 time in UTC; digits below a microsecond are cut."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"the time {text!r} has no offset")
+    return at.astimezone(UTC)

@@ -1,0 +1,109 @@
+"""Alpaca's prices over alpaca-py's StockHistoricalDataClient, for signals, charts and the monitor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from alpaquero.broker import answers
+from alpaquero.broker.answers import understood
+from alpaquero.broker.deferred_pandas import deferred_pandas
+from alpaquero.broker.keys import read_keys
+from alpaquero.broker.protocol import Adjustment, BrokerQuote, BrokerTrade
+from alpaquero.broker.transport import BrokerTransport
+from alpaquero.errors import BrokerUnclear
+from alpaquero.prices.bars import Bar
+
+BARS_A_PAGE = 10_000  # across all symbols of a request
+SYMBOLS_A_REQUEST = 200  # keeps the address well under 2 KB
+
+T = TypeVar("T")
+
+
+class MarketDataAccess(Protocol):
+    """The settings a connection needs; `alpaquero.settings.MarketDataSettings` has them."""
+
+    @property
+    def alpaca_data_url(self) -> str: ...
+    @property
+    def data_secret(self) -> str: ...
+
+
+def connect_market_data(settings: MarketDataAccess) -> AlpacaMarketData:
+    """The data API. Raises `ConfigurationError` without keys."""
+    keys = read_keys(settings.data_secret)
+    with deferred_pandas():
+        from alpaca.data.historical.stock import StockHistoricalDataClient
+    url = settings.alpaca_data_url.rstrip("/")
+    client = StockHistoricalDataClient(keys.key_id, keys.secret_key, raw_data=True, url_override=url)
+    return AlpacaMarketData(BrokerTransport(client))
+
+
+class AlpacaMarketData:
+    """`MarketDataReader` over Alpaca's data API, on the best feed the keys' plan allows."""
+
+    def __init__(self, transport: BrokerTransport) -> None:
+        self._transport = transport
+
+    def daily_bars(
+        self, symbols: Sequence[str], start: datetime, end: datetime, adjustment: Adjustment = "split"
+    ) -> dict[str, list[Bar]]:
+        bars: dict[str, list[Bar]] = {}
+        for chunk in _chunks(symbols):
+            parameters = {
+                "symbols": ",".join(chunk),
+                "timeframe": "1Day",
+                "start": start.isoformat(),
+                "end": end.isoformat(),
+                "adjustment": adjustment,
+                "limit": str(BARS_A_PAGE),
+                "sort": "asc",
+            }
+            for page in self._pages("/stocks/bars", parameters):
+                for symbol, rows in page.items():
+                    bars.setdefault(symbol, []).extend(rows)
+        return bars
+
+    def latest_bars(self, symbols: Sequence[str]) -> dict[str, Bar]:
+        return self._latest("bars", symbols, lambda _, row: answers.a_bar(row))
+
+    def latest_quotes(self, symbols: Sequence[str]) -> dict[str, BrokerQuote]:
+        return self._latest("quotes", symbols, answers.a_quote)
+
+    def latest_trades(self, symbols: Sequence[str]) -> dict[str, BrokerTrade]:
+        return self._latest("trades", symbols, answers.a_trade)
+
+    def _pages(self, path: str, parameters: dict[str, str]) -> Iterator[dict[str, list[Bar]]]:
+        token: str | None = None
+        while True:
+            page = {**parameters, "page_token": token} if token else parameters
+            answer = self._transport.read(path, page)
+            yield understood(_bars_of_symbols, answer)
+            following = answer.get("next_page_token")
+            if not following:
+                return
+            if following == token:
+                raise BrokerUnclear("the broker's bars do not advance past one page")
+            token = following
+
+    def _latest(
+        self, kind: str, symbols: Sequence[str], read: Callable[[str, dict[str, Any]], T]
+    ) -> dict[str, T]:
+        def latest_values(answer: Any) -> dict[str, T]:
+            return {symbol: read(symbol, row) for symbol, row in (answer[kind] or {}).items()}
+
+        found: dict[str, T] = {}
+        for chunk in _chunks(symbols):
+            answer = self._transport.read(f"/stocks/{kind}/latest", {"symbols": ",".join(chunk)})
+            found.update(understood(latest_values, answer))
+        return found
+
+
+def _bars_of_symbols(answer: Any) -> dict[str, list[Bar]]:
+    return {symbol: [answers.a_bar(row) for row in rows] for symbol, rows in (answer["bars"] or {}).items()}
+
+
+def _chunks(symbols: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(symbols), SYMBOLS_A_REQUEST):
+        yield symbols[start : start + SYMBOLS_A_REQUEST]

@@ -1,0 +1,109 @@
+"""Reads a function's environment into one validated model; called once, when a handler is loaded.
+
+A handler states what it needs as a struct, field names being the variables in lower case, and
+`load` either fills it or names everything that is missing or wrong at once:
+
+>>> class Settings(FunctionSettings):
+...     books_table: Text
+>>> load(Settings, {"ACCOUNT": "paper", "ENVIRONMENT": "local", "BOOKS_TABLE": "books"}).books_table
+'books'
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from alpaquero.errors import ConfigurationError
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/\s]+")]
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_LIVE_HOST = "api.alpaca.markets"
+
+
+class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What every function has: the books' label and where it runs."""
+
+    account: Text = "paper"
+    environment: Literal["local", "paper", "live"]
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class TradingSettings(FunctionSettings, frozen=True, kw_only=True):
+    """What a function needs to reach the trading API; `trading_secret` names the keys' secret."""
+
+    alpaca_trading_url: Url
+    trading_secret: Text
+
+    def __post_init__(self) -> None:
+        _refuse_wrong_host("ALPACA_TRADING_URL", self.alpaca_trading_url, self.environment)
+
+
+class MarketDataSettings(FunctionSettings, frozen=True, kw_only=True):
+    """What a function needs to reach the data API; `data_secret` names the keys' secret."""
+
+    alpaca_data_url: Url
+    data_secret: Text
+
+    def __post_init__(self) -> None:
+        _refuse_wrong_host("ALPACA_DATA_URL", self.alpaca_data_url, self.environment)
+
+
+class BrokerSettings(TradingSettings, frozen=True, kw_only=True):
+    """What a function needs that trades and reads prices."""
+
+    alpaca_data_url: Url
+    data_secret: Text
+
+    def __post_init__(self) -> None:
+        _refuse_wrong_host("ALPACA_TRADING_URL", self.alpaca_trading_url, self.environment)
+        _refuse_wrong_host("ALPACA_DATA_URL", self.alpaca_data_url, self.environment)
+
+
+Model = TypeVar("Model", bound=FunctionSettings)
+
+
+def load(model: type[Model], environment: Mapping[str, str] | None = None) -> Model:
+    """`model` filled from the environment; an empty variable counts as missing.
+
+    Raises `ConfigurationError` that lists every missing or invalid variable, never a value of one.
+    """
+    variables = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    wrong: list[str] = []
+    for field in msgspec.structs.fields(model):
+        variable = field.name.upper()
+        text = variables.get(variable)
+        if not text:
+            if field.required:
+                wrong.append(f"{variable} is missing")
+            continue
+        try:
+            values[field.name] = msgspec.convert(text, field.type, strict=False)
+        except msgspec.ValidationError as error:
+            wrong.append(f"{variable} is invalid: {error}")
+    if not wrong:
+        try:
+            return model(**values)
+        except ValueError as error:
+            wrong.append(str(error))
+    raise ConfigurationError(
+        f"{'; '.join(wrong)}. Set them in the function's environment in template.yaml and deploy again."
+    )
+
+
+def _refuse_wrong_host(variable: str, url: str, environment: str) -> None:
+    """Keeps paper keys off the live host, and keys off the open wire."""
+    parts = urlsplit(url)
+    if parts.path.strip("/") or parts.query:
+        raise ValueError(f"{variable} is invalid: give the host alone, without a path such as /v2")
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise ValueError(f"{variable} is invalid: http would send keys in the clear, use https")
+    if parts.hostname == _LIVE_HOST and environment != "live":
+        raise ValueError(f"{variable} is the live host but ENVIRONMENT is {environment}")
