@@ -1,0 +1,117 @@
+"""An exit as persisted steps: cancel what holds the shares, confirm, sell, and if that fails put
+the stop back.
+
+`trading/execute` takes the first step and `trading/sync` the next ones: each reads the broker
+again, asks `next_action`, stores the step it names, then acts. A crash in between repeats a step,
+and each is harmless to repeat: cancelling a cancelled order is accepted, a sale and a stop keep
+their ids.
+
+    CANCEL_LEGS -> CONFIRM -> SELL -> DONE
+                                \\-> FAILED -> PROTECT -> DONE
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+
+from alpaquero.orders.lifecycle import OrderStatus, Phase, phase_of
+from alpaquero.orders.order import ExitStep
+
+__all__ = ["ACTIONS", "ExitAction", "ExitDecision", "ExitStep", "Situation", "next_action", "situation_of"]
+
+
+class ExitAction(StrEnum):
+    """What to do now."""
+
+    CANCEL_LEGS = "cancel_legs"  # cancel every open order of the symbol except the exit's own
+    SELL = "sell"  # send the exit's own order, for the quantity just read at most
+    RESOLVE = "resolve"  # look the exit's own order up by its client order id
+    PROTECT = "protect"  # place a gtc stop for the quantity just read
+    WAIT = "wait"  # read again later
+    FINISH = "finish"  # over: cancel the exit's order in our books if it was never sent
+
+
+class Situation(StrEnum):
+    """What the broker's state means for an exit."""
+
+    BLOCKED = "not sold yet, other orders of the symbol are open"
+    CLEAR = "not sold yet, shares are held and nothing else is open"
+    FLAT = "not sold yet, and nothing is held any more"
+    UNCLEAR = "the sale was sent, its outcome is not known"
+    SELLING = "the sale is with the broker"
+    UNSOLD = "the sale ended unfilled, shares are left without another order"
+    PROTECTED = "the sale ended unfilled, shares are left and another order holds them"
+    SOLD = "the sale is filled, or nothing is held any more"
+
+
+@dataclass(frozen=True, slots=True)
+class ExitDecision:
+    """What to do now, and the step to store before doing it."""
+
+    action: ExitAction
+    step: ExitStep
+
+
+_FINISH = ExitDecision(ExitAction.FINISH, ExitStep.DONE)
+
+# What a situation asks for while the sale may still succeed ...
+_SELLING = {
+    Situation.BLOCKED: ExitDecision(ExitAction.CANCEL_LEGS, ExitStep.CONFIRM),
+    Situation.CLEAR: ExitDecision(ExitAction.SELL, ExitStep.SELL),
+    Situation.FLAT: _FINISH,
+    Situation.UNCLEAR: ExitDecision(ExitAction.RESOLVE, ExitStep.SELL),
+    Situation.SELLING: ExitDecision(ExitAction.WAIT, ExitStep.SELL),
+    # The stop is sized by the next reading: positions may lag the end of an order.
+    Situation.UNSOLD: ExitDecision(ExitAction.WAIT, ExitStep.FAILED),
+    Situation.PROTECTED: _FINISH,
+    Situation.SOLD: _FINISH,
+}
+# ... and once it has failed: no second sale, only the stop.
+_PROTECTING = _SELLING | {Situation.UNSOLD: ExitDecision(ExitAction.PROTECT, ExitStep.PROTECT)}
+
+ACTIONS = MappingProxyType(
+    {
+        ExitStep.CANCEL_LEGS: _SELLING,
+        ExitStep.CONFIRM: _SELLING,
+        ExitStep.SELL: _SELLING,
+        ExitStep.FAILED: _PROTECTING,
+        ExitStep.PROTECT: _PROTECTING,
+        ExitStep.DONE: dict.fromkeys(Situation, _FINISH),
+    }
+)
+
+
+def situation_of(*, legs_open: int, position_quantity: Decimal, sale_status: str) -> Situation:
+    """What the broker's state means for an exit; see `next_action` for the arguments."""
+    match phase_of(sale_status):
+        case Phase.UNCLEAR:
+            return Situation.UNCLEAR
+        case Phase.LIVE:
+            return Situation.SELLING
+        case Phase.UNSENT:
+            if legs_open:
+                return Situation.BLOCKED
+            return Situation.CLEAR if position_quantity else Situation.FLAT
+        case Phase.ENDED:
+            # A filled sale is over whatever the position says: a lagging one must not be sold again.
+            if sale_status == OrderStatus.FILLED or not position_quantity:
+                return Situation.SOLD
+            return Situation.PROTECTED if legs_open else Situation.UNSOLD
+
+
+def next_action(
+    step: ExitStep, *, legs_open: int, position_quantity: Decimal, sale_status: str
+) -> ExitDecision:
+    """What an exit at `step` does now.
+
+    `legs_open` counts the symbol's open orders except the exit's own (stop, target, an entry not
+    yet filled), `position_quantity` is in shares as just read, `sale_status` is the status of the
+    exit's own order. Shares left by a partial exit get their stop from `risk/monitor`.
+    """
+    situation = situation_of(
+        legs_open=legs_open, position_quantity=position_quantity, sale_status=sale_status
+    )
+    return ACTIONS[step][situation]

@@ -1,0 +1,1 @@
+"""Portfolio: positions, round trips and performance, all folded from fills."""

@@ -1,0 +1,1 @@
+"""Risk: the book, the limits, and the small named rules every intent must pass."""

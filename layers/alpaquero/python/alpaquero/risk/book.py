@@ -1,0 +1,112 @@
+"""The risk book: what an account holds, owes and has promised, in one item with one version.
+
+`trading/execute` reserves in it in the transaction that writes an intent, `trading/sync` brings
+it level with the broker and releases what has ended, `risk/monitor` marks equity. The store
+accepts a write only as the next version, so each writer ends its changes with `next_version()`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from alpaquero.orders.intent import Purpose, Side
+
+
+class TradingState(StrEnum):
+    """ACTIVE trades, REDUCING only shrinks positions, HALTED places no order at all."""
+
+    ACTIVE = "ACTIVE"
+    REDUCING = "REDUCING"
+    HALTED = "HALTED"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPosition:
+    """Shares held (negative when short) and what they are worth, in dollars."""
+
+    quantity: Decimal
+    market_value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What one order that has not ended may still take.
+
+    `notional` is cash in dollars (an entry), `quantity` the shares it may trade (an exit's keep
+    a second exit from selling them twice).
+    """
+
+    symbol: str
+    side: Side
+    purpose: Purpose
+    notional: Decimal
+    quantity: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskBook:
+    """The risk book; money is in dollars and `as_of` is market time."""
+
+    account: str
+    cash: Decimal
+    equity: Decimal
+    peak_equity: Decimal
+    as_of: datetime
+    version: int = 1
+    trading_state: TradingState = TradingState.ACTIVE
+    positions: dict[str, HeldPosition] = field(default_factory=dict)
+    reservations: dict[str, Reservation] = field(default_factory=dict)
+
+    def with_reservation(self, client_order_id: str, reservation: Reservation) -> RiskBook:
+        """The book with this order's reservation in place of any it had."""
+        return replace(self, reservations={**self.reservations, client_order_id: reservation})
+
+    def without_reservation(self, client_order_id: str) -> RiskBook:
+        """The book without this order's reservation; the same book when it has none."""
+        if client_order_id not in self.reservations:
+            return self
+        kept = {key: value for key, value in self.reservations.items() if key != client_order_id}
+        return replace(self, reservations=kept)
+
+    def next_version(self) -> RiskBook:
+        """The same content as the version after this one, ready to be stored."""
+        return replace(self, version=self.version + 1)
+
+    def held_quantity(self, symbol: str) -> Decimal:
+        """Shares held, 0 when none."""
+        held = self.positions.get(symbol)
+        return held.quantity if held else Decimal(0)
+
+    def free_quantity(self, symbol: str) -> Decimal:
+        """Shares held that no exit under way has promised to sell; never below 0."""
+        promised = sum(
+            (r.quantity for r in self._reserved(Purpose.EXIT, symbol) if r.side is Side.SELL), Decimal(0)
+        )
+        return max(self.held_quantity(symbol) - promised, Decimal(0))
+
+    def pending_entry(self, symbol: str) -> bool:
+        """Whether an entry in this symbol has not ended."""
+        return bool(self._reserved(Purpose.ENTRY, symbol))
+
+    @property
+    def reserved_cash(self) -> Decimal:
+        """Dollars promised to entries that have not ended."""
+        return sum((r.notional for r in self._reserved(Purpose.ENTRY)), Decimal(0))
+
+    @property
+    def exposure(self) -> Decimal:
+        """Dollars in positions, long or short, and in entries that have not ended."""
+        held = sum((abs(position.market_value) for position in self.positions.values()), Decimal(0))
+        return held + self.reserved_cash
+
+    def symbol_exposure(self, symbol: str) -> Decimal:
+        """Dollars in one symbol, held and reserved."""
+        held = self.positions.get(symbol)
+        reserved = sum((r.notional for r in self._reserved(Purpose.ENTRY, symbol)), Decimal(0))
+        return reserved + (abs(held.market_value) if held else Decimal(0))
+
+    def _reserved(self, purpose: Purpose, symbol: str | None = None) -> list[Reservation]:
+        return [r for r in self.reservations.values() if r.purpose is purpose and symbol in {None, r.symbol}]

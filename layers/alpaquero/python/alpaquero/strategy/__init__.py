@@ -1,0 +1,1 @@
+"""Strategy: indicators, the rule that raises signals, and their ranking."""
