@@ -1,0 +1,157 @@
+"""Copies the tables to disk and puts them back, so that a kill loses no record.
+
+``LaptopCloud`` takes one each minute while it runs and when it stops; ``demo`` after each quiet
+session, together with the exchange's book. A checkpoint appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from laptop.layout import write_private
+
+if TYPE_CHECKING:
+    from laptop.engine import Sessions
+
+_CURRENT: Final = "CURRENT"
+_BOOK: Final = "book.sqlite"
+_TABLE_TYPE: Final = "AWS::DynamoDB::Table"
+
+
+def table_names(sessions: Sessions, stack: str) -> dict[str, str]:
+    """Logical id to physical name of each table of the stack."""
+    resources = sessions.client("cloudformation").describe_stack_resources(StackName=stack)["StackResources"]
+    return {
+        item["LogicalResourceId"]: item["PhysicalResourceId"]
+        for item in resources
+        if item["ResourceType"] == _TABLE_TYPE
+    }
+
+
+def _scan(dynamodb: Any, table: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    following: dict[str, Any] = {}
+    while True:
+        page = dynamodb.scan(TableName=table, ConsistentRead=True, **following)
+        items += page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return items
+        following = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+class _Bytes(json.JSONEncoder):
+    """DynamoDB's binary values as tagged hex."""
+
+    def default(self, o: Any) -> Any:
+        if isinstance(o, bytes):
+            return {"__hex__": o.hex()}
+        return super().default(o)
+
+
+def _bytes_again(value: dict[str, Any]) -> Any:
+    return bytes.fromhex(value["__hex__"]) if "__hex__" in value else value
+
+
+class Checkpoints:
+    """The checkpoints of one stack, in one folder, the last one current."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def current(self) -> Path | None:
+        """The last whole checkpoint, or None."""
+        marker = self._folder / _CURRENT
+        return self._folder / marker.read_text() if marker.exists() else None
+
+    @property
+    def book(self) -> Path | None:
+        """The exchange's book as it stood with the tables, when it was checkpointed with them."""
+        book = self.current / _BOOK if self.current else None
+        return book if book is not None and book.exists() else None
+
+    @property
+    def label(self) -> str | None:
+        """What the taker noted with the last checkpoint."""
+        return str(json.loads((self.current / "label.json").read_text())) if self.current else None
+
+    def take(
+        self,
+        sessions: Sessions,
+        tables: Mapping[str, str],
+        *,
+        label: str = "",
+        copy_book: Any = None,
+    ) -> None:
+        """Copy every table, then make the copy the current one.
+
+        Parameters
+        ----------
+        tables
+            Logical id to physical name.
+        label
+            A note to find with it again (the demo writes its progress here).
+        copy_book
+            Called with a path to which the exchange shall copy its book; None leaves the book out.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        before = self.current
+        number = int(before.name) + 1 if before else 1
+        fresh = self._folder / f"{number:08d}"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        if copy_book is not None:
+            copy_book(fresh / _BOOK)
+        dynamodb = sessions.client("dynamodb")
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            scanned = dict(
+                zip(tables, pool.map(lambda name: _scan(dynamodb, name), tables.values()), strict=True)
+            )
+        for table, items in scanned.items():
+            _write_synced(fresh / f"{table}.json", json.dumps(items, cls=_Bytes))
+        _write_synced(fresh / "label.json", json.dumps(label))
+        write_private(self._folder / _CURRENT, fresh.name)
+        if before is not None:
+            shutil.rmtree(before, ignore_errors=True)
+
+    def restore(self, sessions: Sessions, tables: Mapping[str, str]) -> int:
+        """Put every item of the last checkpoint back; gives how many."""
+        if self.current is None:
+            return 0
+        count = 0
+        dynamodb = sessions.client("dynamodb")
+        for table, name in tables.items():
+            copy = self.current / f"{table}.json"
+            items = json.loads(copy.read_text(), object_hook=_bytes_again) if copy.exists() else []
+            for batch in _batches(items):
+                _put(dynamodb, name, batch)
+            count += len(items)
+        return count
+
+    def forget(self) -> None:
+        """Drop every checkpoint."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _write_synced(path: Path, content: str) -> None:
+    with path.open("w") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _batches(items: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    for start in range(0, len(items), 25):
+        yield items[start : start + 25]
+
+
+def _put(dynamodb: Any, table: str, items: list[dict[str, Any]]) -> None:
+    pending = {table: [{"PutRequest": {"Item": item}} for item in items]}
+    while pending:
+        pending = dynamodb.batch_write_item(RequestItems=pending)["UnprocessedItems"]

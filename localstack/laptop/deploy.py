@@ -1,0 +1,204 @@
+"""Deploys a SAM template as it stands: zips to a bucket, a change set, and what came of it.
+
+``LaptopCloud`` and the command line call ``deploy``. The only words of the template that change
+are the paths of ``CodeUri`` and ``ContentUri``, as ``sam package`` changes them.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from laptop.errors import DeployError, LaptopError
+
+if TYPE_CHECKING:
+    from laptop.engine import Sessions
+
+BUCKET: Final = "alpaquero-artifacts"
+_PATH: Final = re.compile(r"\b(CodeUri|ContentUri):\s*([^\s,}#]+)")
+_CAPABILITIES: Final = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+_PAUSE: Final = 0.03
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a deploy left: the stack's outputs and the physical id of each logical id."""
+
+    outputs: Mapping[str, str]
+    resources: Mapping[str, str]
+    changed: bool
+
+
+def packaged(template: str, artifacts: Mapping[str, Path]) -> str:
+    """The template with each local path replaced by its zip in the bucket.
+
+    Parameters
+    ----------
+    template
+        The body as it stands in the repository.
+    artifacts
+        For each path as the template writes it, without a last slash, its zip; a template that
+        points AWS to ``build/aws/layers/api/`` gets ``layers/api``.
+
+    Raises
+    ------
+    LaptopError
+        When the template names a path that was not built.
+    """
+
+    def address(found: re.Match[str]) -> str:
+        path = found[2].strip("'\"").rstrip("/").removeprefix("./").removeprefix("build/aws/")
+        if path.startswith("s3:"):
+            return found[0]
+        if path not in artifacts:
+            raise LaptopError(f"template.yaml names {path}, which was not built: run `make build`")
+        return f"{found[1]}: s3://{BUCKET}/{artifacts[path].name}"
+
+    return _PATH.sub(address, template)
+
+
+def declared_parameters(template: Path) -> set[str]:
+    """The names of the template's parameters."""
+    section = re.search(r"^Parameters:\n((?:[ #].*\n|\n)+)", template.read_text(), re.MULTILINE)
+    return set(re.findall(r"^  (\w+):", section[1], re.MULTILINE)) if section else set()
+
+
+def _upload(sessions: Sessions, artifacts: Mapping[str, Path]) -> None:
+    s3 = sessions.client("s3")
+    if BUCKET not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
+        s3.create_bucket(Bucket=BUCKET)
+    present = {item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])}
+    for zipped in {path.name: path for path in artifacts.values()}.values():
+        # The name holds the content's hash, so a present object is the same object.
+        if zipped.name not in present:
+            s3.put_object(Bucket=BUCKET, Key=zipped.name, Body=zipped.read_bytes())
+
+
+def _status(cloudformation: Any, stack: str) -> str | None:
+    """The stack's status, or None when there is no such stack."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return str(cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+
+
+def _wait(read: Any, *, seconds: float, what: str) -> dict[str, Any]:
+    deadline = time.monotonic() + seconds
+    while True:
+        state: dict[str, Any] = read()
+        status = state.get("StackStatus") or state["Status"]
+        if not status.endswith(("IN_PROGRESS", "PENDING")):
+            return state
+        if time.monotonic() > deadline:
+            raise DeployError(f"{what} did not end within {seconds:.0f} s; see logs/engine.log")
+        time.sleep(_PAUSE)
+
+
+def _failures(cloudformation: Any, stack: str) -> str:
+    """One line a failed resource, in the order they failed."""
+    events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+    lines = [
+        f"{event['LogicalResourceId']} ({event.get('ResourceType', '')}): "
+        f"{event.get('ResourceStatusReason', 'no reason given')}"
+        for event in reversed(events)
+        if event["ResourceStatus"].endswith("FAILED")
+    ]
+    return "\n".join(dict.fromkeys(lines)) or "the engine gave no reason; see logs/engine.log"
+
+
+def deploy(
+    sessions: Sessions,
+    template: Path,
+    *,
+    stack: str,
+    artifacts: Mapping[str, Path],
+    parameters: Mapping[str, str] | None = None,
+    seconds: float = 120,
+) -> Deployed:
+    """Bring the stack to what the template says.
+
+    Raises
+    ------
+    DeployError
+        With one line for each resource the engine refused.
+    """
+    from botocore.exceptions import ClientError
+
+    body = packaged(template.read_text(), artifacts)
+    _upload(sessions, artifacts)
+    cloudformation = sessions.client("cloudformation")
+    status = _status(cloudformation, stack)
+    if status in {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}:
+        # A stack whose creation failed can only be deleted.
+        cloudformation.delete_stack(StackName=stack)
+        _wait(lambda: _stack(cloudformation, stack), seconds=seconds, what=f"deleting {stack}")
+        status = None
+    name = f"change-{uuid4().hex[:12]}"
+    try:
+        cloudformation.create_change_set(
+            StackName=stack,
+            ChangeSetName=name,
+            ChangeSetType="CREATE" if status in {None, "REVIEW_IN_PROGRESS", "DELETE_COMPLETE"} else "UPDATE",
+            Parameters=[
+                {"ParameterKey": key, "ParameterValue": value} for key, value in (parameters or {}).items()
+            ],
+            Capabilities=_CAPABILITIES,
+            **_body(sessions, body),
+        )
+    except ClientError as error:
+        raise DeployError(f"{template.name} was refused: {error.response['Error']['Message']}") from error
+    change = _wait(
+        lambda: cloudformation.describe_change_set(StackName=stack, ChangeSetName=name),
+        seconds=seconds,
+        what="the change set",
+    )
+    changed = change["Status"] != "FAILED"
+    if changed:
+        cloudformation.execute_change_set(StackName=stack, ChangeSetName=name)
+        ended = _wait(lambda: _stack(cloudformation, stack), seconds=seconds, what=f"deploying {stack}")
+        if ended["StackStatus"] not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+            raise DeployError(f"{template.name} was refused:\n{_failures(cloudformation, stack)}")
+    elif not _nothing_to_do(str(change.get("StatusReason", ""))):
+        raise DeployError(f"{template.name} was refused:\n{change.get('StatusReason')}")
+    return described(sessions, stack, changed=changed)
+
+
+def _nothing_to_do(reason: str) -> bool:
+    return "didn't contain changes" in reason or "No updates" in reason
+
+
+def _stack(cloudformation: Any, stack: str) -> dict[str, Any]:
+    if _status(cloudformation, stack) is None:
+        return {"StackStatus": "DELETE_COMPLETE"}
+    described: dict[str, Any] = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    return described
+
+
+def _body(sessions: Sessions, body: str) -> dict[str, str]:
+    """A template over CloudFormation's limit for a body goes by way of the bucket."""
+    if len(body.encode()) <= 51_200:
+        return {"TemplateBody": body}
+    s3 = sessions.client("s3")
+    s3.put_object(Bucket=BUCKET, Key="template.yaml", Body=body.encode())
+    return {"TemplateURL": f"{s3.meta.endpoint_url}/{BUCKET}/template.yaml"}
+
+
+def described(sessions: Sessions, stack: str, *, changed: bool = False) -> Deployed:
+    """Outputs and physical ids of a stack that is there."""
+    cloudformation = sessions.client("cloudformation")
+    state = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    resources = cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
+    return Deployed(
+        outputs={item["OutputKey"]: item["OutputValue"] for item in state.get("Outputs", [])},
+        resources={item["LogicalResourceId"]: item["PhysicalResourceId"] for item in resources},
+        changed=changed,
+    )

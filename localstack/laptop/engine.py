@@ -1,0 +1,206 @@
+"""The LocalStack-compatible engine as a child process: start, wait, stop, sessions.
+
+The supervisor and ``LaptopCloud`` call it. Which engine it is, and how it wants to be told, is
+known here and in ``laptop.repairs`` alone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from laptop import processes
+from laptop.credentials import Credentials
+from laptop.errors import LaptopError
+from laptop.layout import ENGINE_PYTHON
+
+REGION: Final = "us-east-1"
+DEFAULT_PORT: Final = 4566
+USER: Final = "alpaquero-laptop"
+_CLEAN_MARKER: Final = "stopped-cleanly"
+
+# The engine counts no policy against its root; the user's says what root would have had, so that
+# every request is signed, checked and attributed.
+_ADMINISTRATOR: Final = (
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+)
+
+
+def port_from_environment() -> int:
+    """The edge port that ``AWS_ENDPOINT_URL`` or ``LOCALSTACK_HOST`` asks for, else 4566."""
+    url = os.environ.get("AWS_ENDPOINT_URL", "").strip()
+    if url:
+        return urlsplit(url).port or DEFAULT_PORT
+    _, _, port = os.environ.get("LOCALSTACK_HOST", "").strip().partition(":")
+    return int(port) if port.isdigit() else DEFAULT_PORT
+
+
+class Sessions:
+    """boto3 clients against one endpoint, made once each; safe to share between threads."""
+
+    def __init__(self, endpoint: str, key_id: str, secret_key: str) -> None:
+        from localstack_client.session import Session
+
+        self._session = Session(
+            aws_access_key_id=key_id,
+            aws_secret_access_key=secret_key,
+            aws_session_token="",
+            region_name=REGION,
+        )
+        # A private stack never follows the shell's AWS_ENDPOINT_URL: its endpoint is its own.
+        self._session._service_endpoint_mapping = dict.fromkeys(
+            self._session._service_endpoint_mapping,
+            endpoint,
+        )
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def client(self, service: str) -> Any:
+        """The boto3 client of a service (``sqs``, ``dynamodb``, ...)."""
+        from botocore.config import Config
+
+        with self._lock:
+            if service not in self._clients:
+                config = Config(
+                    max_pool_connections=32,
+                    retries={"max_attempts": 3, "mode": "standard"},
+                    read_timeout=120,
+                    connect_timeout=5,
+                )
+                self._clients[service] = self._session.client(service, config=config)
+            return self._clients[service]
+
+    def resource(self, service: str) -> Any:
+        """A boto3 resource (``dynamodb``)."""
+        with self._lock:
+            return self._session.resource(service)
+
+
+class Engine:
+    """One engine with its state in ``folder``, listening on loopback ``port``.
+
+    Parameters
+    ----------
+    folder
+        Its state, objects and temporary files; nothing is written elsewhere.
+    port
+        Its edge port.
+    log
+        The file its output goes to.
+    credentials
+        The root key it is started with.
+    """
+
+    def __init__(self, folder: Path, port: int, *, log: Path, credentials: Credentials) -> None:
+        self._folder = folder
+        self._log = log
+        self._credentials = credentials
+        self.port = port
+        self.endpoint = f"http://{processes.LOOPBACK}:{port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def has_state(self) -> bool:
+        """Whether an earlier run left a state that was saved whole."""
+        return (self._folder / _CLEAN_MARKER).exists()
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether an earlier run ended without saving."""
+        return (self._folder / "state").exists() and not self.has_state
+
+    def forget(self) -> None:
+        """Drop a state that cannot be trusted; the engine must be stopped."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _environment(self) -> dict[str, str]:
+        temporary = self._folder / "tmp"
+        return processes.base_environment() | {
+            "BIND_HOST": processes.LOOPBACK,
+            "GATEWAY_PORT": str(self.port),
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(self._folder / "state"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(self._folder / "objects"),
+            "TMPDIR": str(temporary),
+            "IOT_MTLS_ENABLED": "0",  # hole 19
+            "SFTP_ENABLED": "0",
+            "AUTH": "true",
+            "AWS_ACCESS_KEY_ID": self._credentials.root_key_id,
+            "AWS_SECRET_ACCESS_KEY": self._credentials.root_secret,
+            "AWS_ENDPOINT_URL": self.endpoint,  # the functions call back here
+            "MINISTACK_REGION": REGION,
+            "LAMBDA_WARM_TTL_SECONDS": "60",
+            "LOG_LEVEL": "WARNING",
+            "TZ": "UTC",
+        }
+
+    def start(self, *, extra: Mapping[str, str] | None = None) -> None:
+        """Start it and wait until it answers.
+
+        Raises
+        ------
+        LaptopError
+            When its environment is missing, its port is taken or it does not come up.
+        """
+        if not ENGINE_PYTHON.exists():
+            raise LaptopError("the engine's environment is missing: run `make setup`")
+        shutil.rmtree(self._folder / "tmp", ignore_errors=True)  # hole 20
+        for name in ("state", "objects", "tmp"):
+            (self._folder / name).mkdir(parents=True, exist_ok=True)
+        processes.require_free({"engine": self.port})
+        (self._folder / _CLEAN_MARKER).unlink(missing_ok=True)
+        self.process = processes.start(
+            [ENGINE_PYTHON, "-m", "ministack"],
+            environment=self._environment() | dict(extra or {}),
+            log=self._log,
+            folder=self._folder,
+        )
+        processes.wait_until(self.answers, what="the engine", log=self._log, process=self.process)
+
+    def answers(self) -> bool:
+        """Whether its health route answers."""
+        try:
+            with urllib.request.urlopen(f"{self.endpoint}/_localstack/health", timeout=2) as reply:  # noqa: S310
+                return bool(reply.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def stop(self) -> None:
+        """End it so that it saves its state, and note that it did."""
+        if self.process is None:
+            return
+        code = processes.stop(self.process, seconds=30)
+        if code == 0:
+            (self._folder / _CLEAN_MARKER).touch()
+        shutil.rmtree(self._folder / "tmp", ignore_errors=True)
+        self.process = None
+
+    def kill(self) -> None:
+        """End it at once, unsaved, as a power cut would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def user(self) -> Credentials:
+        """Make the IAM user who deploys and signs, unless he is there; gives the credentials with his key."""
+        root = Sessions(self.endpoint, self._credentials.root_key_id, self._credentials.root_secret)
+        iam = root.client("iam")
+        names = {user["UserName"] for user in iam.list_users()["Users"]}
+        if USER in names and self._credentials.key_id:
+            return self._credentials
+        if USER not in names:
+            iam.create_user(UserName=USER)
+            iam.put_user_policy(UserName=USER, PolicyName="administrator", PolicyDocument=_ADMINISTRATOR)
+        key = iam.create_access_key(UserName=USER)["AccessKey"]
+        self._credentials = self._credentials.with_user(key["AccessKeyId"], key["SecretAccessKey"])
+        return self._credentials
