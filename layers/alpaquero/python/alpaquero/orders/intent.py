@@ -113,6 +113,8 @@ class Intent:
             value: Decimal | None = getattr(self, name)
             if value is not None and not (value.is_finite() and value > 0):
                 raise ValueError(f"{name} is {value}; it must be a number above 0")
+        if self.order_type is OrderType.TRAILING_STOP:
+            raise ValueError("an intent carries no trail; use order_type market, limit, stop or stop_limit")
         if (self.limit_price is not None) != (self.order_type in _NEEDS_LIMIT):
             raise ValueError("limit_price goes with the order types limit and stop_limit, and only with them")
         if (self.stop_price is not None) != (self.order_type in _NEEDS_STOP):

@@ -198,7 +198,8 @@ def advance(order: Order, update: BrokerUpdate) -> Order:
     """The order after news from the broker, or the same object when the news changes nothing.
 
     Filled quantity only rises, also after the end (a fill may overtake the news of it); an ended
-    order keeps its state; of two live states the newer by the broker's time counts. The store takes one version a write, so pass one update a write.
+    order keeps its state; of two live states the newer by the broker's time counts. The store
+    takes one version a write, so pass one update a write.
     """
     status = update.status if _may_follow(order, update) else order.status
     filled, average = order.filled_quantity, order.filled_average_price

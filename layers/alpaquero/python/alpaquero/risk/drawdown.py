@@ -1,0 +1,78 @@
+"""Equity marks, drawdown, and positions whose stop is missing; called by `risk/monitor`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from alpaquero.orders.intent import OrderType, Side
+from alpaquero.orders.lifecycle import OrderStatus, is_live, is_terminal
+from alpaquero.orders.order import Order, OrderPurpose
+from alpaquero.risk.limits import HUNDRED
+
+_STOPS = {OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP}
+_FOUR_DECIMALS = Decimal("0.0001")
+
+
+@dataclass(frozen=True, slots=True)
+class Drawdown:
+    """The highest equity so far, in dollars, and how far below it equity is, in percent (0 or more)."""
+
+    peak_equity: Decimal
+    drawdown_percent: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class MissingStop:
+    """A held symbol (shares negative when short) and how many of its shares open stops cover."""
+
+    symbol: str
+    held: Decimal
+    covered: Decimal
+
+
+def mark(peak_equity: Decimal, equity: Decimal) -> Drawdown:
+    """The peak and drawdown after a mark of `equity` dollars; percent to four decimals.
+
+    >>> mark(Decimal(100), Decimal(90))
+    Drawdown(peak_equity=Decimal('100'), drawdown_percent=Decimal('10.0000'))
+    """
+    peak = max(peak_equity, equity)
+    if peak <= 0:
+        return Drawdown(peak, Decimal(0))
+    return Drawdown(peak, ((peak - equity) * HUNDRED / peak).quantize(_FOUR_DECIMALS))
+
+
+def missing_stops(positions: Mapping[str, Decimal], open_orders: Iterable[Order]) -> list[MissingStop]:
+    """Held symbols whose shares are not all covered by live stops, in order of symbol.
+
+    `positions` maps symbol to shares. A stop counts only while the broker has it, is not taking
+    it back, and the entry it is a leg of is filled (legs wait for the whole entry). A symbol with an exit
+    under way is left out: the exit puts the stop back itself if it fails.
+    """
+    orders = [order for order in open_orders if not is_terminal(order.status)]
+    sides = {order.client_order_id: order.side for order in orders}
+    exiting = {order.symbol for order in orders if order.purpose is OrderPurpose.EXIT}
+    covered: dict[tuple[str, Side], Decimal] = {}
+    for order in orders:
+        if _protects(order, sides):
+            key = order.symbol, order.side
+            covered[key] = covered.get(key, Decimal(0)) + (order.remaining_quantity or Decimal(0))
+    found = []
+    for symbol, held in sorted(positions.items()):
+        closing = Side.SELL if held > 0 else Side.BUY
+        cover = covered.get((symbol, closing), Decimal(0))
+        if symbol not in exiting and cover < abs(held):
+            found.append(MissingStop(symbol, held, cover))
+    return found
+
+
+def _protects(order: Order, open_sides: Mapping[str, Side]) -> bool:
+    return (
+        order.order_type in _STOPS
+        and is_live(order.status)
+        and order.status != OrderStatus.PENDING_CANCEL
+        # An open parent of the other side is the entry; one of the same side is the other half of an OCO.
+        and open_sides.get(order.parent or "", order.side) is order.side
+    )

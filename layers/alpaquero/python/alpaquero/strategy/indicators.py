@@ -1,0 +1,158 @@
+"""Indicators: EMA, Wilder's RSI, StochRSI and ATR, whole series for charts and last values for signals.
+
+A value that is not defined is None: too few bars, or nothing to divide by. Never 0 in its place,
+for 0 is a value. Seeds are TA-Lib's; names are the charts': K is TA-Lib's `fastd`.
+Sources: J. W. Wilder, New Concepts in Technical Trading Systems (1978); T. Chande and S. Kroll,
+The New Technical Trader (1994).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import fsum
+
+# A range of RSI, or a distance of K and D, of no more than this is rounding noise.
+TOLERANCE = 1e-9
+
+Series = list[float | None]
+
+
+def sma(values: Sequence[float | None], period: int) -> Series:
+    """Simple mean of the last `period` values; None where any of them is.
+
+    Each window is summed exactly: a running sum leaves noise where K and D pin at 0 and 100.
+
+    >>> sma([1.0, 2.0, 6.0, None], 3)
+    [None, None, 3.0, None]
+    """
+    means: Series = [None] * min(period - 1, len(values))
+    for end in range(period, len(values) + 1):
+        window = [value for value in values[end - period : end] if value is not None]
+        means.append(fsum(window) / period if len(window) == period else None)
+    return means
+
+
+def ema(values: Sequence[float], period: int) -> Series:
+    """Exponential mean with alpha = 2 / (period + 1), seeded with the mean of the first `period`.
+
+    >>> ema([1.0, 2.0, 3.0, 5.0], 3)
+    [None, None, 2.0, 3.5]
+    """
+    if len(values) < period:
+        return [None] * len(values)
+    alpha = 2.0 / (period + 1)
+    mean = fsum(values[:period]) / period
+    means: Series = [None] * (period - 1)
+    means.append(mean)
+    for value in values[period:]:
+        mean += alpha * (value - mean)
+        means.append(mean)
+    return means
+
+
+def ema_last(values: Sequence[float], period: int) -> float | None:
+    """The last value of `ema`, to the same bits, without keeping the others."""
+    if len(values) < period:
+        return None
+    alpha = 2.0 / (period + 1)
+    mean = fsum(values[:period]) / period
+    for value in values[period:]:
+        mean += alpha * (value - mean)
+    return mean
+
+
+def rsi(closes: Sequence[float], period: int) -> Series:
+    """Wilder's RSI, 0 to 100: alpha = 1 / period, seeded with the mean of the first `period` changes.
+
+    100 when there were gains and no losses; None when there was no change at all.
+    """
+    changes = [after - before for before, after in zip(closes, closes[1:], strict=False)]
+    if len(changes) < period:
+        return [None] * len(closes)
+    gain = fsum(change for change in changes[:period] if change > 0) / period
+    loss = -fsum(change for change in changes[:period] if change < 0) / period
+    kept = period - 1
+    found: Series = [None] * period
+    found.append(100.0 * (gain / (gain + loss)) if gain + loss > 0 else None)
+    for change in changes[period:]:
+        if change > 0:
+            gain = (gain * kept + change) / period
+            loss = loss * kept / period
+        else:
+            gain = gain * kept / period
+            loss = (loss * kept - change) / period
+        total = gain + loss
+        found.append(100.0 * (gain / total) if total > 0 else None)
+    return found
+
+
+def stochastic_rsi(
+    closes: Sequence[float],
+    *,
+    rsi_period: int = 14,
+    stochastic_period: int = 14,
+    k_smoothing: int = 3,
+    d_smoothing: int = 3,
+) -> tuple[Series, Series]:
+    """K and D, 0 to 100, as charts draw them, from the first close on.
+
+    raw = 100 * (RSI - lowest RSI) / (highest RSI - lowest RSI) over `stochastic_period` values;
+    None when that range is zero, as on a steady rise. K is the mean of `k_smoothing` raws, D of
+    `d_smoothing` Ks.
+    """
+    strength = rsi(closes, rsi_period)
+    ends = range(1, len(strength) + 1)
+    raw = [_stochastic(strength[max(end - stochastic_period, 0) : end], stochastic_period) for end in ends]
+    k = sma(raw, k_smoothing)
+    return k, sma(k, d_smoothing)
+
+
+def stochastic_rsi_last(
+    closes: Sequence[float],
+    *,
+    rsi_period: int = 14,
+    stochastic_period: int = 14,
+    k_smoothing: int = 3,
+    d_smoothing: int = 3,
+) -> tuple[float | None, float | None]:
+    """The last K and D of `stochastic_rsi`, to the same bits, from the last few raws alone."""
+    strength = rsi(closes, rsi_period)
+    first = max(len(strength) - (k_smoothing + d_smoothing - 2), 1)
+    ends = range(first, len(strength) + 1)
+    raw = [_stochastic(strength[max(end - stochastic_period, 0) : end], stochastic_period) for end in ends]
+    k = sma(raw, k_smoothing)
+    d = sma(k, d_smoothing)
+    return (k[-1], d[-1]) if k else (None, None)
+
+
+def true_ranges(highs: Sequence[float], lows: Sequence[float], closes: Sequence[float]) -> list[float]:
+    """The true range of each bar but the first, which has no close before it."""
+    rows = zip(highs[1:], lows[1:], closes, strict=False)
+    return [max(high, before) - min(low, before) for high, low, before in rows]
+
+
+def atr(highs: Sequence[float], lows: Sequence[float], closes: Sequence[float], period: int) -> Series:
+    """Wilder's average true range, in the unit of the prices; 0 on flat prices is a value.
+
+    Seeded with the mean of the first `period` true ranges.
+    """
+    ranges = true_ranges(highs, lows, closes)
+    if len(ranges) < period:
+        return [None] * len(closes)
+    mean = fsum(ranges[:period]) / period
+    means: Series = [None] * period
+    means.append(mean)
+    for true_range in ranges[period:]:
+        mean = (mean * (period - 1) + true_range) / period
+        means.append(mean)
+    return means
+
+
+def _stochastic(window: Sequence[float | None], period: int) -> float | None:
+    known = [value for value in window if value is not None]
+    if len(known) < period:
+        return None
+    low, high = min(known), max(known)
+    if high - low <= TOLERANCE:
+        return None
+    return 100.0 * ((known[-1] - low) / (high - low))

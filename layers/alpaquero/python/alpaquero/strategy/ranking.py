@@ -1,0 +1,13 @@
+"""The order in which a run's signals become intents; called by `signal/conclude`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from alpaquero.orders.intent import Side
+from alpaquero.strategy.signal import Signal
+
+
+def rank(signals: Iterable[Signal]) -> list[Signal]:
+    """Exits first, for they free cash; then the stronger; then by symbol."""
+    return sorted(signals, key=lambda signal: (signal.side is Side.BUY, -signal.strength, signal.symbol))
