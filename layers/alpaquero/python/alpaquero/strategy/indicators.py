@@ -9,6 +9,7 @@ The New Technical Trader (1994).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import fsum
 
 # A range of RSI, or a distance of K and D, of no more than this is rounding noise.
@@ -66,7 +67,7 @@ def rsi(closes: Sequence[float], period: int) -> Series:
 
     100 when there were gains and no losses; None when there was no change at all.
     """
-    changes = [after - before for before, after in zip(closes, closes[1:], strict=False)]
+    changes = [after - before for before, after in pairwise(closes)]
     if len(changes) < period:
         return [None] * len(closes)
     gain = fsum(change for change in changes[:period] if change > 0) / period
