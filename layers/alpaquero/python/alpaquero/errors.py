@@ -4,8 +4,8 @@ AlpaqueroError
 ├── ConfigurationError            the environment, a secret or the template is wrong
 ├── RequestError                  the caller's doing: `status` and `code` are what an API answers
 │   ├── InvalidRequest            400 invalid_request, with the field
-│   ├── NotSignedIn               401 not_signed_in
-│   ├── NotAllowed                403 not_allowed
+│   ├── NotSignedIn               401 unauthorized
+│   ├── NotAllowed                403 forbidden
 │   ├── NotFound                  404 not_found
 │   └── Conflict                  409 conflict
 └── BrokerError                   what became of a call to the broker
@@ -54,14 +54,14 @@ class InvalidRequest(RequestError):
 class NotSignedIn(RequestError):
     """No caller is known for this request."""
 
-    code = "not_signed_in"
+    code = "unauthorized"
     status = 401
 
 
 class NotAllowed(RequestError):
     """The caller is known and may not do this."""
 
-    code = "not_allowed"
+    code = "forbidden"
     status = 403
 
 

@@ -21,7 +21,11 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 NAMESPACE = "Alpaquero"
 _SOUND_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
-logger = Logger(service="alpaquero", level=os.environ.get("LOG_LEVEL", "INFO"), utc=True)
+logger = Logger(
+    service=os.environ.get("POWERTOOLS_SERVICE_NAME", "alpaquero"),
+    level=os.environ.get("LOG_LEVEL", "INFO"),
+    utc=True,
+)
 
 Handler = TypeVar("Handler", bound=Callable[[Any, Any], Any])
 

@@ -1,0 +1,152 @@
+"""Sign-in, refresh, sign-out and the dashboard's socket ticket; the browser calls these.
+
+The access token goes to the page, which keeps it in memory; the refresh token only ever travels
+in a cookie that no script can read and no other site can send.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from botocore.exceptions import ClientError
+from chalice.app import Response
+
+from alpaquero.errors import NotAllowed, NotSignedIn
+from alpaquero.observability import logger
+from alpaquero.settings import FunctionSettings, Text, Url, load
+from alpaquero.store.connections import TICKET_SECONDS, issue_ticket
+from alpaquero.web.app import json_response, service_app
+from alpaquero.web.bodies import Session, SignInRequest, Ticket
+from alpaquero.web.tokens import token_checker
+
+
+class Settings(FunctionSettings, frozen=True, kw_only=True):
+    """What sign-in needs."""
+
+    token_issuer: Text
+    token_keys_url: Url
+    user_pool_client: Text
+    dashboard_origin: Url
+
+
+COOKIE = "alpaquero_refresh"
+COOKIE_PATH = "/api/auth"
+COOKIE_SECONDS = 7 * 24 * 3600
+
+settings = load(Settings)
+checker = token_checker(
+    issuer=settings.token_issuer, client=settings.user_pool_client, keys_url=settings.token_keys_url
+)
+app = service_app("gateway")
+
+
+@lru_cache(maxsize=1)
+def cognito() -> Any:
+    """The user pool's client, made at the first sign-in."""
+    import boto3
+
+    return boto3.client("cognito-idp")
+
+
+@app.endpoint("POST", public="/api/auth/sign-in", role=None)
+def sign_in() -> Response:
+    """A session for a username and password."""
+    _refuse_other_origins()
+    request = app.body(SignInRequest)
+    return _session("USER_PASSWORD_AUTH", {"USERNAME": request.username, "PASSWORD": request.password})
+
+
+@app.endpoint("POST", public="/api/auth/refresh", role=None)
+def refresh() -> Response:
+    """A session for the refresh cookie."""
+    _refuse_other_origins()
+    token = _refresh_token()
+    if token is None:
+        raise NotSignedIn("There is no session to renew; sign in.")
+    return _session("REFRESH_TOKEN_AUTH", {"REFRESH_TOKEN": token})
+
+
+@app.endpoint("POST", public="/api/auth/sign-out", role=None)
+def sign_out() -> Response:
+    """Ends the session: the refresh token is revoked and its cookie removed."""
+    _refuse_other_origins()
+    token = _refresh_token()
+    if token is not None:
+        try:
+            cognito().revoke_token(Token=token, ClientId=settings.user_pool_client)
+        except ClientError as error:
+            logger.warning("the refresh token was not revoked", reason=_code_of(error))
+    return Response(body="", status_code=204, headers={"Set-Cookie": _cookie("", 0)})
+
+
+@app.endpoint("POST", public="/api/auth/ticket")
+def ticket() -> Ticket:
+    """A one-time ticket for the dashboard's socket."""
+    caller = app.principal()
+    return Ticket(ticket=issue_ticket(caller.username, caller.role), expires_in_seconds=TICKET_SECONDS)
+
+
+def _session(flow: str, parameters: dict[str, str]) -> Response:
+    """Signs in with the user pool and checks the token it gives as the authorizer would."""
+    try:
+        answer = cognito().initiate_auth(
+            AuthFlow=flow, ClientId=settings.user_pool_client, AuthParameters=parameters
+        )
+    except ClientError as error:
+        logger.info("sign-in refused", flow=flow, reason=_code_of(error))
+        raise _refusal(flow, error) from None
+    result = answer.get("AuthenticationResult")
+    if result is None:
+        raise NotAllowed(
+            f"The user pool asks for {answer.get('ChallengeName')}; set a permanent password for this user "
+            "(aws cognito-idp admin-set-user-password --permanent)."
+        )
+    caller = checker.check(result["AccessToken"])
+    session = Session(
+        access_token=result["AccessToken"],
+        expires_in_seconds=result["ExpiresIn"],
+        username=caller.username,
+        roles=caller.roles,
+    )
+    renewed = result.get("RefreshToken")
+    return json_response(
+        session, headers={"Set-Cookie": _cookie(renewed, COOKIE_SECONDS)} if renewed else None
+    )
+
+
+def _refusal(flow: str, error: ClientError) -> Exception:
+    """What the caller hears; the pool's own words could tell which usernames exist."""
+    code = _code_of(error)
+    if code in ("NotAuthorizedException", "UserNotFoundException"):
+        if flow == "REFRESH_TOKEN_AUTH":
+            return NotSignedIn("The session has ended; sign in again.")
+        return NotSignedIn("The username or the password is wrong.")
+    if code in ("UserNotConfirmedException", "PasswordResetRequiredException"):
+        return NotAllowed("This user needs a new password first; ask an admin to set one.")
+    return error
+
+
+def _refuse_other_origins() -> None:
+    """A page of another site may not use the cookie; programs send no Origin."""
+    origin = app.header("origin")
+    if origin is not None and origin != settings.dashboard_origin:
+        raise NotAllowed(f"Open the dashboard at {settings.dashboard_origin}; other origins may not sign in.")
+
+
+def _refresh_token() -> str | None:
+    try:
+        cookies = SimpleCookie(app.header("cookie") or "")
+    except CookieError:
+        return None
+    return cookies[COOKIE].value or None if COOKIE in cookies else None
+
+
+def _cookie(token: str, seconds: int) -> str:
+    secure = "" if settings.environment == "local" else "; Secure"
+    return f"{COOKIE}={token}; Path={COOKIE_PATH}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
+
+
+def _code_of(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "unknown"))

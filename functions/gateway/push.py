@@ -1,0 +1,97 @@
+"""Sends every event to every open dashboard; started by PushQueue.
+
+At least once: when one dashboard could not be reached, the event goes back to the queue and all
+get it again, so a dashboard drops repeats by `detail.id`. A closed dashboard is forgotten.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from alpaquero.errors import AlpaqueroError
+from alpaquero.events.queues import work_through
+from alpaquero.observability import correlation, logger, observed, record_failed
+from alpaquero.settings import FunctionSettings, Url, load
+from alpaquero.store.connections import forget_connection, open_connections
+
+
+class Settings(FunctionSettings, frozen=True, kw_only=True):
+    """Where pushes go."""
+
+    websocket_endpoint: Url
+
+
+class Envelope(msgspec.Struct, rename={"name": "detail-type"}):
+    """The part of an EventBridge event that a dashboard gets."""
+
+    name: str
+    detail: msgspec.Raw
+
+
+class Told(msgspec.Struct):
+    """The part of every event's detail that the frame needs."""
+
+    occurred_at: datetime
+    correlation_id: str = ""
+
+
+class Frame(msgspec.Struct):
+    """One text frame on the dashboard's socket."""
+
+    type: str
+    at: datetime
+    detail: msgspec.Raw
+
+
+class NotPushedError(AlpaqueroError):
+    """Some open dashboards did not get an event; it is sent again."""
+
+
+settings = load(Settings)
+
+
+@lru_cache(maxsize=1)
+def socket() -> Any:
+    """The client that pushes, made at the first event."""
+    import boto3
+    from botocore.config import Config
+
+    patience = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
+    return boto3.client("apigatewaymanagementapi", endpoint_url=settings.websocket_endpoint, config=patience)
+
+
+@observed("gateway")
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Pushes a batch of events and answers which of them go back to the queue."""
+    connections = set(open_connections())
+    return work_through(event, lambda record: _push(record["body"], connections), record_failed)
+
+
+def _push(body: str, connections: set[str]) -> None:
+    if not connections:
+        return
+    envelope = msgspec.json.decode(body, type=Envelope)
+    told = msgspec.json.decode(envelope.detail, type=Told)
+    correlation(told.correlation_id)
+    frame = msgspec.json.encode(Frame(envelope.name, told.occurred_at, envelope.detail))
+    missed = [one for one in sorted(connections) if not _sent(one, frame, connections)]
+    if missed:
+        raise NotPushedError(f"{len(missed)} of {len(connections)} dashboards were not reached; sent again")
+
+
+def _sent(connection_id: str, frame: bytes, connections: set[str]) -> bool:
+    """Whether this dashboard needs the frame no more: it has it, or it is gone."""
+    client = socket()
+    try:
+        client.post_to_connection(ConnectionId=connection_id, Data=frame)
+    except client.exceptions.GoneException:
+        forget_connection(connection_id)
+        connections.discard(connection_id)
+    except Exception:
+        logger.exception("a dashboard was not reached", connection_id=connection_id)
+        return False
+    return True

@@ -1,0 +1,311 @@
+"""The Chalice app every service's `api.py` makes with `service_app`: one shape for answers and errors.
+
+    app = service_app("position")
+
+    @app.endpoint("GET", public="/api/positions", service="/position/positions")
+    def positions() -> Page[Position]:
+        return ...
+
+Views return structs; errors of `alpaquero.errors` become their status and code, any other a 500
+without its text. Every answer carries the correlation id and the dashboard's CORS headers.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+from chalice.app import Chalice, Request, Response
+
+import alpaquero
+from alpaquero.errors import (
+    BrokerError,
+    BrokerRejected,
+    BrokerUnavailable,
+    BrokerUnclear,
+    InvalidRequest,
+    NotAllowed,
+    NotSignedIn,
+    RequestError,
+)
+from alpaquero.observability import correlation, correlation_id, logger, name_service
+from alpaquero.settings import FunctionSettings, Url, load
+from alpaquero.web.bodies import Health
+from alpaquero.web.principal import Principal, from_request_context
+
+T = TypeVar("T")
+View = Callable[..., Any]
+Check = Callable[[], object]
+
+_ENCODER = msgspec.json.Encoder(decimal_format="string")
+_FIELD = re.compile(r"field `([^`]+)`|\$\.([A-Za-z_][\w.]*)")
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET,POST,DELETE,OPTIONS",
+    "Access-Control-Allow-Headers": "authorization,content-type,idempotency-key,x-correlation-id",
+    "Access-Control-Max-Age": "600",
+}
+
+# What became of a broker call, as the caller sees it; the first that fits.
+_BROKER_ANSWERS: tuple[tuple[type[BrokerError], int, str, str], ...] = (
+    (BrokerRejected, 502, "broker_rejected", "The broker refused this: "),
+    (BrokerUnavailable, 503, "broker_unavailable", "The broker does not answer; try again shortly. "),
+    (BrokerUnclear, 503, "broker_unclear", "The broker's answer is unclear; look before trying again. "),
+)
+
+# What Chalice itself answers, in our words.
+_CHALICE_ANSWERS = {
+    405: ("method_not_allowed", "This route does not take that method; see docs/architecture.md."),
+    415: ("unsupported_media_type", "Send the body as application/json."),
+}
+
+
+class WebSettings(FunctionSettings, frozen=True, kw_only=True):
+    """What an API needs besides what its service needs."""
+
+    dashboard_origin: Url
+
+
+def service_app(service: str, dependencies: Mapping[str, Check] | None = None) -> ServiceApp:
+    """The app of `service` (its folder's name), with `/<service>/health` answered already.
+
+    `dependencies` are calls that raise when what they are named after does not work.
+    """
+    return ServiceApp(service, load(WebSettings), dependencies or {})
+
+
+def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """`body` as JSON: Decimals as texts, times in UTC with a Z."""
+    return Response(
+        body=_ENCODER.encode(body).decode(),
+        status_code=status,
+        headers={"Content-Type": "application/json", **(headers or {})},
+    )
+
+
+def error_response(
+    status: int, code: str, message: str, details: Mapping[str, str] | None = None
+) -> Response:
+    """The one shape of an error, in both APIs and at the gateway."""
+    error = {
+        "code": code,
+        "message": message,
+        "details": dict(details or {}),
+        "correlation_id": correlation_id(),
+    }
+    return json_response({"error": error}, status)
+
+
+def to_cursor(sort_key: str) -> str:
+    """An opaque cursor for the page after the item with `sort_key`."""
+    return urlsafe_b64encode(sort_key.encode()).decode().rstrip("=")
+
+
+def from_cursor(cursor: str) -> str:
+    """The sort key in a cursor. Raises `InvalidRequest` for what we never gave out."""
+    try:
+        return urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode()
+    except ValueError:
+        raise InvalidRequest("cursor is not one we gave; use `next` of the page before", "cursor") from None
+
+
+class ServiceApp(Chalice):
+    """A Chalice app whose routes are registered once for both APIs."""
+
+    def __init__(self, service: str, settings: WebSettings, dependencies: Mapping[str, Check]) -> None:
+        super().__init__(app_name=service, configure_logs=False)
+        self.service = service
+        self.settings = settings
+        self._dependencies = dependencies
+        self.endpoint("GET", service=f"/{service}/health")(self._health)
+
+    def endpoint(
+        self,
+        method: str,
+        *,
+        public: str | None = None,
+        service: str | None = None,
+        role: str | None = "viewer",
+    ) -> Callable[[View], View]:
+        """Registers a view under its public path, its path on the services' API, or both.
+
+        `role` is the least a caller needs; None opens the route to everyone (sign-in, `/health`).
+        The template must name the same paths. A public path answers the browser's preflight too.
+        """
+
+        def register(view: View) -> View:
+            def answer(**path: str) -> Response:
+                return self._answer(view, role, path)
+
+            answer.__name__ = view.__name__
+            for path in (public, service):
+                if path is not None:
+                    self.route(path, methods=[method], name=f"{method} {path}")(answer)
+            if public is not None and "OPTIONS" not in self.routes[public]:
+                self.route(public, methods=["OPTIONS"], name=f"OPTIONS {public}")(_preflight)
+            return view
+
+        return register
+
+    def __call__(self, event: Any, context: Any) -> dict[str, Any]:
+        """Answers one API Gateway proxy event; never raises."""
+        started = time.perf_counter()
+        request_context = event.get("requestContext") or {}
+        headers = {str(name).lower(): value for name, value in (event.get("headers") or {}).items()}
+        logger.clear_state()
+        name_service(self.service)
+        correlation(headers.get("x-correlation-id") or request_context.get("requestId"))
+        answer = self._handled(event, context, request_context.get("resourcePath"))
+        answer["headers"] = {**answer.get("headers", {}), **self._common_headers(headers.get("origin"))}
+        logger.info(
+            "answered",
+            method=request_context.get("httpMethod"),
+            route=request_context.get("resourcePath"),
+            status=answer["statusCode"],
+            milliseconds=round((time.perf_counter() - started) * 1000, 1),
+        )
+        return answer
+
+    def principal(self) -> Principal:
+        """The caller. Raises `NotSignedIn` when API Gateway vouches for none."""
+        caller = from_request_context(self._request.context)
+        if caller is None:
+            raise NotSignedIn("Sign in and send the access token as Authorization: Bearer.")
+        return caller
+
+    def require(self, role: str) -> Principal:
+        """The caller, who has at least `role`. Raises `NotSignedIn` or `NotAllowed`."""
+        caller = self.principal()
+        if not caller.may(role):
+            raise NotAllowed(f"This needs the role {role} and you have {caller.role}; ask an admin.")
+        return caller
+
+    def body(self, model: type[T]) -> T:
+        """The JSON body as `model`. Raises `InvalidRequest` that names the field."""
+        try:
+            value = msgspec.json.decode(self._request.raw_body or b"", type=model)
+        except msgspec.ValidationError as error:
+            raise InvalidRequest(f"{error}", _field_of(str(error))) from None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise InvalidRequest("The body is not JSON; send an object as application/json.") from None
+        for name in getattr(model, "__struct_fields__", ()):
+            number = getattr(value, name)
+            if isinstance(number, Decimal) and not number.is_finite():
+                raise InvalidRequest(f"{name} must be a finite number", name)
+        return value
+
+    def header(self, name: str) -> str | None:
+        """A request header, whatever its letter case."""
+        value = self._request.headers.get(name)
+        return None if value is None else str(value)
+
+    def query(self, name: str) -> str | None:
+        """A query parameter; an empty one counts as absent."""
+        parameters = self._request.query_params
+        return (parameters.get(name) if parameters else None) or None
+
+    def limit(self, default: int = 50, most: int = 500) -> int:
+        """The query parameter `limit`. Raises `InvalidRequest` outside of 1 to `most`."""
+        text = self.query("limit")
+        if text is None:
+            return default
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= most:
+            raise InvalidRequest(f"limit must be a whole number from 1 to {most}", "limit")
+        return int(text)
+
+    def after(self) -> str | None:
+        """The sort key the query parameter `cursor` holds, None on the first page."""
+        cursor = self.query("cursor")
+        return None if cursor is None else from_cursor(cursor)
+
+    @property
+    def _request(self) -> Request:
+        if self.current_request is None:
+            raise LookupError("there is no request outside of a view")
+        return self.current_request
+
+    def _handled(self, event: Any, context: Any, route: str | None) -> dict[str, Any]:
+        try:
+            if route not in self.routes:
+                return _event_answer(error_response(404, "not_found", "There is no such route."))
+            answer: dict[str, Any] = super().__call__(event, context)
+        except Exception:
+            logger.exception("the request could not be handled")
+            return _event_answer(_internal_error())
+        if answer["statusCode"] in _CHALICE_ANSWERS:
+            code, message = _CHALICE_ANSWERS[answer["statusCode"]]
+            return _event_answer(error_response(answer["statusCode"], code, message))
+        return answer
+
+    def _answer(self, view: View, role: str | None, path: dict[str, str]) -> Response:
+        try:
+            if role is not None:
+                logger.append_keys(username=self.require(role).username)
+            answer = view(**path)
+            return answer if isinstance(answer, Response) else json_response(answer)
+        except RequestError as error:
+            return error_response(error.status, error.code, error.message, error.details)
+        except BrokerError as error:
+            logger.exception("the broker call failed")
+            return _broker_answer(error)
+        except Exception:
+            logger.exception("the view failed")
+            return _internal_error()
+
+    def _common_headers(self, origin: str | None) -> dict[str, str]:
+        headers = {"X-Correlation-Id": correlation_id(), "Cache-Control": "no-store", "Vary": "Origin"}
+        if origin == self.settings.dashboard_origin:
+            headers["Access-Control-Allow-Origin"] = self.settings.dashboard_origin
+            headers["Access-Control-Allow-Credentials"] = "true"
+            headers["Access-Control-Expose-Headers"] = "X-Correlation-Id"
+        return headers
+
+    def _health(self) -> Health:
+        states = {name: _state_of(name, check) for name, check in self._dependencies.items()}
+        return Health(
+            status="ok" if all(state == "ok" for state in states.values()) else "degraded",
+            service=self.service,
+            version=alpaquero.__version__,
+            dependencies=states,
+        )
+
+
+def _preflight(**_path: str) -> Response:
+    return Response(body="", status_code=204, headers=dict(_PREFLIGHT))
+
+
+def _state_of(name: str, check: Check) -> str:
+    try:
+        check()
+    except Exception as error:
+        logger.exception("a dependency does not work", dependency=name)
+        return f"failed: {type(error).__name__}"
+    return "ok"
+
+
+def _event_answer(response: Response) -> dict[str, Any]:
+    answer: dict[str, Any] = response.to_dict()
+    return answer
+
+
+def _internal_error() -> Response:
+    return error_response(
+        500, "internal", "Something went wrong here; the log has it under the correlation id."
+    )
+
+
+def _broker_answer(error: BrokerError) -> Response:
+    for kind, status, code, opening in _BROKER_ANSWERS:
+        if isinstance(error, kind):
+            reason = error.message if isinstance(error, BrokerRejected) else ""
+            return error_response(status, code, f"{opening}{reason}".strip())
+    return _internal_error()
+
+
+def _field_of(message: str) -> str | None:
+    found = _FIELD.search(message)
+    return (found.group(1) or found.group(2)) if found else None
