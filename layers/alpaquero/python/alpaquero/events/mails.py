@@ -52,8 +52,7 @@ def _filled(event: OrderFilled) -> tuple[str, list[str]]:
     return (
         f"{verb} {_plain(event.quantity)} {event.symbol} at {_money(event.price)}",
         [
-            f"Quantity {_plain(event.quantity)}, price {_money(event.price)}, "
-            + f"{_money(event.quantity * event.price)} in all.",
+            f"{_plain(event.quantity)} x {_money(event.price)} = {_money(event.quantity * event.price)}",
             f"Why: {event.reason} ({purpose})",
             f"Order: {event.client_order_id}",
         ],
@@ -65,8 +64,8 @@ def _order_failed(event: OrderUpdated) -> tuple[str, list[str]]:
     return (
         f"Order {event.status}: {event.side}{wanted} {event.symbol}",
         [
-            f"The order to {event.side}{wanted} {event.symbol} is {event.status} "
-            + f"(it was {event.previous_status}); {_plain(event.filled_quantity)} filled.",
+            f"The order was {event.previous_status} and is {event.status} now.",
+            f"Filled: {_plain(event.filled_quantity)}",
             f"Why: {event.message or 'the broker gave no reason'}",
             f"Order: {event.client_order_id}",
         ],

@@ -1,0 +1,373 @@
+"""An in-memory broker and its market data, for tests; passes the contract tests of the real adapter.
+
+It fills market orders in `step()`, limits and stops when `prices` has reached them, and keeps
+bracket legs, held shares and buying power as Alpaca does. `fail_next` sets one failure.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from alpaquero.broker.protocol import (
+    Adjustment,
+    BrokerAccount,
+    BrokerClock,
+    BrokerFill,
+    BrokerOrder,
+    BrokerPosition,
+    BrokerQuote,
+    BrokerTrade,
+    OrderFilter,
+    OrderRequest,
+)
+from alpaquero.errors import BrokerRejected, BrokerUnavailable, BrokerUnclear, OrderNotFound
+from alpaquero.prices.bars import Bar
+from alpaquero.prices.sessions import NEW_YORK, Session
+
+Failure = Literal["reject", "unavailable", "unclear-before-effect", "unclear-after-effect"]
+
+START = datetime(2024, 1, 2, 21, 30, tzinfo=UTC)
+OPENING_CASH = Decimal("100000.00")
+MULTIPLIER = Decimal(4)
+HELD, NEW, ACCEPTED, FILLED, CANCELED = "held", "new", "accepted", "filled", "canceled"
+
+
+@dataclass
+class _Holding:
+    quantity: Decimal = Decimal(0)
+    average: Decimal = Decimal(0)
+
+
+@dataclass
+class FakeBroker:
+    """`OrderSubmitter` without a network; market time moves with `step()` alone."""
+
+    prices: dict[str, Decimal] = field(default_factory=dict)
+    cash: Decimal = OPENING_CASH
+    now: datetime = START
+    _orders: dict[str, BrokerOrder] = field(default_factory=dict)
+    _parents: dict[str, str] = field(default_factory=dict)
+    _holdings: dict[str, _Holding] = field(default_factory=dict)
+    _fills: list[BrokerFill] = field(default_factory=list)
+    _failures: dict[str, list[Failure]] = field(default_factory=dict)
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    # ------------------------------------------------------------ what a test does to it
+
+    def fail_next(self, method: str, failure: Failure) -> None:
+        """Makes the next call of `method` (`submit`, `cancel`, `account`, ...) fail so."""
+        self._failures.setdefault(method, []).append(failure)
+
+    def step(self) -> None:
+        """One session: everything that can fill at `prices` fills, and a day passes."""
+        self.now += timedelta(hours=17)
+        for order in list(self._orders.values()):
+            current = self._orders[order.id]
+            if current.status in (NEW, ACCEPTED, HELD) and self._reached(current):
+                self.fill(current.id)
+        self.now += timedelta(hours=7)
+
+    def fill(self, order_id: str, quantity: Decimal | None = None, price: Decimal | None = None) -> None:
+        """Fills an order, or `quantity` of it, at `price` or the market's."""
+        order = self._orders[order_id]
+        filled = quantity if quantity is not None else (order.quantity or Decimal(0)) - order.filled_quantity
+        paid = price if price is not None else self.prices[order.symbol]
+        before = order.filled_quantity * (order.filled_average_price or Decimal(0))
+        total = order.filled_quantity + filled
+        done = total == order.quantity
+        self._orders[order_id] = replace(
+            order,
+            status=FILLED if done else "partially_filled",
+            filled_quantity=total,
+            filled_average_price=(before + filled * paid) / total,
+            updated_at=self.now,
+        )
+        self._book(order, filled, paid)
+        if done:
+            self._after_fill(order_id)
+
+    # ------------------------------------------------------------ OrderReader
+
+    def account(self) -> BrokerAccount:
+        self._fail("account")
+        equity = self._equity()
+        return BrokerAccount("FAKE0001", self.cash, equity, self._buying_power(), MULTIPLIER, "ACTIVE", False)
+
+    def clock(self) -> BrokerClock:
+        self._fail("clock")
+        following = next(
+            s for s in self.sessions(self.now.date(), self.now.date() + timedelta(9)) if s.open > self.now
+        )
+        return BrokerClock(self.now, False, following.open, following.close)
+
+    def sessions(self, start: date, end: date) -> list[Session]:
+        self._fail("sessions")
+        days = [start + timedelta(number) for number in range((end - start).days + 1)]
+        return [_session(day) for day in days if day.weekday() < 5]
+
+    def positions(self) -> list[BrokerPosition]:
+        self._fail("positions")
+        return [self._position(symbol) for symbol, held in sorted(self._holdings.items()) if held.quantity]
+
+    def position(self, symbol: str) -> BrokerPosition | None:
+        self._fail("position")
+        held = self._holdings.get(symbol)
+        return self._position(symbol) if held and held.quantity else None
+
+    def open_orders(self, nested: bool = True) -> list[BrokerOrder]:
+        self._fail("open_orders")
+        if not nested:
+            return [order for order in self._orders.values() if not order.is_terminal]
+        return [order for order in self._tops() if any(not o.is_terminal for o in (order, *order.legs))]
+
+    def orders(
+        self,
+        status: OrderFilter = "all",
+        after: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> list[BrokerOrder]:
+        self._fail("orders")
+        found = [
+            order
+            for order in self._tops()
+            if (status == "all" or order.is_terminal == (status == "closed"))
+            and (after is None or order.submitted_at > after)
+            and (until is None or order.submitted_at < until)
+        ]
+        return found[:limit]
+
+    def order(self, broker_order_id: str) -> BrokerOrder:
+        self._fail("order")
+        if broker_order_id not in self._orders:
+            raise OrderNotFound(404, 40410000, f"order not found for {broker_order_id}")
+        return self._nested(self._orders[broker_order_id])
+
+    def order_by_client_id(self, client_order_id: str) -> BrokerOrder | None:
+        self._fail("order_by_client_id")
+        return self._by_client_id(client_order_id)
+
+    def fills(self, after_id: str | None = None) -> list[BrokerFill]:
+        self._fail("fills")
+        return [fill for fill in self._fills if after_id is None or fill.id > after_id]
+
+    # ------------------------------------------------------------ OrderSubmitter
+
+    def submit(self, request: OrderRequest) -> BrokerOrder:
+        failure = self._take_failure("submit")
+        if failure is not None and failure != "unclear-after-effect":
+            self._raise(failure)
+        earlier = self._by_client_id(request.client_order_id)
+        if earlier is None:
+            self._admit(request)
+            earlier = self._place(request)
+        if failure is not None:
+            self._raise(failure)
+        return earlier
+
+    def cancel(self, broker_order_id: str) -> None:
+        failure = self._take_failure("cancel")
+        if failure is not None and failure != "unclear-after-effect":
+            self._raise(failure)
+        order = self.order(broker_order_id)
+        if not order.is_terminal:
+            for one in self._hangs_together(broker_order_id):
+                self._end(one, CANCELED)
+        if failure is not None:
+            self._raise(failure)
+
+    # ------------------------------------------------------------ inside
+
+    def _admit(self, request: OrderRequest) -> None:
+        if request.symbol not in self.prices:
+            raise BrokerRejected(422, 42210000, f'asset "{request.symbol}" not found')
+        if request.side == "buy":
+            cost = request.quantity * (request.limit_price or self.prices[request.symbol])
+            if cost > self._buying_power():
+                body = {"buying_power": str(self._buying_power()), "cost_basis": str(cost)}
+                raise BrokerRejected(403, 40310000, "insufficient buying power", body)
+            return
+        held = self._position(request.symbol) if request.symbol in self._holdings else None
+        available = held.available if held else Decimal(0)
+        if request.quantity > available and request.order_class != "oco":
+            body = {"available": str(available), "existing_qty": str(held.quantity if held else 0)}
+            raise BrokerRejected(403, 40310000, "insufficient qty available for order", body)
+
+    def _place(self, request: OrderRequest) -> BrokerOrder:
+        parent = self._new(request, request.client_order_id, request.side, request.order_type, ACCEPTED)
+        parent = replace(parent, limit_price=request.limit_price, stop_price=request.stop_price)
+        self._orders[parent.id] = parent
+        if request.order_class == "bracket":
+            exit_side: Literal["buy", "sell"] = "sell" if request.side == "buy" else "buy"
+            target = self._new(request, f"{parent.id}-target", exit_side, "limit", HELD)
+            stop = self._new(request, f"{parent.id}-stop", exit_side, "stop", HELD)
+            self._orders[target.id] = replace(target, limit_price=request.take_profit_price)
+            self._orders[stop.id] = replace(stop, stop_price=request.stop_loss_price)
+            self._parents.update({target.id: parent.id, stop.id: parent.id})
+        return self._nested(parent)
+
+    def _new(
+        self, request: OrderRequest, client_order_id: str, side: str, order_type: str, status: str
+    ) -> BrokerOrder:
+        return BrokerOrder(
+            id=f"order-{next(self._numbers):06}",
+            client_order_id=client_order_id,
+            symbol=request.symbol,
+            side=side,
+            order_type=order_type,
+            order_class="" if request.order_class == "simple" else request.order_class,
+            time_in_force=request.time_in_force,
+            quantity=request.quantity,
+            notional=None,
+            limit_price=None,
+            stop_price=None,
+            status=status,
+            filled_quantity=Decimal(0),
+            filled_average_price=None,
+            submitted_at=self.now,
+            updated_at=self.now,
+        )
+
+    def _reached(self, order: BrokerOrder) -> bool:
+        if order.id in self._parents and self._orders[self._parents[order.id]].status != FILLED:
+            return False
+        price = self.prices[order.symbol]
+        if order.limit_price is not None:
+            return price <= order.limit_price if order.side == "buy" else price >= order.limit_price
+        if order.stop_price is not None:
+            return price >= order.stop_price if order.side == "buy" else price <= order.stop_price
+        return True
+
+    def _after_fill(self, order_id: str) -> None:
+        """A filled entry wakes its target; a filled exit ends the other one."""
+        parent = self._parents.get(order_id)
+        for leg in [leg for leg, above in self._parents.items() if above == (parent or order_id)]:
+            if parent is not None and leg != order_id:
+                self._end(leg, CANCELED)
+            elif parent is None and self._orders[leg].order_type == "limit":
+                self._orders[leg] = replace(self._orders[leg], status=NEW, updated_at=self.now)
+
+    def _end(self, order_id: str, status: str) -> None:
+        if not self._orders[order_id].is_terminal:
+            self._orders[order_id] = replace(self._orders[order_id], status=status, updated_at=self.now)
+
+    def _hangs_together(self, order_id: str) -> list[str]:
+        above = self._parents.get(order_id, order_id)
+        return [order_id, *(leg for leg, parent in self._parents.items() if parent == above)]
+
+    def _book(self, order: BrokerOrder, quantity: Decimal, price: Decimal) -> None:
+        held = self._holdings.setdefault(order.symbol, _Holding())
+        if order.side == "buy":
+            held.average = (held.quantity * held.average + quantity * price) / (held.quantity + quantity)
+            held.quantity += quantity
+            self.cash -= quantity * price
+        else:
+            held.quantity -= quantity
+            self.cash += quantity * price
+        fill_id = f"{self.now.astimezone(NEW_YORK):%Y%m%d%H%M%S000}::{len(self._fills):08}"
+        self._fills.append(BrokerFill(fill_id, order.id, order.symbol, order.side, quantity, price, self.now))
+
+    def _position(self, symbol: str) -> BrokerPosition:
+        held = self._holdings[symbol]
+        bound = sum(
+            (
+                (o.quantity or Decimal(0)) - o.filled_quantity
+                for o in self._orders.values()
+                if self._binds(o, symbol)
+            ),
+            Decimal(0),
+        )
+        price = self.prices[symbol]
+        available = held.quantity - bound
+        return BrokerPosition(symbol, held.quantity, available, held.average, held.quantity * price, price)
+
+    def _binds(self, order: BrokerOrder, symbol: str) -> bool:
+        """Whether an open sell holds shares; of a bracket's two exits one does."""
+        if order.symbol != symbol or order.side != "sell" or order.is_terminal:
+            return False
+        parent = self._parents.get(order.id)
+        return parent is None or (order.order_type == "limit" and self._orders[parent].status == FILLED)
+
+    def _equity(self) -> Decimal:
+        held = ((h.quantity * self.prices[symbol]) for symbol, h in self._holdings.items())
+        return self.cash + sum(held, Decimal(0))
+
+    def _buying_power(self) -> Decimal:
+        waiting = (
+            ((o.quantity or Decimal(0)) - o.filled_quantity) * (o.limit_price or self.prices[o.symbol])
+            for o in self._orders.values()
+            if o.side == "buy" and not o.is_terminal
+        )
+        equity = self._equity()
+        return equity * MULTIPLIER - (equity - self.cash) - sum(waiting, Decimal(0))
+
+    def _by_client_id(self, client_order_id: str) -> BrokerOrder | None:
+        for order in self._orders.values():
+            if order.client_order_id == client_order_id:
+                return self._nested(order)
+        return None
+
+    def _tops(self) -> list[BrokerOrder]:
+        return [self._nested(order) for order in self._orders.values() if order.id not in self._parents]
+
+    def _nested(self, order: BrokerOrder) -> BrokerOrder:
+        legs = tuple(self._orders[leg] for leg, above in self._parents.items() if above == order.id)
+        return replace(order, legs=legs)
+
+    def _take_failure(self, method: str) -> Failure | None:
+        waiting = self._failures.get(method)
+        return waiting.pop(0) if waiting else None
+
+    def _fail(self, method: str) -> None:
+        failure = self._take_failure(method)
+        if failure is not None:
+            self._raise(failure)
+
+    def _raise(self, failure: Failure) -> None:
+        if failure == "reject":
+            raise BrokerRejected(403, 40310000, "the fake was told to refuse this")
+        if failure == "unavailable":
+            raise BrokerUnavailable("the fake was told not to answer")
+        raise BrokerUnclear(f"the fake was told to be {failure}")
+
+
+@dataclass
+class FakeMarketData:
+    """`MarketDataReader` over what a test puts in; quotes are a cent around the price."""
+
+    bars: dict[str, list[Bar]] = field(default_factory=dict)
+    prices: dict[str, Decimal] = field(default_factory=dict)
+    now: datetime = START
+
+    def daily_bars(
+        self, symbols: Sequence[str], start: datetime, end: datetime, adjustment: Adjustment = "split"
+    ) -> dict[str, list[Bar]]:
+        found = {
+            symbol: [bar for bar in self.bars.get(symbol, ()) if start <= bar.start <= end]
+            for symbol in symbols
+        }
+        return {symbol: bars for symbol, bars in found.items() if bars}
+
+    def latest_bars(self, symbols: Sequence[str]) -> dict[str, Bar]:
+        return {symbol: self.bars[symbol][-1] for symbol in symbols if self.bars.get(symbol)}
+
+    def latest_quotes(self, symbols: Sequence[str]) -> dict[str, BrokerQuote]:
+        cent = Decimal("0.01")
+        return {
+            s: BrokerQuote(s, p - cent, p + cent, self.now) for s, p in self.prices.items() if s in symbols
+        }
+
+    def latest_trades(self, symbols: Sequence[str]) -> dict[str, BrokerTrade]:
+        return {s: BrokerTrade(s, p, self.now) for s, p in self.prices.items() if s in symbols}
+
+
+def _session(day: date) -> Session:
+    def at(hour: int, minute: int) -> datetime:
+        return datetime(day.year, day.month, day.day, hour, minute, tzinfo=NEW_YORK).astimezone(UTC)
+
+    return Session(day, at(9, 30), at(16, 0))
