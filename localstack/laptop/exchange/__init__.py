@@ -1,0 +1,1 @@
+"""The paper exchange: an Alpaca on the laptop that replays real prices, for unmodified alpaca-py."""

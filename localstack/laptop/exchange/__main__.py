@@ -1,0 +1,192 @@
+"""Starts the paper exchange: `python -m laptop.exchange --help`. The command line starts it so."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from time import monotonic
+
+import uvicorn
+
+from alpaquero.prices import Session, bar_start
+from alpaquero.simulation import MatchingTerms
+from laptop.exchange.app import build_app
+from laptop.exchange.clock import AFTER_CLOSE, ClockMode
+from laptop.exchange.errors import ExchangeError
+from laptop.exchange.gate import Keys
+from laptop.exchange.history import History, folder_history, shipped_history
+from laptop.exchange.ledger import Ledger, Origin
+from laptop.exchange.market import Market
+from laptop.exchange.venue import Venue
+
+_DEFAULT_SESSIONS = 250
+_BOOK = "book.sqlite"
+
+
+class _AnnouncingServer(uvicorn.Server):
+    """Says on stdout, in one JSON line, when and where it takes requests."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            sys.stdout.write(json.dumps({"ready": True, "port": sockets[0].getsockname()[1]}) + "\n")
+            sys.stdout.flush()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT. 0 after a clean stop, 2 when it cannot start."""
+    options = _parser().parse_args(arguments)
+    try:
+        listening = _listen(options.port)
+        venue = _venue(options)
+        token = _admin_token(options.admin_token_file)
+    except ExchangeError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    venue.set_clock(ClockMode(options.clock), options.seconds_per_session, monotonic())
+    app = build_app(venue, Keys(options.key, options.secret, token))
+    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on")
+    # uvicorn raises the signal again after its own stop: let that one pass.
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: None)
+    _AnnouncingServer(config).run(sockets=[listening])
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m laptop.exchange", description="An Alpaca on the laptop that replays real prices."
+    )
+    parser.add_argument("--state", type=Path, required=True, help="folder of the book, made if missing")
+    parser.add_argument("--port", type=int, default=9200, help="0 takes a free one")
+    parser.add_argument("--seed", type=int, default=1, help="fixes ids and draws")
+    parser.add_argument("--data", type=Path, help="folder of SYMBOL.csv files instead of the shipped prices")
+    parser.add_argument("--from", dest="first", type=_date, metavar="DATE", help="first session to trade")
+    parser.add_argument(
+        "--sessions", type=_count, help="how many sessions to trade, the last ones of the data"
+    )
+    parser.add_argument(
+        "--clock", choices=[mode.value for mode in ClockMode], default=ClockMode.RUNNING.value
+    )
+    parser.add_argument(
+        "--seconds-per-session", type=_pace, default=60.0, help="wall time of a day and its night"
+    )
+    parser.add_argument(
+        "--partial-fills", type=_probability, default=0.0, help="share of orders filled in two"
+    )
+    parser.add_argument("--half-spread-bps", type=_basis_points, default=Decimal(1), help="half the spread")
+    parser.add_argument("--key", required=True, help="the API key id callers must show")
+    parser.add_argument("--secret", required=True, help="the API secret key callers must show")
+    parser.add_argument(
+        "--admin-token-file", type=Path, required=True, help="file that holds the admin token"
+    )
+    return parser
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date; write it as 2012-12-31") from None
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of sessions; give 1 or more")
+    return int(text)
+
+
+def _pace(text: str) -> float:
+    return _number(text, 0.01, 86_400.0)
+
+
+def _probability(text: str) -> float:
+    return _number(text, 0.0, 1.0)
+
+
+def _basis_points(text: str) -> Decimal:
+    return Decimal(str(_number(text, 0.0, 1000.0)))
+
+
+def _number(text: str, least: float, most: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a number from {least:g} to {most:g}")
+    return value
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+    except (OSError, OverflowError) as error:
+        raise ExchangeError(
+            f"port {port} cannot be used ({error}); stop what uses it or give another --port"
+        ) from error
+    return listening
+
+
+def _admin_token(path: Path) -> str:
+    try:
+        token = path.read_text("utf-8").strip()
+    except OSError as error:
+        raise ExchangeError(f"--admin-token-file {path}: {error.strerror}; write a token into it") from error
+    if not token:
+        raise ExchangeError(f"--admin-token-file {path} is empty; write a token into it")
+    return token
+
+
+def _venue(options: argparse.Namespace) -> Venue:
+    """The venue at the place where the book was left, or at the start of a new one."""
+    history = folder_history(options.data) if options.data else shipped_history()
+    ledger = Ledger(options.state / _BOOK)
+    origin = ledger.origin()
+    if origin is None:
+        traded = traded_sessions(history, options.first, options.sessions)
+        origin = Origin(options.seed, history.fingerprint, traded[0].date, traded[-1].date)
+        ledger.open_with(origin, _before(history, traded[0]))
+    if origin.seed != options.seed or origin.fingerprint != history.fingerprint:
+        raise ExchangeError(
+            f"the book in {options.state} was made with --seed {origin.seed} and "
+            f"{'the same' if origin.fingerprint == history.fingerprint else 'other'} prices; "
+            "give the same ones, or another --state"
+        )
+    first, last = origin.first_session, origin.last_session
+    sessions = [session for session in history.sessions if first <= session.date <= last]
+    terms = MatchingTerms(options.seed, options.half_spread_bps, options.partial_fills)
+    return Venue(Market(history, options.half_spread_bps), ledger, sessions, terms)
+
+
+def traded_sessions(history: History, first: date | None, count: int | None) -> Sequence[Session]:
+    """The sessions to trade: the last `count` of the data, or from `first` on.
+
+    Raises ExchangeError when the data has none there.
+    """
+    if first is None:
+        return history.sessions[-(count or _DEFAULT_SESSIONS) :]
+    sessions = [session for session in history.sessions if session.date >= first]
+    if not sessions:
+        begin, end = history.sessions[0].date, history.sessions[-1].date
+        raise ExchangeError(f"--from {first}: the prices go from {begin} to {end}; give a date between")
+    return sessions[:count]
+
+
+def _before(history: History, first: Session) -> datetime:
+    """Where the clock starts: half an hour past the close before, or midnight when there is none."""
+    index = history.sessions.index(first)
+    return history.sessions[index - 1].close + AFTER_CLOSE if index else bar_start(first)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""Puts the exchange's routes, gate and running clock together into one ASGI app."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from time import monotonic
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from laptop.exchange import admin_api, data_api, trading_api
+from laptop.exchange.answers import json_answer
+from laptop.exchange.errors import RefusedError
+from laptop.exchange.gate import Gate, Keys
+from laptop.exchange.venue import Venue
+
+_TICK_SECONDS = 0.25
+
+
+def build_app(venue: Venue, keys: Keys) -> Starlette:
+    """The ASGI app that serves `venue`."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        ticking = asyncio.create_task(_tick(venue))
+        yield
+        ticking.cancel()
+        with suppress(asyncio.CancelledError):
+            await ticking
+        venue.close()
+
+    app = Starlette(
+        routes=[*trading_api.ROUTES, *data_api.ROUTES, *admin_api.ROUTES],
+        middleware=[Middleware(Gate, venue=venue, keys=keys)],
+        exception_handlers={RefusedError: _refused, HTTPException: _no_route},
+        lifespan=lifespan,
+    )
+    app.state.venue = venue
+    return app
+
+
+async def _tick(venue: Venue) -> None:
+    """Keep the market moving while nobody asks."""
+    while True:
+        venue.run_to(monotonic())
+        await asyncio.sleep(_TICK_SECONDS)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    if not isinstance(error, RefusedError):
+        raise error
+    return json_answer(error.body, error.status)
+
+
+async def _no_route(_: Request, error: Exception) -> Response:
+    """Starlette's own 404 and 405, in JSON."""
+    if not isinstance(error, HTTPException):
+        raise error
+    return json_answer({"message": error.detail}, error.status_code)
