@@ -165,8 +165,8 @@ def _install(lock: Path, target: Path, runtime: Runtime) -> None:
 
 def _prune(site: Path) -> None:
     """Take out what no function runs."""
-    for folder in ("bin", "boto3/examples", "numpy/f2py"):
-        shutil.rmtree(site / folder, ignore_errors=True)
+    for unused in ("bin", "boto3/examples", "numpy/f2py"):
+        shutil.rmtree(site / unused, ignore_errors=True)
     for folder in [path for path in site.rglob("*") if path.is_dir() and path.name in _TEST_FOLDERS]:
         shutil.rmtree(folder, ignore_errors=True)
     _keep_only(site / "chalice", lambda path: path.name in CHALICE_FILES)

@@ -43,6 +43,11 @@ def port_from_environment() -> int:
     return int(port) if port.isdigit() else DEFAULT_PORT
 
 
+def api_host(api_id: str, port: int) -> str:
+    """The host that is an API's own on the engine; signatures for the API are made for it."""
+    return f"{api_id}.execute-api.localhost:{port}"
+
+
 class Sessions:
     """boto3 clients against one endpoint, made once each; safe to share between threads."""
 

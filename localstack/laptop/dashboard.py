@@ -1,0 +1,160 @@
+"""Builds the dashboard's page with npm and publishes it to the stack's bucket.
+
+The supervisor calls it beside the rest of its start. Node comes from the machine or, when it has
+none that is new enough, from a wheel pinned in ``localstack/node.txt``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from laptop import processes
+from laptop.errors import LaptopError
+from laptop.layout import REPOSITORY
+from laptop.ports import CONTENT_TYPES
+
+if TYPE_CHECKING:
+    from laptop.engine import Sessions
+
+FRONTEND: Final = REPOSITORY / "frontend"
+_LEAST_NODE: Final = (22, 12)
+_STAMP: Final = ".inputs"
+_NOT_INPUTS: Final = frozenset({"node_modules", "dist", "screens"})
+
+
+def sources_key(frontend: Path = FRONTEND) -> str:
+    """A hash of everything the page is built from."""
+    total = hashlib.sha256()
+    for folder, names, files in os.walk(frontend):
+        names[:] = sorted(name for name in names if name not in _NOT_INPUTS and not name.startswith("."))
+        for name in sorted(files):
+            path = Path(folder) / name
+            total.update(str(path.relative_to(frontend)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def build(*, log: Path, frontend: Path = FRONTEND, say: Callable[[str], None] = lambda _: None) -> Path:
+    """Build the page unless its inputs are unchanged; gives the folder of its files.
+
+    Raises
+    ------
+    LaptopError
+        When there is no Node, or npm fails; the message names the log.
+    """
+    built = frontend / "dist"
+    key = sources_key(frontend)
+    stamp = built / _STAMP
+    if stamp.exists() and stamp.read_text() == key:
+        return built
+    say("building the dashboard")
+    folder = node_folder(log)
+    environment = processes.base_environment() | _npm_settings()
+    environment["PATH"] = f"{folder}{os.pathsep}{environment.get('PATH', '')}"
+    lock = frontend / "package-lock.json"
+    installed = frontend / "node_modules" / ".lock-hash"
+    lock_hash = hashlib.sha256(lock.read_bytes()).hexdigest()
+    if not installed.exists() or installed.read_text() != lock_hash:
+        _npm(["ci", "--no-audit", "--no-fund"], frontend, environment, log)
+        installed.write_text(lock_hash)
+    _npm(["run", "build"], frontend, environment, log)
+    stamp.write_text(key)
+    return built
+
+
+def _npm_settings() -> dict[str, str]:
+    """npm's own settings of the shell, such as a registry of the user's."""
+    return {name: value for name, value in os.environ.items() if name.lower().startswith("npm_config_")}
+
+
+def _npm(arguments: list[str], folder: Path, environment: dict[str, str], log: Path) -> None:
+    with log.open("ab") as output:
+        done = subprocess.run(
+            ["npm", *arguments],
+            cwd=folder,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode:
+        raise LaptopError(
+            f"npm {' '.join(arguments)} failed: see {log}; check the network or npm's registry, "
+            "then start again (the bot runs without the page: alpaquero up --no-dashboard)"
+        )
+
+
+def node_folder(log: Path) -> Path:
+    """The folder of a Node that is new enough: the machine's, else the pinned wheel's.
+
+    Raises
+    ------
+    LaptopError
+        When the wheel cannot be fetched.
+    """
+    ours = Path(sys.executable).parent
+    for folder in (_machine_node(), ours if (ours / "node").exists() else None):
+        if folder is not None:
+            return folder
+    lock = REPOSITORY / "localstack" / "node.txt"
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--require-hashes",
+        "--no-deps",
+        "-r",
+        str(lock),
+    ]
+    with log.open("ab") as output:
+        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        raise LaptopError(
+            f"the dashboard needs Node {_LEAST_NODE[0]}.{_LEAST_NODE[1]} or newer and its wheel could not be "
+            f"fetched (see {log}): install Node, or check the network"
+        )
+    return ours
+
+
+def _machine_node() -> Path | None:
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        return None
+    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
+    version = re.match(r"v(\d+)\.(\d+)", told.stdout)
+    if version is None or (int(version[1]), int(version[2])) < _LEAST_NODE:
+        return None
+    return Path(node).parent
+
+
+def publish(sessions: Sessions, bucket: str, built: Path) -> int:
+    """Upload what is not in the bucket as it is; gives how many files were sent."""
+    s3 = sessions.client("s3")
+    present = _present(s3, bucket)
+    sent = 0
+    for path in sorted(path for path in built.rglob("*") if path.is_file() and path.name != _STAMP):
+        key = str(path.relative_to(built))
+        body = path.read_bytes()
+        if present.pop(key, None) != hashlib.md5(body, usedforsecurity=False).hexdigest():
+            kind = CONTENT_TYPES.get(path.suffix, "application/octet-stream")
+            s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=kind)
+            sent += 1
+    for key in present:
+        s3.delete_object(Bucket=bucket, Key=key)
+    return sent
+
+
+def _present(s3: Any, bucket: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        found |= {item["Key"]: item["ETag"].strip('"') for item in page.get("Contents", [])}
+    return found
