@@ -18,7 +18,9 @@ class EventsNotPublished(AlpaqueroError):
     """The bus refused some entries; `failed` holds their event ids. Publish them again."""
 
     def __init__(self, failed: Sequence[str]) -> None:
-        super().__init__(f"{len(failed)} events did not reach the bus; they stay in the outbox and are sent again")
+        super().__init__(
+            f"{len(failed)} events did not reach the bus; they stay in the outbox and are sent again"
+        )
         self.failed = tuple(failed)
 
 
@@ -56,11 +58,14 @@ def publish(events: Sequence[EncodedEvent], bus: str, client: Any = None) -> Non
         chunk = events[start : start + BATCH]
         answer = client.put_events(
             Entries=[
-                {"EventBusName": bus, "Source": e.source, "DetailType": e.name, "Detail": e.detail} for e in chunk
+                {"EventBusName": bus, "Source": e.source, "DetailType": e.name, "Detail": e.detail}
+                for e in chunk
             ]
         )
         if answer.get("FailedEntryCount"):
-            failed += [e.id for e, entry in zip(chunk, answer["Entries"], strict=True) if entry.get("ErrorCode")]
+            failed += [
+                e.id for e, entry in zip(chunk, answer["Entries"], strict=True) if entry.get("ErrorCode")
+            ]
     if failed:
         raise EventsNotPublished(failed)
 

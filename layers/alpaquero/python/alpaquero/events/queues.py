@@ -25,7 +25,9 @@ def send(queue_url: str, body: Any, *, delay_seconds: int = 0, client: Any = Non
     )
 
 
-def send_in_order(queue_url: str, body: Any, *, group: str, deduplication_id: str, client: Any = None) -> None:
+def send_in_order(
+    queue_url: str, body: Any, *, group: str, deduplication_id: str, client: Any = None
+) -> None:
     """Puts `body` on a FIFO queue; SQS drops a repeat of `deduplication_id` within five minutes."""
     (client or _client()).send_message(
         QueueUrl=queue_url,
@@ -37,7 +39,7 @@ def send_in_order(queue_url: str, body: Any, *, group: str, deduplication_id: st
 
 def work_through(
     event: Mapping[str, Any],
-    handle: Callable[[dict[str, Any]], None],
+    handle: Callable[[dict[str, Any]], object],
     on_failure: Callable[[dict[str, Any], Exception], None],
     *,
     in_order: bool = False,
@@ -54,7 +56,7 @@ def work_through(
             continue
         try:
             handle(record)
-        except Exception as error:  # noqa: BLE001 - the record, not the batch, has failed
+        except Exception as error:
             on_failure(record, error)
             failed.append(record["messageId"])
     return {"batchItemFailures": [{"itemIdentifier": m} for m in failed]}

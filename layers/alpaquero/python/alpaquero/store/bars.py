@@ -11,6 +11,7 @@ import zlib
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
@@ -53,8 +54,10 @@ def pack(bars: Sequence[Bar]) -> bytes:
 
 def unpack(chunk: bytes) -> list[Bar]:
     """The bars of one chunk, oldest first. Raises `BrokenChunk`."""
-    if chunk[0] != VERSION or zlib.crc32(chunk[5:]) != int.from_bytes(chunk[1:5], "big"):
-        raise BrokenChunk("a stored chunk of bars is damaged or of another version; delete it to fetch it again")
+    if chunk[:1] != bytes([VERSION]) or zlib.crc32(chunk[5:]) != int.from_bytes(chunk[1:5], "big"):
+        raise BrokenChunk(
+            "a stored chunk of bars is damaged or of another version; delete it to fetch it again"
+        )
     body = zlib.decompress(chunk[5:])
     count = len(body) // 48
     columns: list[array[float] | array[int]] = []
@@ -84,9 +87,7 @@ def read(
     return dict(found)
 
 
-def write(
-    series: Mapping[str, Sequence[Bar]], *, timeframe: str = "1Day", adjustment: str = "split"
-) -> None:
+def write(series: Mapping[str, Sequence[Bar]], *, timeframe: str = "1Day", adjustment: str = "split") -> None:
     """Stores whole years: every chunk that a symbol's `bars` touch is replaced by them."""
     with ChunkItem.batch_write() as batch:
         for symbol, bars in series.items():
@@ -95,5 +96,32 @@ def write(
                 by_year[bar.start.year].append(bar)
             for year, chunk in by_year.items():
                 batch.save(
-                    ChunkItem(_series(symbol, timeframe, adjustment), str(year), chunk=pack(chunk), bars=len(chunk))
+                    ChunkItem(
+                        _series(symbol, timeframe, adjustment), str(year), chunk=pack(chunk), bars=len(chunk)
+                    )
                 )
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """How much is stored; `newest` is the start of the newest bar of all."""
+
+    series: int
+    chunks: int
+    bars: int
+    stored_bytes: int
+    newest: datetime | None
+
+
+def statistics() -> Statistics:
+    """Counts what is stored by reading the whole table: for a page a person asks for, not for a run."""
+    chunks = list(ChunkItem.scan())
+    newest_year = max((item.sk for item in chunks), default="")
+    ends = [unpack(item.chunk)[-1].start for item in chunks if item.sk == newest_year and item.bars]
+    return Statistics(
+        series=len({item.pk for item in chunks}),
+        chunks=len(chunks),
+        bars=sum(int(item.bars) for item in chunks),
+        stored_bytes=sum(len(item.chunk) for item in chunks),
+        newest=max(ends, default=None),
+    )

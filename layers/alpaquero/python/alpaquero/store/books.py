@@ -11,11 +11,9 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.connection import Connection
 from pynamodb.exceptions import DoesNotExist, PutError, TransactWriteError
 from pynamodb.indexes import AllProjection, LocalSecondaryIndex
 from pynamodb.models import Model
@@ -24,15 +22,15 @@ from pynamodb.transactions import TransactWrite
 from alpaquero.errors import Conflict
 from alpaquero.events.bus import EncodedEvent
 from alpaquero.orders.lifecycle import is_terminal
-from alpaquero.orders.order import Fill, Order
+from alpaquero.orders.order import ExitStep, Fill, Order
 from alpaquero.risk.book import RiskBook
-from alpaquero.store.tables import REGION, from_body, table_name, to_body
+from alpaquero.store.tables import REGION, connection, from_body, table_name, to_body
 
 ORDER, FILL, OUTBOX = "ORDER#", "FILL#", "OUTBOX#"
 RISKBOOK, BASELINE = "RISKBOOK", "BASELINE"
 
 
-class ByTime(LocalSecondaryIndex["BookItem"]):
+class ByTime(LocalSecondaryIndex["BookItem"]):  # type: ignore[no-untyped-call]
     """Orders of an account by the time they were written; only orders carry `listed_at`."""
 
     class Meta:
@@ -43,8 +41,8 @@ class ByTime(LocalSecondaryIndex["BookItem"]):
     listed_at = UnicodeAttribute(range_key=True)
 
 
-class OpenOrders(LocalSecondaryIndex["BookItem"]):
-    """Orders that may still change; the attribute goes when the state is terminal."""
+class OpenOrders(LocalSecondaryIndex["BookItem"]):  # type: ignore[no-untyped-call]
+    """Orders with something left to do: not ended, or an exit whose last step is not taken."""
 
     class Meta:
         index_name = "open_orders"
@@ -82,6 +80,11 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+def listed_at(order: Order) -> str:
+    """What orders are listed by: when they were written, then their id."""
+    return f"{order.created_at.isoformat()}#{order.client_order_id}"
+
+
 class Books:
     """The books of one account."""
 
@@ -102,23 +105,23 @@ class Books:
         return from_body(item.body, Order) if item else None
 
     def open_orders(self) -> list[Order]:
-        """Every order that may still change, oldest first."""
+        """Every order with something left to do, oldest first: not ended, or an exit not yet done."""
         found = BookItem.open_orders.query(self.account, consistent_read=True)
         return [from_body(item.body, Order) for item in found]
 
     def orders(self) -> list[Order]:
         """Every order, oldest first."""
-        return [from_body(item.body, Order) for item in BookItem.by_time.query(self.account, consistent_read=True)]
+        return [
+            from_body(item.body, Order) for item in BookItem.by_time.query(self.account, consistent_read=True)
+        ]
 
-    def newest_orders(
-        self, limit: int, start: dict[str, Any] | None = None
-    ) -> tuple[list[Order], dict[str, Any] | None]:
-        """A page of orders, newest first, and the key the next page starts at."""
-        found = BookItem.by_time.query(
-            self.account, limit=limit, scan_index_forward=False, last_evaluated_key=start
-        )
-        orders = [from_body(item.body, Order) for item in found]
-        return orders, found.last_evaluated_key
+    def newest_orders(self, limit: int, before: str | None = None) -> tuple[list[Order], str | None]:
+        """A page of orders, newest first, and what the next page must come `before`."""
+        older = ByTime.listed_at < before if before else None
+        found = list(BookItem.by_time.query(self.account, older, limit=limit, scan_index_forward=False))
+        return [from_body(item.body, Order) for item in found], found[-1].listed_at if len(
+            found
+        ) == limit else None
 
     def fills(self) -> list[Fill]:
         """Every fill, in the order of the broker's activity ids."""
@@ -128,7 +131,11 @@ class Books:
     def newest_fill_id(self) -> str | None:
         """The newest broker activity id we hold."""
         found = BookItem.query(
-            self.account, BookItem.sk.startswith(FILL), limit=1, scan_index_forward=False, consistent_read=True
+            self.account,
+            BookItem.sk.startswith(FILL),
+            limit=1,
+            scan_index_forward=False,
+            consistent_read=True,
         )
         return next((item.sk.removeprefix(FILL) for item in found), None)
 
@@ -152,9 +159,7 @@ class Books:
         except PutError as error:
             if error.cause_response_code != "ConditionalCheckFailedException":
                 raise
-            kept = self.baseline()
-            assert kept is not None
-            return kept
+            return from_body(BookItem.get(self.account, BASELINE, consistent_read=True).body, Baseline)
         return baseline
 
     def commit(
@@ -173,20 +178,22 @@ class Books:
         then nothing was written: read again and decide again.
         """
         try:
-            with TransactWrite(connection=Connection(region=REGION)) as transaction:
+            with TransactWrite(connection=connection()) as transaction:
                 for order in new_orders:
                     transaction.save(self._order_item(order), condition=BookItem.pk.does_not_exist())
                 for order in changed_orders:
-                    transaction.save(
-                        self._order_item(order), condition=BookItem.version == order.version - 1
-                    )
+                    transaction.save(self._order_item(order), condition=BookItem.version == order.version - 1)
                 for fill in new_fills:
                     item = BookItem(self.account, FILL + fill.id, body=to_body(fill))
                     transaction.save(item, condition=BookItem.pk.does_not_exist())
                 if risk_book is not None:
-                    item = BookItem(self.account, RISKBOOK, body=to_body(risk_book), version=risk_book.version)
+                    item = BookItem(
+                        self.account, RISKBOOK, body=to_body(risk_book), version=risk_book.version
+                    )
                     first = risk_book.version == 1
-                    condition = BookItem.pk.does_not_exist() if first else BookItem.version == risk_book.version - 1
+                    condition = (
+                        BookItem.pk.does_not_exist() if first else BookItem.version == risk_book.version - 1
+                    )
                     transaction.save(item, condition=condition)
                 for event in events:
                     transaction.save(self._outbox_item(event))
@@ -196,18 +203,21 @@ class Books:
                 "ConditionalCheckFailed",
                 "TransactionConflict",
             }:
-                raise Conflict("someone wrote to the books first; read them again and decide again") from error
+                raise Conflict(
+                    "someone wrote to the books first; read them again and decide again"
+                ) from error
             raise
 
     def _order_item(self, order: Order) -> BookItem:
-        listed_at = f"{order.created_at.isoformat()}#{order.client_order_id}"
+        written = listed_at(order)
+        exit_under_way = order.exit_step not in {None, ExitStep.DONE}
         return BookItem(
             self.account,
             ORDER + order.client_order_id,
             body=to_body(order),
             version=order.version,
-            listed_at=listed_at,
-            open_since=None if is_terminal(order.status) else listed_at,
+            listed_at=written,
+            open_since=None if is_terminal(order.status) and not exit_under_way else written,
         )
 
     def _outbox_item(self, event: EncodedEvent) -> BookItem:

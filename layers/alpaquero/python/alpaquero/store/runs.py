@@ -10,12 +10,11 @@ from typing import Any
 
 import msgspec
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.connection import Connection
 from pynamodb.exceptions import DoesNotExist, PutError, TransactWriteError, UpdateError
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
-from alpaquero.store.tables import REGION, from_body, table_name, to_body
+from alpaquero.store.tables import REGION, connection, from_body, table_name, to_body
 from alpaquero.strategy.signal import Signal, Withheld
 
 KEEP_SECONDS = 400 * 86_400
@@ -28,13 +27,17 @@ class RunState(StrEnum):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One judgement of one closed bar. `id` is `<timeframe>-<close of the bar in UTC>`."""
+    """One judgement of one closed bar. `id` is `<timeframe>-<close of the bar in UTC>`.
+
+    `valid_until` is market time, `planned_at` wall time in seconds since the epoch.
+    """
 
     id: str
     account: str
     timeframe: str
     bar_start: datetime
     bar_close: datetime
+    valid_until: datetime
     shards: tuple[tuple[str, ...], ...]
     settings_version: int
     correlation_id: str
@@ -117,9 +120,7 @@ def plan(run: Run) -> tuple[Run, bool]:
     except PutError as error:
         if error.cause_response_code != "ConditionalCheckFailedException":
             raise
-        kept = get(run.account, run.id)
-        assert kept is not None
-        return kept, False
+        return _run(RunItem.get(run.account, RUN + run.id, consistent_read=True)), False
     return run, True
 
 
@@ -127,7 +128,7 @@ def report(account: str, identifier: str, shard: int, found: ShardReport) -> Run
     """Records a shard's report once, however often it comes, and answers the run after it."""
     item = _item(RUN + identifier, f"{SHARD}{shard:05d}", found)
     try:
-        with TransactWrite(connection=Connection(region=REGION)) as transaction:
+        with TransactWrite(connection=connection()) as transaction:
             transaction.save(item, condition=RunItem.pk.does_not_exist())
             transaction.update(
                 RunItem(account, RUN + identifier),

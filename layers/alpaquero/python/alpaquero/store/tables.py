@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
+from pynamodb.connection import Connection
 
 from alpaquero.errors import ConfigurationError
 
@@ -28,6 +30,12 @@ def table_name(variable: str) -> str:
             "with the policy that lets it use the table"
         )
     return name
+
+
+@lru_cache(maxsize=1)
+def connection() -> Connection:
+    """The connection that transactions share; a new one would build a new client each time."""
+    return Connection(region=REGION)
 
 
 def to_body(value: Any) -> str:

@@ -6,14 +6,13 @@ from datetime import UTC, datetime
 
 import msgspec
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.connection import Connection
 from pynamodb.exceptions import DoesNotExist, TransactWriteError
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from alpaquero.errors import Conflict
 from alpaquero.risk.limits import RiskLimits
-from alpaquero.store.tables import REGION, from_body, table_name, to_body
+from alpaquero.store.tables import REGION, connection, from_body, table_name, to_body
 from alpaquero.strategy.stochrsi_ema import StrategyParameters
 
 
@@ -73,7 +72,9 @@ def current() -> SettingsVersion:
         return DEFAULTS
 
 
-def save(settings: TradingSettings, *, author: str, reason: str, after_version: int, now: datetime) -> SettingsVersion:
+def save(
+    settings: TradingSettings, *, author: str, reason: str, after_version: int, now: datetime
+) -> SettingsVersion:
     """Saves `settings` as the version after `after_version`, kept for good.
 
     Raises `Conflict` when someone saved in between: read the new version and decide again.
@@ -86,8 +87,10 @@ def save(settings: TradingSettings, *, author: str, reason: str, after_version: 
     )
     body = to_body(new)
     try:
-        with TransactWrite(connection=Connection(region=REGION)) as transaction:
-            transaction.save(SettingsItem("SETTINGS", "CURRENT", body=body, version=new.version), condition=condition)
+        with TransactWrite(connection=connection()) as transaction:
+            transaction.save(
+                SettingsItem("SETTINGS", "CURRENT", body=body, version=new.version), condition=condition
+            )
             kept = SettingsItem("SETTINGS", f"VERSION#{new.version:08d}", body=body, version=new.version)
             transaction.save(kept, condition=SettingsItem.pk.does_not_exist())
     except TransactWriteError as error:

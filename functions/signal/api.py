@@ -1,0 +1,92 @@
+"""Signals raised and withheld, and the indicators they were judged on."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from alpaquero.errors import NotFound
+from alpaquero.prices.bars import Timeframe
+from alpaquero.settings import FunctionSettings, load
+from alpaquero.store import bars as bar_store
+from alpaquero.store import runs, trading_settings
+from alpaquero.store.runs import SignalRecord
+from alpaquero.strategy.indicators import ema, stochastic_rsi
+from alpaquero.web.app import service_app
+from alpaquero.web.bodies import Indicators, Page, Signal
+
+YEARS_SHOWN = 2
+
+SETTINGS = load(FunctionSettings)
+app = service_app("signal", {"runs": lambda: runs.newest_runs(SETTINGS.account, 1)})
+
+
+@app.endpoint("GET", public="/api/signals", service="/signal/signals")
+def signals() -> Page[Signal]:
+    """The newest signals of the watchlist, or of one `symbol`, newest first."""
+    symbol = app.query("symbol")
+    watchlist = trading_settings.current().settings.watchlist
+    return _newest([symbol.upper()] if symbol else list(watchlist))
+
+
+@app.endpoint("GET", service="/signal/signals/{symbol}")
+def signals_of(symbol: str) -> Page[Signal]:
+    """The newest signals of one symbol."""
+    return _newest([symbol.upper()])
+
+
+@app.endpoint("GET", public="/api/indicators/{symbol}", service="/signal/indicators/{symbol}")
+def indicators(symbol: str) -> Indicators:
+    """The rule's indicators on the stored bars of this year and the last."""
+    symbol = symbol.upper()
+    newest = runs.newest_runs(SETTINGS.account, 1)
+    if not newest:
+        raise NotFound("No run has judged a bar yet; the first one fetches the history.")
+    year = newest[0].bar_start.year
+    bars = bar_store.read([symbol], range(year - YEARS_SHOWN + 1, year + 1)).get(symbol)
+    if not bars:
+        raise NotFound(f"No bars of {symbol} are stored; add it to the watchlist and wait for the next run.")
+    parameters = trading_settings.current().settings.strategy
+    closes = [bar.close for bar in bars]
+    k, d = stochastic_rsi(
+        closes,
+        rsi_period=parameters.rsi_period_bars,
+        stochastic_period=parameters.stochastic_period_bars,
+        k_smoothing=parameters.k_smoothing_bars,
+        d_smoothing=parameters.d_smoothing_bars,
+    )
+    return Indicators(
+        symbol=symbol,
+        timeframe=Timeframe.DAY,
+        adjustment="split",
+        times=[bar.start for bar in bars],
+        series={
+            "k": list(k),
+            "d": list(d),
+            "ema": list(ema(closes, parameters.ema_period_bars)),
+            "ema_fast": list(ema(closes, parameters.ema_fast_period_bars)),
+            "ema_slow": list(ema(closes, parameters.ema_slow_period_bars)),
+        },
+    )
+
+
+def _newest(symbols: list[str]) -> Page[Signal]:
+    limit = app.limit()
+    found = [record for symbol in symbols for record in runs.newest_signals(symbol, limit)]
+    found.sort(key=lambda record: (record.bar_close, record.symbol), reverse=True)
+    return Page(items=[_body(record) for record in found[:limit]])
+
+
+def _body(record: SignalRecord) -> Signal:
+    return Signal(
+        symbol=record.symbol,
+        outcome=record.outcome,
+        side=record.side,
+        strategy=record.strategy,
+        timeframe=record.timeframe,
+        bar_close=record.bar_close,
+        strength=record.strength,
+        reference_price=None if record.reference_price is None else Decimal(record.reference_price),
+        reason=record.message,
+        values=record.values,
+        run_id=record.run_id,
+    )

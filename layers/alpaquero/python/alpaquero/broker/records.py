@@ -1,0 +1,114 @@
+"""Turns what the broker answers into the books' own records; used by `trading/execute` and `trading/sync`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from alpaquero.broker.protocol import BrokerFill, BrokerOrder
+from alpaquero.orders.identity import is_ours
+from alpaquero.orders.intent import OrderClass, OrderType, Side, TimeInForce
+from alpaquero.orders.lifecycle import BrokerUpdate
+from alpaquero.orders.order import Fill, LegRole, Order, OrderEvent, OrderOrigin, OrderPurpose
+
+
+def update_of(order: BrokerOrder, why: str) -> BrokerUpdate:
+    """The broker's present state of an order, as news for `lifecycle.advance`."""
+    return BrokerUpdate(
+        status=order.status,
+        at=order.updated_at,
+        filled_quantity=order.filled_quantity,
+        filled_average_price=order.filled_average_price,
+        broker_order_id=order.id,
+        replaced_by=order.replaced_by,
+        why=why,
+    )
+
+
+def leg_of(parent: Order, leg: BrokerOrder, wall_at: datetime) -> Order:
+    """The record of a bracket's leg; it inherits what its parent was for."""
+    role = LegRole.STOP_LOSS if leg.stop_price is not None else LegRole.TAKE_PROFIT
+    return _record(
+        leg,
+        parent.account,
+        wall_at,
+        origin=parent.origin,
+        purpose=OrderPurpose.LEG,
+        why=f"{role.value.replace('_', ' ')} of {parent.client_order_id}",
+        parent=parent,
+        role=role,
+    )
+
+
+def adopted(order: BrokerOrder, account: str, wall_at: datetime) -> Order:
+    """The record of an order the books did not have: `recovered` when its id is ours, else `external`."""
+    ours = is_ours(order.client_order_id)
+    return _record(
+        order,
+        account,
+        wall_at,
+        origin=OrderOrigin.RECOVERED if ours else OrderOrigin.EXTERNAL,
+        purpose=OrderPurpose.UNKNOWN,
+        why="our prefix, but no intent in our books" if ours else "placed outside of Alpaquero",
+    )
+
+
+def fill_of(fill: BrokerFill, account: str, order: Order | None) -> Fill:
+    """The record of one fill."""
+    return Fill(
+        id=fill.id,
+        account=account,
+        client_order_id=order.client_order_id if order else None,
+        broker_order_id=fill.order_id,
+        symbol=fill.symbol,
+        side=Side(fill.side),
+        quantity=fill.quantity,
+        price=fill.price,
+        at=fill.at,
+    )
+
+
+def _record(
+    order: BrokerOrder,
+    account: str,
+    wall_at: datetime,
+    *,
+    origin: OrderOrigin,
+    purpose: OrderPurpose,
+    why: str,
+    parent: Order | None = None,
+    role: LegRole | None = None,
+) -> Order:
+    return Order(
+        account=account,
+        client_order_id=order.client_order_id,
+        symbol=order.symbol,
+        side=Side(order.side),
+        origin=origin,
+        purpose=purpose,
+        status=order.status,
+        created_at=order.submitted_at,
+        updated_at=order.updated_at,
+        wall_created_at=wall_at,
+        broker_order_id=order.id,
+        parent=parent.client_order_id if parent else None,
+        role=role,
+        order_type=OrderType(order.order_type),
+        order_class=OrderClass(order.order_class or OrderClass.SIMPLE),
+        time_in_force=TimeInForce(order.time_in_force),
+        quantity=order.quantity,
+        notional=order.notional,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        filled_quantity=order.filled_quantity,
+        filled_average_price=order.filled_average_price,
+        strategy=parent.strategy if parent else None,
+        timeframe=parent.timeframe if parent else None,
+        bar_close=parent.bar_close if parent else None,
+        reason=why,
+        requested_by=parent.requested_by if parent else "",
+        run_id=parent.run_id if parent else None,
+        correlation_id=parent.correlation_id if parent else "",
+        verdict=parent.verdict if parent else (),
+        broker_updated_at=order.updated_at,
+        history=(OrderEvent(at=order.updated_at, status=order.status, why=why),),
+    )
