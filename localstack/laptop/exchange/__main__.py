@@ -56,8 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # uvicorn raises the signal again after its own stop: let that one pass.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: None)
-    _AnnouncingServer(config).run(sockets=[listening])
-    return 0
+    server = _AnnouncingServer(config)
+    server.run(sockets=[listening])
+    return 0 if server.started else 1
 
 
 def _parser() -> argparse.ArgumentParser:

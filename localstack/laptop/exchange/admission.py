@@ -142,7 +142,8 @@ def _terms(request: OrderRequest, book: Book, market: Market, seed: int) -> Term
     if symbol not in market.history.symbols:
         raise invalid(f'asset "{symbol}" not found')
     order_class = _choice(OrderClass, "order_class", (request.order_class or "").replace("simple", ""))
-    type_ = _choice(OrderType, "type", request.type or ("limit" if order_class is OrderClass.OCO else None))
+    oco = order_class is OrderClass.OCO
+    type_ = _choice(OrderType, "type", request.type or (OrderType.LIMIT if oco else None))
     target = request.take_profit.limit_price if request.take_profit else None
     if request.trail_price is not None or request.trail_percent is not None:
         raise invalid("trailing stop orders are not served by this exchange; give stop_price")
@@ -156,8 +157,8 @@ def _terms(request: OrderRequest, book: Book, market: Market, seed: int) -> Term
         time_in_force=_choice(TimeInForce, "time_in_force", request.time_in_force),
         order_class=order_class,
         client_order_id=_client_order_id(request, book, seed),
-        limit_price=_price("limit_price", request.limit_price, type_, "limit", target),
-        stop_price=_price("stop_price", request.stop_price, type_, "stop"),
+        limit_price=target if oco else _price("limit_price", request.limit_price, type_, "limit"),
+        stop_price=None if oco else _price("stop_price", request.stop_price, type_, "stop"),
         target=target,
         stop=request.stop_loss.stop_price if request.stop_loss else None,
         stop_limit=request.stop_loss.limit_price if request.stop_loss else None,
@@ -196,18 +197,14 @@ def _client_order_id(request: OrderRequest, book: Book, seed: int) -> str:
     return given
 
 
-def _price(
-    name: str, given: Decimal | None, type_: OrderType, part: str, instead: Decimal | None = None
-) -> Decimal | None:
+def _price(name: str, given: Decimal | None, type_: OrderType, part: str) -> Decimal | None:
     """The price that the type needs; a price that it does not need is refused, as Alpaca does."""
-    price = instead if given is None else given
-    if part in type_.value.split("_"):
-        if price is None:
-            raise invalid(f"{type_} orders require a {name.replace('_', ' ')}")
-        return price
-    if given is not None:
+    needed = part in type_.value.split("_")
+    if needed and given is None:
+        raise invalid(f"{type_} orders require a {name.replace('_', ' ')}")
+    if given is not None and not needed:
         raise invalid(f"{type_} orders must not have a {name.replace('_', ' ')}")
-    return None
+    return given
 
 
 def _check_steps(terms: Terms) -> None:

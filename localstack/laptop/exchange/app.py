@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
@@ -20,6 +21,7 @@ from laptop.exchange.gate import Gate, Keys
 from laptop.exchange.venue import Venue
 
 _TICK_SECONDS = 0.25
+_log = logging.getLogger(__name__)
 
 
 def build_app(venue: Venue, keys: Keys) -> Starlette:
@@ -47,7 +49,10 @@ def build_app(venue: Venue, keys: Keys) -> Starlette:
 async def _tick(venue: Venue) -> None:
     """Keep the market moving while nobody asks."""
     while True:
-        venue.run_to(monotonic())
+        try:
+            venue.run_to(monotonic())
+        except Exception:
+            _log.exception("the clock could not advance; it tries again")
         await asyncio.sleep(_TICK_SECONDS)
 
 

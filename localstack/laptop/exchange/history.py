@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cached_property
 from hashlib import sha256
@@ -31,6 +32,7 @@ _COLUMNS = ["timestamp", "open", "high", "low", "close", "volume"]
 _SPLIT_COLUMNS = ["symbol", "ex_date", "new_shares", "old_shares"]
 _SPLITS_FILE = "splits.csv"
 _SHIPPED = "stocks.csv.gz"
+_SYMBOL = re.compile(r"[A-Z][A-Z0-9]*([.-][A-Z]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,12 @@ def folder_history(folder: Path) -> History:
     paths = [path for path in sorted(folder.glob("*.csv")) if path.name != _SPLITS_FILE]
     if not paths:
         raise ExchangeError(f"--data {folder}: no SYMBOL.csv in it; add one with {','.join(_COLUMNS)}")
-    sources = {path.stem.upper(): (path.name, _text(path)) for path in paths}
+    for path in paths:
+        if not _SYMBOL.fullmatch(path.stem):
+            raise ExchangeError(
+                f"{path.name}: {path.stem} is no symbol; rename it like AAPL.csv or BRK.B.csv"
+            )
+    sources = {path.stem: (path.name, _text(path)) for path in paths}
     splits = folder / _SPLITS_FILE
     header = ",".join(_SPLIT_COLUMNS)
     return _history(sources, (_SPLITS_FILE, _text(splits) if splits.exists() else header))
@@ -201,8 +208,9 @@ def _day(name: str, line: int, text: str) -> date:
     except ValueError:
         raise _broken(name, line, f"{text!r} is no date", "write it as 2012-12-31") from None
     local = stamp.astimezone(NEW_YORK) if stamp.tzinfo else stamp
-    if local.time().isoformat() == "00:00:00" or stamp.time().isoformat() == "00:00:00":
-        return local.date() if local.time().isoformat() == "00:00:00" else stamp.date()
+    for reading in (local, stamp):
+        if reading.time() == time():
+            return reading.date()
     fix = "this exchange reads daily rows: sum the minutes of a day to one row"
     raise _broken(name, line, f"{text} is a time of day", fix)
 

@@ -7,6 +7,7 @@ commits, and a paper account does not pay an fsync per order for that.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -38,20 +39,32 @@ class Origin(msgspec.Struct, frozen=True):
     last_session: date
 
 
+def restore(checkpoint: Path, book: Path) -> None:
+    """Put a checkpoint in the place of a stopped exchange's book.
+
+    The old book's write-ahead log goes first: SQLite would play it into the copy.
+    """
+    book.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in ("-wal", "-shm", "-journal"):
+        book.with_name(book.name + leftover).unlink(missing_ok=True)
+    partial = book.with_name(book.name + ".partial")
+    shutil.copyfile(checkpoint, partial)
+    partial.replace(book)
+
+
 class Ledger:
     """The book's file. One process at a time has it open."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
         self._decoder = msgspec.json.Decoder(Change)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=2, isolation_level=None)
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_SCHEMA)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, OSError) as error:
             raise ExchangeError(
                 f"{path}: {error}; stop the exchange that uses it, or give another --state"
             ) from error
