@@ -1,0 +1,169 @@
+// Drawing with lightweight-charts. Loaded by `import()` only where a chart is shown; the one module
+// that knows the library.
+import {
+  AreaSeries,
+  CandlestickSeries,
+  ColorType,
+  CrosshairMode,
+  HistogramSeries,
+  LineStyle,
+  createChart,
+  createSeriesMarkers,
+  type DeepPartial,
+  type IChartApi,
+  type IPriceLine,
+  type SeriesMarker,
+  type Time,
+  type TimeChartOptions,
+} from "lightweight-charts";
+import type { Chart, EquityMark } from "../api/bodies";
+import { paletteOf, watchTheme, type Palette } from "./palette";
+import { candles, equityPoints, isDaily, signs, type Candle, type ChartTime, type Sign } from "./series";
+
+export interface Level {
+  price: number;
+  title: string;
+  kind: "entry" | "stop" | "target";
+}
+
+export interface CandleCanvas {
+  show(chart: Chart, levels: readonly Level[]): void;
+  close(): void;
+}
+
+/** Bars in view when a symbol is opened; the rest is a drag to the left away. */
+const FIRST_VIEW_BARS = 110;
+
+/** `hovered` hears the time under the pointer, or null. */
+export function openCandles(element: HTMLElement, hovered: (time: ChartTime | null) => void): CandleCanvas {
+  let palette = paletteOf(element);
+  const canvas = createChart(element, frame(palette));
+  const price = canvas.addSeries(CandlestickSeries, candleLook(palette));
+  const volume = canvas.addSeries(HistogramSeries, { priceScaleId: "volume", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false });
+  canvas.priceScale("volume").applyOptions({ scaleMargins: { top: 0.86, bottom: 0 } });
+  canvas.priceScale("right").applyOptions({ scaleMargins: { top: 0.08, bottom: 0.18 } });
+  const markers = createSeriesMarkers(price);
+  let lines: IPriceLine[] = [];
+  let shown: { chart: Chart; levels: readonly Level[] } | null = null;
+
+  function draw(chart: Chart, levels: readonly Level[]): void {
+    const rows = candles(chart);
+    price.setData(rows as Parameters<typeof price.setData>[0]);
+    volume.setData(rows.map((row) => volumeBar(row, palette)));
+    markers.setMarkers(signs(chart).map((sign) => drawn(sign, palette)));
+    for (const line of lines) price.removePriceLine(line);
+    lines = levels.map((level) => price.createPriceLine(lineOf(level, palette)));
+    canvas.timeScale().applyOptions({ timeVisible: !isDaily(chart.timeframe) });
+    if (shown?.chart.symbol !== chart.symbol || shown.chart.timeframe !== chart.timeframe) {
+      canvas.timeScale().setVisibleLogicalRange({ from: Math.max(-1, rows.length - FIRST_VIEW_BARS), to: rows.length + 3 });
+    }
+  }
+
+  canvas.subscribeCrosshairMove(({ time }) => hovered((time as ChartTime | undefined) ?? null));
+  const stopWatching = watchTheme(() => {
+    palette = paletteOf(element);
+    canvas.applyOptions(frame(palette));
+    price.applyOptions(candleLook(palette));
+    if (shown) draw(shown.chart, shown.levels);
+  });
+
+  return {
+    show(chart, levels) {
+      draw(chart, levels);
+      shown = { chart, levels };
+    },
+    close() {
+      stopWatching();
+      canvas.remove();
+    },
+  };
+}
+
+export interface EquityCanvas {
+  show(marks: readonly EquityMark[]): void;
+  close(): void;
+}
+
+export function openEquity(element: HTMLElement): EquityCanvas {
+  const canvas: IChartApi = createChart(element, frame(paletteOf(element)));
+  const series = canvas.addSeries(AreaSeries, equityLook(paletteOf(element)));
+  canvas.timeScale().applyOptions({ timeVisible: true });
+  canvas.applyOptions({ localization: { priceFormatter: dollars } });
+  const stopWatching = watchTheme(() => {
+    canvas.applyOptions(frame(paletteOf(element)));
+    series.applyOptions(equityLook(paletteOf(element)));
+  });
+  return {
+    show(marks) {
+      series.setData(equityPoints(marks) as Parameters<typeof series.setData>[0]);
+      canvas.timeScale().fitContent();
+    },
+    close() {
+      stopWatching();
+      canvas.remove();
+    },
+  };
+}
+
+function frame(palette: Palette): DeepPartial<TimeChartOptions> {
+  return {
+    autoSize: true,
+    layout: {
+      background: { type: ColorType.Solid, color: palette.ground },
+      textColor: palette.soft,
+      fontFamily: "system-ui, sans-serif",
+      fontSize: 11,
+      // The attribution its licence asks for stands in the panel's foot instead.
+      attributionLogo: false,
+    },
+    grid: { vertLines: { color: `${palette.line}80` }, horzLines: { color: `${palette.line}80` } },
+    rightPriceScale: { borderColor: palette.line },
+    timeScale: { borderColor: palette.line, rightOffset: 3 },
+    crosshair: { mode: CrosshairMode.Magnet },
+    // The page scrolls with one finger and with the wheel; pinch and drag move the chart.
+    handleScroll: { mouseWheel: false, vertTouchDrag: false },
+    handleScale: { mouseWheel: false },
+  };
+}
+
+const dollars = (value: number): string => value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+
+const candleLook = ({ up, down }: Palette) => ({
+  upColor: up,
+  downColor: down,
+  borderUpColor: up,
+  borderDownColor: down,
+  wickUpColor: up,
+  wickDownColor: down,
+});
+
+const equityLook = ({ accent }: Palette) => ({
+  lineColor: accent,
+  topColor: `${accent}40`,
+  bottomColor: `${accent}05`,
+  lineWidth: 2 as const,
+  priceFormat: { type: "price" as const, precision: 2, minMove: 0.01 },
+});
+
+const volumeBar = ({ time, open, close, volume }: Candle, { up, down }: Palette) => ({
+  time: time as Time,
+  value: volume,
+  color: `${close >= open ? up : down}38`,
+});
+
+/** Signals are arrows outside the bar; fills are dots, at their price where it is on the scale. */
+function drawn(sign: Sign, palette: Palette): SeriesMarker<Time> {
+  const time = sign.time as Time;
+  const color = sign.buy ? palette.up : palette.down;
+  if (sign.kind === "signal") {
+    return { time, color, shape: sign.buy ? "arrowUp" : "arrowDown", position: sign.buy ? "belowBar" : "aboveBar" };
+  }
+  const look = { time, color: palette.accent, shape: "circle" as const, text: sign.buy ? "B" : "S" };
+  if (sign.price === null) return { ...look, position: sign.buy ? "belowBar" : "aboveBar" };
+  return { ...look, position: "atPriceMiddle", price: sign.price };
+}
+
+function lineOf(level: Level, palette: Palette) {
+  const color = { entry: palette.soft, stop: palette.down, target: palette.up }[level.kind];
+  return { price: level.price, title: level.title, color, lineWidth: 1 as const, lineStyle: LineStyle.Dashed, axisLabelVisible: true };
+}

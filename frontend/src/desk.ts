@@ -1,0 +1,72 @@
+// The page's one session, its reads, its socket and its list of events, and how they move each
+// other: an event makes reads stale, a lost socket quickens the polling.
+import { SessionKeeper } from "./api/session";
+import type { Ticket } from "./api/bodies";
+import { withEvent, type FeedEntry } from "./live/feed";
+import { LiveSocket, type Connection, type Wire } from "./live/socket";
+import { touchedBy } from "./live/touches";
+import { Cell } from "./store/cell";
+import { PACE_LIVE_MS, PACE_POLLING_MS, Reads } from "./store/reads";
+
+export const session = new SessionKeeper();
+export const connection = new Cell<Connection>("connecting");
+export const feed = new Cell<readonly FeedEntry[]>([]);
+export const reads = new Reads(async (path) => (await session.request("GET", path)).text);
+
+const socket = new LiveSocket({
+  async ticket() {
+    const { text } = await session.request("POST", "/api/auth/ticket");
+    return (JSON.parse(text) as Ticket).ticket;
+  },
+  open(ticket) {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    return new WebSocket(`${scheme}://${location.host}/ws?ticket=${encodeURIComponent(ticket)}`) as Wire;
+  },
+  onEvent(event) {
+    feed.set(withEvent(feed.value, event));
+    reads.touch(touchedBy(event.type));
+  },
+  onConnection(state) {
+    connection.set(state);
+    reads.setPace(state === "live" ? PACE_LIVE_MS : PACE_POLLING_MS);
+  },
+});
+
+let reader = "";
+
+function followSession(): void {
+  const { phase, username } = session.state.value;
+  if (phase === "signed-in") {
+    if (username !== reader) forget();
+    reader = username;
+    reads.setAwake(true);
+    socket.start();
+    return;
+  }
+  reads.setAwake(false);
+  socket.stop();
+  if (phase === "signed-out") forget();
+}
+
+function forget(): void {
+  reader = "";
+  reads.clear();
+  feed.set([]);
+}
+
+/** Called once by the entry of the page. */
+export function open(): void {
+  let phase = session.state.value.phase;
+  session.state.watch(() => {
+    if (session.state.value.phase === phase) return;
+    phase = session.state.value.phase;
+    followSession();
+  });
+  document.addEventListener("visibilitychange", () => {
+    const shown = document.visibilityState === "visible" && session.state.value.phase === "signed-in";
+    reads.setAwake(shown);
+    if (shown) socket.retryNow();
+  });
+  addEventListener("online", () => socket.retryNow());
+  void session.resume();
+}

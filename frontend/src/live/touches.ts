@@ -1,0 +1,26 @@
+// Which reads an event makes stale: the page fetches these again when it hears of one.
+
+const FIGURES = ["/api/account", "/api/portfolio/summary"];
+const HOLDINGS = [...FIGURES, "/api/positions", "/api/analytics"];
+
+const TOUCHES: Readonly<Record<string, readonly string[]>> = {
+  RunPlanned: ["/api/market_status"],
+  RunConcluded: ["/api/market_status", "/api/signals", "/api/chart", "/api/monitoring/metrics"],
+  SignalRaised: ["/api/signals", "/api/chart"],
+  SignalWithheld: ["/api/signals"],
+  TradeRejected: ["/api/orders"],
+  OrderSubmitted: ["/api/orders", ...FIGURES, "/api/monitoring/metrics"],
+  OrderUpdated: ["/api/orders", ...FIGURES, "/api/positions"],
+  OrderFilled: ["/api/orders", ...HOLDINGS, "/api/chart", "/api/monitoring/metrics"],
+  PositionChanged: HOLDINGS,
+  EquityMarked: [...FIGURES, "/api/positions", "/api/analytics"],
+  RiskLimitBreached: [...FIGURES, "/api/positions"],
+  BooksDrifted: [...FIGURES, "/api/positions", "/api/orders"],
+  TradingStateChanged: ["/api/account"],
+  SettingsChanged: ["/api/config"],
+  RunMissed: ["/api/monitoring"],
+  ServiceDegraded: ["/api/monitoring"],
+};
+
+/** Path prefixes; an event we do not know touches nothing. */
+export const touchedBy = (type: string): readonly string[] => TOUCHES[type] ?? [];

@@ -1,0 +1,80 @@
+// `/config`: the settings in force, their version, and the environment.
+import type { ComponentChildren } from "preact";
+import type { Configuration } from "../api/bodies";
+import { useConfig } from "../panels/chart";
+import { plain } from "../parts/figures";
+import { Loaded, Panel } from "../parts/panel";
+
+export function Config() {
+  const view = useConfig();
+  const aside = view.data && <Version config={view.data} />;
+  return (
+    <div class="columns even">
+      <Panel title="Trading settings" aside={aside}>
+        <Loaded view={view} what="settings" rows={8}>
+          {(config) => <Settings values={config.settings} />}
+        </Loaded>
+      </Panel>
+      <Panel title="Environment">
+        <Loaded
+          view={view}
+          what="environment"
+          isEmpty={(config) => Object.keys(config.environment).length === 0}
+          empty="The API named no environment."
+        >
+          {(config) => <Pairs pairs={Object.entries(config.environment)} name={(name) => <code>{name}</code>} />}
+        </Loaded>
+      </Panel>
+    </div>
+  );
+}
+
+/** When is wall time here: a person changed the settings, not the market. */
+const Version = ({ config }: { config: Configuration }) => (
+  <span data-testid="settings-version">
+    version {config.version}, by {config.author}:{" "}
+    <time dateTime={config.changed_at} title={config.reason}>
+      {new Date(config.changed_at).toLocaleDateString(undefined, { dateStyle: "medium" })}
+    </time>
+  </span>
+);
+
+const isGroup = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function Settings({ values }: { values: Record<string, unknown> }) {
+  const all = Object.entries(values);
+  const single = all.filter(([, value]) => !isGroup(value));
+  const groups = all.filter((entry): entry is [string, Record<string, unknown>] => isGroup(entry[1]));
+  return (
+    <>
+      <Pairs pairs={single} />
+      {groups.map(([name, group]) => (
+        <section key={name}>
+          <h3>{plain(name)}</h3>
+          <Pairs pairs={Object.entries(group)} />
+        </section>
+      ))}
+    </>
+  );
+}
+
+type Naming = (name: string) => ComponentChildren;
+
+const Pairs = ({ pairs, name: named = plain }: { pairs: [string, unknown][]; name?: Naming }) => (
+  <dl class="pairs">
+    {pairs.map(([name, value]) => (
+      <div key={name}>
+        <dt>{named(name)}</dt>
+        <dd>{shown(value)}</dd>
+      </div>
+    ))}
+  </dl>
+);
+
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? "none" : value.map(shown).join(", ");
+  if (value === null || value === "") return "not set";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}

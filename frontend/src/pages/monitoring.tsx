@@ -1,0 +1,97 @@
+// `/monitoring`: whether every service answers, and what waits or failed.
+import type { Metrics, Page, ServiceHealth } from "../api/bodies";
+import { Figure, Moment, State, WallMoment } from "../parts/figures";
+import { Loaded, Panel } from "../parts/panel";
+import { Table, type Column } from "../parts/table";
+import { useRead, type View } from "../store/hooks";
+
+export function Monitoring() {
+  const metrics = useRead<Metrics>("/api/monitoring/metrics");
+  return (
+    <>
+      <section class="panel strip" aria-label="Metrics">
+        <Loaded view={metrics} what="metrics" rows={1}>
+          {(now) => <Counts now={now} />}
+        </Loaded>
+      </section>
+      <div class="columns even">
+        <Services />
+        <Queues view={metrics} />
+      </div>
+    </>
+  );
+}
+
+/** A count that should be nought. */
+const Nought = ({ count }: { count: number }) => <State tone={count === 0 ? "good" : "bad"}>{count}</State>;
+
+const Counts = ({ now }: { now: Metrics }) => (
+  <dl class="figures">
+    <Figure label="Runs">{now.runs}</Figure>
+    <Figure label="Orders">{now.orders}</Figure>
+    <Figure label="Fills">{now.fills}</Figure>
+    <Figure label="Unknown orders">
+      <Nought count={now.unknown_orders} />
+    </Figure>
+    <Figure label="Dead letters">
+      <Nought count={now.dead_letters} />
+    </Figure>
+    <Figure label="Events to publish">{now.outbox_depth}</Figure>
+    <Figure label="Last run">
+      <Moment at={now.last_run_at} />
+    </Figure>
+    <Figure label="Last sync">
+      <Moment at={now.last_sync_at} />
+    </Figure>
+  </dl>
+);
+
+const COLUMNS: readonly Column<ServiceHealth>[] = [
+  { head: "Service", cell: (s) => <strong>{s.service}</strong> },
+  { head: "Status", cell: (s) => <State tone={s.status === "ok" ? "good" : "bad"}>{s.status}</State> },
+  { head: "Answered in", amount: true, cell: (s) => `${s.latency_ms.toFixed(0)} ms` },
+  { head: "Asked", cell: (s) => <WallMoment at={s.checked_at} /> },
+  { head: "Says", wide: true, cell: (s) => <span class="wrap soft">{s.message}</span> },
+];
+
+function Services() {
+  const view = useRead<Page<ServiceHealth>>("/api/monitoring/services");
+  return (
+    <Panel title="Services" flush>
+      <Loaded
+        view={view}
+        what="services"
+        isEmpty={(page) => page.items.length === 0}
+        empty="No service has been asked yet: the probe asks each one at its next tick."
+      >
+        {(page) => (
+          <Table
+            caption="Services"
+            testid="services-table"
+            columns={COLUMNS}
+            rows={page.items}
+            rowKey={(s) => s.service}
+            rowProps={(s) => ({ "data-testid": "service-row", "data-status": s.status })}
+          />
+        )}
+      </Loaded>
+    </Panel>
+  );
+}
+
+type Depth = readonly [queue: string, waiting: number];
+
+const QUEUE_COLUMNS: readonly Column<Depth>[] = [
+  { head: "Queue", cell: ([queue]) => queue },
+  { head: "Waiting", amount: true, cell: ([, waiting]) => waiting },
+];
+
+const Queues = ({ view }: { view: View<Metrics> }) => (
+  <Panel title="Queues" flush>
+    <Loaded view={view} what="queues" isEmpty={(now) => Object.keys(now.queue_depths).length === 0} empty="The API named no queue.">
+      {(now) => (
+        <Table caption="Messages waiting" columns={QUEUE_COLUMNS} rows={Object.entries(now.queue_depths) as Depth[]} rowKey={([queue]) => queue} />
+      )}
+    </Loaded>
+  </Panel>
+);

@@ -1,0 +1,64 @@
+// The door. Also laid over the page when a session has ended, so that nothing below is lost.
+import { useState } from "preact/hooks";
+import type { TargetedSubmitEvent } from "preact";
+import { ApiError } from "../api/client";
+import { session } from "../desk";
+import { Mark } from "../parts/mark";
+import { useCell } from "../store/hooks";
+
+export function SignIn() {
+  const { phase, notice } = useCell(session.state);
+  const [error, setError] = useState<ApiError | null>(null);
+  const [busy, setBusy] = useState(false);
+  const expired = phase === "expired";
+  const told = error ?? notice;
+
+  async function submit(event: TargetedSubmitEvent<HTMLFormElement>): Promise<void> {
+    event.preventDefault();
+    const typed = new FormData(event.currentTarget);
+    setBusy(true);
+    setError(null);
+    try {
+      await session.signIn(String(typed.get("username")), String(typed.get("password")));
+    } catch (refusal) {
+      setError(refusal as ApiError);
+      setBusy(false);
+    }
+  }
+
+  return (
+    <div class={expired ? "door over" : "door"} role={expired ? "dialog" : undefined} aria-modal={expired ? "true" : undefined} aria-labelledby="door-title">
+      <form class="panel" onSubmit={submit} data-testid="sign-in-form">
+        <h1 id="door-title">
+          <Mark size={40} /> Alpaquero
+        </h1>
+        <p class="soft">{expired ? "Your session has ended. Sign in to go on where you were." : "Sign in to see what the bot holds, does and sees."}</p>
+        <label>
+          Username
+          <input name="username" autocomplete="username" autocapitalize="none" spellcheck={false} required autoFocus data-testid="sign-in-username" />
+        </label>
+        <label>
+          Password
+          <input name="password" type="password" autocomplete="current-password" required data-testid="sign-in-password" />
+        </label>
+        {told && (
+          <p class="notice bad" role="alert" data-testid="sign-in-error">
+            {told.message}
+            {told.correlationId && (
+              <>
+                {" "}
+                Correlation id <code>{told.correlationId}</code>
+              </>
+            )}
+          </p>
+        )}
+        <button type="submit" class="chief-button" disabled={busy} data-testid="sign-in-submit">
+          {busy ? "Signing in …" : "Sign in"}
+        </button>
+        <p class="soft hint">
+          On a laptop, <code>make run</code> prints the name and password.
+        </p>
+      </form>
+    </div>
+  );
+}

@@ -1,0 +1,82 @@
+// What an event says in one line of the list, in a trader's words.
+import { price, quantity } from "../format/money";
+import { marketDay } from "../format/time";
+import { plain, type Tone } from "../parts/figures";
+import type { FeedEntry } from "../live/feed";
+
+export interface Words {
+  tone: Tone | "up" | "down";
+  head: string;
+  text: string;
+}
+
+type Detail = Record<string, unknown>;
+
+const text = (detail: Detail, name: string): string => {
+  const value = detail[name];
+  return value === null || value === undefined ? "" : String(value);
+};
+
+/** `50 AAPL`, or the symbol alone for an order without a quantity. */
+const lot = (detail: Detail): string => {
+  const amount = text(detail, "quantity");
+  return `${amount ? `${quantity(amount)} ` : ""}${text(detail, "symbol")}`;
+};
+
+const buys = (detail: Detail): boolean => text(detail, "side").toLowerCase() === "buy";
+
+const role = (detail: Detail): string => plain(text(detail, "role") || text(detail, "purpose"));
+
+const SAYINGS: Readonly<Record<string, (detail: Detail) => Words>> = {
+  OrderFilled: (d) => ({
+    tone: buys(d) ? "up" : "down",
+    head: `${buys(d) ? "Bought" : "Sold"} ${lot(d)}${text(d, "price") ? ` at $${price(text(d, "price"))}` : ""}`,
+    text: text(d, "reason") || role(d),
+  }),
+  OrderSubmitted: (d) => ({
+    tone: "busy",
+    head: `${buys(d) ? "Buy" : "Sell"} ${lot(d)} sent`,
+    text: text(d, "message") || role(d),
+  }),
+  OrderUpdated: (d) => ({
+    tone: ["rejected", "unknown"].includes(text(d, "status")) ? "bad" : "quiet",
+    head: `${buys(d) ? "Buy" : "Sell"} ${lot(d)} ${plain(text(d, "status"))}`,
+    text: [role(d), text(d, "message")].filter(Boolean).join(" · "),
+  }),
+  SignalRaised: (d) => ({
+    tone: "good",
+    head: `${text(d, "side").toUpperCase()} signal on ${text(d, "symbol")}`,
+    text: text(d, "reason"),
+  }),
+  SignalWithheld: (d) => ({ tone: "quiet", head: `${text(d, "symbol")} withheld`, text: text(d, "message") }),
+  TradeRejected: (d) => ({
+    tone: "bad",
+    head: `${buys(d) ? "Buy" : "Sell"} ${text(d, "symbol")} refused`,
+    text: text(d, "message"),
+  }),
+  RunConcluded: (d) => ({
+    tone: Number(d.missing_shards) > 0 ? "bad" : "quiet",
+    head: `Bar of ${marketDay(text(d, "bar_close"))} judged`,
+    text: `${text(d, "raised")} raised, ${text(d, "withheld")} withheld, ${text(d, "intents")} to order`,
+  }),
+  RiskLimitBreached: (d) => ({ tone: "bad", head: `Risk: ${plain(text(d, "code"))}`, text: text(d, "message") }),
+  BooksDrifted: (d) => ({ tone: "bad", head: "Books and broker disagree", text: text(d, "message") }),
+  TradingStateChanged: (d) => ({
+    tone: text(d, "state") === "ACTIVE" ? "good" : "bad",
+    head: `Trading ${text(d, "state")}`,
+    text: `${text(d, "reason")} (${text(d, "author")})`,
+  }),
+  SettingsChanged: (d) => ({
+    tone: "quiet",
+    head: `Settings version ${text(d, "version")}`,
+    text: `${text(d, "reason")} (${text(d, "author")})`,
+  }),
+  RunMissed: (d) => ({ tone: "bad", head: `Bar of ${marketDay(text(d, "bar_close"))} not judged`, text: text(d, "message") }),
+  ServiceDegraded: (d) => ({ tone: "bad", head: `${text(d, "service")} degraded`, text: text(d, "message") }),
+};
+
+/** An event this page does not know is shown by its name rather than left out. */
+export function wordsOf(entry: FeedEntry): Words {
+  const say = SAYINGS[entry.type];
+  return say ? say(entry.detail) : { tone: "quiet", head: entry.type, text: text(entry.detail, "message") };
+}

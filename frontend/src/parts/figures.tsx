@@ -1,0 +1,94 @@
+// Small pieces of every table: amounts with a sign and a shape, states, sides, times.
+import type { ComponentChildren } from "preact";
+import { NONE, direction, gain, gainPercent, money } from "../format/money";
+import { fullMoment, marketMoment, wallClock } from "../format/time";
+
+const SHAPES = { up: "▲", down: "▼", flat: "" } as const;
+
+/** A gain or loss: sign, shape and colour say the same. */
+export function Gain({ amount, unit = "$" }: { amount: string | null; unit?: "$" | "%" }) {
+  if (amount === null) return <>{NONE}</>;
+  const way = direction(amount);
+  return (
+    <span class={`gain ${way}`}>
+      <span class="shape" aria-hidden="true">
+        {SHAPES[way]}
+      </span>
+      {unit === "$" ? gain(amount) : gainPercent(amount)}
+    </span>
+  );
+}
+
+export const Money = ({ amount }: { amount: string | null }) => <>{amount === null ? NONE : money(amount)}</>;
+
+/** BUY and SELL differ by word and shape, not by colour alone. */
+export function Side({ side }: { side: string | null }) {
+  if (!side) return <>{NONE}</>;
+  const buy = side.toLowerCase() === "buy";
+  return (
+    <span class={`side ${buy ? "up" : "down"}`}>
+      <span class="shape" aria-hidden="true">
+        {buy ? "▲" : "▼"}
+      </span>
+      {side.toUpperCase()}
+    </span>
+  );
+}
+
+export type Tone = "good" | "busy" | "quiet" | "bad";
+
+const TONE_SHAPES: Record<Tone, string> = { good: "●", busy: "◐", quiet: "○", bad: "✕" };
+
+const ORDER_TONES: Readonly<Record<string, Tone>> = {
+  filled: "good",
+  canceled: "quiet",
+  expired: "quiet",
+  replaced: "quiet",
+  rejected: "bad",
+  unknown: "bad",
+  suspended: "bad",
+};
+
+/** Order states the table does not know are under way, as Alpaca adds some from time to time. */
+export const orderTone = (status: string): Tone => ORDER_TONES[status.toLowerCase()] ?? "busy";
+
+export const plain = (code: string): string => code.replace(/_/g, " ").toLowerCase();
+
+export function State({ tone, children }: { tone: Tone; children: ComponentChildren }) {
+  return (
+    <span class={`state ${tone}`}>
+      <span class="shape" aria-hidden="true">
+        {TONE_SHAPES[tone]}
+      </span>
+      {children}
+    </span>
+  );
+}
+
+/** A moment of the market, in New York; the whole of it in the tooltip. */
+export function Moment({ at, form = marketMoment }: { at: string | null; form?: (iso: string) => string }) {
+  if (!at) return <>{NONE}</>;
+  return (
+    <time dateTime={at} title={fullMoment(at)}>
+      {form(at)}
+    </time>
+  );
+}
+
+/** A moment of this world: on the laptop the market's clock is years behind. */
+export const WallMoment = ({ at }: { at: string }) => (
+  <time dateTime={at} title={`${at}, not market time`}>
+    {wallClock(at)}
+  </time>
+);
+
+export function Figure({ label, children, testid, value }: { label: string; children: ComponentChildren; testid?: string; value?: string }) {
+  return (
+    <div class="figure">
+      <dt>{label}</dt>
+      <dd data-testid={testid} data-value={value}>
+        {children}
+      </dd>
+    </div>
+  );
+}

@@ -1,0 +1,138 @@
+// What the page has read from the API: one copy of each path, fetched while some panel shows it,
+// again when an event touches it, and again in a steady rhythm.
+import type { ApiError } from "../api/client";
+
+export interface Read<T> {
+  data?: T;
+  error?: ApiError;
+}
+
+const NOTHING: Read<never> = {};
+
+export type Fetch = (path: string) => Promise<string>;
+
+/** Events come in bursts: one fetch answers all that arrive within this time. */
+export const GATHER_MS = 200;
+export const PACE_LIVE_MS = 30_000;
+export const PACE_POLLING_MS = 3_000;
+
+class Entry {
+  read: Read<unknown> = {};
+  text = "";
+  users = new Set<() => void>();
+  pace: number | null = null;
+  busy = false;
+  stale = false;
+  timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the timer rings, by this computer's clock. */
+  due = Infinity;
+
+  constructor(readonly path: string) {}
+}
+
+export class Reads {
+  private entries = new Map<string, Entry>();
+  private pace = PACE_POLLING_MS;
+  private awake = true;
+
+  constructor(private readonly fetch: Fetch) {}
+
+  peek<T>(path: string): Read<T> {
+    return (this.entries.get(path)?.read ?? NOTHING) as Read<T>;
+  }
+
+  /** Keeps `path` fresh until the returned function is called; `every` overrides the rhythm. */
+  watch(path: string, changed: () => void, every: number | null = null): () => void {
+    const entry = this.entries.get(path) ?? new Entry(path);
+    this.entries.set(path, entry);
+    entry.users.add(changed);
+    entry.pace = every;
+    void this.load(entry);
+    return () => {
+      entry.users.delete(changed);
+      if (entry.users.size === 0) this.rest(entry);
+    };
+  }
+
+  /** Fetches again what is shown and starts with one of these paths. */
+  touch(prefixes: readonly string[]): void {
+    for (const entry of this.entries.values()) {
+      if (prefixes.some((prefix) => entry.path.startsWith(prefix))) this.schedule(entry, GATHER_MS);
+    }
+  }
+
+  reload(path: string): void {
+    const entry = this.entries.get(path);
+    if (entry) void this.load(entry);
+  }
+
+  /** How often everything is fetched without being touched: seldom while events arrive live.
+   * A change of pace fetches all once, for what happened while the socket was away. */
+  setPace(milliseconds: number): void {
+    if (milliseconds === this.pace) return;
+    this.pace = milliseconds;
+    for (const entry of this.entries.values()) this.schedule(entry, GATHER_MS);
+  }
+
+  /** A page nobody looks at asks for nothing; on return it catches up at once. */
+  setAwake(awake: boolean): void {
+    this.awake = awake;
+    for (const entry of this.entries.values()) {
+      if (awake) this.schedule(entry, 0);
+      else this.rest(entry);
+    }
+  }
+
+  /** Forgets everything, at sign-out. */
+  clear(): void {
+    for (const entry of this.entries.values()) this.rest(entry);
+    this.entries.clear();
+  }
+
+  /** Loads within `wait`; never later than it was going to. */
+  private schedule(entry: Entry, wait: number): void {
+    if (entry.users.size === 0 || !this.awake) return;
+    if (entry.busy) {
+      entry.stale = true;
+      return;
+    }
+    const due = Date.now() + wait;
+    if (due >= entry.due) return;
+    this.rest(entry);
+    entry.due = due;
+    entry.timer = setTimeout(() => void this.load(entry), wait);
+  }
+
+  private rest(entry: Entry): void {
+    clearTimeout(entry.timer);
+    entry.due = Infinity;
+  }
+
+  private async load(entry: Entry): Promise<void> {
+    if (entry.busy) {
+      entry.stale = true;
+      return;
+    }
+    this.rest(entry);
+    entry.busy = true;
+    entry.stale = false;
+    try {
+      const text = await this.fetch(entry.path);
+      // The same answer keeps the same object, so that no panel draws again for nothing.
+      if (text !== entry.text || entry.read.error) {
+        const data: unknown = text === entry.text ? entry.read.data : JSON.parse(text);
+        entry.text = text;
+        this.publish(entry, { data });
+      }
+    } catch (error) {
+      this.publish(entry, { ...entry.read, error: error as ApiError });
+    }
+    entry.busy = false;
+    this.schedule(entry, entry.stale ? GATHER_MS : (entry.pace ?? this.pace));
+  }
+
+  private publish(entry: Entry, read: Read<unknown>): void {
+    entry.read = read;
+    for (const changed of entry.users) changed();
+  }
+}
