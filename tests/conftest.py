@@ -33,6 +33,8 @@ FUNCTION = {
     "TRADING_SECRET": "trading",
     "DATA_SECRET": "data",
     "DASHBOARD_ORIGIN": "http://localhost:9100",
+    "QUEUES": '{"OrderQueue": "order-queue"}',
+    "DEAD_LETTER_QUEUES": '{"OrderQueue": "order-queue-dlq"}',
     "SERVICES_API_URL": "http://127.0.0.1:9/v1",
     "POWERTOOLS_METRICS_NAMESPACE": "Alpaquero",
 }
@@ -49,6 +51,8 @@ MODELS = {
     "positions": "PositionItem",
     "analytics": "AnalyticsItem",
     "health": "HealthItem",
+    "connections": "ConnectionItem",
+    "notifications": "DeliveryItem",
 }
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",

@@ -176,6 +176,11 @@ def conclude(run: Run, records: Iterable[SignalRecord]) -> bool:
     return True
 
 
+def count(account: str) -> int:
+    """How many runs are on record."""
+    return RunItem.count(account, RunItem.sk.startswith(RUN))
+
+
 def newest_runs(account: str, limit: int) -> list[Run]:
     """The newest runs first."""
     found = RunItem.query(account, RunItem.sk.startswith(RUN), limit=limit, scan_index_forward=False)

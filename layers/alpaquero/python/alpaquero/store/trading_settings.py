@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,13 +16,21 @@ from alpaquero.risk.limits import RiskLimits
 from alpaquero.store.tables import REGION, connection, from_body, table_name, to_body
 from alpaquero.strategy.stochrsi_ema import StrategyParameters
 
+_SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
+_RANGES = {
+    "bar_settle_minutes": (0, 720),
+    "shard_size_symbols": (1, 500),
+    "run_deadline_seconds": (5, 900),  # SQS delays a message by 15 minutes at most
+}
+
 
 class TradingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything a person may set about trading; every number carries its unit in its name.
 
     An empty watchlist trades nothing. `bar_settle_minutes` is how long after the close a bar is
     taken for final; `shard_size_symbols` how many symbols one evaluation judges;
-    `run_deadline_seconds` (wall time) how long a run waits for its shards.
+    `run_deadline_seconds` (wall time) how long a run waits for its shards. Raises `ValueError`
+    naming the setting that does not fit.
     """
 
     watchlist: tuple[str, ...] = ()
@@ -30,6 +39,16 @@ class TradingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     bar_settle_minutes: int = 15
     shard_size_symbols: int = 50
     run_deadline_seconds: int = 60
+
+    def __post_init__(self) -> None:
+        for symbol in self.watchlist:
+            if not _SYMBOL.fullmatch(symbol):
+                raise ValueError(f"watchlist holds {symbol[:20]!r}; write symbols as AAPL or BRK.B")
+        if len(set(self.watchlist)) < len(self.watchlist):
+            raise ValueError("watchlist holds a symbol twice; name each once")
+        for name, (low, high) in _RANGES.items():
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} is {getattr(self, name)}; set it from {low} to {high}")
 
 
 class SettingsVersion(msgspec.Struct, frozen=True, kw_only=True):

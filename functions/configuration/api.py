@@ -1,0 +1,128 @@
+"""The configuration service's routes: the trading settings in force, and a new version of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from alpaquero.errors import Conflict, InvalidRequest
+from alpaquero.events.bus import encoded, publish
+from alpaquero.events.schemas import SettingsChanged
+from alpaquero.observability import correlation_id
+from alpaquero.settings import FunctionSettings, Text, Url, load
+from alpaquero.store import trading_settings
+from alpaquero.store.trading_settings import SettingsVersion, TradingSettings
+from alpaquero.web import bodies
+from alpaquero.web.app import service_app
+
+Fields = dict[str, Any]
+
+
+class ConfigurationSettings(FunctionSettings, frozen=True, kw_only=True):
+    """What this function needs; the broker's addresses and the secrets' names are only shown."""
+
+    alpaca_trading_url: Url
+    alpaca_data_url: Url
+    trading_secret: Text
+    data_secret: Text
+    bus: Text
+
+
+class SettingsChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings to change and to what; what is left out stays. `version` is the one they were read at."""
+
+    version: int
+    reason: str
+    settings: Fields
+
+
+SETTINGS = load(ConfigurationSettings)
+
+app = service_app("configuration", {"settings": trading_settings.current})
+
+
+@app.endpoint("GET", public="/api/config", service="/configuration/config")
+def configuration() -> bodies.Configuration:
+    """The settings in force and the environment."""
+    return configuration_body(trading_settings.current())
+
+
+@app.endpoint("POST", public="/api/config", service="/configuration/config", role="admin")
+def change() -> bodies.Configuration:
+    """Saves a new version and tells of it."""
+    wanted = app.body(SettingsChange)
+    if not wanted.reason.strip():
+        raise InvalidRequest("reason is empty; say why, it is kept with the version", "reason")
+    now = trading_settings.current()
+    if wanted.version != now.version:
+        raise Conflict(f"the settings are at version {now.version}; read them again and decide again")
+    saved = trading_settings.save(
+        changed(now.settings, wanted.settings),
+        author=app.principal().username,
+        reason=wanted.reason.strip(),
+        after_version=now.version,
+        now=datetime.now(UTC),
+    )
+    event = SettingsChanged(
+        id=f"settings:{saved.version}",
+        occurred_at=saved.changed_at,
+        correlation_id=correlation_id(),
+        account=SETTINGS.account,
+        version=saved.version,
+        author=saved.author,
+        reason=saved.reason,
+    )
+    publish([encoded(event, "configuration")], SETTINGS.bus)
+    return configuration_body(saved)
+
+
+def changed(settings: TradingSettings, change: Fields) -> TradingSettings:
+    """`settings` with `change` laid over them.
+
+    Raises `InvalidRequest` that names a setting which does not exist or does not fit.
+    """
+    fields = msgspec.to_builtins(settings)
+    overlay(fields, change, "settings")
+    try:
+        return msgspec.convert(fields, TradingSettings, strict=False)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        field = f"settings{path.rstrip('`')}"
+        raise InvalidRequest(f"{message} (in {field})", field) from None
+
+
+def overlay(fields: Fields, change: Fields, path: str) -> None:
+    """Puts `change` into `fields`. Raises `InvalidRequest` for a name that `fields` does not have."""
+    for name, value in change.items():
+        where = f"{path}.{name}"
+        if name not in fields:
+            raise InvalidRequest(
+                f"there is no setting {where}; it can hold {', '.join(sorted(fields))}", where
+            )
+        if isinstance(fields[name], dict):
+            if not isinstance(value, dict):
+                raise InvalidRequest(f"{where} must be an object", where)
+            overlay(fields[name], value, where)
+        else:
+            fields[name] = value
+
+
+def configuration_body(version: SettingsVersion) -> bodies.Configuration:
+    """The settings as the API answers them; secrets by name only."""
+    return bodies.Configuration(
+        version=version.version,
+        author=version.author,
+        reason=version.reason,
+        changed_at=version.changed_at,
+        settings=msgspec.to_builtins(version.settings),
+        environment={
+            "environment": SETTINGS.environment,
+            "account": SETTINGS.account,
+            "alpaca_trading_url": SETTINGS.alpaca_trading_url,
+            "alpaca_data_url": SETTINGS.alpaca_data_url,
+            "trading_secret": SETTINGS.trading_secret,
+            "data_secret": SETTINGS.data_secret,
+        },
+    )
