@@ -1,0 +1,117 @@
+"""What the log says of an invocation, and what it never says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from alpaquero import observability
+from alpaquero.observability import correlation, correlation_id, count, observed, record_failed
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The JSON objects logged during a test."""
+    written: list[dict[str, Any]] = []
+
+    class Stream:
+        def write(self, text: str) -> None:
+            written.extend(json.loads(line) for line in text.splitlines() if line)
+
+        def flush(self) -> None:
+            """Nothing is kept back."""
+
+    monkeypatch.setattr(observability.logger.registered_handler, "stream", Stream())
+    return written
+
+
+def test_a_handler_logs_one_line_with_its_correlation_id(lines: list[dict[str, Any]]) -> None:
+    """Each invocation leaves a line with service, correlation id and duration."""
+
+    @observed("signal")
+    def handler(event: Any, _context: Any) -> Any:
+        correlation(event["correlation_id"])
+        return {"batchItemFailures": [{"itemIdentifier": "1"}]}
+
+    handler({"correlation_id": "run-17"}, None)
+    assert [(line["message"], line["service"], line["correlation_id"], line["failed"]) for line in lines] == [
+        ("handled", "signal", "run-17", 1)
+    ]
+    assert lines[0]["milliseconds"] >= 0
+
+
+def test_an_exception_is_told_and_raised_again(
+    lines: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The trace is in the log, the failure is counted, and the caller still sees it."""
+
+    @observed("signal")
+    def handler(_event: Any, _context: Any) -> None:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        handler({}, None)
+    assert "ValueError: broken" in lines[0]["exception"]
+    metric = json.loads(capsys.readouterr().out)
+    assert (metric["Failures"], metric["service"], metric["error"]) == ([1.0], "signal", "ValueError")
+
+
+def test_one_invocation_does_not_inherit_from_the_last(lines: list[dict[str, Any]]) -> None:
+    """A warm function begins with a correlation id of its own and without the keys of the one before."""
+
+    @observed("signal")
+    def handler(event: Any, _context: Any) -> None:
+        if event:
+            observability.logger.append_keys(symbol="AAPL")
+            correlation("first")
+
+    handler({"first": True}, None)
+    handler({}, None)
+    assert lines[0]["symbol"] == "AAPL"
+    assert "symbol" not in lines[1]
+    assert lines[1]["correlation_id"] != "first"
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x\ny", "{}", "é", "a" * 65, None, "-a"])
+def test_an_unsound_correlation_id_is_replaced(given: str | None) -> None:
+    """What a caller sends goes into logs and headers, so only a short plain word is kept."""
+    assert correlation(given) != given
+    assert correlation_id() == observability.logger.get_correlation_id()
+
+
+def test_a_sound_correlation_id_is_kept() -> None:
+    """An id that another service or API Gateway gave goes on."""
+    assert correlation("1-5759e988-bd862e3fe1be46a994272793") == "1-5759e988-bd862e3fe1be46a994272793"
+
+
+def test_a_failed_record_is_told(lines: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:
+    """A record that goes back to its queue leaves its id and trace, not its body."""
+    record = {"messageId": "m1", "eventSourceARN": "arn:queue", "body": "hush"}
+    record_failed(record, RuntimeError("no table"))
+    assert (lines[0]["message_id"], lines[0]["source"]) == ("m1", "arn:queue")
+    assert "RuntimeError: no table" in lines[0]["exception"]
+    assert "hush" not in json.dumps(lines) + capsys.readouterr().out
+
+
+def test_a_count_is_an_embedded_metric(capsys: pytest.CaptureFixture[str]) -> None:
+    """CloudWatch reads the metric out of the log line."""
+    count("OrdersPlaced", 2, symbol="AAPL")
+    metric = json.loads(capsys.readouterr().out)
+    definition = metric["_aws"]["CloudWatchMetrics"][0]
+    assert (definition["Namespace"], definition["Metrics"][0]["Name"]) == ("Alpaquero", "OrdersPlaced")
+    assert (metric["OrdersPlaced"], metric["symbol"]) == ([2.0], "AAPL")
+
+
+def test_logs_are_cheap_to_import() -> None:
+    """Neither the tracer nor boto3 nor pydantic comes with the logger."""
+    program = (
+        "import sys, alpaquero.observability; print({'aws_xray_sdk', 'boto3', 'pydantic'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "set()"
