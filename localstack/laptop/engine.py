@@ -6,6 +6,7 @@ known here and in ``laptop.repairs`` alone.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -46,6 +47,17 @@ def port_from_environment() -> int:
 def api_host(api_id: str, port: int) -> str:
     """The host that is an API's own on the engine; signatures for the API are made for it."""
     return f"{api_id}.execute-api.localhost:{port}"
+
+
+def sent_mail(endpoint: str) -> list[dict[str, Any]]:
+    """What SES was asked to send, oldest first: ``at``, ``to``, ``subject``, ``body``."""
+    with urllib.request.urlopen(f"{endpoint}/_ministack/ses/messages", timeout=10) as reply:  # noqa: S310
+        boxes = json.load(reply)["messages"]
+    found = [message for box in boxes.values() for message in box]
+    return [
+        {"at": one["Timestamp"], "to": one["To"], "subject": one["Subject"], "body": one["BodyText"]}
+        for one in found
+    ]
 
 
 class Sessions:

@@ -82,7 +82,9 @@ def wait_until(
     deadline = time.monotonic() + seconds
     while not ready():
         if process is not None and process.poll() is not None:
-            raise NotReadyError(f"{what} ended at its start (exit code {process.returncode}): see {log}")
+            lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+            last = lines[-1] if lines else f"exit code {process.returncode}"
+            raise NotReadyError(f"{what} ended at its start: {last} (log: {log})")
         if time.monotonic() > deadline:
             raise NotReadyError(f"{what} was not ready within {seconds:.0f} s: see {log}")
         time.sleep(pause)

@@ -90,7 +90,7 @@ class ExchangeOptions:
     data: Path | None = None
     start: str | None = None
     sessions: int | None = None
-    extra: tuple[str, ...] = ()
+    partial_fills: str | None = None
 
     def arguments(self) -> list[str]:
         """Its command line, without what the cloud itself decides."""
@@ -101,10 +101,9 @@ class ExchangeOptions:
             ("--data", self.data),
             ("--from", self.start),
             ("--sessions", self.sessions),
+            ("--partial-fills", self.partial_fills),
         ]
-        return [str(part) for name, value in given if value is not None for part in (name, value)] + list(
-            self.extra
-        )
+        return [str(part) for name, value in given if value is not None for part in (name, value)]
 
 
 class InvocationError(LaptopError):
@@ -464,7 +463,9 @@ class LaptopCloud(Stack):
 
         try:
             headers = {"authorization": f"Bearer {self.credentials.exchange_admin_token}"}
-            return httpx.get(f"{self.exchange_url}/admin/status", headers=headers, timeout=2).is_success
+            return httpx.get(
+                f"{self.exchange_url}/admin/status", headers=headers, timeout=2, trust_env=False
+            ).is_success
         except httpx.HTTPError:
             return False
 
@@ -524,6 +525,14 @@ class LaptopCloud(Stack):
         self.resources = dict(deployed.resources)
         for name in ("tables", "schedules"):
             self.__dict__.pop(name, None)
+
+    def ended(self) -> str | None:
+        """The name of a part that ended by itself, or None while all run."""
+        if self._engine.process is None or self._engine.process.poll() is not None:
+            return "the engine"
+        if self._exchange is not None and self._exchange.poll() is not None:
+            return "the exchange"
+        return None
 
     def children(self) -> list[Child]:
         """The processes this cloud started."""

@@ -1,0 +1,86 @@
+"""The command line ``alpaquero``: each command in a module of its own, loaded only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+import click
+
+# Each command's module and its line in the help, so that the help loads none of them.
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "up": ("up", "Start everything: engine, exchange, deploy, ports, dashboard; then show what happens."),
+    "down": ("up", "Stop what runs, its state saved."),
+    "status": ("up", "Show what runs: addresses, seconds to ready, memory."),
+    "demo": ("demo", "Trade sessions of real prices through every real part, and compare the books."),
+    "logs": ("operate", "Show the functions' logs."),
+    "restart": ("operate", "Put a service's current code into its functions."),
+    "tick": ("operate", "Send plan, sync, monitor or probe the event its schedule sends."),
+    "signals": ("read", "Show the last signals, from the public API."),
+    "orders": ("read", "Show the last orders, from the public API."),
+    "mail": ("read", "Show the mail the bot has sent."),
+    "token": ("call", "Sign in as the owner and print an access token."),
+    "curl": ("call", "Call a port's path, signed or with a token as the port wants it."),
+    "exchange": ("exchange", "Start the paper exchange alone."),
+    "build": ("build", "Build layers and functions for the laptop or for AWS."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        """Every command, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """A command, its module loaded now."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"laptop.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The table of commands, without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="alpaquero", prog_name="alpaquero")
+def commands() -> None:
+    """Alpaquero, a serverless trading bot for Alpaca, whole on this machine."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; an error is one line that says the fix, and a code that is not zero."""
+    try:
+        result = commands.main(args=arguments, prog_name="alpaquero", standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if os.environ.get("ALPAQUERO_TRACE"):
+            raise
+        print(f"error: {_said(error)}", file=sys.stderr)
+        return 1
+    return int(result) if isinstance(result, int) else 0
+
+
+def _said(error: Exception) -> str:
+    """What an error tells the user: ours say the fix, others name themselves."""
+    from laptop.errors import LaptopError
+
+    text = " ".join(str(error).split("\n")) if not isinstance(error, LaptopError) else str(error)
+    if isinstance(error, LaptopError) or type(error).__module__.startswith("laptop."):
+        return text
+    return f"{type(error).__name__}: {text} (ALPAQUERO_TRACE=1 shows where)"

@@ -1,0 +1,48 @@
+"""``alpaquero exchange``: the paper exchange alone, for a program of your own to trade with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from laptop.cli.common import json_option, print_json, state_option
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=9200, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--seconds-per-session", type=click.FloatRange(min=0.5), default=60, show_default=True)
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@state_option
+@json_option
+def exchange(
+    *, port: int, seed: int, seconds_per_session: float, data: Path | None, state: Path | None, as_json: bool
+) -> int:
+    """Start the paper exchange alone and tell the key to use with alpaca-py's url_override."""
+    from laptop import credentials, processes
+    from laptop.exchange import __main__ as program
+    from laptop.layout import StateFolder, write_private
+
+    processes.require_free({"exchange": port})
+    folder = StateFolder.at(state)
+    secrets = credentials.load_or_generate(folder.credentials_file)
+    folder.exchange.mkdir(parents=True, exist_ok=True)
+    token = folder.exchange / "admin-token"
+    write_private(token, secrets.exchange_admin_token)
+    told = {
+        "url": f"http://{processes.LOOPBACK}:{port}",
+        "key_id": secrets.exchange_key,
+        "secret_key": secrets.exchange_secret,
+    }
+    if as_json:
+        print_json(told)
+    else:
+        print(
+            f"{told['url']}  key {told['key_id']}  secret {told['secret_key']}  (Ctrl-C stops it)", flush=True
+        )
+    arguments = ["--state", str(folder.exchange), "--port", str(port), "--seed", str(seed)]
+    arguments += ["--seconds-per-session", str(seconds_per_session), "--key", secrets.exchange_key]
+    arguments += ["--secret", secrets.exchange_secret, "--admin-token-file", str(token)]
+    arguments += ["--data", str(data)] if data else []
+    return program.main(arguments)

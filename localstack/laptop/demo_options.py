@@ -1,0 +1,49 @@
+"""What ``alpaquero demo`` is asked for; ``laptop.cli.demo`` parses it and ``laptop.demo.run`` obeys it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """The options of the demo, checked.
+
+    Attributes
+    ----------
+    sessions
+        How many sessions to trade: the last ones of the data, unless ``start`` says otherwise.
+    start
+        The first session, or None.
+    symbols
+        The watchlist, or None for every symbol of the data.
+    data
+        A folder of ``SYMBOL.csv`` files, or None for the shipped prices.
+    seed
+        Fixes account ids and random draws.
+    partial_fills
+        The share of orders filled in two, 0 to 1.
+    faults
+        How much trouble the exchange makes.
+    kill_at
+        After this session every process is ended by SIGKILL, or None.
+    resume
+        Go on from the last checkpoint of a killed demo.
+    state
+        The private stack's folder.
+    """
+
+    sessions: int
+    start: date | None
+    symbols: tuple[str, ...] | None
+    data: Path | None
+    seed: int
+    partial_fills: Decimal
+    faults: Literal["none", "light", "heavy"]
+    kill_at: int | None
+    resume: bool
+    state: Path
