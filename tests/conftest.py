@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 from collections.abc import Callable, Iterator
 from json import dumps, loads
@@ -118,3 +119,68 @@ def delivered() -> Callable[..., dict[str, Any]]:
         return {"Records": records}
 
     return batch
+
+
+@pytest.fixture
+def call() -> Callable[..., tuple[int, Any]]:
+    """Calls a route as API Gateway does; answers the status and the decoded body.
+
+    `route` is the template's path, as `/api/chart/{symbol}`, filled from `path`. A public route
+    is called as `role` (None: not signed in), a route of the services' API by a signed caller.
+    """
+
+    def request(
+        app: Callable[[Any, Any], dict[str, Any]],
+        route: str,
+        *,
+        method: str = "GET",
+        path: dict[str, str] | None = None,
+        query: dict[str, str] | None = None,
+        body: object = None,
+        role: str | None = "viewer",
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, Any]:
+        public = route.startswith("/api/")
+        answer = app(
+            {
+                "resource": route,
+                "path": route.format(**(path or {})),
+                "httpMethod": method,
+                "headers": {"content-type": "application/json", **(headers or {})},
+                "multiValueHeaders": {},
+                "multiValueQueryStringParameters": {k: [v] for k, v in query.items()} if query else None,
+                "pathParameters": path,
+                "stageVariables": None,
+                "requestContext": {
+                    "resourcePath": route,
+                    "httpMethod": method,
+                    "requestId": "request-1",
+                    "authorizer": {"username": "ana", "role": role} if public and role else None,
+                    "identity": {} if public else {"userArn": "arn:aws:iam::000000000000:user/ana"},
+                },
+                "body": None if body is None else dumps(body),
+                "isBase64Encoded": False,
+            },
+            None,
+        )
+        return answer["statusCode"], loads(answer["body"])
+
+    return request
+
+
+@pytest.fixture
+def log_lines(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The JSON objects that our logger writes during a test."""
+    from alpaquero.observability import logger
+
+    written: list[dict[str, Any]] = []
+
+    class Stream:
+        def write(self, text: str) -> None:
+            written.extend(json.loads(line) for line in text.splitlines() if line)
+
+        def flush(self) -> None:
+            """Nothing is kept back."""
+
+    monkeypatch.setattr(logger.registered_handler, "stream", Stream())
+    return written

@@ -13,23 +13,7 @@ from alpaquero import observability
 from alpaquero.observability import correlation, correlation_id, count, observed, record_failed
 
 
-@pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The JSON objects logged during a test."""
-    written: list[dict[str, Any]] = []
-
-    class Stream:
-        def write(self, text: str) -> None:
-            written.extend(json.loads(line) for line in text.splitlines() if line)
-
-        def flush(self) -> None:
-            """Nothing is kept back."""
-
-    monkeypatch.setattr(observability.logger.registered_handler, "stream", Stream())
-    return written
-
-
-def test_a_handler_logs_one_line_with_its_correlation_id(lines: list[dict[str, Any]]) -> None:
+def test_a_handler_logs_one_line_with_its_correlation_id(log_lines: list[dict[str, Any]]) -> None:
     """Each invocation leaves a line with service, correlation id and duration."""
 
     @observed("signal")
@@ -38,14 +22,14 @@ def test_a_handler_logs_one_line_with_its_correlation_id(lines: list[dict[str, A
         return {"batchItemFailures": [{"itemIdentifier": "1"}]}
 
     handler({"correlation_id": "run-17"}, None)
-    assert [(line["message"], line["service"], line["correlation_id"], line["failed"]) for line in lines] == [
-        ("handled", "signal", "run-17", 1)
-    ]
-    assert lines[0]["milliseconds"] >= 0
+    assert [
+        (line["message"], line["service"], line["correlation_id"], line["failed"]) for line in log_lines
+    ] == [("handled", "signal", "run-17", 1)]
+    assert log_lines[0]["milliseconds"] >= 0
 
 
 def test_an_exception_is_told_and_raised_again(
-    lines: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+    log_lines: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The trace is in the log, the failure is counted, and the caller still sees it."""
 
@@ -55,12 +39,12 @@ def test_an_exception_is_told_and_raised_again(
 
     with pytest.raises(ValueError, match="broken"):
         handler({}, None)
-    assert "ValueError: broken" in lines[0]["exception"]
+    assert "ValueError: broken" in log_lines[0]["exception"]
     metric = json.loads(capsys.readouterr().out)
     assert (metric["Failures"], metric["service"], metric["error"]) == ([1.0], "signal", "ValueError")
 
 
-def test_one_invocation_does_not_inherit_from_the_last(lines: list[dict[str, Any]]) -> None:
+def test_one_invocation_does_not_inherit_from_the_last(log_lines: list[dict[str, Any]]) -> None:
     """A warm function begins with a correlation id of its own and without the keys of the one before."""
 
     @observed("signal")
@@ -71,9 +55,9 @@ def test_one_invocation_does_not_inherit_from_the_last(lines: list[dict[str, Any
 
     handler({"first": True}, None)
     handler({}, None)
-    assert lines[0]["symbol"] == "AAPL"
-    assert "symbol" not in lines[1]
-    assert lines[1]["correlation_id"] != "first"
+    assert log_lines[0]["symbol"] == "AAPL"
+    assert "symbol" not in log_lines[1]
+    assert log_lines[1]["correlation_id"] != "first"
 
 
 @pytest.mark.parametrize("given", ["", "a b", "x\ny", "{}", "é", "a" * 65, None, "-a"])
@@ -88,13 +72,13 @@ def test_a_sound_correlation_id_is_kept() -> None:
     assert correlation("1-5759e988-bd862e3fe1be46a994272793") == "1-5759e988-bd862e3fe1be46a994272793"
 
 
-def test_a_failed_record_is_told(lines: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_record_is_told(log_lines: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:
     """A record that goes back to its queue leaves its id and trace, not its body."""
     record = {"messageId": "m1", "eventSourceARN": "arn:queue", "body": "hush"}
     record_failed(record, RuntimeError("no table"))
-    assert (lines[0]["message_id"], lines[0]["source"]) == ("m1", "arn:queue")
-    assert "RuntimeError: no table" in lines[0]["exception"]
-    assert "hush" not in json.dumps(lines) + capsys.readouterr().out
+    assert (log_lines[0]["message_id"], log_lines[0]["source"]) == ("m1", "arn:queue")
+    assert "RuntimeError: no table" in log_lines[0]["exception"]
+    assert "hush" not in json.dumps(log_lines) + capsys.readouterr().out
 
 
 def test_a_count_is_an_embedded_metric(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -108,7 +108,8 @@ def to_cursor(sort_key: str) -> str:
 def from_cursor(cursor: str) -> str:
     """The sort key in a cursor. Raises `InvalidRequest` for what we never gave out."""
     try:
-        return urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode()
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        return b64decode(padded, altchars=b"-_", validate=True).decode()
     except ValueError:
         raise InvalidRequest("cursor is not one we gave; use `next` of the page before", "cursor") from None
 
