@@ -1,5 +1,5 @@
 // The door. Also laid over the page when a session has ended, so that nothing below is lost.
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { TargetedSubmitEvent } from "preact";
 import { ApiError } from "../api/client";
 import { session } from "../desk";
@@ -12,6 +12,8 @@ export function SignIn() {
   const [busy, setBusy] = useState(false);
   const expired = phase === "expired";
   const told = error ?? notice;
+  const first = useRef<HTMLInputElement>(null);
+  useEffect(() => first.current?.focus(), []);
 
   async function submit(event: TargetedSubmitEvent<HTMLFormElement>): Promise<void> {
     event.preventDefault();
@@ -35,7 +37,7 @@ export function SignIn() {
         <p class="soft">{expired ? "Your session has ended. Sign in to go on where you were." : "Sign in to see what the bot holds, does and sees."}</p>
         <label>
           Username
-          <input name="username" autocomplete="username" autocapitalize="none" spellcheck={false} required autoFocus data-testid="sign-in-username" />
+          <input name="username" autocomplete="username" autocapitalize="none" spellcheck={false} required ref={first} data-testid="sign-in-username" />
         </label>
         <label>
           Password

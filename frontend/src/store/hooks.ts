@@ -14,8 +14,14 @@ function useRedraw(): () => void {
 
 export function useCell<T>(cell: Cell<T>): T {
   const redraw = useRedraw();
-  useEffect(() => cell.watch(redraw), [cell]);
-  return cell.value;
+  const { value } = cell;
+  useEffect(() => {
+    const stop = cell.watch(redraw);
+    // The cell may have been set between this panel's drawing and its watching.
+    if (!Object.is(cell.value, value)) redraw();
+    return stop;
+  }, [cell]);
+  return value;
 }
 
 /** What a panel knows of one path: nothing yet, data, an error, or data with a later error. */

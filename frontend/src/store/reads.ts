@@ -128,7 +128,8 @@ export class Reads {
       this.publish(entry, { ...entry.read, error: error as ApiError });
     }
     entry.busy = false;
-    this.schedule(entry, entry.stale ? GATHER_MS : (entry.pace ?? this.pace));
+    const rhythm = entry.read.error ? PACE_POLLING_MS : (entry.pace ?? this.pace);
+    this.schedule(entry, entry.stale ? GATHER_MS : rhythm);
   }
 
   private publish(entry: Entry, read: Read<unknown>): void {
