@@ -1,0 +1,289 @@
+"""`alpaquero demo`: sessions of real prices through the whole cloud, then one object that tells what came of it.
+
+A private stack on free ports; the schedules are off and each step sends the very event its rule
+sends: the exchange trades a session, sync, plan, sync and monitor follow, each waited for. After
+each session the tables and the exchange's book are checkpointed together, so that a killed demo
+goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+import psutil
+
+from laptop import watchlist
+from laptop.demo_options import DemoOptions
+from laptop.errors import LaptopError
+from laptop.quiescence import Quiescence
+from laptop.stack import ExchangeOptions, LaptopCloud
+
+ACCOUNT: Final = "paper"
+LOG_GROUP: Final = "/alpaquero/local"
+SYNC_IS_DELAYED_SECONDS: Final = 15  # the last delayed sync after a submission has come by then
+
+
+class Replay(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes two demos the same; a demo is resumed with what it was started with."""
+
+    sessions: int
+    start: str | None
+    symbols: tuple[str, ...]
+    data: str | None
+    seed: int
+    partial_fills: str
+
+    @classmethod
+    def of(cls, options: DemoOptions) -> Replay:
+        """The part of the options that decides what is traded."""
+        return cls(
+            sessions=options.sessions,
+            start=options.start.isoformat() if options.start else None,
+            symbols=options.symbols or (),
+            data=str(options.data.absolute()) if options.data else None,
+            seed=options.seed,
+            partial_fills=str(options.partial_fills),
+        )
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a demo has come; kept with each checkpoint."""
+
+    replay: Replay
+    sessions_done: int
+    seconds: float
+    errors: int
+    dead_letters: int
+
+
+class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it. Money is decimal text; `seconds` is wall time, of all parts of a resumed demo."""
+
+    trades_sha256: str
+    sessions: int
+    runs: int
+    signals: int
+    withheld: int
+    intents: int
+    orders_accepted_by_exchange: int
+    orders_known: int
+    fills: int
+    entries: int
+    exits: int
+    duplicate_orders: int
+    unknown_orders: int
+    positions: dict[str, Decimal]
+    cash: Decimal
+    equity: Decimal
+    exchange_cash: Decimal
+    exchange_equity: Decimal
+    notifications: int
+    dead_letters: int
+    errors: int
+    seconds: float
+
+    def disagreements(self) -> list[str]:
+        """What must not be: where the books and the exchange differ, or something was lost."""
+        checks = {
+            "cash differs from the exchange's": self.cash != self.exchange_cash,
+            "equity differs from the exchange's": self.equity != self.exchange_equity,
+            "orders are missing from the books": self.orders_known != self.orders_accepted_by_exchange,
+            "an intent has two orders": self.duplicate_orders > 0,
+            "orders are left unknown": self.unknown_orders > 0,
+            "messages were given up": self.dead_letters > 0,
+            "functions logged errors": self.errors > 0,
+            "fills were not notified": self.notifications < self.fills,
+        }
+        return [what for what, holds in checks.items() if holds]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One session just traded, for whoever shows progress."""
+
+    done: int
+    total: int
+    date: str
+    fills: int
+
+
+def run(
+    options: DemoOptions,
+    *,
+    say: Callable[[str], None] = lambda _: None,
+    show: Callable[[Step], None] = lambda _: None,
+) -> DemoResult:
+    """Runs (or goes on with) a demo and answers what came of it.
+
+    Raises `LaptopError` when the options do not fit, or something did not end in its time.
+    """
+    if options.faults != "none":
+        raise LaptopError("the exchange injects no faults yet: run the demo with --faults none")
+    replay = Replay.of(options)
+    cloud = LaptopCloud(
+        options.state,
+        exchange=ExchangeOptions(
+            seed=replay.seed,
+            clock="stepped",
+            data=options.data,
+            start=replay.start,
+            sessions=None if replay.start else replay.sessions,
+            partial_fills=replay.partial_fills,
+        ),
+        fresh=not options.resume,
+        resume_book=options.resume,
+        say=say,
+    )
+    before = _progress(cloud, replay) if options.resume else None
+    with cloud:
+        return Demo(cloud, replay, before).play(options.kill_at, show)
+
+
+def _progress(cloud: LaptopCloud, replay: Replay) -> Progress:
+    label = cloud.checkpoints.label
+    if not label:
+        raise LaptopError(f"there is no demo to resume in {cloud.state.root}: run it without --resume")
+    found = msgspec.json.decode(label, type=Progress)
+    if found.replay != replay:
+        raise LaptopError(f"that demo was started with other options: resume it with those of {found.replay}")
+    return found
+
+
+class Demo:
+    """One demo on a cloud that is up."""
+
+    def __init__(self, cloud: LaptopCloud, replay: Replay, before: Progress | None) -> None:
+        self.cloud = cloud
+        self.replay = replay
+        self.before = before
+        self.quiet = Quiescence(cloud, ACCOUNT)
+        self.started = time.monotonic()
+
+    def play(self, kill_at: int | None, show: Callable[[Step], None]) -> DemoResult:
+        """Every session that is left, then the result."""
+        status = self.cloud.exchange.status()
+        total = min(status.sessions_total, self.replay.sessions)
+        if self.before is None:
+            watchlist.ensure(self.cloud, self.replay.symbols, reason="the demo's symbols")
+            self.cloud.tick("sync")
+        for _ in range(status.sessions_done, total):
+            self._session(show, total)
+            if kill_at is not None and self.cloud.exchange.status().sessions_done >= kill_at:
+                self._kill_everything()
+        self.quiet.wait(SYNC_IS_DELAYED_SECONDS)
+        return self._result()
+
+    def _session(self, show: Callable[[Step], None], total: int) -> None:
+        status = self.cloud.exchange.step()
+        for job in ("sync", "plan", "sync", "monitor"):
+            self.cloud.tick(job)
+            self.quiet.wait()
+        self._checkpoint(status.sessions_done)
+        date = status.session.date.isoformat() if status.session else ""
+        show(Step(status.sessions_done, total, date, 0))
+
+    def _checkpoint(self, sessions_done: int) -> None:
+        progress = Progress(
+            replay=self.replay,
+            sessions_done=sessions_done,
+            seconds=self._seconds(),
+            errors=self.before.errors if self.before else 0,
+            dead_letters=self.before.dead_letters if self.before else 0,
+        )
+        self.cloud.checkpoint(label=msgspec.json.encode(progress).decode(), with_exchange=True)
+
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self.started + (self.before.seconds if self.before else 0), 1)
+
+    def _kill_everything(self) -> None:
+        """Ends every process of the demo as a power cut would, this one last."""
+        for child in psutil.Process().children(recursive=True):
+            child.kill()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    # the result
+
+    def _result(self) -> DemoResult:
+        books = self._items("Books")
+        orders = [item["body"] for item in books if item["sk"].startswith("ORDER#")]
+        fills = [item["body"] for item in books if item["sk"].startswith("FILL#")]
+        runs = [item["body"] for item in self._items("Runs") if item["sk"].startswith("RUN#")]
+        report = self.cloud.exchange.report()
+        positions = [i["body"] for i in self._items("Positions") if i["sk"].startswith("POSITION#")]
+        baseline = next(item["body"] for item in books if item["sk"] == "BASELINE")
+        cash = Decimal(baseline["cash"]) + sum((Decimal(p["cash_flow"]) for p in positions), Decimal(0))
+        value = {p.symbol: p.market_value / p.qty for p in report.positions}
+        held = {p["symbol"]: Decimal(p["quantity"]) for p in positions if Decimal(p["quantity"])}
+        equity = cash + sum((quantity * value[symbol] for symbol, quantity in held.items()), Decimal(0))
+        known = {order["client_order_id"] for order in orders if order.get("broker_order_id")}
+        accepted = {order.client_order_id for order in report.orders}
+        notified = [i for i in self._items("Notifications") if i["sk"].startswith("SENT#")]
+        return DemoResult(
+            trades_sha256=trades_sha256(fills),
+            sessions=self.cloud.exchange.status().sessions_done,
+            runs=len(runs),
+            signals=sum(run["raised"] for run in runs),
+            withheld=sum(run["withheld"] for run in runs),
+            intents=sum(run["intents"] for run in runs),
+            orders_accepted_by_exchange=len(accepted),
+            orders_known=len(known),
+            fills=len(fills),
+            entries=sum(fill["side"] == "buy" for fill in fills),
+            exits=sum(fill["side"] == "sell" for fill in fills),
+            duplicate_orders=duplicate_orders([order.client_order_id for order in report.orders]),
+            unknown_orders=sum(order["status"] in {"unknown", "intended"} for order in orders),
+            positions=held,
+            cash=cash,
+            equity=equity,
+            exchange_cash=report.cash,
+            exchange_equity=report.equity,
+            notifications=len(notified),
+            dead_letters=self.quiet.dead_letters() + (self.before.dead_letters if self.before else 0),
+            errors=self._errors() + (self.before.errors if self.before else 0),
+            seconds=self._seconds(),
+        )
+
+    def _items(self, table: str) -> list[dict[str, Any]]:
+        dynamodb = self.cloud.client("dynamodb")
+        pages = dynamodb.get_paginator("scan").paginate(
+            TableName=self.cloud.outputs[table], ConsistentRead=True
+        )
+        found = []
+        for item in (item for page in pages for item in page["Items"]):
+            body = msgspec.json.decode(item["body"]["S"]) if "body" in item else {}
+            found.append({"pk": item["pk"]["S"], "sk": item["sk"]["S"], "body": body})
+        return found
+
+    def _errors(self) -> int:
+        """Lines at level ERROR or above in the functions' logs."""
+        logs = self.cloud.client("logs")
+        pages = logs.get_paginator("filter_log_events").paginate(
+            logGroupName=LOG_GROUP, filterPattern='"ERROR"'
+        )
+        return sum('"level":"ERROR"' in event["message"] for page in pages for event in page["events"])
+
+
+def trades_sha256(fills: list[dict[str, Any]]) -> str:
+    """The hash of the sorted (market time, client order id, side, quantity, price)."""
+    rows = sorted(
+        "|".join(str(fill[name]) for name in ("at", "client_order_id", "side", "quantity", "price"))
+        for fill in fills
+    )
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def duplicate_orders(client_order_ids: list[str]) -> int:
+    """Orders at the exchange beyond one for each intent: same origin, symbol and key, another revision."""
+    intents = Counter(
+        identifier.rsplit("-", 1)[0] for identifier in client_order_ids if identifier.startswith("aq1-")
+    )
+    return sum(count - 1 for count in intents.values())

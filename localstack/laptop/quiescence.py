@@ -1,0 +1,76 @@
+"""Knows when the laptop cloud has nothing left to do; the demo waits for it between two steps.
+
+Work moves one way: shards, conclusions, orders, outbox, bus, projections and mail. A stage that is
+empty after the stages before it were seen empty stays empty, so one clean look in that order is
+enough. Messages that a queue still delays (a run's deadline, the sync after a submission) are not
+waited for: they only make sure of what has happened already.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from laptop.errors import LaptopError
+from laptop.stack import Stack
+
+BEFORE_OUTBOX: Final = ("SyncQueue", "ShardQueue", "ConcludeQueue", "OrderQueue")
+AFTER_OUTBOX: Final = ("PositionQueue", "AnalyticsQueue", "NotificationQueue", "PushQueue")
+PAUSE_SECONDS: Final = 0.01
+_COUNTS: Final = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+
+
+class NotQuietError(LaptopError):
+    """Something did not come to an end in its time; the message names what."""
+
+
+class Quiescence:
+    """Looks at one stack's queues and outbox."""
+
+    def __init__(self, stack: Stack, account: str) -> None:
+        self._sqs = stack.client("sqs")
+        self._dynamodb = stack.client("dynamodb")
+        self._stack = stack
+        self._account = account
+
+    def wait(self, seconds: float = 60) -> None:
+        """Returns when nothing is under way. Raises `NotQuietError` when that takes too long."""
+        deadline = time.monotonic() + seconds
+        while (busy := self._busy()) is not None:
+            if time.monotonic() > deadline:
+                raise NotQuietError(
+                    f"{busy} was still at work after {seconds:.0f} s; `alpaquero logs` tells what failed"
+                )
+            time.sleep(PAUSE_SECONDS)
+
+    def dead_letters(self) -> int:
+        """Messages that were given up."""
+        queues = (*BEFORE_OUTBOX, *AFTER_OUTBOX)
+        return sum(self._depth(f"{queue}DeadLetters") for queue in queues)
+
+    def _busy(self) -> str | None:
+        for queue in BEFORE_OUTBOX:
+            if self._depth(queue):
+                return queue
+        if self._outbox():
+            return "the outbox"
+        for queue in AFTER_OUTBOX:
+            if self._depth(queue):
+                return queue
+        return None
+
+    def _depth(self, queue: str) -> int:
+        found: dict[str, Any] = self._sqs.get_queue_attributes(
+            QueueUrl=self._stack.outputs[queue], AttributeNames=_COUNTS
+        )
+        return sum(int(count) for count in found["Attributes"].values())
+
+    def _outbox(self) -> int:
+        found: dict[str, Any] = self._dynamodb.query(
+            TableName=self._stack.outputs["Books"],
+            KeyConditionExpression="pk = :account AND begins_with(sk, :outbox)",
+            ExpressionAttributeValues={":account": {"S": self._account}, ":outbox": {"S": "OUTBOX#"}},
+            Select="COUNT",
+            ConsistentRead=True,
+        )
+        return int(found["Count"])
