@@ -67,24 +67,8 @@ def rsi(closes: Sequence[float], period: int) -> Series:
 
     100 when there were gains and no losses; None when there was no change at all.
     """
-    changes = [after - before for before, after in pairwise(closes)]
-    if len(changes) < period:
-        return [None] * len(closes)
-    gain = fsum(change for change in changes[:period] if change > 0) / period
-    loss = -fsum(change for change in changes[:period] if change < 0) / period
-    kept = period - 1
-    found: Series = [None] * period
-    found.append(100.0 * (gain / (gain + loss)) if gain + loss > 0 else None)
-    for change in changes[period:]:
-        if change > 0:
-            gain = (gain * kept + change) / period
-            loss = loss * kept / period
-        else:
-            gain = gain * kept / period
-            loss = (loss * kept - change) / period
-        total = gain + loss
-        found.append(100.0 * (gain / total) if total > 0 else None)
-    return found
+    averages = _gains_and_losses(closes, period)
+    return [*[None] * min(period, len(closes)), *(_strength(gain, loss) for gain, loss in averages)]
 
 
 def stochastic_rsi(
@@ -117,13 +101,16 @@ def stochastic_rsi_last(
     d_smoothing: int = 3,
 ) -> tuple[float | None, float | None]:
     """The last K and D of `stochastic_rsi`, to the same bits, from the last few raws alone."""
-    strength = rsi(closes, rsi_period)
-    first = max(len(strength) - (k_smoothing + d_smoothing - 2), 1)
-    ends = range(first, len(strength) + 1)
-    raw = [_stochastic(strength[max(end - stochastic_period, 0) : end], stochastic_period) for end in ends]
+    raws = k_smoothing + d_smoothing - 1
+    averages = _gains_and_losses(closes, rsi_period)[-(stochastic_period + raws - 1) :]
+    strength = [_strength(gain, loss) for gain, loss in averages]
+    ends = range(len(strength) - raws + 1, len(strength) + 1)
+    raw = [
+        _stochastic(strength[max(end - stochastic_period, 0) : max(end, 0)], stochastic_period)
+        for end in ends
+    ]
     k = sma(raw, k_smoothing)
-    d = sma(k, d_smoothing)
-    return (k[-1], d[-1]) if k else (None, None)
+    return k[-1], sma(k, d_smoothing)[-1]
 
 
 def true_ranges(highs: Sequence[float], lows: Sequence[float], closes: Sequence[float]) -> list[float]:
@@ -147,6 +134,32 @@ def atr(highs: Sequence[float], lows: Sequence[float], closes: Sequence[float], 
         mean = (mean * (period - 1) + true_range) / period
         means.append(mean)
     return means
+
+
+def _gains_and_losses(closes: Sequence[float], period: int) -> list[tuple[float, float]]:
+    """Wilder's mean gain and mean loss, from the close at index `period` on."""
+    changes = [after - before for before, after in pairwise(closes)]
+    if len(changes) < period:
+        return []
+    gain = fsum(change for change in changes[:period] if change > 0) / period
+    loss = -fsum(change for change in changes[:period] if change < 0) / period
+    alpha = 1.0 / period
+    kept = 1.0 - alpha
+    found = [(gain, loss)]
+    for change in changes[period:]:
+        gain *= kept
+        loss *= kept
+        if change > 0:
+            gain += alpha * change
+        else:
+            loss -= alpha * change
+        found.append((gain, loss))
+    return found
+
+
+def _strength(gain: float, loss: float) -> float | None:
+    total = gain + loss
+    return 100.0 * (gain / total) if total > 0 else None
 
 
 def _stochastic(window: Sequence[float | None], period: int) -> float | None:

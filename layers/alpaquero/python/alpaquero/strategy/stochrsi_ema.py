@@ -14,20 +14,20 @@ from math import isfinite
 from operator import lt
 
 from alpaquero.orders.intent import Side
-from alpaquero.prices.bars import Bar
+from alpaquero.prices.bars import Bar, Timeframe
 from alpaquero.strategy.indicators import ema_last, stochastic_rsi_last
 from alpaquero.strategy.signal import Signal, Withheld, WithheldCode
 
 STRATEGY = "stochrsi_ema"
 ROUNDING_DIGITS = 9
 
-# How long before its close a bar may begin: a day, or less than two bars, so that the bar before is told.
+# How long before its close a bar may begin at most; the bar before it begins earlier than that.
 _LONGEST = {
-    "1Day": timedelta(hours=24),
-    "1Hour": timedelta(hours=2),
-    "15Min": timedelta(minutes=30),
-    "5Min": timedelta(minutes=10),
-    "1Min": timedelta(minutes=2),
+    Timeframe.DAY: timedelta(hours=24),
+    Timeframe.HOUR: timedelta(minutes=119),
+    Timeframe.FIFTEEN_MINUTES: timedelta(minutes=29),
+    Timeframe.FIVE_MINUTES: timedelta(minutes=9),
+    Timeframe.MINUTE: timedelta(minutes=1),
 }
 
 
@@ -39,7 +39,7 @@ class StrategyParameters:
     same values however much history the caller holds. Raises `ValueError` naming the setting.
     """
 
-    timeframe: str = "1Day"
+    timeframe: Timeframe = Timeframe.DAY
     rsi_period_bars: int = 14
     stochastic_period_bars: int = 14
     k_smoothing_bars: int = 3
@@ -59,8 +59,6 @@ class StrategyParameters:
     signal_validity_bars: int = 3
 
     def __post_init__(self) -> None:
-        if self.timeframe not in _LONGEST:
-            raise ValueError(f"timeframe is {self.timeframe!r}; set it to one of {', '.join(_LONGEST)}")
         for name in (
             "rsi_period_bars",
             "stochastic_period_bars",
@@ -126,10 +124,12 @@ def judge(
             values=values or {},
         )
 
-    fault = _fault(bars, bar_close, parameters)
+    judged = bars[-parameters.minimum_history_bars :]
+    closes = [bar.close for bar in judged]
+    fault = _fault([bar.start for bar in judged], closes, bar_close, parameters)
     if fault is not None:
         return withheld(*fault)
-    values = indicator_values([bar.close for bar in bars[-parameters.minimum_history_bars :]], parameters)
+    values = indicator_values(closes, parameters)
     missing = [name for name in ("k", "d", "ema_fast", "ema_slow") if name not in values]
     if missing:
         message = f"{', '.join(missing)} not defined on these prices, as when they do not move or only rise"
@@ -202,22 +202,19 @@ def strength(side: Side, values: dict[str, float], parameters: StrategyParameter
 
 
 def _fault(
-    bars: Sequence[Bar], bar_close: datetime, parameters: StrategyParameters
+    starts: Sequence[datetime], closes: Sequence[float], bar_close: datetime, parameters: StrategyParameters
 ) -> tuple[WithheldCode, str] | None:
-    starts = [bar.start for bar in bars]
     if not all(map(lt, starts, starts[1:])):
         return WithheldCode.BROKEN_SERIES, "bars are out of order or doubled; load them again"
-    closes = [bar.close for bar in bars]
-    if not all(isfinite(close) and close > 0 for close in closes):
+    if not (all(map(isfinite, closes)) and min(closes, default=1.0) > 0):
         return WithheldCode.BROKEN_SERIES, "a close is not a price above 0; load the bars again"
-    if len(bars) < parameters.minimum_history_bars:
-        return WithheldCode.SHORT_HISTORY, f"{len(bars)} bars, {parameters.minimum_history_bars} are needed"
-    if starts[-1] >= bar_close:
-        return WithheldCode.UNCLOSED, f"the last bar begins {starts[-1].isoformat()}, after the close judged"
-    longest = _LONGEST[parameters.timeframe]
-    age = bar_close - starts[-1]
-    if age > longest or (age == longest and parameters.timeframe != "1Day"):
-        return WithheldCode.STALE, f"the last bar begins {starts[-1].isoformat()}, so a newer one is missing"
+    if len(starts) < parameters.minimum_history_bars:
+        return WithheldCode.SHORT_HISTORY, f"{len(starts)} bars, {parameters.minimum_history_bars} are needed"
+    last = starts[-1]
+    if last >= bar_close:
+        return WithheldCode.UNCLOSED, f"the last bar begins {last.isoformat()}, not before the close judged"
+    if bar_close - last > _LONGEST[parameters.timeframe]:
+        return WithheldCode.STALE, f"the last bar begins {last.isoformat()}, so a newer one is missing"
     return None
 
 

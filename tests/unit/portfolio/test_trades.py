@@ -1,0 +1,103 @@
+"""Round trips: from the fill that opens a position to the one that makes it flat."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alpaquero.orders.intent import Side
+from alpaquero.orders.order import Fill
+from alpaquero.portfolio.positions import positions_of
+from alpaquero.portfolio.trades import Trade, trades_of
+from tests.unit.orders.builders import a_fill, at
+from tests.unit.portfolio.test_positions import FILLS
+
+
+def test_a_round_trip_is_one_trade() -> None:
+    """Bought and sold again: prices, times, profit in dollars and percent, and why it was closed."""
+    fills = [a_fill(1, "buy", "10", "100"), a_fill(2, "sell", "10", "106", order="o2")]
+    assert [
+        Trade(
+            symbol="AAPL",
+            side=Side.BUY,
+            quantity=Decimal(10),
+            opened_at=at(1),
+            closed_at=at(2),
+            entry_price=Decimal(100),
+            exit_price=Decimal(106),
+            pnl=Decimal(60),
+            pnl_percent=Decimal("6.0000"),
+            reason="take profit",
+        )
+    ] == trades_of(fills, {"o2": "take profit", "o1": "entry"})
+
+
+def test_a_position_still_held_is_no_trade_yet() -> None:
+    """Nothing is told before the position is flat."""
+    assert [] == trades_of([a_fill(1, "buy", "10", "100"), a_fill(2, "sell", "9", "106")])
+
+
+def test_parts_belong_to_one_trade() -> None:
+    """Entries and exits in parts make one trade at average prices, closed by the last."""
+    fills = [
+        a_fill(1, "buy", "10", "100"),
+        a_fill(2, "sell", "5", "110", order="o1"),
+        a_fill(3, "buy", "5", "106"),
+        a_fill(4, "sell", "10", "98", order="o2"),
+    ]
+    (trade,) = trades_of(fills, {"o1": "target", "o2": "stop"})
+    assert (Decimal(15), Decimal(102), Decimal(102)) == (trade.quantity, trade.entry_price, trade.exit_price)
+    assert (Decimal(0), Decimal("0.0000"), "stop") == (trade.pnl, trade.pnl_percent, trade.reason)
+    assert (at(1), at(4)) == (trade.opened_at, trade.closed_at)
+
+
+def test_a_short_round_trip_gains_when_the_price_falls() -> None:
+    """Sold first and bought back lower is a profit on what it was sold for."""
+    (trade,) = trades_of([a_fill(1, "sell", "10", "100"), a_fill(2, "buy", "10", "90")])
+    assert (Side.SELL, Decimal(100), Decimal("10.0000")) == (trade.side, trade.pnl, trade.pnl_percent)
+
+
+def test_a_fill_that_turns_a_position_ends_one_trade_and_begins_the_next() -> None:
+    """The rest of the fill opens the other side at its own price."""
+    fills = [a_fill(1, "buy", "10", "100"), a_fill(2, "sell", "15", "110"), a_fill(3, "buy", "5", "100")]
+    first, second = trades_of(fills)
+    assert (Side.BUY, Decimal(10), Decimal(100)) == (first.side, first.quantity, first.pnl)
+    assert (Side.SELL, Decimal(5), Decimal(50), at(2)) == (
+        second.side,
+        second.quantity,
+        second.pnl,
+        second.opened_at,
+    )
+
+
+def test_symbols_do_not_mix_and_trades_come_by_their_close() -> None:
+    """Trades are listed by the time they closed, then by symbol."""
+    fills = [
+        a_fill(1, "buy", "1", "10", symbol="MSFT"),
+        a_fill(2, "buy", "1", "10"),
+        a_fill(3, "sell", "1", "10", symbol="IBM"),
+        a_fill(4, "sell", "1", "11", minutes=9),
+        a_fill(5, "sell", "1", "12", minutes=9, symbol="MSFT"),
+        a_fill(6, "buy", "1", "9", minutes=8, symbol="IBM"),
+    ]
+    assert [("IBM", 1), ("AAPL", 1), ("MSFT", 2)] == [(t.symbol, int(t.pnl)) for t in trades_of(fills)]
+
+
+def test_a_trade_survives_the_store() -> None:
+    """A trade reads back as it was written."""
+    (trade,) = trades_of([a_fill(1, "buy", "3", "10"), a_fill(2, "sell", "3", "10.01")])
+    assert trade == msgspec.json.decode(msgspec.json.encode(trade), type=Trade)
+
+
+@given(fills=FILLS, data=st.data())
+def test_trades_agree_with_positions(fills: list[Fill], data: st.DataObject) -> None:
+    """In any order of arrival, a symbol that is flat has made in trades what its position realised."""
+    arrived = data.draw(st.permutations(fills))
+    trades = trades_of(arrived)
+    assert trades_of(fills) == trades
+    position = positions_of(fills)["AAPL"]
+    if not position.quantity:
+        assert position.realised_pnl == sum(trade.pnl for trade in trades)
