@@ -1,8 +1,9 @@
 // How the dashboard is built (`npm run build`) and served while it is written (`npm run dev`).
 import { defineConfig } from "vite";
 
-// The port that answers page, API and socket on one origin; 9100 is the laptop's dashboard port.
-const origin = "http://127.0.0.1:9100";
+// The laptop's dashboard port, which answers page, API and socket; sign-in takes no other origin.
+const target = "http://127.0.0.1:9100";
+const headers = { Origin: "http://localhost:9100", Host: "localhost:9100" };
 
 export default defineConfig({
   build: {
@@ -14,8 +15,8 @@ export default defineConfig({
   },
   server: {
     proxy: {
-      "/api": { target: origin },
-      "/ws": { target: origin, ws: true },
+      "/api": { target, headers },
+      "/ws": { target, headers, ws: true },
     },
   },
 });

@@ -31,8 +31,8 @@ export interface CandleCanvas {
   close(): void;
 }
 
-/** Bars in view when a symbol is opened; the rest is a drag to the left away. */
-const FIRST_VIEW_BARS = 110;
+/** How wide a bar is when a symbol is opened, in pixels; older bars are a drag to the left away. */
+const FIRST_BAR_WIDTH = 7;
 
 /** `hovered` hears the time under the pointer, or null. */
 export function openCandles(element: HTMLElement, hovered: (time: ChartTime | null) => void): CandleCanvas {
@@ -55,7 +55,8 @@ export function openCandles(element: HTMLElement, hovered: (time: ChartTime | nu
     lines = levels.map((level) => price.createPriceLine(lineOf(level, palette)));
     canvas.timeScale().applyOptions({ timeVisible: !isDaily(chart.timeframe) });
     if (shown?.chart.symbol !== chart.symbol || shown.chart.timeframe !== chart.timeframe) {
-      canvas.timeScale().setVisibleLogicalRange({ from: Math.max(-1, rows.length - FIRST_VIEW_BARS), to: rows.length + 3 });
+      const inView = Math.max(40, Math.round(element.clientWidth / FIRST_BAR_WIDTH));
+      canvas.timeScale().setVisibleLogicalRange({ from: Math.max(-1, rows.length - inView), to: rows.length + 3 });
     }
   }
 

@@ -39,13 +39,6 @@ export function subtract(left: Decimal, right: Decimal): Decimal {
   return { units: round(left, places).units - round(right, places).units, places };
 }
 
-export function divide(left: Decimal, right: Decimal, places: number): Decimal {
-  if (right.units === 0n) throw new RangeError("division by zero");
-  const extra = places + 1 + right.places;
-  const units = (left.units * 10n ** BigInt(extra)) / right.units;
-  return round({ units, places: left.places + extra - right.places }, places);
-}
-
 /** -1, 0 or 1. */
 export function sign(value: Decimal): -1 | 0 | 1 {
   if (value.units === 0n) return 0;

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { divide, parseDecimal, digits } from "./decimal";
 import { direction, gain, gap, money, percent, price, quantity } from "./money";
 
 describe("amounts on the page", () => {
@@ -50,9 +49,4 @@ describe("our books beside the broker's", () => {
     expect(gap("100000.01", "100000")).toBe("+$0.01");
     expect(gap("98000", "100000.5")).toBe("\u2212$2,000.50");
   });
-});
-
-test("a share of the whole is divided exactly and rounded once", () => {
-  expect(digits(divide(parseDecimal("1"), parseDecimal("3"), 6))).toBe("0.333333");
-  expect(digits(divide(parseDecimal("2.5"), parseDecimal("0.05"), 0))).toBe("50");
 });

@@ -1,5 +1,4 @@
 // `/config`: the settings in force, their version, and the environment.
-import type { ComponentChildren } from "preact";
 import type { Configuration } from "../api/bodies";
 import { useConfig } from "../panels/chart";
 import { plain } from "../parts/figures";
@@ -22,7 +21,7 @@ export function Config() {
           isEmpty={(config) => Object.keys(config.environment).length === 0}
           empty="The API named no environment."
         >
-          {(config) => <Pairs pairs={Object.entries(config.environment)} name={(name) => <code>{name}</code>} />}
+          {(config) => <Pairs pairs={Object.entries(config.environment)} />}
         </Loaded>
       </Panel>
     </div>
@@ -59,13 +58,11 @@ function Settings({ values }: { values: Record<string, unknown> }) {
   );
 }
 
-type Naming = (name: string) => ComponentChildren;
-
-const Pairs = ({ pairs, name: named = plain }: { pairs: [string, unknown][]; name?: Naming }) => (
+const Pairs = ({ pairs }: { pairs: [string, unknown][] }) => (
   <dl class="pairs">
     {pairs.map(([name, value]) => (
       <div key={name}>
-        <dt>{named(name)}</dt>
+        <dt>{plain(name)}</dt>
         <dd>{shown(value)}</dd>
       </div>
     ))}

@@ -1,6 +1,7 @@
 // `/monitoring`: whether every service answers, and what waits or failed.
 import type { Metrics, Page, ServiceHealth } from "../api/bodies";
-import { Figure, Moment, State, WallMoment } from "../parts/figures";
+import { NONE } from "../format/money";
+import { Figure, State, WallMoment } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
 import { Table, type Column } from "../parts/table";
 import { useRead, type View } from "../store/hooks";
@@ -22,6 +23,8 @@ export function Monitoring() {
   );
 }
 
+const Worked = ({ at }: { at: string | null }) => (at ? <WallMoment at={at} /> : <>{NONE}</>);
+
 /** A count that should be nought. */
 const Nought = ({ count }: { count: number }) => <State tone={count === 0 ? "good" : "bad"}>{count}</State>;
 
@@ -38,10 +41,10 @@ const Counts = ({ now }: { now: Metrics }) => (
     </Figure>
     <Figure label="Events to publish">{now.outbox_depth}</Figure>
     <Figure label="Last run">
-      <Moment at={now.last_run_at} />
+      <Worked at={now.last_run_at} />
     </Figure>
     <Figure label="Last sync">
-      <Moment at={now.last_sync_at} />
+      <Worked at={now.last_sync_at} />
     </Figure>
   </dl>
 );

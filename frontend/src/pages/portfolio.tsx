@@ -1,6 +1,5 @@
 // `/portfolio`: what is held, and how much of the whole each part is.
 import type { PortfolioSummary } from "../api/bodies";
-import { divide, parseDecimal } from "../format/decimal";
 import { money, percent } from "../format/money";
 import { Books } from "../panels/account";
 import { Positions } from "../panels/positions";
@@ -51,41 +50,30 @@ const Summary = ({ summary }: { summary: PortfolioSummary }) => (
   </dl>
 );
 
-type Share = readonly [symbol: string, value: string];
+type Share = readonly [symbol: string, percentOfEquity: string];
 
-function Exposure({ view }: { view: View<PortfolioSummary> }) {
-  return (
-    <Panel title="Exposure by symbol" flush>
-      <Loaded
-        view={view}
-        what="exposure"
-        isEmpty={(summary) => Object.keys(summary.exposure_by_symbol).length === 0}
-        empty="Nothing is held, so nothing is exposed."
-      >
-        {(summary) => (
-          <Table
-            caption="Exposure by symbol"
-            columns={sharesOf(summary)}
-            rows={Object.entries(summary.exposure_by_symbol) as Share[]}
-            rowKey={([symbol]) => symbol}
-          />
-        )}
-      </Loaded>
-    </Panel>
-  );
-}
-
-const sharesOf = (summary: PortfolioSummary): Column<Share>[] => [
+const SHARES: readonly Column<Share>[] = [
   { head: "Symbol", cell: ([symbol]) => <strong>{symbol}</strong> },
-  { head: "Value", amount: true, cell: ([, value]) => money(value) },
-  { head: "Of portfolio", amount: true, cell: ([, value]) => shareOf(value, summary.value) },
-  { head: "", wide: true, cell: ([, value]) => <meter min={0} max={Number(summary.value)} value={Number(value)} aria-label="Share of the portfolio" /> },
+  { head: "Of equity", amount: true, cell: ([, share]) => percent(share) },
+  { head: "Share", cell: ([symbol, share]) => <meter min={0} max={100} value={Number(share)} aria-label={`${symbol}, share of equity`} /> },
 ];
 
-/** Both amounts in dollars; one decimal of a per cent. */
-function shareOf(value: string, whole: string): string {
-  const total = parseDecimal(whole);
-  if (total.units === 0n) return percent("0");
-  const ratio = divide(parseDecimal(value), total, 6);
-  return percent(`${ratio.units}e-4`);
-}
+const Exposure = ({ view }: { view: View<PortfolioSummary> }) => (
+  <Panel title="Exposure by symbol" flush>
+    <Loaded
+      view={view}
+      what="exposure"
+      isEmpty={(summary) => Object.keys(summary.exposure_by_symbol).length === 0}
+      empty="Nothing is held, so nothing is exposed."
+    >
+      {(summary) => (
+        <Table
+          caption="Exposure by symbol, per cent of equity"
+          columns={SHARES}
+          rows={Object.entries(summary.exposure_by_symbol) as Share[]}
+          rowKey={([symbol]) => symbol}
+        />
+      )}
+    </Loaded>
+  </Panel>
+);

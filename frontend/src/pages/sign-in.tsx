@@ -36,7 +36,7 @@ export function SignIn() {
         </h1>
         <p class="soft">{expired ? "Your session has ended. Sign in to go on where you were." : "Sign in to see what the bot holds, does and sees."}</p>
         <label>
-          Username
+          Username or e-mail
           <input name="username" autocomplete="username" autocapitalize="none" spellcheck={false} required ref={first} data-testid="sign-in-username" />
         </label>
         <label>

@@ -10,6 +10,9 @@ import { usePositions } from "./positions";
 
 const BARS = 250;
 
+/** Each fetch costs the broker two requests of its budget, and events tell of what is new. */
+const EVERY_MS = 20_000;
+
 export const useConfig = () => useRead<Configuration>("/api/config");
 
 export function watchlistOf(config: Configuration | undefined): string[] {
@@ -22,7 +25,7 @@ export function ChartPanel() {
   const watchlist = watchlistOf(config.data);
   const [picked, setPicked] = useState<string | null>(null);
   const symbol = picked ?? watchlist[0] ?? null;
-  const view = useRead<Chart>(symbol && `/api/chart/${encodeURIComponent(symbol)}?limit=${BARS}`);
+  const view = useRead<Chart>(symbol && `/api/chart/${encodeURIComponent(symbol)}?limit=${BARS}`, EVERY_MS);
   const chart = view.data;
   return (
     <Panel title={symbol ? `${symbol} chart` : "Chart"} aside={chart && <ChartFacts chart={chart} />}>

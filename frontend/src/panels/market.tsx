@@ -4,7 +4,7 @@ import { fullMoment, marketClock, marketWeekday } from "../format/time";
 import { useRead } from "../store/hooks";
 
 /** The clock is asked for often: no event tells that time passes. */
-const EVERY_MS = 3_000;
+const EVERY_MS = 5_000;
 
 export const useMarket = () => useRead<MarketStatus>("/api/market_status", EVERY_MS);
 

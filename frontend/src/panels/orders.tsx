@@ -31,7 +31,7 @@ const COLUMNS: readonly Column<Order>[] = [
   { head: "For", wide: true, cell: purposeOf },
   { head: "Type", wide: true, cell: priceOf },
   { head: "Filled", amount: true, wide: true, cell: (o) => quantity(o.filled_quantity) },
-  { head: "At", amount: true, cell: (o) => (o.filled_average_price ? price(o.filled_average_price) : NONE) },
+  { head: "At", amount: true, wide: true, cell: (o) => (o.filled_average_price ? price(o.filled_average_price) : NONE) },
   { head: "Status", cell: (o) => <State tone={orderTone(o.status)}>{plain(o.status)}</State> },
 ];
 

@@ -49,6 +49,8 @@ interface LoadedProps<T> {
 export function Loaded<T>({ view, what, rows = 3, empty, isEmpty, children }: LoadedProps<T>) {
   const { data, error, reload } = view;
   if (data === undefined) {
+    // The API says 404 of what is not there yet, as the books before the first sync.
+    if (error?.status === 404) return <p class="empty">{sentence(error.message)}</p>;
     return error ? <ErrorNotice error={error} what={what} retry={reload} /> : <Loading what={what} rows={rows} />;
   }
   return (
@@ -58,6 +60,8 @@ export function Loaded<T>({ view, what, rows = 3, empty, isEmpty, children }: Lo
     </>
   );
 }
+
+const sentence = (message: string): string => `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.!?]$/.test(message) ? "" : "."}`;
 
 function Loading({ what, rows }: { what: string; rows: number }) {
   return (
@@ -81,7 +85,7 @@ export function ErrorNotice({ error, what, retry, stale }: ErrorProps) {
   return (
     <div class="notice bad" role="alert" data-testid="error">
       <p>
-        <strong>{stale ? `Shown ${what} may be out of date.` : `No ${what}.`}</strong> {error.message}
+        <strong>{stale ? `Shown ${what} may be out of date.` : `No ${what}.`}</strong> {sentence(error.message)}
       </p>
       <p class="notice-foot">
         {error.correlationId && (

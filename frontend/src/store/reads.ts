@@ -14,7 +14,7 @@ export type Fetch = (path: string) => Promise<string>;
 /** Events come in bursts: one fetch answers all that arrive within this time. */
 export const GATHER_MS = 200;
 export const PACE_LIVE_MS = 30_000;
-export const PACE_POLLING_MS = 3_000;
+export const PACE_POLLING_MS = 5_000;
 
 class Entry {
   read: Read<unknown> = {};
