@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from json import dumps, loads
 from typing import Any
 
@@ -34,6 +35,12 @@ FUNCTION = {
     "TRADING_SECRET": "trading",
     "DATA_SECRET": "data",
     "DASHBOARD_ORIGIN": "http://localhost:9100",
+    "TOKEN_ISSUER": "https://issuer.example/pool",
+    "TOKEN_KEYS_URL": "http://127.0.0.1:9/pool/.well-known/jwks.json",
+    "USER_POOL_CLIENT": "client-1",
+    "WEBSOCKET_ENDPOINT": "http://127.0.0.1:9/socket/v1",
+    "MAIL_FROM": "alpaquero@example.com",
+    "MAIL_TO": "owner@example.com",
     "QUEUES": '{"OrderQueue": "order-queue"}',
     "DEAD_LETTER_QUEUES": '{"OrderQueue": "order-queue-dlq"}',
     "SERVICES_API_URL": "http://127.0.0.1:9/v1",
@@ -62,6 +69,14 @@ CREDENTIALS = {
 }
 
 
+@lru_cache(maxsize=1)
+def botocore_session() -> Any:
+    """One session for all models: each new one would parse DynamoDB's service description again."""
+    from botocore.session import get_session
+
+    return get_session()
+
+
 @pytest.fixture
 def tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every table of the shared package, empty, in moto; nothing reaches a network."""
@@ -76,6 +91,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
     models = [getattr(importlib.import_module(f"alpaquero.store.{m}"), item) for m, item in MODELS.items()]
     clients = (bus._client, queues._client, shared.connection)
+    monkeypatch.setattr("pynamodb.connection.base.get_session", botocore_session)
     with mock_aws():
         for cached in clients:
             cached.cache_clear()

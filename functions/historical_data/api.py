@@ -10,27 +10,28 @@ from alpaquero.store import bars
 from alpaquero.web import bodies
 from alpaquero.web.app import service_app, to_cursor
 
-FIRST_YEAR = 1990  # before any bar that Alpaca serves
+FIRST_DAY = date(1990, 1, 1)  # before any bar that Alpaca serves
 
-app = service_app("historical_data", {"bars": lambda: bars.read(["SPY"], [FIRST_YEAR])})
+app = service_app("historical_data", {"bars": lambda: bars.read(["SPY"], [FIRST_DAY.year])})
 
 
 @app.endpoint("GET", service="/historical_data/historical/{symbol}")
 def historical(symbol: str) -> bodies.Page[bodies.Bar]:
     """Stored split-adjusted daily bars from `start` to `end` (New York dates), oldest first."""
-    start, end = day("start", date(FIRST_YEAR, 1, 1)), day("end", datetime.now(NEW_YORK).date())
+    today = datetime.now(NEW_YORK).date()
+    start, end = day("start", FIRST_DAY), min(day("end", today), today)
     if start > end:
         raise InvalidRequest(f"start {start} is after end {end}; exchange them", "start")
-    limit, after = app.limit(default=500, most=10_000), app.after()
-    first = max(midnight(start), moment(after) + timedelta(seconds=1)) if after else midnight(start)
-    found = bars.read([symbol.upper()], range(first.year, end.year + 1)).get(symbol.upper())
-    if found is None and not after:
+    limit, cursor = app.limit(default=500, most=10_000), app.after()
+    after = moment(cursor) if cursor else midnight(max(start, FIRST_DAY)) - timedelta(seconds=1)
+    found = bars.read([symbol.upper()], range(after.year, end.year + 1)).get(symbol.upper())
+    if found is None and not cursor:
         raise NotFound(
             f"no bars of {symbol[:20]!r} are stored from {start} to {end}; put the symbol on the watchlist "
             "with POST /api/config, the next run stores its bars",
             {"field": "symbol"},
         )
-    wanted = [bar for bar in found or [] if first <= bar.start <= midnight(end)]
+    wanted = [bar for bar in found or [] if after < bar.start <= midnight(end)]
     page = [
         bodies.Bar(time=b.start, open=b.open, high=b.high, low=b.low, close=b.close, volume=b.volume)
         for b in wanted[:limit]
@@ -65,9 +66,12 @@ def day(name: str, default: date) -> date:
 def moment(text: str) -> datetime:
     """The time in a cursor. Raises `InvalidRequest` for a cursor that is not ours."""
     try:
-        return datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidRequest("cursor is not one we gave; use `next` of the page before", "cursor") from None
+        found = None
+    if found is None or found.tzinfo is None or found.year < FIRST_DAY.year:
+        raise InvalidRequest("cursor is not one we gave; use `next` of the page before", "cursor")
+    return found
 
 
 def midnight(session: date) -> datetime:

@@ -1,0 +1,167 @@
+"""The account, positions and portfolio are our books at today's prices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from alpaquero.broker.protocol import BrokerPosition, BrokerTrade
+from alpaquero.errors import BrokerUnclear
+from alpaquero.orders.intent import OrderType, Side
+from alpaquero.orders.order import LegRole, Order, OrderOrigin, OrderPurpose
+from alpaquero.portfolio.positions import Position
+from alpaquero.risk.book import RiskBook, TradingState
+from alpaquero.store import positions
+from alpaquero.store.books import Baseline, Books
+from functions.position import api
+from tests.fakes.broker import FakeBroker, FakeMarketData
+
+Call = Callable[..., tuple[int, Any]]
+AT = datetime(2026, 11, 20, 21, tzinfo=UTC)
+BOOK = RiskBook(
+    account="paper", cash=Decimal(0), equity=Decimal(0), peak_equity=Decimal(0), as_of=AT,
+    trading_state=TradingState.REDUCING,
+)  # fmt: skip
+
+
+def baseline(cash: str, **held: str) -> Baseline:
+    quantities = {symbol: Decimal(quantity) for symbol, quantity in held.items()}
+    return Baseline(account_number="A", cash=Decimal(cash), positions=quantities, last_fill_id=None, at=AT)
+
+
+def folded(symbol: str, quantity: str, cost: str, cash_flow: str, realised: str = "0") -> Position:
+    return Position(
+        symbol=symbol, quantity=Decimal(quantity), cost_basis=Decimal(cost), realised_pnl=Decimal(realised),
+        cash_flow=Decimal(cash_flow), opened_at=AT if Decimal(quantity) else None, last_fill_at=AT, fills=1,
+    )  # fmt: skip
+
+
+def trade(symbol: str, price: str, minutes: int = 0) -> BrokerTrade:
+    return BrokerTrade(symbol=symbol, price=Decimal(price), at=AT + timedelta(minutes=minutes))
+
+
+def at_broker(symbol: str, average: str, price: str) -> BrokerPosition:
+    one = Decimal(1)
+    return BrokerPosition(symbol, one, one, Decimal(average), one, Decimal(price))
+
+
+def test_cash_is_the_baseline_and_the_cash_flow_of_every_fill() -> None:
+    """Closed positions count with what they brought, open ones with what they cost."""
+    ours = api.valued(
+        [folded("AAPL", "10", "1000", "-1000"), folded("IBM", "0", "0", "55.25", "55.25")],
+        baseline("100000"), BOOK, {"AAPL": trade("AAPL", "104.5", 3)}, {},
+    )  # fmt: skip
+    assert (ours.cash, ours.position_value, ours.equity) == (
+        Decimal("99055.25"),
+        Decimal("1045.0"),
+        Decimal("100100.25"),
+    )
+    assert (ours.unrealised_pnl, ours.realised_pnl) == (Decimal("45.0"), Decimal("55.25"))
+    assert ours.as_of == AT + timedelta(minutes=3)
+    assert [h.symbol for h in ours.holdings] == ["AAPL"]
+
+
+def test_what_was_held_before_counts_on() -> None:
+    """Shares held when the account was first seen stay ours, less those sold since."""
+    ours = api.valued(
+        [folded("AAPL", "-4", "-400", "400")],
+        baseline("1000", AAPL="10", IBM="2"),
+        BOOK,
+        {"AAPL": trade("AAPL", "100")},
+        {"AAPL": at_broker("AAPL", "90", "99"), "IBM": at_broker("IBM", "50", "60")},
+    )
+    assert [(h.symbol, h.quantity, h.average_entry_price, h.current_price) for h in ours.holdings] == [
+        ("AAPL", Decimal(6), Decimal(90), Decimal(100)),
+        ("IBM", Decimal(2), Decimal(50), Decimal(60)),
+    ]
+    assert ours.equity == Decimal(1400 + 600 + 120)
+
+
+def test_a_holding_that_nobody_can_price_is_not_made_up() -> None:
+    """Without a trade and without the broker's price there is no equity to tell."""
+    with pytest.raises(BrokerUnclear, match="AAPL"):
+        api.valued([folded("AAPL", "10", "1000", "-1000")], baseline("1"), BOOK, {}, {})
+
+
+def test_a_short_position_gains_when_the_price_falls() -> None:
+    """Quantity, value and cost are negative when short, the gain positive."""
+    ours = api.valued(
+        [folded("AAPL", "-10", "-1000", "1000")], baseline("0"), BOOK, {"AAPL": trade("AAPL", "90")}, {}
+    )
+    body = api.position_body(ours.holdings[0], [])
+    assert (body.market_value, body.unrealised_pnl, body.unrealised_pnl_percent) == (-900, 100, 10)
+    summary = api.summary_body(ours, Decimal(7))
+    assert (summary.value, summary.exposure_percent, summary.exposure_by_symbol) == (100, 900, {"AAPL": 900})
+
+
+def leg(symbol: str, role: LegRole, price: str) -> Order:
+    stop = role is LegRole.STOP_LOSS
+    return Order(
+        account="paper", client_order_id=f"{symbol}-{role}", symbol=symbol, side=Side.SELL,
+        origin=OrderOrigin.SIGNAL, purpose=OrderPurpose.LEG, status="new", created_at=AT, updated_at=AT,
+        wall_created_at=AT, role=role, order_type=OrderType.STOP if stop else OrderType.LIMIT,
+        stop_price=Decimal(price) if stop else None, limit_price=None if stop else Decimal(price),
+    )  # fmt: skip
+
+
+def test_a_position_shows_its_own_stop_and_target() -> None:
+    """The open legs of the symbol give the prices; other symbols' do not."""
+    orders = [
+        leg("AAPL", LegRole.STOP_LOSS, "97"),
+        leg("AAPL", LegRole.TAKE_PROFIT, "106"),
+        leg("IBM", LegRole.STOP_LOSS, "1"),
+    ]
+    assert api.guards_of("AAPL", orders) == (Decimal(97), Decimal(106))
+    assert api.guards_of("IBM", orders) == (Decimal(1), None)
+    assert api.guards_of("MSFT", orders) == (None, None)
+
+
+@pytest.fixture
+def broker(tables: None, monkeypatch: pytest.MonkeyPatch) -> FakeBroker:
+    """The in-memory broker behind the routes."""
+    broker = FakeBroker(prices={"AAPL": Decimal("104.5")})
+    monkeypatch.setattr(api, "reader", lambda: broker)
+    monkeypatch.setattr(api, "market_data", lambda: FakeMarketData(prices=broker.prices))
+    return broker
+
+
+@pytest.mark.usefixtures("broker")
+def test_before_the_first_sync_the_account_says_so(call: Call) -> None:
+    """No books, no figures: the answer says when there will be some."""
+    status, answer = call(api.app, "/api/account")
+    assert status == 404
+    assert "first sync" in answer["error"]["message"]
+
+
+@pytest.mark.usefixtures("broker")
+def test_the_routes_answer_our_books_with_the_brokers_beside(call: Call) -> None:
+    """Account, positions and summary come from fills and baseline; money travels as text."""
+    books = Books("paper")
+    books.open_with(baseline("100000"))
+    books.commit(risk_book=BOOK, new_orders=[leg("AAPL", LegRole.STOP_LOSS, "97")])
+    positions.save("paper", folded("AAPL", "10", "1000", "-1000"), fills=1)
+    status, account = call(api.app, "/api/account")
+    assert status == 200
+    assert {k: account[k] for k in ("cash", "equity", "broker_cash", "trading_state", "environment")} == {
+        "cash": "99000",
+        "equity": "100045.0",
+        "broker_cash": "100000.00",
+        "trading_state": "REDUCING",
+        "environment": "local",
+    }
+    status, page = call(api.app, "/position/positions")
+    assert status == 200
+    assert [
+        (p["symbol"], p["unrealised_pnl"], p["stop_price"], p["target_price"]) for p in page["items"]
+    ] == [("AAPL", "45.0", "97", None)]
+    status, summary = call(api.app, "/api/portfolio/summary")
+    assert (status, summary["value"], summary["exposure_percent"]) == (200, "100045.0", "1.0445")
+
+
+def test_nobody_reads_the_account_without_signing_in(call: Call) -> None:
+    """A public route without a caller answers 401."""
+    assert call(api.app, "/api/account", role=None)[0] == 401
