@@ -172,6 +172,15 @@ def test_a_fill_that_comes_after_the_end_still_counts() -> None:
     )
 
 
+def test_a_late_fill_does_not_set_the_clock_back() -> None:
+    """Older news may bring shares, and still the state and times of the newer stay."""
+    order = advance(an_order(), news("pending_cancel", 5))
+    late = advance(order, news("partially_filled", 2, filled_quantity=Decimal(3)))
+    assert ("pending_cancel", Decimal(3)) == (late.status, late.filled_quantity)
+    assert (at(5), at(5)) == (late.updated_at, late.broker_updated_at)
+    assert late is advance(late, news("new", 4))
+
+
 def test_a_price_that_comes_after_its_quantity_is_taken() -> None:
     """The average price fills in when it was missing, and the quantity stays."""
     order = advance(an_order(), news("filled", 1, filled_quantity=Decimal(10)))
