@@ -8,36 +8,19 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic
 
-import uvicorn
-
-from alpaquero.prices import Session, bar_start
 from alpaquero.simulation import MatchingTerms
 from laptop.exchange.app import build_app
-from laptop.exchange.clock import AFTER_CLOSE, ClockMode
+from laptop.exchange.clock import ClockMode
 from laptop.exchange.errors import ExchangeError
 from laptop.exchange.gate import Keys
-from laptop.exchange.history import History, folder_history, shipped_history
-from laptop.exchange.ledger import Ledger, Origin
-from laptop.exchange.market import Market
+from laptop.exchange.history import folder_history, shipped_history
+from laptop.exchange.opening import AnnouncingServer, open_venue
 from laptop.exchange.venue import Venue
-
-_DEFAULT_SESSIONS = 250
-_BOOK = "book.sqlite"
-
-
-class _AnnouncingServer(uvicorn.Server):
-    """Says on stdout, in one JSON line, when and where it takes requests."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started and sockets:
-            sys.stdout.write(json.dumps({"ready": True, "port": sockets[0].getsockname()[1]}) + "\n")
-            sys.stdout.flush()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,13 +35,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     venue.set_clock(ClockMode(options.clock), options.seconds_per_session, monotonic())
     app = build_app(venue, Keys(options.key, options.secret, token))
-    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on")
     # uvicorn raises the signal again after its own stop: let that one pass.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: None)
-    server = _AnnouncingServer(config)
+    server = AnnouncingServer(app, _announce)
     server.run(sockets=[listening])
     return 0 if server.started else 1
+
+
+def _announce(port: int) -> None:
+    """The one line on stdout that whoever started the exchange waits for."""
+    sys.stdout.write(json.dumps({"ready": True, "port": port}) + "\n")
+    sys.stdout.flush()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -149,44 +137,9 @@ def _admin_token(path: Path) -> str:
 
 
 def _venue(options: argparse.Namespace) -> Venue:
-    """The venue at the place where the book was left, or at the start of a new one."""
     history = folder_history(options.data) if options.data else shipped_history()
-    ledger = Ledger(options.state / _BOOK)
-    origin = ledger.origin()
-    if origin is None:
-        traded = traded_sessions(history, options.first, options.sessions)
-        origin = Origin(options.seed, history.fingerprint, traded[0].date, traded[-1].date)
-        ledger.open_with(origin, _before(history, traded[0]))
-    if origin.seed != options.seed or origin.fingerprint != history.fingerprint:
-        raise ExchangeError(
-            f"the book in {options.state} was made with --seed {origin.seed} and "
-            f"{'the same' if origin.fingerprint == history.fingerprint else 'other'} prices; "
-            "give the same ones, or another --state"
-        )
-    first, last = origin.first_session, origin.last_session
-    sessions = [session for session in history.sessions if first <= session.date <= last]
     terms = MatchingTerms(options.seed, options.half_spread_bps, options.partial_fills)
-    return Venue(Market(history, options.half_spread_bps), ledger, sessions, terms)
-
-
-def traded_sessions(history: History, first: date | None, count: int | None) -> Sequence[Session]:
-    """The sessions to trade: the last `count` of the data, or from `first` on.
-
-    Raises ExchangeError when the data has none there.
-    """
-    if first is None:
-        return history.sessions[-(count or _DEFAULT_SESSIONS) :]
-    sessions = [session for session in history.sessions if session.date >= first]
-    if not sessions:
-        begin, end = history.sessions[0].date, history.sessions[-1].date
-        raise ExchangeError(f"--from {first}: the prices go from {begin} to {end}; give a date between")
-    return sessions[:count]
-
-
-def _before(history: History, first: Session) -> datetime:
-    """Where the clock starts: half an hour past the close before, or midnight when there is none."""
-    index = history.sessions.index(first)
-    return history.sessions[index - 1].close + AFTER_CLOSE if index else bar_start(first)
+    return open_venue(history, options.state, terms, first=options.first, count=options.sessions)
 
 
 if __name__ == "__main__":

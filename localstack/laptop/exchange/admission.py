@@ -20,6 +20,7 @@ from laptop.exchange.book import Book, Order, OrderClass, Role, Status, TimeInFo
 from laptop.exchange.errors import forbidden, invalid, malformed
 from laptop.exchange.identity import derived_id
 from laptop.exchange.market import Market
+from laptop.exchange.wire import text
 
 GTC_LIFE = timedelta(days=90)
 _LONGEST_CLIENT_ID = 128
@@ -247,9 +248,9 @@ def _check_exit_prices(terms: Terms, market_price: Decimal) -> None:
     base = terms.limit_price or market_price
     step = tick_size(base)
     if terms.target < base + step:
-        raise invalid(f"take_profit.limit_price must be >= base_price + {step}", base_price=str(base))
+        raise invalid(f"take_profit.limit_price must be >= base_price + {step}", base_price=text(base))
     if terms.stop > base - step:
-        raise invalid(f"stop_loss.stop_price must be <= base_price - {step}", base_price=str(base))
+        raise invalid(f"stop_loss.stop_price must be <= base_price - {step}", base_price=text(base))
 
 
 def _check_oco(terms: Terms, target: Decimal, stop: Decimal, market_price: Decimal) -> None:
@@ -264,9 +265,9 @@ def _check_oco(terms: Terms, target: Decimal, stop: Decimal, market_price: Decim
 
 def _check_stop_side(side: Side, stop: Decimal, market_price: Decimal) -> None:
     if side is Side.SELL and stop >= market_price:
-        raise invalid("stop price must be less than current price", market_price=str(market_price))
+        raise invalid("stop price must be less than current price", market_price=text(market_price))
     if side is Side.BUY and stop <= market_price:
-        raise invalid("stop price must be greater than current price", market_price=str(market_price))
+        raise invalid("stop price must be greater than current price", market_price=text(market_price))
 
 
 def _check_shares(terms: Terms, book: Book) -> None:
@@ -277,11 +278,12 @@ def _check_shares(terms: Terms, book: Book) -> None:
     held = book.held(terms.symbol)
     available = position.quantity - held
     if terms.quantity > available:
+        numbers = f"requested: {terms.quantity}, available: {text(available)}"
         raise forbidden(
-            f"insufficient qty available for order (requested: {terms.quantity}, available: {available})",
-            available=str(available),
-            existing_qty=str(position.quantity),
-            held_for_orders=str(held),
+            f"insufficient qty available for order ({numbers})",
+            available=text(available),
+            existing_qty=text(position.quantity),
+            held_for_orders=text(held),
             symbol=terms.symbol,
         )
 
@@ -292,7 +294,7 @@ def _check_buying_power(terms: Terms, book: Book, market: Market, now: datetime)
     price = terms.limit_price or terms.stop_price or _ask(terms.symbol, market, now)
     power, cost = buying_power(book, market, now), terms.quantity * price
     if cost > power:
-        raise forbidden("insufficient buying power", buying_power=str(power), cost_basis=str(cost))
+        raise forbidden("insufficient buying power", buying_power=text(power), cost_basis=text(cost))
 
 
 def _orders(terms: Terms, book: Book, market: Market, seed: int, now: datetime) -> list[Order]:

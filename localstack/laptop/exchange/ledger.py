@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterable
+from contextlib import ExitStack
 from datetime import date, datetime
 from pathlib import Path
 
@@ -52,22 +53,31 @@ def restore(checkpoint: Path, book: Path) -> None:
     partial.replace(book)
 
 
+def _connect(path: Path) -> sqlite3.Connection:
+    """An exclusive connection to the book's file, its tables made. Raises ExchangeError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as failing:
+            db = sqlite3.connect(path, timeout=2, isolation_level=None)
+            failing.callback(db.close)
+            db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=NORMAL")
+            db.executescript(_SCHEMA)
+            failing.pop_all()
+    except (sqlite3.DatabaseError, OSError) as error:
+        raise ExchangeError(
+            f"{path}: {error}; stop the exchange that uses it, or give another --state"
+        ) from error
+    return db
+
+
 class Ledger:
     """The book's file. One process at a time has it open."""
 
     def __init__(self, path: Path) -> None:
         self._decoder = msgspec.json.Decoder(Change)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=2, isolation_level=None)
-            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
-        except (sqlite3.DatabaseError, OSError) as error:
-            raise ExchangeError(
-                f"{path}: {error}; stop the exchange that uses it, or give another --state"
-            ) from error
+        self._db = _connect(path)
 
     def origin(self) -> Origin | None:
         """What the book was opened with; None for a new one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from alpaquero.prices import Session
 
@@ -10,7 +11,8 @@ _FIRST_DAY = date(2000, 1, 1)
 _NANOSECONDS = 1_000_000_000
 
 
-def nyse_sessions(first: date) -> list[Session]:
+@lru_cache(maxsize=8)
+def nyse_sessions(first: date) -> tuple[Session, ...]:
     """Every session from `first` or 2000, whichever is earlier, to a year from today."""
     import exchange_calendars
 
@@ -18,10 +20,10 @@ def nyse_sessions(first: date) -> list[Session]:
     days = calendar.sessions.date
     opens = calendar.opens.to_numpy("datetime64[ns]").astype("int64")
     closes = calendar.closes.to_numpy("datetime64[ns]").astype("int64")
-    return [
+    return tuple(
         Session(day, _utc(int(opened)), _utc(int(closed)))
         for day, opened, closed in zip(days, opens, closes, strict=True)
-    ]
+    )
 
 
 def _utc(nanoseconds: int) -> datetime:
