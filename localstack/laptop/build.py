@@ -58,7 +58,7 @@ _AWS_MARKERS: Final = {
     "os_name": "posix",
 }
 # Part of every key: a change of what is pruned builds again.
-_RECIPE: Final = "3"
+_RECIPE: Final = "4"
 _KEPT_BUILDS: Final = 5
 _TEST_FOLDERS: Final = frozenset({"tests", "test"})
 _NOT_RUN: Final = frozenset({".pyi", ".pxd", ".pyx", ".c", ".h", ".cpp", ".md", ".rst"})
@@ -146,7 +146,8 @@ def _requirements(lock: Path, runtime: Runtime, into: Path) -> Path:
 
 def _install(lock: Path, target: Path, runtime: Runtime) -> None:
     """The locked wheels, unpacked into ``target``."""
-    requirements = _requirements(lock, runtime, target.parent / f"{target.parent.name}.requirements.txt")
+    settled = target.parent.with_name(f"{target.parent.name}.txt")
+    requirements = _requirements(lock, runtime, settled)
     python = str(ENGINE_PYTHON if runtime == "local" else sys.executable)
     command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     command += ["--no-deps", "--require-hashes", "--no-compile", "--only-binary=:all:"]
@@ -155,6 +156,7 @@ def _install(lock: Path, target: Path, runtime: Runtime) -> None:
         command += [f"--platform={platform}" for platform in _AWS_PLATFORMS]
     command += ["--target", str(target), "-r", str(requirements)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    settled.unlink(missing_ok=True)
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1]
         raise LaptopError(

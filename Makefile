@@ -1,0 +1,57 @@
+# The daily commands. `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-tests run demo test test-slow check build sizes clean
+
+# The newest Python of 3.11 to 3.13 that can make environments; PYTHON=... names another.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	if "$$p" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
+	then echo "$$p"; break; fi; done)
+BIN := .venv/bin
+RUNTIME ?= local
+ARGS ?=
+
+help: ## Show these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Make the environments from their lock files (the other commands do it by themselves)
+	@if [ -z "$(PYTHON)" ]; then echo "error: no Python 3.11, 3.12 or 3.13 with venv found: install one (Debian: apt install python3-venv) or set PYTHON=" >&2; exit 1; fi
+	@$(PYTHON) localstack/set_up.py
+
+setup-tests:
+	@if [ -z "$(PYTHON)" ]; then echo "error: no Python 3.11, 3.12 or 3.13 with venv found: install one (Debian: apt install python3-venv) or set PYTHON=" >&2; exit 1; fi
+	@$(PYTHON) localstack/set_up.py --development
+
+run: setup ## Start everything on this machine and show what happens (Ctrl-C stops it)
+	@exec $(BIN)/alpaquero up $(ARGS)
+
+demo: setup ## Trade 250 sessions of real prices through every part, and compare the books
+	@exec $(BIN)/alpaquero demo $(ARGS)
+
+test: setup-tests ## Run every test of the normal tier
+	@$(BIN)/python -m laptop.chromium
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-slow: setup-tests ## Run the long tests
+	@$(BIN)/python -m laptop.chromium
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+check: setup-tests ## Format, lint, types, import rules, template
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cfn-lint template.yaml
+
+build: setup ## Build layers and functions, RUNTIME=local or aws
+	@$(BIN)/alpaquero build --runtime $(RUNTIME)
+
+sizes: setup ## Show what the AWS build weighs against Lambda's limits
+	@$(BIN)/python -m laptop.sizes
+
+clean: ## Remove what is built; environments and .alpaquero stay
+	rm -rf build frontend/dist frontend/node_modules *.egg-info layers/alpaquero/python/*.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find functions layers localstack tests -name __pycache__ -type d -prune -exec rm -rf {} +
