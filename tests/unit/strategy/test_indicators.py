@@ -192,6 +192,13 @@ def test_values_stay_in_their_range(closes: list[float]) -> None:
         assert all(0.0 <= value <= 100.0 for value in series if value is not None)
 
 
+@given(st.lists(st.floats(0.01, 1000), min_size=30, max_size=40, unique=True))
+def test_gains_alone_are_exactly_100(closes: list[float]) -> None:
+    """A rise of any steps pins RSI at 100 without noise, so it has no range."""
+    assert {100.0} == set(rsi(sorted(closes), 14)[14:])
+    assert (None, None) == stochastic_rsi_last(sorted(closes))
+
+
 @given(CLOSES)
 def test_a_series_does_not_look_ahead(closes: list[float]) -> None:
     """What was said about a bar does not change when a later one comes."""

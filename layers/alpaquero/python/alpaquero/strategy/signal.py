@@ -22,7 +22,6 @@ class WithheldCode(StrEnum):
     UNCLOSED = "unclosed"  # the last bar begins after the close that is judged
     STALE = "stale"  # the last bar is not the one that is judged
     UNDEFINED = "undefined"  # an indicator has no value, as on flat prices
-    UNKNOWN_SYMBOL = "unknown_symbol"  # the feed has no such symbol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

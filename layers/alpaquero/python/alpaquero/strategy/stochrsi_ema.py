@@ -15,11 +15,13 @@ from operator import lt
 
 from alpaquero.orders.intent import Side
 from alpaquero.prices.bars import Bar, Timeframe
-from alpaquero.strategy.indicators import ema_last, stochastic_rsi_last
+from alpaquero.strategy.indicators import TOLERANCE, ema_last, stochastic_rsi_last
 from alpaquero.strategy.signal import Signal, Withheld, WithheldCode
 
 STRATEGY = "stochrsi_ema"
 ROUNDING_DIGITS = 9
+
+_REASONS = {Side.BUY: "stochrsi_oversold_uptrend", Side.SELL: "stochrsi_overbought_downtrend"}
 
 # How long before its close a bar may begin at most; the bar before it begins earlier than that.
 _LONGEST = {
@@ -151,9 +153,6 @@ def judge(
     )
 
 
-_REASONS = {Side.BUY: "stochrsi_oversold_uptrend", Side.SELL: "stochrsi_overbought_downtrend"}
-
-
 def indicator_values(closes: Sequence[float], parameters: StrategyParameters) -> dict[str, float]:
     """K, D and the three EMAs at the last close, rounded to 1e-9; an undefined one is left out."""
     k, d = stochastic_rsi_last(
@@ -177,14 +176,11 @@ def decide(values: dict[str, float], parameters: StrategyParameters) -> Side | N
     """The side the rule takes on these values, or None. K and D within 1e-9 count as equal."""
     k, d, fast, slow = values["k"], values["d"], values["ema_fast"], values["ema_slow"]
     lead = round(k - d, ROUNDING_DIGITS)
-    if fast > slow and max(k, d) < parameters.oversold_level and lead > _EQUAL:
+    if fast > slow and max(k, d) < parameters.oversold_level and lead > TOLERANCE:
         return Side.BUY
-    if fast < slow and min(k, d) > parameters.overbought_level and lead < -_EQUAL:
+    if fast < slow and min(k, d) > parameters.overbought_level and lead < -TOLERANCE:
         return Side.SELL
     return None
-
-
-_EQUAL = 1e-9
 
 
 def strength(side: Side, values: dict[str, float], parameters: StrategyParameters) -> int:
