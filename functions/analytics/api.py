@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from alpaquero.errors import InvalidRequest
 from alpaquero.events.schemas import EquityMarked
 from alpaquero.portfolio.performance import EquityPoint, performance_of
 from alpaquero.portfolio.trades import Trade
@@ -28,15 +29,25 @@ def summary() -> bodies.AnalyticsSummary:
 @app.endpoint("GET", public="/api/analytics/trades", service="/analytics/analytics/trades")
 def trades() -> bodies.Page[bodies.Trade]:
     """Round trips, newest first."""
-    page, last = analytics.newest_trades(SETTINGS.account, app.limit(), app.after())
+    page, last = analytics.newest_trades(SETTINGS.account, app.limit(), after(analytics.TRADE))
     return bodies.Page(items=[_trade_body(trade) for trade in page], next=to_cursor(last) if last else None)
 
 
 @app.endpoint("GET", public="/api/analytics/pnl-history", service="/analytics/analytics/pnl-history")
 def pnl_history() -> bodies.Page[bodies.EquityMark]:
     """The equity curve, newest mark first."""
-    page, last = analytics.newest_marks(SETTINGS.account, app.limit(default=500, most=5000), app.after())
+    page, last = analytics.newest_marks(
+        SETTINGS.account, app.limit(default=500, most=5000), after(analytics.MARK)
+    )
     return bodies.Page(items=[_mark_body(mark) for mark in page], next=to_cursor(last) if last else None)
+
+
+def after(prefix: str) -> str | None:
+    """The sort key in the cursor. Raises `InvalidRequest` for one of another list."""
+    key = app.after()
+    if key is not None and not key.startswith(prefix):
+        raise InvalidRequest("cursor is not one we gave; use `next` of the page before", "cursor")
+    return key
 
 
 def _trade_body(trade: Trade) -> bodies.Trade:

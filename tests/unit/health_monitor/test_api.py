@@ -1,0 +1,76 @@
+"""Health is open and says little; services and metrics are for those signed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+
+from alpaquero.store import health
+from functions.health_monitor import api
+
+Call = Callable[..., tuple[int, Any]]
+AT = datetime(2026, 11, 20, 15, tzinfo=UTC)
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+
+def probed(service: str, status: str) -> None:
+    found = health.Probe(service=service, status=status, message="why", checked_at=AT, latency_ms=2.5)
+    health.record_probe(found)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "whole"), [([], "ok"), (["ok", "ok"], "ok"), (["ok", "degraded"], "degraded")]
+)
+def test_the_open_health_answers_its_status_alone(call: Call, statuses: list[str], whole: str) -> None:
+    """Anyone may ask whether all is well, and learns nothing else."""
+    for number, status in enumerate(statuses):
+        probed(f"service-{number}", status)
+    status, answer = call(api.app, "/health", role=None)
+    assert (status, answer) == (200, {"status": whole})
+
+
+def test_the_services_are_listed_with_their_last_probe(call: Call) -> None:
+    """Each service comes with what the probe found and when."""
+    probed("risk", "degraded")
+    status, page = call(api.app, "/api/monitoring/services")
+    assert (status, page["items"]) == (
+        200,
+        [
+            {
+                "service": "risk",
+                "status": "degraded",
+                "message": "why",
+                "checked_at": "2026-11-20T15:00:00Z",
+                "latency_ms": 2.5,
+            }
+        ],
+    )
+
+
+@pytest.mark.parametrize("route", ["/api/monitoring/services", "/api/monitoring/metrics"])
+def test_the_rest_needs_a_sign_in(call: Call, route: str) -> None:
+    """Without a caller the answer is 401."""
+    assert call(api.app, route, role=None)[0] == 401
+
+
+def test_the_metrics_count_queues_and_dead_letters(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages waiting and being worked on count for a queue; dead letters are summed."""
+    sqs = boto3.client("sqs", region_name="us-east-1")
+    urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("work", "work-dlq", "other-dlq")}
+    for name in ("work", "work", "work-dlq", "other-dlq"):
+        sqs.send_message(QueueUrl=urls[name], MessageBody="x")
+    sqs.receive_message(QueueUrl=urls["work"], MaxNumberOfMessages=1)
+    monkeypatch.setattr(api, "sqs", lambda: sqs)
+    monkeypatch.setattr(api, "QUEUES", {"WorkQueue": urls["work"]})
+    monkeypatch.setattr(api, "DEAD_LETTER_QUEUES", {"A": urls["work-dlq"], "B": urls["other-dlq"]})
+    health.record_work("trading", detail="sync")
+    status, metrics = call(api.app, "/health_monitor/metrics")
+    assert (status, metrics["queue_depths"], metrics["dead_letters"]) == (200, {"WorkQueue": 2}, 2)
+    assert (metrics["runs"], metrics["orders"], metrics["fills"], metrics["unknown_orders"]) == (0, 0, 0, 0)
+    assert metrics["last_run_at"] is None
+    assert metrics["last_sync_at"] is not None
