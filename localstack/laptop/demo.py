@@ -1,4 +1,5 @@
-"""`alpaquero demo`: sessions of real prices through the whole cloud, then one object that tells what came of it.
+"""`alpaquero demo`: sessions of real prices through the whole cloud, and one object that tells
+what came of it.
 
 A private stack on free ports; the schedules are off and each step sends the very event its rule
 sends: the exchange trades a session, sync, plan, sync and monitor follow, each waited for. After
@@ -16,14 +17,17 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import psutil
 
 from laptop import watchlist
+from laptop.checkpoint import Checkpoints
 from laptop.demo_options import DemoOptions
 from laptop.errors import LaptopError
+from laptop.layout import StateFolder
 from laptop.quiescence import Quiescence
 from laptop.stack import ExchangeOptions, LaptopCloud
 
@@ -128,13 +132,14 @@ def run(
     """
     if options.faults != "none":
         raise LaptopError("the exchange injects no faults yet: run the demo with --faults none")
-    replay = Replay.of(options)
+    before = _progress(options) if options.resume else None
+    replay = before.replay if before else Replay.of(options)
     cloud = LaptopCloud(
         options.state,
         exchange=ExchangeOptions(
             seed=replay.seed,
             clock="stepped",
-            data=options.data,
+            data=Path(replay.data) if replay.data else None,
             start=replay.start,
             sessions=None if replay.start else replay.sessions,
             partial_fills=replay.partial_fills,
@@ -143,18 +148,21 @@ def run(
         resume_book=options.resume,
         say=say,
     )
-    before = _progress(cloud, replay) if options.resume else None
     with cloud:
         return Demo(cloud, replay, before).play(options.kill_at, show)
 
 
-def _progress(cloud: LaptopCloud, replay: Replay) -> Progress:
-    label = cloud.checkpoints.label
+def _progress(options: DemoOptions) -> Progress:
+    """How far the demo to resume had come; it goes on with what it was started with."""
+    label = Checkpoints(StateFolder.at(options.state).checkpoint).label
     if not label:
-        raise LaptopError(f"there is no demo to resume in {cloud.state.root}: run it without --resume")
+        raise LaptopError(f"there is no demo to resume in {options.state}: run it without --resume")
     found = msgspec.json.decode(label, type=Progress)
-    if found.replay != replay:
-        raise LaptopError(f"that demo was started with other options: resume it with those of {found.replay}")
+    asked = Replay.of(options)
+    if asked not in {found.replay, Replay.of(DemoOptions())}:
+        raise LaptopError(
+            f"that demo was started otherwise: resume it with {found.replay}, or with no options"
+        )
     return found
 
 
@@ -184,8 +192,9 @@ class Demo:
 
     def _session(self, show: Callable[[Step], None], total: int) -> None:
         status = self.cloud.exchange.step()
-        for job in ("sync", "plan", "sync", "monitor"):
-            self.cloud.tick(job)
+        for jobs in (("sync", "plan"), ("sync", "monitor")):
+            for job in jobs:
+                self.cloud.tick(job)
             self.quiet.wait()
         self._checkpoint(status.sessions_done)
         date = status.session.date.isoformat() if status.session else ""

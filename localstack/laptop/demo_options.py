@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
+from laptop.layout import DEFAULT_STATE
+
 
 @dataclass(frozen=True)
 class DemoOptions:
@@ -37,13 +39,13 @@ class DemoOptions:
         The private stack's folder.
     """
 
-    sessions: int
-    start: date | None
-    symbols: tuple[str, ...] | None
-    data: Path | None
-    seed: int
-    partial_fills: Decimal
-    faults: Literal["none", "light", "heavy"]
-    kill_at: int | None
-    resume: bool
-    state: Path
+    sessions: int = 250
+    start: date | None = None
+    symbols: tuple[str, ...] | None = None
+    data: Path | None = None
+    seed: int = 1
+    partial_fills: Decimal = Decimal(0)
+    faults: Literal["none", "light", "heavy"] = "none"
+    kill_at: int | None = None
+    resume: bool = False
+    state: Path = DEFAULT_STATE / "demo"
