@@ -23,7 +23,7 @@ import psutil
 from laptop import owner, processes, watchlist
 from laptop.errors import LaptopError, NotRunningError
 from laptop.layout import StateFolder
-from laptop.stack import Child, ExchangeOptions, LaptopCloud, StackRecord
+from laptop.stack import Child, ExchangeOptions, InvocationError, LaptopCloud, StackRecord
 from laptop.watch import Watch
 
 Say = Callable[[str], None]
@@ -90,6 +90,7 @@ class Supervisor:
             owner.ensure(cloud)
             watchlist.ensure(cloud, None, reason="the first run: every symbol the exchange has prices of")
             self._start_ports(cloud)
+            self._first_sync(cloud)
             self._publish(cloud, page)
         watch = Watch(cloud)
         record = cloud.record(
@@ -98,6 +99,13 @@ class Supervisor:
         )
         on_ready(cloud, record)
         return watch
+
+    def _first_sync(self, cloud: LaptopCloud) -> None:
+        """Open the books now: the dashboard would be empty until the schedule's first minute."""
+        try:
+            cloud.tick("sync")
+        except InvocationError as error:
+            self._say(f"the first sync failed, the schedule tries again within a minute: {error}")
 
     def _build_page(self) -> Path:
         from laptop import dashboard

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -80,7 +81,8 @@ def _detached(options: dict[str, Any]) -> int:
 
     state = StateFolder.at(options["state"])
     log = state.logs / "up.log"
-    with log.open("w") as output:
+    # The log holds the sign-in, so it is its owner's alone.
+    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as output:
         child = subprocess.Popen(
             [
                 sys.executable,
