@@ -199,7 +199,7 @@ async def orders(request: Request) -> Response:
             and (not symbols or order.symbol in symbols)
             and wanted.get("side") in {None, "", order.side.value}
             and (after is None or order.submitted_at > after)
-            and (until is None or order.submitted_at <= until)
+            and (until is None or order.submitted_at < until)
         )
 
     everything = venue.book.orders.values()

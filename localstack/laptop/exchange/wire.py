@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from alpaquero.prices import NEW_YORK, Bar, Session
 from alpaquero.simulation import Quote
@@ -186,7 +187,7 @@ def calendar_body(session: Session) -> Json:
 def bar_body(bar: Bar) -> Json:
     """A bar. Trade count and average price are estimates: daily history has neither."""
     return {
-        "t": stamp(bar.start),
+        "t": _bar_stamp(bar.start),
         "o": bar.open,
         "h": bar.high,
         "l": bar.low,
@@ -195,6 +196,12 @@ def bar_body(bar: Bar) -> Json:
         "n": int(bar.volume) // 100,
         "vw": round((bar.high + bar.low + bar.close) / 3, 6),
     }
+
+
+@lru_cache(maxsize=65_536)
+def _bar_stamp(start: datetime) -> str | None:
+    """Hundreds of symbols share a bar's start: format it once."""
+    return stamp(start)
 
 
 def quote_body(quote: Quote, at: datetime) -> Json:

@@ -159,8 +159,9 @@ def test_running_in_small_steps_trades_what_the_path_passes(opened: Open) -> Non
     for tick in range(1, 500):
         venue.run_to(tick / 8)
     bought, sold = trades(venue)[:2]
-    assert bought == ("buy", 100, 100, datetime(2012, 11, 20, 14, 30, tzinfo=UTC))
-    assert sold[:3] == ("sell", 100, 105)
+    hundred = Decimal(100)
+    assert bought == ("buy", hundred, hundred, datetime(2012, 11, 20, 14, 30, tzinfo=UTC))
+    assert sold[:3] == ("sell", hundred, Decimal(105))
     assert datetime(2012, 11, 20, 17, tzinfo=UTC) < sold[3] < datetime(2012, 11, 20, 19, tzinfo=UTC)
 
 
