@@ -125,7 +125,10 @@ def plan(run: Run) -> tuple[Run, bool]:
 
 
 def report(account: str, identifier: str, shard: int, found: ShardReport) -> Run:
-    """Records a shard's report once, however often it comes, and answers the run after it."""
+    """Records a shard's report once, however often it comes, and answers the run after it.
+
+    Raises `LookupError` when the run is not on record; then nothing is stored.
+    """
     item = _item(RUN + identifier, f"{SHARD}{shard:05d}", found)
     try:
         with TransactWrite(connection=connection()) as transaction:
@@ -136,8 +139,7 @@ def report(account: str, identifier: str, shard: int, found: ShardReport) -> Run
                 condition=RunItem.pk.exists(),
             )
     except TransactWriteError as error:
-        first = error.cancellation_reasons[0] if error.cancellation_reasons else None
-        if first is None or first.code != "ConditionalCheckFailed":
+        if "ConditionalCheckFailed" not in {reason.code for reason in error.cancellation_reasons if reason}:
             raise
     run = get(account, identifier)
     if run is None:

@@ -1,0 +1,184 @@
+"""The books are written whole or not at all, and only by who has read them last."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from alpaquero.errors import Conflict
+from alpaquero.events.bus import EncodedEvent
+from alpaquero.orders.intent import Purpose, Side
+from alpaquero.orders.lifecycle import OrderStatus
+from alpaquero.orders.order import ExitStep, Fill, LegRole, Order, OrderEvent, OrderOrigin, OrderPurpose
+from alpaquero.risk.book import HeldPosition, Reservation, RiskBook
+from alpaquero.risk.verdict import RuleResult
+from alpaquero.store.books import Baseline, Books
+
+AT = datetime(2026, 11, 20, 21, tzinfo=UTC)
+BOOKS = Books("paper")
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+
+def order(number: int, status: str = OrderStatus.INTENDED, **other: object) -> Order:
+    at = AT + timedelta(minutes=number)
+    plain = Order(
+        account="paper", client_order_id=f"order-{number}", symbol="AAPL", side=Side.BUY,
+        origin=OrderOrigin.SIGNAL, purpose=OrderPurpose.ENTRY, status=status, created_at=at, updated_at=at,
+        wall_created_at=at,
+    )  # fmt: skip
+    return replace(plain, **other)  # type: ignore[arg-type]
+
+
+def fill(number: int) -> Fill:
+    return Fill(
+        id=f"20261120{number:04d}", account="paper", client_order_id=None, broker_order_id="b", symbol="AAPL",
+        side=Side.BUY, quantity=Decimal("0.000000001"), price=Decimal("101.10"), at=AT,
+    )  # fmt: skip
+
+
+def event(number: int) -> EncodedEvent:
+    return EncodedEvent(id=f"event-{number}", name="OrderUpdated", source="alpaquero.trading", detail="{}")
+
+
+BOOK = RiskBook(
+    account="paper", cash=Decimal("99.50"), equity=Decimal(100), peak_equity=Decimal(101), as_of=AT,
+    positions={"AAPL": HeldPosition(Decimal("0.5"), Decimal("0.50"))},
+    reservations={"order-1": Reservation("AAPL", Side.BUY, Purpose.ENTRY, Decimal("12.30"))},
+)  # fmt: skip
+
+
+def test_everything_comes_back_as_it_was_written() -> None:
+    """Orders with their verdict and history, fills, risk book and baseline survive the table unchanged."""
+    whole = order(
+        1, role=LegRole.STOP_LOSS, exit_step=ExitStep.SELL, stop_price=Decimal("97.10"),
+        verdict=(RuleResult("cash_reserve", True, "enough", Decimal(5), Decimal("95.25")),),
+        history=(OrderEvent(AT, "intended", "a signal"),),
+    )  # fmt: skip
+    baseline = Baseline(
+        account_number="A1",
+        cash=Decimal("100000.00"),
+        positions={"IBM": Decimal(3)},
+        last_fill_id=None,
+        at=AT,
+    )
+    BOOKS.commit(new_orders=[whole], new_fills=[fill(1)], risk_book=BOOK)
+    BOOKS.open_with(baseline)
+    assert BOOKS.order("order-1") == whole
+    assert BOOKS.fills() == [fill(1)]
+    assert BOOKS.risk_book() == BOOK
+    assert BOOKS.baseline() == baseline
+
+
+def test_empty_books_hold_nothing() -> None:
+    """Before the first write there is no order, no fill, no risk book and no baseline."""
+    assert (BOOKS.order("order-1"), BOOKS.orders(), BOOKS.fills(), BOOKS.outbox()) == (None, [], [], [])
+    assert (BOOKS.risk_book(), BOOKS.baseline(), BOOKS.newest_fill_id()) == (None, None, None)
+
+
+def test_the_first_baseline_stays() -> None:
+    """What the account held when first seen is not rewritten by a later sight of it."""
+    first = Baseline(account_number="A1", cash=Decimal(1), positions={}, last_fill_id=None, at=AT)
+    assert BOOKS.open_with(first) == first
+    later = Baseline(account_number="A1", cash=Decimal(2), positions={}, last_fill_id="f", at=AT)
+    assert BOOKS.open_with(later) == first
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        {"new_orders": [order(1)]},
+        {"changed_orders": [order(1, version=3)]},
+        {"changed_orders": [order(1, version=1)]},
+        {"changed_orders": [order(9, version=2)]},
+        {"new_fills": [fill(1)]},
+        {"risk_book": BOOK},
+        {"risk_book": replace(BOOK, version=3)},
+    ],
+    ids=[
+        "order again",
+        "order ahead",
+        "order behind",
+        "order unheard of",
+        "fill again",
+        "book again",
+        "book ahead",
+    ],
+)
+def test_a_write_on_what_has_changed_writes_nothing(second: dict[str, object]) -> None:
+    """One condition that does not hold refuses the whole transaction, its events included."""
+    BOOKS.commit(new_orders=[order(1)], new_fills=[fill(1)], risk_book=BOOK, events=[event(1)])
+    with pytest.raises(Conflict):
+        BOOKS.commit(**{"new_orders": [order(2)], **second}, events=[event(2)])  # type: ignore[arg-type]
+    assert [o.client_order_id for o in BOOKS.orders()] == ["order-1"]
+    assert BOOKS.order("order-1") == order(1)
+    assert BOOKS.fills() == [fill(1)]
+    assert BOOKS.risk_book() == BOOK
+    assert BOOKS.outbox() == [event(1)]
+
+
+def test_the_next_version_is_accepted() -> None:
+    """Who has read the newest version may write the one after it."""
+    BOOKS.commit(new_orders=[order(1)], risk_book=BOOK)
+    changed = order(1, OrderStatus.NEW, version=2)
+    BOOKS.commit(changed_orders=[changed], risk_book=replace(BOOK, version=2))
+    assert BOOKS.order("order-1") == changed
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_open"),
+    [
+        (order(1, OrderStatus.UNKNOWN, version=2), True),
+        (order(1, OrderStatus.HELD, version=2), True),
+        (order(1, "a_word_of_next_year", version=2), True),
+        (order(1, OrderStatus.FILLED, version=2), False),
+        (order(1, OrderStatus.REPLACED, version=2), False),
+        (order(1, OrderStatus.REJECTED, version=2, exit_step=ExitStep.PROTECT), True),
+        (order(1, OrderStatus.FILLED, version=2, exit_step=ExitStep.DONE), False),
+    ],
+    ids=lambda value: f"{value.status}-{value.exit_step}" if isinstance(value, Order) else "",
+)
+def test_an_order_is_open_while_there_is_something_left_to_do(changed: Order, is_open: bool) -> None:
+    """Unknown states stay open; an ended exit that still has a step to do does too."""
+    BOOKS.commit(new_orders=[order(1)])
+    BOOKS.commit(changed_orders=[changed])
+    assert BOOKS.open_orders() == ([changed] if is_open else [])
+
+
+def test_orders_page_from_the_newest_to_the_oldest() -> None:
+    """Pages follow each other without gap or double, whatever order they were written in."""
+    for number in (3, 1, 5, 2, 4):
+        BOOKS.commit(new_orders=[order(number)])
+    seen, before = [], None
+    while True:
+        page, before = BOOKS.newest_orders(2, before)
+        seen += [o.client_order_id for o in page]
+        if before is None:
+            break
+    assert seen == [f"order-{n}" for n in (5, 4, 3, 2, 1)]
+
+
+def test_the_newest_fill_is_the_one_with_the_highest_activity_id() -> None:
+    """Sync asks the broker for what comes after it."""
+    for number in (2, 10, 9):
+        BOOKS.commit(new_fills=[fill(number)])
+    assert BOOKS.newest_fill_id() == fill(10).id
+    assert BOOKS.fills() == [fill(2), fill(9), fill(10)]
+
+
+def test_an_event_stays_in_the_outbox_until_it_is_published() -> None:
+    """Only what reached the bus is deleted, and the sweeper sees only what has waited."""
+    BOOKS.commit(events=[event(1), event(2)])
+    assert BOOKS.outbox(older_than_seconds=3600) == []
+    BOOKS.published(["event-1"])
+    assert BOOKS.outbox() == [event(2)]
+
+
+def test_accounts_do_not_see_each_other() -> None:
+    """The books of one label hold nothing of another's."""
+    BOOKS.commit(new_orders=[order(1)], new_fills=[fill(1)], events=[event(1)])
+    other = Books("live")
+    assert (other.orders(), other.open_orders(), other.fills(), other.outbox()) == ([], [], [], [])

@@ -1,0 +1,93 @@
+"""A bar is planned once, a shard reports once, a run is concluded once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from alpaquero.orders.intent import Side
+from alpaquero.store import runs
+from alpaquero.store.runs import Run, RunState, ShardReport, SignalRecord
+from alpaquero.strategy.signal import Signal, Withheld, WithheldCode
+
+CLOSE = datetime(2026, 11, 20, 21, tzinfo=UTC)
+
+pytestmark = pytest.mark.usefixtures("tables")
+
+
+def run(day: int = 0, **other: object) -> Run:
+    close = CLOSE + timedelta(days=day)
+    fields: dict[str, object] = {
+        "id": runs.run_id("1Day", close), "account": "paper", "timeframe": "1Day", "bar_start": close,
+        "bar_close": close, "valid_until": close, "shards": (("AAPL",), ("IBM",)), "settings_version": 0,
+        "correlation_id": "c", "planned_at": 1.5, **other,
+    }  # fmt: skip
+    return Run(**fields)  # type: ignore[arg-type]
+
+
+def report(symbol: str) -> ShardReport:
+    raised = Signal(
+        symbol=symbol, side=Side.BUY, strategy="s", timeframe="1Day", bar_start=CLOSE, bar_close=CLOSE,
+        strength=80, reference_price=Decimal("101.10"), reason="r", values={"k": 1.5},
+    )  # fmt: skip
+    withheld = Withheld(
+        symbol="FB", strategy="s", timeframe="1Day", bar_close=CLOSE, code=WithheldCode.STALE, message="m"
+    )
+    return ShardReport(raised=(raised,), withheld=(withheld,), judged=2)
+
+
+def record(symbol: str, day: int, outcome: str = "raised") -> SignalRecord:
+    return SignalRecord(
+        symbol=symbol, outcome=outcome, side="buy", strategy="s", timeframe="1Day",
+        bar_close=CLOSE + timedelta(days=day), strength=80, reference_price="101.10", code="", message="",
+        values={}, run_id="r",
+    )  # fmt: skip
+
+
+def test_a_bar_has_one_run_however_often_it_is_planned() -> None:
+    """The run on record is answered to who plans it again, with other shards or not."""
+    assert runs.plan(run()) == (run(), True)
+    assert runs.plan(run(shards=(("MSFT",),), planned_at=9.0)) == (run(), False)
+    assert runs.get("paper", run().id) == run()
+    assert runs.count("paper") == 1
+
+
+def test_a_shard_counts_once_however_often_it_reports() -> None:
+    """A repeated report neither counts nor replaces the first."""
+    runs.plan(run())
+    assert runs.report("paper", run().id, 1, report("IBM")).reported == 1
+    assert runs.report("paper", run().id, 1, report("MSFT")).reported == 1
+    assert runs.report("paper", run().id, 0, report("AAPL")).reported == 2
+    assert runs.reports(run().id) == [report("AAPL"), report("IBM")]
+    assert runs.reported_shards(run().id) == {0, 1}
+
+
+def test_a_report_for_a_run_that_is_not_on_record_is_refused() -> None:
+    """Nothing is stored for a run that nobody planned."""
+    with pytest.raises(LookupError, match="not on record"):
+        runs.report("paper", "1Day-never", 0, report("AAPL"))
+    assert runs.reports("1Day-never") == []
+
+
+def test_a_run_is_concluded_once() -> None:
+    """The second conclusion learns that it came late; counts of the first stay."""
+    runs.plan(run())
+    counted = run(raised=1, withheld=1, intents=1)
+    assert runs.conclude(counted, [record("AAPL", 0)])
+    assert not runs.conclude(run(raised=7), [record("AAPL", 0)])
+    found = runs.get("paper", run().id)
+    assert found is not None
+    assert (found.state, found.raised, found.intents) == (RunState.CONCLUDED, 1, 1)
+    assert len(runs.newest_signals("AAPL", 10)) == 1
+
+
+def test_the_newest_come_first() -> None:
+    """Runs and signals are listed from the newest, as many as asked for."""
+    for day in (1, 0, 2):
+        runs.plan(run(day))
+        runs.conclude(run(day), [record("AAPL", day), record("IBM", day, "withheld")])
+    assert [r.bar_close for r in runs.newest_runs("paper", 2)] == [CLOSE + timedelta(days=d) for d in (2, 1)]
+    assert runs.newest_signals("AAPL", 2) == [record("AAPL", 2), record("AAPL", 1)]
+    assert [s.outcome for s in runs.newest_signals("IBM", 5)] == ["withheld"] * 3
