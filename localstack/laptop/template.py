@@ -1,0 +1,54 @@
+"""Reads template.yaml as data, short tags and all; the tests of the wiring and the checks use it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import yaml
+
+from laptop.layout import TEMPLATE
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short tags: `!Ref X` gives `{"Ref": "X"}`, others `{"Fn::Tag": ...}`."""
+
+
+def _tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
+    return {"Ref": value} if suffix == "Ref" else {f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _tag)
+
+
+@lru_cache(maxsize=1)
+def template() -> dict[str, Any]:
+    """The whole template."""
+    loaded: dict[str, Any] = yaml.load(TEMPLATE.read_text(), _Loader)  # noqa: S506 - a SafeLoader with tags
+    return loaded
+
+
+def functions() -> dict[str, dict[str, Any]]:
+    """The properties of every Lambda function, by logical id."""
+    return {
+        name: resource["Properties"]
+        for name, resource in template()["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+
+
+def routes(api: str) -> list[tuple[str, str, str]]:
+    """Every (function, METHOD, path) of one API, `PublicApi` or `ServicesApi`."""
+    return [
+        (name, event["Properties"]["Method"].upper(), event["Properties"]["Path"])
+        for name, properties in functions().items()
+        for event in properties.get("Events", {}).values()
+        if event["Type"] == "Api" and event["Properties"]["RestApiId"] == {"Ref": api}
+    ]
