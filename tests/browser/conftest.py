@@ -1,0 +1,156 @@
+"""Fixtures of the browser tests: a Chromium, a whole laptop cloud with its dashboard, and a visitor.
+
+The tests themselves need a `Site` alone: an address, a sign-in, and a way to let a session pass.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+
+from laptop import chromium
+from laptop.layout import StateFolder
+from laptop.stack import Stack
+
+# The first request to each function starts it, ten of them at once on two cores.
+COLD_START_SECONDS = 60
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A dashboard that is up; `trade_session` lets the market's next session pass, signals and all."""
+
+    url: str
+    username: str
+    password: str
+    trade_session: Callable[[], None]
+
+    def read(self, path: str) -> Any:
+        """What the API answers to a program that signs in as the visitor does."""
+        with httpx.Client(base_url=self.url, timeout=COLD_START_SECONDS, trust_env=False) as client:
+            sign_in = {"username": self.username, "password": self.password}
+            session = client.post("/api/auth/sign-in", json=sign_in).raise_for_status().json()
+            headers = {"Authorization": f"Bearer {session['access_token']}"}
+            return client.get(path, headers=headers).raise_for_status().json()
+
+
+@dataclass
+class Visitor:
+    """A page of a fresh browser profile, with what went wrong in it."""
+
+    page: Page
+    site: Site
+    errors: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._see)
+
+    def open(self, path: str = "/") -> None:
+        """Goes to a page of the site."""
+        self.page.goto(f"{self.site.url}{path}")
+
+    def sign_in(self, password: str | None = None) -> None:
+        """Fills the form and sends it."""
+        self.page.get_by_test_id("sign-in-username").fill(self.site.username)
+        self.page.get_by_test_id("sign-in-password").fill(password or self.site.password)
+        self.page.get_by_test_id("sign-in-submit").click()
+
+    @property
+    def other_hosts(self) -> set[str]:
+        """Hosts that the page asked anything of, but its own."""
+        return self.hosts - {urlsplit(self.site.url).netloc}
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def _see(self, request: Request) -> None:
+        self.hosts.add(urlsplit(request.url).netloc)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium: the system's or Playwright's own."""
+    found = chromium.find()
+    if found is None:
+        pytest.fail(
+            "the browser tests need Chromium: run `python -m laptop.chromium`, which installs it, "
+            f"or set {chromium.VARIABLE}=<its path>"
+        )
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=str(found), args=ARGUMENTS)
+        expect.set_options(timeout=COLD_START_SECONDS * 1000)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """What `make run` brings up, on free ports, its books open and its market stepped by the test."""
+    state = tmp_path_factory.mktemp("dashboard-cloud")
+    command = [str(Path(sys.executable).with_name("alpaquero"))]
+    where = ["--state", str(state)]
+    subprocess.run([*command, "up", "--free-ports", "--detach", *where], check=True)
+    try:
+        stack = Stack.find(StateFolder.at(state))
+        stack.exchange.clock(mode="stepped")
+        found = Site(
+            url=f"http://localhost:{stack.ports['dashboard']}",
+            username=stack.credentials.email,
+            password=stack.credentials.password,
+            trade_session=lambda: _trade_session(stack),
+        )
+        stack.tick("sync")
+        _wait_for_books(found)
+        yield found
+    finally:
+        subprocess.run([*command, "down", *where], check=True)
+
+
+def _trade_session(stack: Stack) -> None:
+    """The market's next session, then the very events that the schedules send."""
+    stack.exchange.step()
+    for job in ("sync", "plan", "sync", "monitor"):
+        stack.tick(job)
+
+
+def _wait_for_books(site: Site) -> None:
+    deadline = time.monotonic() + COLD_START_SECONDS
+    while True:
+        try:
+            site.read("/api/account")
+        except httpx.HTTPStatusError:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return
+
+
+@pytest.fixture
+def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
+    """Someone who has not signed in yet."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    yield Visitor(context.new_page(), site)
+    context.close()
+
+
+@pytest.fixture
+def phone(browser: Browser, site: Site) -> Iterator[Visitor]:
+    """The same on a phone."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    yield Visitor(context.new_page(), site)
+    context.close()
