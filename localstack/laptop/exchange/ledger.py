@@ -58,7 +58,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as failing:
-            db = sqlite3.connect(path, timeout=2, isolation_level=None)
+            db = sqlite3.connect(path, timeout=0.5, isolation_level=None)
             failing.callback(db.close)
             db.execute("PRAGMA locking_mode=EXCLUSIVE")
             db.execute("PRAGMA journal_mode=WAL")

@@ -7,6 +7,7 @@ serves the same app over the same HTTP without a second of start-up, for the man
 from __future__ import annotations
 
 import json
+import os
 import queue
 import select
 import socket
@@ -24,6 +25,8 @@ import pytest
 from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.trading.client import TradingClient
 
+import alpaquero
+import laptop
 from alpaquero.simulation import MatchingTerms
 from laptop.exchange.app import build_app
 from laptop.exchange.client import ExchangeAdmin
@@ -34,6 +37,7 @@ from laptop.exchange.opening import AnnouncingServer, open_venue
 READY_WITHIN_SECONDS = 30
 KEYS = Keys("test-key", "test-secret", "test-admin-token")
 SESSION_DATES = ["2012-11-19", "2012-11-20", "2012-11-21", "2012-11-23", "2012-11-26", "2012-11-27"]
+_SOURCES = [Path(module.__path__[0]).parent for module in (alpaquero, laptop)]
 Prices = Mapping[str, Sequence[tuple[float, float, float, float]]]
 
 
@@ -84,6 +88,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
                 stdout=subprocess.PIPE,
                 text=True,
                 cwd=token_file.parent,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, _SOURCES))},
             )
             stack.callback(end, process)
             return ExchangeProcess(*_clients(_port(process), stack), process)

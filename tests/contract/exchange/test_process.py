@@ -104,33 +104,63 @@ def test_a_checkpoint_brings_the_book_back_to_where_it_was(start: Start, tmp_pat
     assert back.admin.status().sessions_done == 1
 
 
+def until(reached: Callable[[], bool], what: str) -> None:
+    """Ask again until it is so; fail with `what` when it takes too long."""
+    deadline = time.monotonic() + READY_WITHIN_SECONDS
+    while not reached():
+        assert time.monotonic() < deadline, what
+
+
 def test_the_clock_runs_by_itself_and_fills_as_it_goes(
     start: Start, prices: Callable[[Prices], Path], tmp_path: Path
 ) -> None:
-    """Time never goes back, an open session serves its forming bar, and the clock stops with the data."""
+    """Time never goes back, an order fills at the open it passes, and the clock stops with the data."""
     data = prices(QUIET)
-    options = ("--data", str(data), "--sessions", "2", "--seconds-per-session", "1.5")
+    options = ("--data", str(data), "--sessions", "2", "--seconds-per-session", "0.6")
     exchange = start(tmp_path / "state", *options, clock="running")
-    exchange.trading.submit_order(buy("running", "CALM"))
     seen: list[datetime] = []
-    forming: list[dict[str, object]] = []
-    deadline = time.monotonic() + READY_WITHIN_SECONDS
-    while not exchange.admin.status().data_used_up:
-        assert time.monotonic() < deadline, "the clock did not reach the end of the data"
+
+    def used_up() -> bool:
         clock = exchange.trading.get_clock()
         assert isinstance(clock, Clock)
         seen.append(clock.timestamp)
-        page = exchange.get("/v2/stocks/bars", symbols="CALM", timeframe="1Day").json()
-        if clock.is_open:
-            forming.extend(page["bars"].get("CALM", []))
+        return exchange.admin.status().data_used_up
+
+    exchange.trading.submit_order(buy("running", "CALM"))
+    until(used_up, "the clock did not reach the end of the data")
     assert seen == sorted(seen)
-    assert {bar["t"] for bar in forming} <= {"2012-11-26T05:00:00Z", "2012-11-27T05:00:00Z"}
-    assert len({bar["c"] for bar in forming}) > 2
     order = exchange.trading.get_order_by_client_id("running")
     assert isinstance(order, Order)
     assert order.status is OrderStatus.FILLED
-    assert order.filled_at == datetime(2012, 11, 26, 14, 30, tzinfo=UTC)
-    assert exchange.admin.status().sessions_done == 2
+    assert exchange.admin.status().now == datetime(2012, 11, 27, 21, 30, tzinfo=UTC)
+
+
+def test_an_open_session_serves_its_forming_bar(
+    start: Start, prices: Callable[[Prices], Path], tmp_path: Path
+) -> None:
+    """Frozen in the middle of a session: the bar has today's start and only what was traded so far."""
+    data = prices({"RISE": [(100, 110, 90, 105)] * 6})
+    options = ("--data", str(data), "--sessions", "5", "--seconds-per-session", "3")
+    exchange = start(tmp_path / "state", *options, clock="running")
+
+    def frozen_in_a_session() -> bool:
+        if not exchange.admin.status().is_open:
+            return False
+        if exchange.admin.clock(mode="stepped").is_open:
+            return True
+        exchange.admin.clock(mode="running")
+        return False
+
+    until(frozen_in_a_session, "no session was open")
+    status = exchange.admin.status()
+    assert status.session is not None
+    bar = exchange.get("/v2/stocks/bars", symbols="RISE", timeframe="1Day").json()["bars"]["RISE"][-1]
+    trade = exchange.get("/v2/stocks/trades/latest", symbols="RISE").json()["trades"]["RISE"]
+    passed = (status.now - status.session.open) / (status.session.close - status.session.open)
+    assert bar["t"] == f"{status.session.date}T05:00:00Z"
+    assert (bar["o"], bar["c"]) == (100, trade["p"])
+    assert bar["l"] <= bar["c"] <= bar["h"]
+    assert bar["v"] == pytest.approx(10_000 * passed, abs=1)
 
 
 def test_the_clock_can_be_set_from_running_to_stepped(
