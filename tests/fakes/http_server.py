@@ -49,7 +49,13 @@ class ScriptedServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script: list[Reply] = []
         self.asked: list[Asked] = []
+        self.connections = 0
         self.let_go = threading.Event()
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Takes the next connection, and counts it."""
+        self.connections += 1
+        return super().get_request()
 
     @property
     def url(self) -> str:
