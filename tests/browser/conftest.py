@@ -24,6 +24,8 @@ from laptop.stack import Stack
 
 # The first request to each function starts it, ten of them at once on two cores.
 COLD_START_SECONDS = 60
+# The shipped prices raise a BUY of MSFT on 2012-04-03, so that few sessions must pass to see a fill.
+FIRST_SESSION = "2012-04-02"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -104,7 +106,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     state = tmp_path_factory.mktemp("dashboard-cloud")
     command = [str(Path(sys.executable).with_name("alpaquero"))]
     where = ["--state", str(state)]
-    subprocess.run([*command, "up", "--free-ports", "--detach", *where], check=True)
+    subprocess.run([*command, "up", "--free-ports", "--detach", "--from", FIRST_SESSION, *where], check=True)
     try:
         stack = Stack.find(StateFolder.at(state))
         stack.exchange.clock(mode="stepped")
