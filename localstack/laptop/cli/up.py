@@ -13,6 +13,9 @@ import click
 
 from laptop.cli.common import json_option, print_json, print_table, progress, state_option
 
+# The owner's rule buys MSFT on this day's bar, so a newcomer sees a fill in the second session.
+FIRST_SHOWN_SESSION = "2012-04-09"
+
 
 @click.command()
 @click.option("--detach", is_flag=True, help="Return once everything is ready; `alpaquero down` stops it.")
@@ -33,6 +36,13 @@ def up(**options: Any) -> int:
     return _detached(options) if options["detach"] else _attached(options)
 
 
+def _start(options: dict[str, Any]) -> str | None:
+    """The first session: as asked, else one of the shipped prices' with a trade a few sessions away."""
+    if options["start"]:
+        return str(options["start"].date().isoformat())
+    return None if options["data"] else FIRST_SHOWN_SESSION
+
+
 def _attached(options: dict[str, Any]) -> int:
     from laptop.stack import ExchangeOptions, LaptopCloud, StackRecord
     from laptop.supervisor import Supervisor, UpOptions
@@ -42,7 +52,7 @@ def _attached(options: dict[str, Any]) -> int:
         seed=options["seed"],
         seconds_per_session=options["seconds_per_session"],
         data=options["data"],
-        start=options["start"].date().isoformat() if options["start"] else None,
+        start=_start(options),
     )
     wanted = UpOptions(options["state"], options["free_ports"], exchange, options["dashboard"])
 
