@@ -76,7 +76,7 @@ def test_everything_comes_back_as_it_was_written() -> None:
 def test_empty_books_hold_nothing() -> None:
     """Before the first write there is no order, no fill, no risk book and no baseline."""
     assert (BOOKS.order("order-1"), BOOKS.orders(), BOOKS.fills(), BOOKS.outbox()) == (None, [], [], [])
-    assert (BOOKS.risk_book(), BOOKS.baseline(), BOOKS.newest_fill_id()) == (None, None, None)
+    assert (BOOKS.risk_book(), BOOKS.baseline(), BOOKS.newest_fill_ids(9)) == (None, None, [])
 
 
 def test_the_first_baseline_stays() -> None:
@@ -161,11 +161,11 @@ def test_orders_page_from_the_newest_to_the_oldest() -> None:
     assert seen == [f"order-{n}" for n in (5, 4, 3, 2, 1)]
 
 
-def test_the_newest_fill_is_the_one_with_the_highest_activity_id() -> None:
+def test_the_newest_fills_are_those_with_the_highest_activity_ids() -> None:
     """Sync asks the broker for what comes after it."""
     for number in (2, 10, 9):
         BOOKS.commit(new_fills=[fill(number)])
-    assert BOOKS.newest_fill_id() == fill(10).id
+    assert BOOKS.newest_fill_ids(2) == [fill(10).id, fill(9).id]
     assert BOOKS.fills() == [fill(2), fill(9), fill(10)]
 
 

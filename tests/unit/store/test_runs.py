@@ -60,7 +60,7 @@ def test_a_shard_counts_once_however_often_it_reports() -> None:
     assert runs.report("paper", run().id, 1, report("IBM")).reported == 1
     assert runs.report("paper", run().id, 1, report("MSFT")).reported == 1
     assert runs.report("paper", run().id, 0, report("AAPL")).reported == 2
-    assert runs.reports(run().id) == [report("AAPL"), report("IBM")]
+    assert runs.reports(run().id) == {0: report("AAPL"), 1: report("IBM")}
     assert runs.reported_shards(run().id) == {0, 1}
 
 
@@ -68,7 +68,7 @@ def test_a_report_for_a_run_that_is_not_on_record_is_refused() -> None:
     """Nothing is stored for a run that nobody planned."""
     with pytest.raises(LookupError, match="not on record"):
         runs.report("paper", "1Day-never", 0, report("AAPL"))
-    assert runs.reports("1Day-never") == []
+    assert runs.reports("1Day-never") == {}
 
 
 def test_a_run_is_concluded_once() -> None:
