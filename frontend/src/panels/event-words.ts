@@ -1,7 +1,7 @@
 // What an event says in one line of the list, in a trader's words.
 import { price, quantity } from "../format/money";
 import { marketDay } from "../format/time";
-import { plain, type Tone } from "../parts/figures";
+import { plain, words, type Tone } from "../parts/figures";
 import type { FeedEntry } from "../live/feed";
 
 export interface Words {
@@ -31,12 +31,12 @@ const SAYINGS: Readonly<Record<string, (detail: Detail) => Words>> = {
   OrderFilled: (d) => ({
     tone: buys(d) ? "up" : "down",
     head: `${buys(d) ? "Bought" : "Sold"} ${lot(d)}${text(d, "price") ? ` at $${price(text(d, "price"))}` : ""}`,
-    text: text(d, "reason") || role(d),
+    text: [role(d), words(text(d, "reason"))].filter(Boolean).join(" · "),
   }),
   OrderSubmitted: (d) => ({
     tone: "busy",
     head: `${buys(d) ? "Buy" : "Sell"} ${lot(d)} sent`,
-    text: text(d, "message") || role(d),
+    text: role(d),
   }),
   OrderUpdated: (d) => ({
     tone: ["rejected", "unknown"].includes(text(d, "status")) ? "bad" : "quiet",
@@ -46,7 +46,7 @@ const SAYINGS: Readonly<Record<string, (detail: Detail) => Words>> = {
   SignalRaised: (d) => ({
     tone: "good",
     head: `${text(d, "side").toUpperCase()} signal on ${text(d, "symbol")}`,
-    text: text(d, "reason"),
+    text: words(text(d, "reason")),
   }),
   SignalWithheld: (d) => ({ tone: "quiet", head: `${text(d, "symbol")} withheld`, text: text(d, "message") }),
   TradeRejected: (d) => ({

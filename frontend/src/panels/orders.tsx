@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import type { Order, Page } from "../api/bodies";
 import { NONE, price, quantity } from "../format/money";
-import { Moment, Side, State, orderTone, plain } from "../parts/figures";
+import { Moment, Side, State, orderTone, plain, words } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
 import { Table, type Column } from "../parts/table";
 import { useRead } from "../store/hooks";
@@ -90,7 +90,7 @@ function OrderStory({ order }: { order: Order }) {
     <div class="story">
       <div>
         <h3>Why</h3>
-        <p>{order.reason || "No reason was given."}</p>
+        <p>{words(order.reason) || "No reason was given."}</p>
         <dl class="pairs">
           <dt>Asked for by</dt>
           <dd>{ORIGINS[order.origin] ?? plain(order.origin)}</dd>

@@ -54,6 +54,9 @@ export const orderTone = (status: string): Tone => ORDER_TONES[status.toLowerCas
 
 export const plain = (code: string): string => code.replace(/_/g, " ").toLowerCase();
 
+/** A reason is a code of the rules or a person's sentence; only a code is made readable. */
+export const words = (reason: string): string => (reason.includes(" ") ? reason : plain(reason));
+
 export function State({ tone, children }: { tone: Tone; children: ComponentChildren }) {
   return (
     <span class={`state ${tone}`}>
