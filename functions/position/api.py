@@ -13,23 +13,23 @@ from functools import cache
 
 import msgspec
 
-from alpaquero.broker.alpaca import connect_reader
 from alpaquero.broker.market_data import connect_market_data
-from alpaquero.broker.protocol import BrokerPosition, BrokerTrade, MarketDataReader, OrderReader
+from alpaquero.broker.protocol import BrokerPosition, BrokerTrade, MarketDataReader
 from alpaquero.errors import BrokerUnclear, NotFound
 from alpaquero.orders.order import LegRole, Order, OrderPurpose
 from alpaquero.portfolio.positions import Position
 from alpaquero.risk.book import RiskBook
-from alpaquero.settings import BrokerSettings, load
+from alpaquero.settings import MarketDataSettings, load
 from alpaquero.store import positions
-from alpaquero.store.books import Baseline, Books
+from alpaquero.store.books import Baseline, Books, BrokerFigures
 from alpaquero.web import bodies
 from alpaquero.web.app import service_app
 
-SETTINGS = load(BrokerSettings)
+SETTINGS = load(MarketDataSettings)
 BOOKS = Books(SETTINGS.account)
 ZERO, HUNDRED = Decimal(0), Decimal(100)
 PERCENT_STEP = Decimal("0.0001")
+NOT_OPEN = "the books are not open yet: the first sync opens them, within a minute of the start"
 
 app = service_app(
     "position",
@@ -83,12 +83,6 @@ class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @cache
-def reader() -> OrderReader:
-    """The trading API, connected at the first request."""
-    return connect_reader(SETTINGS)
-
-
-@cache
 def market_data() -> MarketDataReader:
     """The data API, connected at the first request."""
     return connect_market_data(SETTINGS)
@@ -96,8 +90,12 @@ def market_data() -> MarketDataReader:
 
 @app.endpoint("GET", public="/api/account", service="/position/account")
 def account() -> bodies.Account:
-    """The account as our books have it, the broker's figures beside it."""
-    ours, theirs = portfolio(), reader().account()
+    """The account as our books have it, the broker's figures beside it.
+
+    Both are of the last sync and at the prices the broker used then, so they agree to the cent or
+    something is wrong. Positions and the portfolio are at the newest prices.
+    """
+    ours, theirs = portfolio(at_last_sync=True), figures()
     return bodies.Account(
         account=SETTINGS.account,
         environment=SETTINGS.environment,
@@ -122,7 +120,7 @@ def open_positions() -> bodies.Page[bodies.Position]:
 @app.endpoint("GET", public="/api/portfolio/summary", service="/position/portfolio/summary")
 def summary() -> bodies.PortfolioSummary:
     """The portfolio in one view."""
-    return summary_body(portfolio(), reader().account().buying_power)
+    return summary_body(portfolio(), figures().buying_power)
 
 
 def position_body(holding: Holding, open_orders: Iterable[Order]) -> bodies.Position:
@@ -178,22 +176,29 @@ def percent(part: Decimal, whole: Decimal) -> Decimal:
     return (part / whole * HUNDRED).quantize(PERCENT_STEP) if whole else ZERO
 
 
-def portfolio() -> Portfolio:
-    """Our books as they are, at the newest prices.
+def figures() -> BrokerFigures:
+    """The broker's own figures as the last sync kept them. Raises `NotFound` before the first sync."""
+    kept = BOOKS.broker_figures()
+    if kept is None:
+        raise NotFound(NOT_OPEN)
+    return kept
+
+
+def portfolio(*, at_last_sync: bool = False) -> Portfolio:
+    """Our books as they are, at the newest prices or at those of the last sync.
 
     Raises `NotFound` before the first sync has opened the books.
     """
     baseline, risk_book = BOOKS.baseline(), BOOKS.risk_book()
     if baseline is None or risk_book is None:
-        raise NotFound("the books are not open yet: the first sync opens them, within a minute of the start")
+        raise NotFound(NOT_OPEN)
     folded = positions.positions(SETTINGS.account)
+    at_broker = {p.symbol: p for p in figures().positions}
     held = {p.symbol for p in folded if p.quantity} | {
         s for s, quantity in baseline.positions.items() if quantity
     }
-    trades = market_data().latest_trades(sorted(held)) if held else {}
-    at_broker = (
-        {p.symbol: p for p in reader().positions()} if held - trades.keys() or baseline.positions else {}
-    )
+    unpriced = sorted(held - at_broker.keys() if at_last_sync else held)
+    trades = market_data().latest_trades(unpriced) if unpriced else {}
     return valued(folded, baseline, risk_book, trades, at_broker)
 
 

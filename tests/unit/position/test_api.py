@@ -16,9 +16,9 @@ from alpaquero.orders.order import LegRole, Order, OrderOrigin, OrderPurpose
 from alpaquero.portfolio.positions import Position
 from alpaquero.risk.book import RiskBook, TradingState
 from alpaquero.store import positions
-from alpaquero.store.books import Baseline, Books
+from alpaquero.store.books import Baseline, Books, BrokerFigures
 from functions.position import api
-from tests.fakes.broker import FakeBroker, FakeMarketData
+from tests.fakes.broker import FakeMarketData
 
 Call = Callable[..., tuple[int, Any]]
 AT = datetime(2026, 11, 20, 21, tzinfo=UTC)
@@ -121,15 +121,13 @@ def test_a_position_shows_its_own_stop_and_target() -> None:
 
 
 @pytest.fixture
-def broker(tables: None, monkeypatch: pytest.MonkeyPatch) -> FakeBroker:
-    """The in-memory broker behind the routes."""
-    broker = FakeBroker(prices={"AAPL": Decimal("104.5")})
-    monkeypatch.setattr(api, "reader", lambda: broker)
-    monkeypatch.setattr(api, "market_data", lambda: FakeMarketData(prices=broker.prices))
-    return broker
+def prices(tables: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest trade of AAPL, half a dollar above the price of the last sync."""
+    newest = FakeMarketData(prices={"AAPL": Decimal("105.0")})
+    monkeypatch.setattr(api, "market_data", lambda: newest)
 
 
-@pytest.mark.usefixtures("broker")
+@pytest.mark.usefixtures("prices")
 def test_before_the_first_sync_the_account_says_so(call: Call) -> None:
     """No books, no figures: the answer says when there will be some."""
     status, answer = call(api.app, "/api/account")
@@ -137,29 +135,59 @@ def test_before_the_first_sync_the_account_says_so(call: Call) -> None:
     assert "first sync" in answer["error"]["message"]
 
 
-@pytest.mark.usefixtures("broker")
-def test_the_routes_answer_our_books_with_the_brokers_beside(call: Call) -> None:
-    """Account, positions and summary come from fills and baseline; money travels as text."""
-    books = Books("paper")
-    books.open_with(baseline("100000"))
-    books.commit(risk_book=BOOK, new_orders=[leg("AAPL", LegRole.STOP_LOSS, "97")])
-    positions.save("paper", folded("AAPL", "10", "1000", "-1000"), fills=1)
+@pytest.mark.usefixtures("prices")
+def test_the_account_is_as_of_the_last_sync_on_both_sides(call: Call) -> None:
+    """Our figures and the broker's are of one moment and at the same prices, so they can be compared."""
+    open_books()
     status, account = call(api.app, "/api/account")
     assert status == 200
-    assert {k: account[k] for k in ("cash", "equity", "broker_cash", "trading_state", "environment")} == {
+    assert {
         "cash": "99000",
         "equity": "100045.0",
-        "broker_cash": "100000.00",
+        "broker_cash": "99000.00",
+        "broker_equity": "100045.00",
+        "buying_power": "198000.00",
         "trading_state": "REDUCING",
         "environment": "local",
-    }
+    }.items() <= account.items()
+
+
+@pytest.mark.usefixtures("prices")
+def test_positions_and_portfolio_are_at_the_newest_prices(call: Call) -> None:
+    """A position's worth follows the market between two syncs; money travels as text."""
+    open_books()
     status, page = call(api.app, "/position/positions")
     assert status == 200
     assert [
         (p["symbol"], p["unrealised_pnl"], p["stop_price"], p["target_price"]) for p in page["items"]
-    ] == [("AAPL", "45.0", "97", None)]
+    ] == [("AAPL", "50.0", "97", None)]
     status, summary = call(api.app, "/api/portfolio/summary")
-    assert (status, summary["value"], summary["exposure_percent"]) == (200, "100045.0", "1.0445")
+    assert (status, summary["value"], summary["exposure_percent"]) == (200, "100050.0", "1.0495")
+
+
+def open_books() -> None:
+    """Ten AAPL bought at 100 dollars and a last sync at 104.50."""
+    books = Books("paper")
+    books.open_with(baseline("100000"))
+    books.commit(risk_book=BOOK, new_orders=[leg("AAPL", LegRole.STOP_LOSS, "97")])
+    positions.save("paper", folded("AAPL", "10", "1000", "-1000"), fills=1)
+    held = BrokerPosition(
+        symbol="AAPL",
+        quantity=Decimal(10),
+        available=Decimal(0),
+        average_entry_price=Decimal(100),
+        market_value=Decimal(1045),
+        current_price=Decimal("104.5"),
+    )
+    books.keep_broker_figures(
+        BrokerFigures(
+            cash=Decimal("99000.00"),
+            equity=Decimal("100045.00"),
+            buying_power=Decimal("198000.00"),
+            positions=(held,),
+            at=AT,
+        )
+    )
 
 
 def test_nobody_reads_the_account_without_signing_in(call: Call) -> None:
