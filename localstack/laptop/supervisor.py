@@ -135,7 +135,7 @@ class Supervisor:
 
     def _keep(self, cloud: LaptopCloud, watch: Watch, on_event: Callable[[Event], None]) -> None:
         """Until a signal: pass events on, checkpoint each minute, notice a part that ended."""
-        saved_at = time.monotonic()
+        saved_at = -_CHECKPOINT_SECONDS
         while True:
             for event in watch.events():
                 on_event(event)

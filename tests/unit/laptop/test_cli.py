@@ -1,0 +1,112 @@
+"""The command line: quick to start, one line for an error, a code that is not zero."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from laptop.cli import COMMANDS, commands, main
+from laptop.errors import LaptopError
+
+PROGRAM = "import sys; from laptop.cli import main; sys.exit(main())"
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_has_json_and_help(name: str) -> None:
+    """Each command of the table loads, and has --json."""
+    shown = CliRunner().invoke(commands, [name, "--help"])
+    assert shown.exit_code == 0, shown.output
+    assert "--json" in shown.output
+
+
+def test_the_help_loads_no_command() -> None:
+    """Listing the commands needs neither boto3 nor the exchange."""
+    program = (
+        "import sys; from laptop.cli import main; main(['--help']);"
+        "heavy = {'boto3', 'botocore', 'rich', 'httpx', 'pandas', 'laptop.stack'} & set(sys.modules);"
+        "sys.exit(repr(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status"],
+        ["logs"],
+        ["orders"],
+        ["signals", "--symbol", "IBM"],
+        ["token"],
+        ["tick", "plan"],
+        ["curl", "9001/positions"],
+        ["mail"],
+        ["restart", "trading"],
+    ],
+)
+def test_without_a_stack_a_command_says_how_to_start_one(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line on stderr, nothing on stdout, and code 1."""
+    assert main([*arguments, "--state", str(tmp_path)]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert len(shown.err.strip().splitlines()) == 1
+    assert "alpaquero up" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["demo", "--sessions", "0"], "--sessions"),
+        (["demo", "--from", "tomorrow"], "--from"),
+        (["demo", "--data", "/no/such/folder"], "--data"),
+        (["demo", "--symbols", ","], "AAPL,IBM"),
+        (["demo", "--faults", "many"], "--faults"),
+        (["tick", "sell"], "plan"),
+        (["up", "--from", "2012-13-01"], "--from"),
+        (["fly"], "fly"),
+    ],
+)
+def test_a_wrong_option_is_named(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong date, folder, number or command ends with code 2 and its own name."""
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_error_of_ours_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the user can mend is told as it stands, without a trace."""
+
+    def refuse(_state: object) -> None:
+        raise LaptopError("port 9000 (gateway) is taken: stop what listens there")
+
+    monkeypatch.setattr("laptop.supervisor.status", refuse)
+    assert main(["status"]) == 1
+    assert capsys.readouterr().err == "error: port 9000 (gateway) is taken: stop what listens there\n"
+
+
+def test_an_unforeseen_error_says_how_to_see_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Any other error is one line too, with the variable that shows its trace."""
+
+    def fail(_state: object) -> None:
+        raise KeyError("outputs")
+
+    monkeypatch.setattr("laptop.supervisor.status", fail)
+    monkeypatch.delenv("ALPAQUERO_TRACE", raising=False)
+    assert main(["status"]) == 1
+    assert capsys.readouterr().err == "error: KeyError: 'outputs' (ALPAQUERO_TRACE=1 shows where)\n"
+
+
+def test_nothing_up_is_nothing_to_stop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`down` twice is no error."""
+    assert main(["down", "--state", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "nothing was up\n"
