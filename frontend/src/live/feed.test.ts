@@ -20,13 +20,15 @@ const signal = {
   bar_close: "2010-03-02T21:05:00Z", reason: "too short", values: {}, run_id: "r",
 } as unknown as Signal;
 
+const run = (id: string, raised: number) => event("RunConcluded", { id, run_id: id, raised, missing_shards: 0 });
+
 const types = (feed: readonly FeedEntry[]) => feed.map((entry) => `${entry.type}${entry.live ? "*" : ""}`);
 
 describe("the list of events", () => {
   test("shows the newest on top and a repeated delivery once", () => {
     const once = withEvent([], fill);
     expect(withEvent(once, fill)).toBe(once);
-    const two = withEvent(once, event("RunConcluded", { id: "e2" }));
+    const two = withEvent(once, run("e2", 1));
     expect(types(two)).toEqual(["RunConcluded*", "OrderFilled*"]);
   });
 
@@ -39,6 +41,13 @@ describe("the list of events", () => {
     expect(entryOf(event("OrderUpdated", { id: "u", status: "filled" }))).toBeNull();
     expect(entryOf(event("EquityMarked", { id: "m" }))).toBeNull();
     expect(entryOf(event("OrderUpdated", { id: "u", status: "canceled" }))).not.toBeNull();
+  });
+
+  test("keeps only the newest of what is said again at every bar", () => {
+    const withheld = (id: string, symbol: string) => event("SignalWithheld", { id, symbol, message: "too short" });
+    const said = [run("r1", 0), withheld("w1", "FB"), run("r2", 2), run("r3", 0), withheld("w2", "FB"), withheld("w3", "IBM")];
+    const feed = said.reduce<readonly FeedEntry[]>(withEvent, []);
+    expect(feed.map((entry) => entry.id)).toEqual(["w3", "w2", "r3", "r2"]);
   });
 
   test("begins with what the books tell, by market time", () => {
@@ -63,7 +72,7 @@ describe("the list of events", () => {
 
   test("never grows beyond its length", () => {
     let feed: readonly FeedEntry[] = [];
-    for (let n = 0; n < FEED_LENGTH + 5; n += 1) feed = withEvent(feed, event("RunConcluded", { id: `r${n}` }));
+    for (let n = 0; n < FEED_LENGTH + 5; n += 1) feed = withEvent(feed, run(`r${n}`, 1));
     expect(feed).toHaveLength(FEED_LENGTH);
     expect(feed[0]?.id).toBe(`r${FEED_LENGTH + 4}`);
   });

@@ -25,11 +25,19 @@ const FILL_STATES = new Set(["filled", "partially_filled"]);
 
 const word = (detail: Record<string, unknown>, name: string): string => String(detail[name] ?? "");
 
+const isQuiet = (detail: Record<string, unknown>): boolean => detail.raised === 0 && detail.missing_shards === 0;
+
+/** Whether the newest of its kind says it all: a symbol withheld at every bar, a bar that raised nothing. */
+const lapses = (subject: string): boolean => subject.startsWith("withheld|") || subject === "quiet run";
+
 function subjectOf(type: string, detail: Record<string, unknown>): string {
   switch (type) {
     case "SignalRaised":
+      return ["raised", word(detail, "symbol"), word(detail, "strategy"), Date.parse(word(detail, "bar_close"))].join("|");
     case "SignalWithheld":
-      return ["signal", word(detail, "symbol"), word(detail, "strategy"), Date.parse(word(detail, "bar_close"))].join("|");
+      return ["withheld", word(detail, "symbol")].join("|");
+    case "RunConcluded":
+      return isQuiet(detail) ? "quiet run" : ["run", word(detail, "run_id")].join("|");
     case "OrderSubmitted":
     case "OrderUpdated":
       return ["order", word(detail, "client_order_id"), word(detail, "status")].join("|");
@@ -57,10 +65,11 @@ export function entryOf(event: LiveEvent): FeedEntry | null {
 export function withEvent(feed: readonly FeedEntry[], event: LiveEvent): readonly FeedEntry[] {
   const entry = entryOf(event);
   if (!entry || feed.some((known) => known.id === entry.id)) return feed;
-  return [entry, ...feed.filter((known) => known.live || known.subject !== entry.subject)].slice(0, FEED_LENGTH);
+  const outdated = (known: FeedEntry) => known.subject === entry.subject && (!known.live || lapses(entry.subject));
+  return [entry, ...feed.filter((known) => !outdated(known))].slice(0, FEED_LENGTH);
 }
 
-/** The feed with what the books tell, put between the live events by market time. */
+/** The feed with what the books tell (newest first), put between the live events by market time. */
 export function withBooks(feed: readonly FeedEntry[], told: readonly FeedEntry[]): readonly FeedEntry[] {
   const known = new Set(feed.map((entry) => entry.subject));
   const fresh = told.filter((entry) => !known.has(entry.subject) && known.add(entry.subject));
