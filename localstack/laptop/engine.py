@@ -195,7 +195,9 @@ class Engine:
         """End it so that it saves its state, and note that it did."""
         if self.process is None:
             return
+        workers = processes.descendants(self.process.pid)
         code = processes.stop(self.process, seconds=30)
+        processes.end(workers)
         if code == 0:
             (self._folder / _CLEAN_MARKER).touch()
         shutil.rmtree(self._folder / "tmp", ignore_errors=True)
@@ -204,8 +206,10 @@ class Engine:
     def kill(self) -> None:
         """End it at once, unsaved, as a power cut would."""
         if self.process is not None:
+            workers = processes.descendants(self.process.pid)
             self.process.kill()
             self.process.wait()
+            processes.end(workers, seconds=0)
             self.process = None
 
     def user(self) -> Credentials:

@@ -63,6 +63,24 @@ def stop(process: subprocess.Popen[bytes], *, seconds: float = 20) -> int:
     return process.wait()
 
 
+def descendants(pid: int) -> list[psutil.Process]:
+    """The processes below one, as they are now."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def end(started: list[psutil.Process], *, seconds: float = 5) -> None:
+    """See that processes are gone: let them end by themselves for some seconds, then kill them."""
+    for process in psutil.wait_procs(started, timeout=seconds)[1]:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(started, timeout=seconds)
+
+
 def wait_until(
     ready: Callable[[], bool],
     *,

@@ -117,7 +117,8 @@ def test_markers_are_judged_for_the_target(tmp_path: Path) -> None:
     )
     settled = building._requirements(lock, "aws", tmp_path / "settled.txt").read_text()
     assert settled == (
-        "numpy==2.5.5 \\\n    --hash=sha256:new\n    # via pandas\npandas==3.1.1 \\\n    --hash=sha256:pandas\n"
+        "numpy==2.5.5 \\\n    --hash=sha256:new\n    # via pandas\n"
+        "pandas==3.1.1 \\\n    --hash=sha256:pandas\n"
     )
 
 
