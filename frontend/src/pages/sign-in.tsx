@@ -29,7 +29,7 @@ export function SignIn() {
   }
 
   return (
-    <div class={expired ? "door over" : "door"} role={expired ? "dialog" : undefined} aria-modal={expired ? "true" : undefined} aria-labelledby="door-title">
+    <div class={expired ? "door over" : "door"} role={expired ? "dialog" : "main"} aria-modal={expired ? "true" : undefined} aria-labelledby="door-title">
       <form class="panel" onSubmit={submit} data-testid="sign-in-form">
         <h1 id="door-title">
           <Mark size={40} /> Alpaquero

@@ -29,7 +29,7 @@ function looks<T>(column: Column<T>): string {
 
 export function Table<T>({ caption, columns, rows, rowKey, testid, rowProps, below }: TableProps<T>) {
   return (
-    <div class="scroll" role="region" aria-label={caption} tabIndex={0}>
+    <div class="scroll" role="group" aria-label={caption} tabIndex={0}>
       <table data-testid={testid}>
         <caption class="unseen">{caption}</caption>
         <thead>
