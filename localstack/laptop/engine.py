@@ -130,6 +130,11 @@ class Engine:
         return (self._folder / _CLEAN_MARKER).exists()
 
     @property
+    def runs(self) -> bool:
+        """Whether this object's process is alive."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
     def was_killed(self) -> bool:
         """Whether an earlier run ended without saving."""
         return (self._folder / "state").exists() and not self.has_state

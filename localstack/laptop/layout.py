@@ -25,10 +25,12 @@ class StateFolder:
 
     @classmethod
     def at(cls, root: Path | str | None = None) -> StateFolder:
-        """Make the folder (mode 0700) if need be and give it by its absolute path."""
+        """Make the folder (mode 0700, as its new parents) if need be and give it by its absolute path."""
         path = Path(root) if root is not None else DEFAULT_STATE
         path = path.expanduser().absolute()
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # mkdir's own `parents` would leave them open to others.
+        for folder in (*reversed(path.parents), path):
+            folder.mkdir(exist_ok=True, mode=0o700)
         return cls(path)
 
     @property

@@ -528,7 +528,7 @@ class LaptopCloud(Stack):
 
     def ended(self) -> str | None:
         """The name of a part that ended by itself, or None while all run."""
-        if self._engine.process is None or self._engine.process.poll() is not None:
+        if not self._engine.runs:
             return "the engine"
         if self._exchange is not None and self._exchange.poll() is not None:
             return "the exchange"
@@ -564,12 +564,14 @@ class LaptopCloud(Stack):
 
     def down(self) -> None:
         """Take a last checkpoint, stop the children and let the engine save its state."""
-        if self._engine.process is not None and self._engine.process.poll() is None and self.resources:
-            self.checkpoint(with_exchange=self._exchange is not None and self._exchange.poll() is None)
-        if self._exchange is not None:
-            processes.stop(self._exchange)
-            self._exchange = None
-        self._engine.stop()
+        try:
+            if self.resources and self._engine.runs:
+                self.checkpoint(with_exchange=self._exchange is not None and self._exchange.poll() is None)
+        finally:
+            if self._exchange is not None:
+                processes.stop(self._exchange)
+                self._exchange = None
+            self._engine.stop()
 
     def kill(self) -> None:
         """End every child at once, unsaved, as a power cut would."""

@@ -51,6 +51,7 @@ class Supervisor:
         self._state = StateFolder.at(options.state)
         self._ports_process: Any = None
         self._began = time.monotonic()
+        self._is_ready = False
 
     def run(
         self, on_ready: Callable[[LaptopCloud, StackRecord], None], on_event: Callable[[Event], None]
@@ -97,6 +98,7 @@ class Supervisor:
             extra=[Child.of("ports", self._ports_process.pid)],
             seconds_to_ready=round(time.monotonic() - self._began, 1),
         )
+        self._is_ready = True
         on_ready(cloud, record)
         return watch
 
@@ -149,7 +151,11 @@ class Supervisor:
     def _stop(self, cloud: LaptopCloud) -> None:
         if self._ports_process is not None:
             processes.stop(self._ports_process, seconds=5)
-        cloud.down()
+        if self._is_ready:
+            cloud.down()
+        else:
+            # A half-made deploy is not worth saving: the next start has the last checkpoint.
+            cloud.kill()
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def test_a_stack_comes_up_survives_a_kill_and_goes_down(state: Path) -> None:
     account = answered(state, "curl", "position/account")
     assert (200, "100000") == (account["status"], account["body"]["cash"])
 
-    wait_for(lambda: (state / "checkpoint" / "CURRENT").exists())
+    wait_for((state / "checkpoint" / "CURRENT").exists)
     first = started(state)
     first[0].kill()
     assert wait_for(partial(all_gone, first)), "processes outlived the killed supervisor"
