@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from alpaquero.events.schemas import Event, decode, encode
+from tests.fakes.queues import FakeQueues
 
 TABLES = {
     "BOOKS_TABLE": "books",
@@ -41,6 +42,10 @@ FUNCTION = {
     "WEBSOCKET_ENDPOINT": "http://127.0.0.1:9/socket/v1",
     "MAIL_FROM": "alpaquero@example.com",
     "MAIL_TO": "owner@example.com",
+    "ORDER_QUEUE": "order-queue",
+    "SYNC_QUEUE": "sync-queue",
+    "SHARD_QUEUE": "shard-queue",
+    "CONCLUDE_QUEUE": "conclude-queue",
     "QUEUES": '{"OrderQueue": "order-queue"}',
     "DEAD_LETTER_QUEUES": '{"OrderQueue": "order-queue-dlq"}',
     "SERVICES_API_URL": "http://127.0.0.1:9/v1",
@@ -117,6 +122,14 @@ def published(tables: None, monkeypatch: pytest.MonkeyPatch) -> list[Event]:
 
     monkeypatch.setattr("alpaquero.events.bus._client", Bus)
     return events
+
+
+@pytest.fixture
+def queues(monkeypatch: pytest.MonkeyPatch) -> FakeQueues:
+    """Every command that is sent, by queue."""
+    fake = FakeQueues()
+    monkeypatch.setattr("alpaquero.events.queues._client", lambda: fake)
+    return fake
 
 
 @pytest.fixture

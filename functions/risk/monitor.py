@@ -17,32 +17,20 @@ from alpaquero.broker.market_data import connect_market_data
 from alpaquero.broker.protocol import MarketDataReader, OrderReader
 from alpaquero.errors import Conflict
 from alpaquero.events import bus
-from alpaquero.events.bus import EncodedEvent
-from alpaquero.events.schemas import EquityMarked, RiskLimitBreached
+from alpaquero.events.schemas import EquityMarked, Event, RiskLimitBreached
 from alpaquero.observability import logger, observed
+from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.risk.book import HeldPosition, RiskBook
 from alpaquero.risk.drawdown import Drawdown, mark, missing_stops
 from alpaquero.risk.limits import RiskLimits
-from alpaquero.settings import MarketDataSettings, Text, Url, load
+from alpaquero.settings import ClockSettings, load
 from alpaquero.store import health, trading_settings
 from alpaquero.store.books import Books
 
 ATTEMPTS = 5  # at a risk book that others also write to
 
 
-class MonitorSettings(MarketDataSettings, frozen=True, kw_only=True):
-    """What monitoring needs: market time and prices; it reads with the data keys alone."""
-
-    alpaca_trading_url: Url
-    bus: Text
-
-    @property
-    def trading_secret(self) -> str:
-        """The clock is the same for every account, so the reading keys do."""
-        return self.data_secret
-
-
-SETTINGS = load(MonitorSettings)
+SETTINGS = load(ClockSettings)
 
 
 @cache
@@ -57,53 +45,75 @@ def _market_data() -> MarketDataReader:
 
 @observed("risk")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Marks the account once; answers what it found."""
+    """Marks the account once a market time; answers what it found."""
     books = Books(SETTINGS.account)
-    now = _clock().clock().now
-    marked = _marked(books, now)
-    if marked is None:
+    found = watch(books, _clock().clock().now)
+    if found is None:
         logger.info("nothing to watch before the first sync")
         return {"marked": False, "reason": "the first sync has not run yet"}
-    book, drawdown = marked
-    limits = trading_settings.current().settings.risk
-    breaches = _breaches(book, drawdown, limits, books, now)
-    if breaches:
-        bus.publish(breaches, SETTINGS.bus)
+    book, breaches = found
     health.record_work("risk", detail="monitor")
-    return {"marked": True, "equity": str(book.equity), "breaches": len(breaches)}
+    return {"marked": True, "equity": str(book.equity), "breaches": breaches}
 
 
-def _marked(books: Books, now: datetime) -> tuple[RiskBook, Drawdown] | None:
-    """Writes equity at the newest prices and its peak, with the event; None before the first sync."""
+def watch(books: Books, now: datetime) -> tuple[RiskBook, int] | None:
+    """Writes equity at the newest prices and its peak, with the events; None before the first sync.
+
+    Answers the book after it and how many breaches there are, told today already or not.
+    """
+    limits = trading_settings.current().settings.risk
     for _ in range(ATTEMPTS):
         book = books.risk_book()
         if book is None:
             return None
-        positions = _priced(book)
-        equity = book.cash + sum((p.market_value for p in positions.values()), Decimal(0))
-        drawdown = mark(book.peak_equity, equity)
-        after = replace(
-            book,
-            equity=equity,
-            peak_equity=drawdown.peak_equity,
-            positions=positions,
-            version=book.version + 1,
-        )
-        event = EquityMarked(
-            id=f"mark:{now.isoformat()}",
-            occurred_at=now,
-            account=book.account,
-            equity=equity,
-            cash=book.cash,
-            peak_equity=drawdown.peak_equity,
-            drawdown_percent=drawdown.drawdown_percent,
-        )
+        if book.marked_at is None or _market_day(book.marked_at) != _market_day(now):
+            book = replace(book, told=())
+        after, drawdown = _marked(book, now)
+        breaches = _breaches(after, drawdown, limits, books, now)
+        untold = [breach for breach in breaches if breach.id not in book.told]
+        events: list[Event] = [*untold] if book.marked_at == now else [_mark(after, drawdown, now), *untold]
+        if not events:
+            return book, len(breaches)
+        told = (*book.told, *(breach.id for breach in untold))
         try:
-            books.commit(risk_book=after, events=[bus.encoded(event, "risk")])
+            books.commit(
+                risk_book=replace(after, told=told), events=[bus.encoded(event, "risk") for event in events]
+            )
         except Conflict:
             continue
-        return after, drawdown
+        return after, len(breaches)
     raise Conflict("the risk book kept changing while it was marked; the next minute tries again")
+
+
+def _marked(book: RiskBook, now: datetime) -> tuple[RiskBook, Drawdown]:
+    positions = _priced(book)
+    equity = book.cash + sum((p.market_value for p in positions.values()), Decimal(0))
+    drawdown = mark(book.peak_equity, equity)
+    after = replace(
+        book,
+        equity=equity,
+        peak_equity=drawdown.peak_equity,
+        positions=positions,
+        marked_at=now,
+        version=book.version + 1,
+    )
+    return after, drawdown
+
+
+def _mark(book: RiskBook, drawdown: Drawdown, now: datetime) -> EquityMarked:
+    return EquityMarked(
+        id=f"mark:{now.isoformat()}",
+        occurred_at=now,
+        account=book.account,
+        equity=book.equity,
+        cash=book.cash,
+        peak_equity=drawdown.peak_equity,
+        drawdown_percent=drawdown.drawdown_percent,
+    )
+
+
+def _market_day(at: datetime) -> str:
+    return at.astimezone(NEW_YORK).date().isoformat()
 
 
 def _priced(book: RiskBook) -> dict[str, HeldPosition]:
@@ -117,9 +127,9 @@ def _priced(book: RiskBook) -> dict[str, HeldPosition]:
 
 def _breaches(
     book: RiskBook, drawdown: Drawdown, limits: RiskLimits, books: Books, now: datetime
-) -> list[EncodedEvent]:
+) -> list[RiskLimitBreached]:
     """What the owner must hear of; the id makes one report a market day of each."""
-    day = now.date().isoformat()
+    day = _market_day(now)
     found: list[RiskLimitBreached] = []
     if drawdown.drawdown_percent >= limits.drawdown_limit_percent:
         found.append(
@@ -147,4 +157,4 @@ def _breaches(
         )
         for stop in missing_stops(held, books.open_orders())
     ]
-    return [bus.encoded(event, "risk") for event in found]
+    return found

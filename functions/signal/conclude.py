@@ -21,7 +21,7 @@ from alpaquero.risk.book import RiskBook
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store import runs, trading_settings
 from alpaquero.store.books import Books
-from alpaquero.store.runs import Run, RunState, SignalRecord
+from alpaquero.store.runs import Decision, Run, RunState, ShardReport, SignalRecord
 from alpaquero.strategy.ranking import rank
 from alpaquero.strategy.signal import Signal, Withheld
 
@@ -60,13 +60,15 @@ def conclude(command: ConcludeRun) -> None:
         raise LookupError(f"run {command.run_id} is not on record; plan it again")
     if run.state is RunState.CONCLUDED:
         return
-    settings = trading_settings.current().settings
+    settings = trading_settings.of_version(run.settings_version).settings
     if command.reason == "deadline" and time.time() - run.planned_at < settings.run_deadline_seconds:
         return  # a repeat of the message that came early; the planned one is still under way
-    found = runs.reports(run.id)
+    reported = runs.reports(run.id)
+    # What risk holds changes as soon as the first intent is sent: a repeat must not decide anew.
+    decision = runs.decide(run.id, _decision(reported))
+    found = [reported[number] for number in decision.shards]
+    passed_over = decision.passed_over
     ranked = rank([signal for report in found for signal in report.raised])
-    book = Books(SETTINGS.account).risk_book()
-    passed_over = {signal.symbol: code for signal in ranked if (code := _passed_over(signal, book))}
     intents = [intent_of(signal, run) for signal in ranked if signal.symbol not in passed_over]
     for intent in intents:
         queues.send_in_order(
@@ -82,6 +84,13 @@ def conclude(command: ConcludeRun) -> None:
     withheld = sum(record.outcome == "withheld" for record in records)
     counted = msgspec.structs.replace(run, raised=len(ranked), withheld=withheld, intents=len(intents))
     runs.conclude(counted, records)
+
+
+def _decision(reported: dict[int, ShardReport]) -> Decision:
+    book = Books(SETTINGS.account).risk_book()
+    raised = [signal for report in reported.values() for signal in report.raised]
+    passed_over = {signal.symbol: code for signal in raised if (code := _passed_over(signal, book))}
+    return Decision(shards=tuple(reported), passed_over=passed_over)
 
 
 def _passed_over(signal: Signal, book: RiskBook | None) -> str | None:

@@ -60,7 +60,7 @@ def evaluate(command: EvaluateShard) -> None:
     run = runs.get(SETTINGS.account, command.run_id)
     if run is None:
         raise LookupError(f"run {command.run_id} is not on record; plan it again")
-    parameters = trading_settings.current().settings.strategy
+    parameters = trading_settings.of_version(run.settings_version).settings.strategy
     series = closed_series(command.symbols, run.bar_start, parameters.minimum_history_bars, _market_data())
     found = [_judged(symbol, series.get(symbol, []), run, parameters) for symbol in command.symbols]
     report = ShardReport(
@@ -88,14 +88,15 @@ def closed_series(
     """The bars of each symbol up to the one that starts at `last_start`, at least `count` if they exist.
 
     What the store lacks is fetched with an overlap of one bar; when that bar has changed (a split
-    or a revision) the whole series is fetched again. What was fetched is stored.
+    or a revision), or the store holds too few, the whole series is fetched again. What was fetched
+    is stored.
     """
     first_start = last_start - timedelta(days=int(count * DAYS_A_SESSION))
     years = range(first_start.year, last_start.year + 1)
     stored = {s: b for s, b in bar_store.read(symbols, years).items() if b}
     series = {s: [bar for bar in b if bar.start <= last_start] for s, b in stored.items()}
-    fresh = [s for s in symbols if not series.get(s)]
-    behind = [s for s in symbols if series.get(s) and series[s][-1].start < last_start]
+    fresh = [s for s in symbols if len(series.get(s, ())) < count]
+    behind = [s for s in symbols if s not in fresh and series[s][-1].start < last_start]
     if behind:
         since = min(series[s][-1].start for s in behind)
         for symbol, tail in _fetch(behind, since, last_start, market_data).items():
@@ -105,7 +106,8 @@ def closed_series(
             series[symbol] += [bar for bar in tail if bar.start > series[symbol][-1].start]
     if fresh:
         from_start = first_start.replace(month=1, day=1)  # whole years, as chunks hold them
-        series.update(_fetch(fresh, from_start, last_start, market_data))
+        fetched = _fetch(fresh, from_start, last_start, market_data)
+        series.update({s: fetched.get(s, []) for s in fresh})  # nothing is judged on a series found wrong
     changed = {s: b for s, b in series.items() if b and (s in fresh or s in behind)}
     bar_store.write({s: _touched(b, fresh=s in fresh, since=stored.get(s)) for s, b in changed.items()})
     return series

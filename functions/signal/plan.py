@@ -18,7 +18,7 @@ from alpaquero.events.schemas import RunPlanned
 from alpaquero.observability import logger, observed
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.sessions import NEW_YORK, Session, bar_start, last_closed_session
-from alpaquero.settings import FunctionSettings, Text, Url, load
+from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import health, runs, trading_settings
 from alpaquero.store.runs import Run, RunState
 from alpaquero.store.trading_settings import TradingSettings
@@ -28,19 +28,12 @@ LOOK_AHEAD = timedelta(days=30)  # covers the validity of a signal
 RESEND_AFTER_SECONDS = 30
 
 
-class PlanSettings(FunctionSettings, frozen=True, kw_only=True):
+class PlanSettings(ClockSettings, frozen=True, kw_only=True):
     """What planning needs: the clock and calendar, the shard queues, the bus."""
 
-    alpaca_trading_url: Url
-    data_secret: Text
     shard_queue: Text
     conclude_queue: Text
     bus: Text
-
-    @property
-    def trading_secret(self) -> str:
-        """Clock and calendar are the same for every account, so the reading keys do."""
-        return self.data_secret
 
 
 SETTINGS = load(PlanSettings)
@@ -63,8 +56,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         raise LookupError(f"no session closed in the {LOOK_BACK.days} days before {now.isoformat()}")
     run, is_new = runs.plan(_run(session, calendar, chosen.settings, chosen.version))
     if is_new:
-        _announce(run, now)
         _send_shards(run, set(range(len(run.shards))), chosen.settings)
+        _announce(run, now)
     elif run.state is RunState.PLANNED and time.time() - run.planned_at > RESEND_AFTER_SECONDS:
         # Planning died between the record and the queue, or shards were lost: sending again is harmless.
         _send_shards(run, set(range(len(run.shards))) - runs.reported_shards(run.id), chosen.settings)

@@ -8,6 +8,7 @@ say what was meant before the broker is asked; a crash in between is taken up ag
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,7 +18,14 @@ from typing import Any
 import msgspec
 
 from alpaquero.broker.alpaca import connect_submitter
-from alpaquero.broker.protocol import OrderRequest, OrderSubmitter
+from alpaquero.broker.market_data import connect_market_data
+from alpaquero.broker.protocol import (
+    BrokerOrder,
+    BrokerPosition,
+    MarketDataReader,
+    OrderRequest,
+    OrderSubmitter,
+)
 from alpaquero.broker.records import update_of
 from alpaquero.errors import BrokerRejected, BrokerUnclear, Conflict
 from alpaquero.events import bus, queues
@@ -27,22 +35,24 @@ from alpaquero.events.schemas import TradeRejected
 from alpaquero.observability import logger, observed, record_failed
 from alpaquero.orders.exits import ExitAction, next_action
 from alpaquero.orders.identity import client_order_id, exit_key
-from alpaquero.orders.intent import Intent, OrderType, Side, TimeInForce
+from alpaquero.orders.intent import Intent, OrderType, Purpose, Side, TimeInForce
 from alpaquero.orders.lifecycle import (
     BrokerUpdate,
     OrderStatus,
     advance,
     intended,
+    is_live,
     is_terminal,
+    resized,
     step_exit,
     unclear,
 )
-from alpaquero.orders.order import ExitStep, LegRole, Order, OrderOrigin, OrderPurpose
+from alpaquero.orders.order import ExitStep, Order, OrderOrigin, OrderPurpose
 from alpaquero.prices.ticks import Direction, round_price
 from alpaquero.risk.book import TradingState
 from alpaquero.risk.rules import assess, reservation_for
 from alpaquero.risk.verdict import RuleResult, Verdict
-from alpaquero.settings import FunctionSettings, Text, Url, load
+from alpaquero.settings import BrokerSettings, Text, load
 from alpaquero.store import trading_settings
 from alpaquero.store.books import Books
 
@@ -51,11 +61,9 @@ ATTEMPTS = 5  # at a transaction that others also write to
 EXIT_STEPS_A_CALL = 6  # cancel, confirm, sell and the way back; the rest is sync's next minute
 
 
-class ExecuteSettings(FunctionSettings, frozen=True, kw_only=True):
-    """What executing needs: the trading API with its keys, and the queue to sync soon after."""
+class ExecuteSettings(BrokerSettings, frozen=True, kw_only=True):
+    """What executing needs: the trading API, the last trade's price, and the queue to sync soon after."""
 
-    alpaca_trading_url: Url
-    trading_secret: Text
     sync_queue: Text
 
 
@@ -65,6 +73,11 @@ SETTINGS = load(ExecuteSettings)
 @cache
 def _broker() -> OrderSubmitter:
     return connect_submitter(SETTINGS)
+
+
+@cache
+def _prices() -> MarketDataReader:
+    return connect_market_data(SETTINGS)
 
 
 @observed("trading")
@@ -78,9 +91,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     )
 
 
-def execute(command: OrderCommand, broker: OrderSubmitter | None = None) -> None:
+def execute(command: OrderCommand) -> None:
     """Carries out one command; harmless to repeat."""
-    desk = Desk(Books(SETTINGS.account), broker or _broker())
+    desk = Desk(Books(SETTINGS.account), _broker(), _prices)
     match command:
         case PlaceOrder():
             desk.place(command.intent)
@@ -91,11 +104,15 @@ def execute(command: OrderCommand, broker: OrderSubmitter | None = None) -> None
 
 
 class Desk:
-    """Where an intent becomes an order: the books on one side, the broker on the other."""
+    """Where an intent becomes an order: the books on one side, the broker on the other.
 
-    def __init__(self, books: Books, broker: OrderSubmitter) -> None:
+    `prices` connects to market data, which only a person's market order needs.
+    """
+
+    def __init__(self, books: Books, broker: OrderSubmitter, prices: Callable[[], MarketDataReader]) -> None:
         self.books = books
         self.broker = broker
+        self.prices = prices
 
     def place(self, intent: Intent) -> None:
         """Judges and writes the intent, then sends its order; goes on where an earlier try stopped."""
@@ -111,13 +128,26 @@ class Desk:
         self._go_on(order)
 
     def cancel(self, command: CancelOrder) -> None:
-        """Asks the broker to cancel; sync records what became of it."""
+        """Asks the broker to cancel; sync records what became of it. What was not sent ends here."""
         order = self.books.order(command.client_order_id)
-        if order is None or order.broker_order_id is None or is_terminal(order.status):
+        if order is None or is_terminal(order.status):
             logger.info("nothing to cancel", order=command.client_order_id)
             return
-        self.broker.cancel(order.broker_order_id)
-        self._sync_soon(f"{command.requested_by} cancelled {order.client_order_id}", order.correlation_id)
+        why = f"{command.requested_by} cancelled it"
+        if order.status == OrderStatus.INTENDED:
+            order = self._withdraw(order, OrderStatus.CANCELED, why, self.broker.clock().now)
+        if is_terminal(order.status):
+            return
+        self.broker.cancel(self._broker_id_of(order))
+        self._sync_soon(f"{why}: {order.client_order_id}", order.correlation_id)
+
+    def _broker_id_of(self, order: Order) -> str:
+        if order.broker_order_id is not None:
+            return order.broker_order_id
+        found = self.broker.order_by_client_id(order.client_order_id)
+        if found is None:
+            raise LookupError(f"nobody knows yet whether {order.client_order_id} arrived; cancel it later")
+        return found.id
 
     # the decision
 
@@ -129,7 +159,7 @@ class Desk:
                 raise LookupError("the books have not been opened: the first sync has not run yet")
             limits = trading_settings.current().settings.risk
             now = self.broker.clock().now
-            verdict = assess(intent, book, limits, now, intent.reference_price)
+            verdict = assess(intent, book, limits, now, self._price_of(intent))
             try:
                 if not verdict.approved:
                     self._refuse(intent, verdict, now)
@@ -146,6 +176,14 @@ class Desk:
             return order
         raise Conflict(f"the risk book kept changing while {intent.client_order_id} was judged")
 
+    def _price_of(self, intent: Intent) -> Decimal | None:
+        """The price to judge by: the signal's own; the last trade for a person's market order."""
+        priced = intent.reference_price or intent.limit_price or intent.stop_price
+        if priced is not None or intent.purpose is Purpose.EXIT:
+            return intent.reference_price
+        trade = self.prices().latest_trades([intent.symbol]).get(intent.symbol)
+        return trade.price if trade else None
+
     def _refuse(self, intent: Intent, verdict: Verdict, now: datetime) -> None:
         event = TradeRejected(
             id=f"refused:{intent.client_order_id}",
@@ -158,10 +196,7 @@ class Desk:
             codes=[rule.code for rule in verdict.failed],
             message="; ".join(rule.message for rule in verdict.failed),
         )
-        try:
-            self.books.commit(events=[bus.encoded(event, "trading")])
-        except Conflict:
-            logger.info("this refusal is told already", order=intent.client_order_id)
+        self.books.commit(events=[bus.encoded(event, "trading")])
 
     # the order
 
@@ -172,25 +207,44 @@ class Desk:
             self._send(order)
 
     def _send(self, order: Order) -> Order:
-        """Sends an order that was written and not sent, unless trading has been halted since."""
-        book = self.books.risk_book()
+        """Sends an order that was written and not sent, unless something forbids it by now."""
         now = self.broker.clock().now
-        if book is not None and book.trading_state is TradingState.HALTED:
-            return self._end(order, OrderStatus.CANCELED, now, "trading was halted before it was sent")
-        if order.valid_until is not None and now > order.valid_until:
-            return self._end(
-                order, OrderStatus.EXPIRED, now, "its signal was no longer valid when it could be sent"
-            )
+        obstacle = self._obstacle(order, now)
+        if obstacle is not None:
+            return self._withdraw(order, *obstacle, now)
         try:
             answer = self.broker.submit(request_of(order))
         except BrokerRejected as refusal:
             return self._end(order, OrderStatus.REJECTED, now, refusal.message, answer=str(refusal.body))
         except BrokerUnclear as error:
-            order = self._commit(order, unclear(order, at=now, why=str(error)))
+            tried = replace(order, wall_sent_at=datetime.now(UTC))
+            order = self._commit(order, unclear(tried, at=now, why=str(error)))
         else:
             order = self._commit(order, advance(order, update_of(answer, "sent")))
         self._sync_soon(f"after {order.client_order_id}", order.correlation_id)
         return order
+
+    def _obstacle(self, order: Order, now: datetime) -> tuple[str, str] | None:
+        """What forbids to send a written order: the status it ends in, and why."""
+        state = self._trading_state()
+        if state is TradingState.HALTED:
+            return OrderStatus.CANCELED, "trading was halted before it was sent"
+        if state is TradingState.REDUCING and order.purpose is OrderPurpose.ENTRY:
+            return OrderStatus.CANCELED, "only exits are traded since before it was sent"
+        if order.valid_until is not None and now > order.valid_until:
+            return OrderStatus.EXPIRED, "its signal was no longer valid when it could be sent"
+        return None
+
+    def _trading_state(self) -> TradingState:
+        book = self.books.risk_book()
+        return book.trading_state if book else TradingState.ACTIVE
+
+    def _withdraw(self, order: Order, status: str, why: str, now: datetime) -> Order:
+        """Ends an order that was not sent; one that a crash sent without our knowing is kept instead."""
+        found = self.broker.order_by_client_id(order.client_order_id)
+        if found is None:
+            return self._end(order, status, now, why)
+        return self._commit(order, advance(order, update_of(found, "sent before a crash")))
 
     def _end(self, order: Order, status: str, now: datetime, why: str, answer: str = "") -> Order:
         """Ends an order that no broker holds, and gives its reservation back in the same write."""
@@ -230,98 +284,92 @@ class Desk:
     def _drive_exit(self, order: Order) -> None:
         """Takes an exit as many steps on as the broker's state allows; sync calls for the rest."""
         for _ in range(EXIT_STEPS_A_CALL):
-            if order.exit_step is None:
-                return
-            others = [
-                o for o in self.broker.open_orders(nested=False)
-                if o.symbol == order.symbol and o.client_order_id != order.client_order_id
-            ]  # fmt: skip
-            position = self.broker.position(order.symbol)
-            held = position.quantity if position else Decimal(0)
-            now = self.broker.clock().now
-            decision = next_action(
-                order.exit_step, legs_open=len(others), position_quantity=held, sale_status=order.status
-            )
-            order = self._commit(order, step_exit(order, decision.step, at=now, why=decision.action))
-            match decision.action:
-                case ExitAction.CANCEL_LEGS:
-                    for other in others:
-                        self.broker.cancel(other.id)
-                case ExitAction.SELL:
-                    order = self._sell(order, held, now)
-                case ExitAction.RESOLVE:
-                    order = self._resolve(order)
-                case ExitAction.PROTECT:
-                    self._protect(order, held, now)
-                case ExitAction.FINISH:
-                    if not is_terminal(order.status):
-                        self._end(order, OrderStatus.CANCELED, now, "nothing was left to sell")
-                    return
-                case ExitAction.WAIT:
-                    return
-        self._sync_soon(f"exit {order.client_order_id} goes on", order.correlation_id)
+            order, goes_on = self._step(order)
+            if not goes_on:
+                break
+        if order.exit_step is not ExitStep.DONE and not is_live(order.status):
+            self._sync_soon(f"exit {order.client_order_id} goes on", order.correlation_id)
+
+    def _step(self, order: Order) -> tuple[Order, bool]:
+        """One step of an exit: the order after it, and whether the next may follow at once."""
+        now = self.broker.clock().now
+        if order.status == OrderStatus.INTENDED and order.exit_step is not ExitStep.DONE:
+            obstacle = self._obstacle(order, now)
+            if obstacle is not None:  # before the legs are cancelled, so that they stay
+                order = self._withdraw(order, *obstacle, now)
+        # Orders before the position: a leg that fills in between is still seen as open.
+        others = [
+            o for o in self.broker.open_orders(nested=False)
+            if o.symbol == order.symbol and o.client_order_id != order.client_order_id
+        ]  # fmt: skip
+        position = self.broker.position(order.symbol)
+        held = position.quantity if position else Decimal(0)
+        decision = next_action(
+            order.exit_step or ExitStep.DONE,
+            legs_open=len(others),
+            position_quantity=held,
+            sale_status=order.status,
+        )
+        stepped = step_exit(order, decision.step, at=now, why=decision.action)
+        order = self._commit(order, stepped)
+        if order is not stepped:
+            return order, True  # someone wrote first: decide again
+        return self._act(order, decision.action, others, position, now)
+
+    def _act(
+        self,
+        order: Order,
+        action: ExitAction,
+        others: list[BrokerOrder],
+        position: BrokerPosition | None,
+        now: datetime,
+    ) -> tuple[Order, bool]:
+        match action:
+            case ExitAction.CANCEL_LEGS:
+                for other in others:
+                    self.broker.cancel(other.id)
+                return order, True
+            case ExitAction.SELL if position is not None:
+                return self._sell(order, position.quantity, now), True
+            case ExitAction.RESOLVE:
+                found = self.broker.order_by_client_id(order.client_order_id)
+                update = update_of(found, "looked up by client order id") if found else None
+                return (self._commit(order, advance(order, update)), True) if update else (order, False)
+            case ExitAction.PROTECT if position is not None:
+                return order, self._protect(order, position, now)
+            case ExitAction.FINISH if not is_terminal(order.status):
+                return self._end(order, OrderStatus.CANCELED, now, "nothing was left to sell"), False
+        return order, False
 
     def _sell(self, order: Order, held: Decimal, now: datetime) -> Order:
-        if order.quantity != held:
-            resized = replace(order, quantity=held, exit_step=ExitStep.CONFIRM)
-            order = self._commit(
-                order, step_exit(resized, ExitStep.SELL, at=now, why=f"{held} shares are held")
-            )
-        return self._send(order)
+        """Sends the sale, for no more than is held."""
+        quantity = min(order.quantity, held) if order.quantity is not None else held
+        sale = resized(order, quantity, at=now, why=f"{held} shares are held")
+        written = self._commit(order, sale)
+        return self._send(sale) if written is sale else written
 
-    def _resolve(self, order: Order) -> Order:
-        found = self.broker.order_by_client_id(order.client_order_id)
-        if found is None:
-            return order
-        return self._commit(order, advance(order, update_of(found, "looked up by client order id")))
+    def _protect(self, exit_order: Order, position: BrokerPosition, now: datetime) -> bool:
+        """Puts a stop under the shares an exit left; answers whether the broker has it.
 
-    def _protect(self, exit_order: Order, held: Decimal, now: datetime) -> None:
-        """Puts a stop back under shares that an exit could not sell."""
+        A stop that the broker refused or lost is placed anew, under the next revision.
+        """
+        if self._trading_state() is TradingState.HALTED:
+            logger.warning("no stop is placed while trading is halted", symbol=exit_order.symbol)
+            return False
+        orders = [o for o in self.books.orders() if o.symbol == exit_order.symbol]
         key = exit_key(exit_order.account, exit_order.symbol, exit_order.client_order_id)
-        identifier = client_order_id(OrderOrigin.PROTECT, exit_order.symbol, key, 0)
-        stop = self.books.order(identifier)
+        tried = [o for o in orders if o.origin is OrderOrigin.PROTECT and key in o.client_order_id]
+        stop = next((o for o in tried if not is_terminal(o.status)), None)
         if stop is None:
-            stop = self._stop_order(identifier, exit_order, held, now)
+            stops = [o.stop_price for o in orders if o.side is Side.SELL and o.stop_price is not None]
+            percent = trading_settings.current().settings.risk.stop_loss_percent
+            identifier = client_order_id(OrderOrigin.PROTECT, exit_order.symbol, key, len(tried))
+            price = protective_price(position, stops[-1] if stops else None, percent)
+            stop = protection_of(exit_order, identifier, position.quantity, price, now)
             self.books.commit(new_orders=[stop])
         if stop.status == OrderStatus.INTENDED:
-            self._send(stop)
-
-    def _stop_order(self, identifier: str, exit_order: Order, held: Decimal, now: datetime) -> Order:
-        price = self._last_stop_price(exit_order.symbol)
-        if price is None:
-            position = self.broker.position(exit_order.symbol)
-            if position is None:
-                raise LookupError(f"{exit_order.symbol} is no longer held; there is nothing to protect")
-            percent = trading_settings.current().settings.risk.stop_loss_percent
-            price = round_price(position.average_entry_price * (1 - percent / 100), Direction.DOWN)
-        why = f"{exit_order.client_order_id} could not sell; the stop goes back"
-        return Order(
-            account=exit_order.account,
-            client_order_id=identifier,
-            symbol=exit_order.symbol,
-            side=Side.SELL,
-            origin=OrderOrigin.PROTECT,
-            purpose=OrderPurpose.PROTECTION,
-            status=OrderStatus.INTENDED,
-            created_at=now,
-            updated_at=now,
-            wall_created_at=datetime.now(UTC),
-            order_type=OrderType.STOP,
-            time_in_force=TimeInForce.GTC,
-            quantity=held,
-            stop_price=price,
-            reason=why,
-            requested_by="risk",
-            correlation_id=exit_order.correlation_id,
-            verdict=(RuleResult("protection", True, "a stop only shrinks a position"),),
-        )
-
-    def _last_stop_price(self, symbol: str) -> Decimal | None:
-        stops = [
-            o.stop_price for o in self.books.orders()
-            if o.symbol == symbol and o.role is LegRole.STOP_LOSS and o.stop_price is not None
-        ]  # fmt: skip
-        return stops[-1] if stops else None
+            stop = self._send(stop)
+        return is_live(stop.status)
 
     def _sync_soon(self, reason: str, correlation_id: str) -> None:
         command = SyncBooks(reason=reason, correlation_id=correlation_id)
@@ -344,4 +392,43 @@ def request_of(order: Order) -> OrderRequest:
         stop_price=order.stop_price,
         take_profit_price=order.take_profit_price,
         stop_loss_price=order.stop_loss_price,
+    )
+
+
+def protective_price(position: BrokerPosition, last_stop: Decimal | None, percent: Decimal) -> Decimal:
+    """The stop for shares held: the last one there was, else `percent` below cost.
+
+    When the market is there already, a broker refuses such a stop: then `percent` below the market.
+    """
+    below_cost, below_market = (
+        round_price(price * (1 - percent / 100), Direction.DOWN)
+        for price in (position.average_entry_price, position.current_price)
+    )
+    wanted = below_cost if last_stop is None else last_stop
+    return wanted if wanted < position.current_price else below_market
+
+
+def protection_of(
+    exit_order: Order, identifier: str, quantity: Decimal, stop_price: Decimal, now: datetime
+) -> Order:
+    """The record of the stop that goes back under what an exit left."""
+    return Order(
+        account=exit_order.account,
+        client_order_id=identifier,
+        symbol=exit_order.symbol,
+        side=Side.SELL,
+        origin=OrderOrigin.PROTECT,
+        purpose=OrderPurpose.PROTECTION,
+        status=OrderStatus.INTENDED,
+        created_at=now,
+        updated_at=now,
+        wall_created_at=datetime.now(UTC),
+        order_type=OrderType.STOP,
+        time_in_force=TimeInForce.GTC,
+        quantity=quantity,
+        stop_price=stop_price,
+        reason=f"{exit_order.client_order_id} left shares; the stop goes back",
+        requested_by="risk",
+        correlation_id=exit_order.correlation_id,
+        verdict=(RuleResult("protection", True, "a stop only shrinks a position"),),
     )

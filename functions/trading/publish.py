@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from alpaquero.events import bus
-from alpaquero.events.bus import EncodedEvent, EventsNotPublished
+from alpaquero.events.bus import EncodedEvent
 from alpaquero.observability import logger, observed
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store.books import Books
@@ -30,13 +29,9 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Publishes a batch of new outbox items; those the bus refuses are reported and come again."""
     records = event["Records"]
     waiting = [from_body(r["dynamodb"]["NewImage"]["body"]["S"], EncodedEvent) for r in records]
-    refused: tuple[str, ...] = ()
-    try:
-        bus.publish(waiting, SETTINGS.bus)
-    except EventsNotPublished as error:
-        logger.warning(str(error))
-        refused = error.failed
-    Books(SETTINGS.account).published(e.id for e in waiting if e.id not in refused)
+    refused = Books(SETTINGS.account).publish(waiting, SETTINGS.bus)
+    if refused:
+        logger.warning("the bus refused events; they stay in the outbox and come again", refused=len(refused))
     failures = [
         {"itemIdentifier": record["dynamodb"]["SequenceNumber"]}
         for record, e in zip(records, waiting, strict=True)

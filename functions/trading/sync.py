@@ -8,7 +8,6 @@ Repeats and overlaps are harmless: every write is conditional, and a fill is kno
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,32 +17,33 @@ from typing import Any
 from alpaquero.broker.alpaca import connect_reader
 from alpaquero.broker.protocol import BrokerAccount, BrokerOrder, BrokerPosition, OrderReader, with_legs
 from alpaquero.broker.records import adopted, fill_of, leg_of, update_of
-from alpaquero.errors import Conflict
+from alpaquero.errors import Conflict, OrderNotFound
 from alpaquero.events import bus, queues
+from alpaquero.events.bus import EncodedEvent
 from alpaquero.events.commands import ResumeOrder
 from alpaquero.events.orders import order_changed, order_filled
 from alpaquero.events.schemas import BooksDrifted
-from alpaquero.observability import observed, record_failed
-from alpaquero.orders.lifecycle import BrokerUpdate, OrderStatus, advance, is_terminal
-from alpaquero.orders.order import ExitStep, Order
+from alpaquero.observability import logger, observed, record_failed
+from alpaquero.orders.lifecycle import BrokerUpdate, OrderStatus, Phase, advance, is_terminal, phase_of
+from alpaquero.orders.order import Order
 from alpaquero.portfolio.positions import positions_of
 from alpaquero.risk.book import HeldPosition, Reservation, RiskBook
-from alpaquero.settings import FunctionSettings, Text, Url, load
+from alpaquero.settings import Text, TradingSettings, load
 from alpaquero.store import health
-from alpaquero.store.books import Baseline, Books
+from alpaquero.store.books import Baseline, Books, BrokerFigures
 
 ATTEMPTS = 5  # at a transaction that others also write to
-OVERLAP = timedelta(days=1)  # how far before the oldest open order the broker's list is read
+CENT = Decimal("0.01")
+RECENT = timedelta(days=4)  # how far back the broker's list is read for orders that are not open any more
+FILLS_READ_AGAIN = 50
 UNSENT_AFTER = timedelta(seconds=60)  # wall time after which an order written and not sent is taken up again
 LOST_AFTER = timedelta(seconds=60)  # wall time after which an UNKNOWN order the broker lacks never arrived
 SWEEP_AFTER_SECONDS = 20
 
 
-class SyncSettings(FunctionSettings, frozen=True, kw_only=True):
+class SyncSettings(TradingSettings, frozen=True, kw_only=True):
     """What syncing needs: the trading API with its keys, the order queue, the bus."""
 
-    alpaca_trading_url: Url
-    trading_secret: Text
     order_queue: Text
     bus: Text
 
@@ -58,29 +58,27 @@ def _broker() -> OrderReader:
 
 @observed("trading")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Syncs once, whether the schedule or the queue asks (a batch of requests is one sync)."""
+    """Syncs once, whether the schedule or the queue asks; a failed request comes again."""
     if "Records" not in event:
         return sync()
     return queues.work_through(event, lambda _record: sync(), record_failed)
 
 
-def sync(broker: OrderReader | None = None) -> dict[str, Any]:
+def sync() -> dict[str, Any]:
     """One sync; answers what it changed."""
-    reader = broker or _broker()
     books = Books(SETTINGS.account)
-    ledger = Reconciliation(books, reader)
+    ledger = Reconciliation(books, _broker())
     # Orders first, then fills, then cash and positions: what is read later holds all of the earlier.
     ledger.orders()
     ledger.fills()
     ledger.risk_book()
     ledger.hand_back()
-    ledger.drift()
     swept = books.outbox(older_than_seconds=SWEEP_AFTER_SECONDS)
-    if swept:
-        bus.publish(swept, SETTINGS.bus)
-        books.published(event.id for event in swept)
+    refused = books.publish(swept, SETTINGS.bus)
+    if refused:
+        logger.warning("the bus refused events; the next sync tries again", refused=len(refused))
     health.record_work("trading", detail="sync")
-    return {**ledger.changed, "swept": len(swept)}
+    return {**ledger.changed, "swept": len(swept) - len(refused)}
 
 
 class Reconciliation:
@@ -89,7 +87,6 @@ class Reconciliation:
     def __init__(self, books: Books, broker: OrderReader) -> None:
         self.books = books
         self.broker = broker
-        self.account = broker.account()
         self.now = broker.clock().now
         self.wall_now = datetime.now(UTC)
         self.changed = {"orders": 0, "adopted": 0, "fills": 0}
@@ -100,52 +97,77 @@ class Reconciliation:
         """On the first sync records what the account holds; everything after is told by fills."""
         if self.books.baseline() is not None:
             return
-        fills = self.broker.fills()
-        positions = {p.symbol: p.quantity for p in self.broker.positions()}
+        newest = self._newest_fill()
+        account, positions = self.broker.account(), self.broker.positions()
+        if self._newest_fill() != newest:
+            raise Conflict("the account traded while its books were opened; the next sync tries again")
         self.books.open_with(
             Baseline(
-                account_number=self.account.account_number,
-                cash=self.account.cash,
-                positions=positions,
-                last_fill_id=fills[-1].id if fills else None,
+                account_number=account.account_number,
+                cash=account.cash,
+                positions={p.symbol: p.quantity for p in positions},
+                last_fill_id=newest,
                 at=self.now,
             )
         )
 
+    def _newest_fill(self) -> str | None:
+        fills = self.broker.fills()
+        return fills[-1].id if fills else None
+
     # orders
 
     def orders(self) -> None:
-        """Applies the broker's news to open orders, records legs, adopts what we did not know."""
+        """Applies the broker's news to our orders, records legs, adopts what we did not know."""
         ours = {order.client_order_id: order for order in self.books.open_orders()}
-        since = min((o.created_at for o in ours.values()), default=self.now)
-        listed = {o.client_order_id: o for o in with_legs(self.broker.orders("all", after=since - OVERLAP))}
-        for order in list(ours.values()):
-            theirs = listed.get(order.client_order_id) or self._look_up(order)
-            after = self._apply(order, theirs) if theirs else self._missing(order)
-            if theirs and after:
-                self._legs(after, theirs.legs)
-        for theirs in listed.values():
-            if theirs.client_order_id not in ours:
-                self._recognise(theirs)
+        listed = self._listed()
+        seen = {theirs.client_order_id for theirs in with_legs(listed)}
+        for order in [order for identifier, order in ours.items() if identifier not in seen]:
+            found = self._look_up(order)
+            if found is not None:
+                listed.append(found)
+        known = ours | self.books.orders_of({o.client_order_id for o in with_legs(listed)} - ours.keys())
+        for theirs in listed:
+            self._take(theirs, known)
+
+    def _listed(self) -> list[BrokerOrder]:
+        """What is open at the broker or was placed lately, each once, legs below their parents.
+
+        Parents with legs come first: a leg that is also listed by itself is then known as one.
+        """
+        recent = self.broker.orders("all", after=self.now - RECENT)
+        listed = {order.id: order for order in [*self.broker.open_orders(), *recent]}
+        legs = {leg.id for order in listed.values() for leg in order.legs}
+        return sorted((o for o in listed.values() if o.id not in legs), key=lambda o: not o.legs)
 
     def _look_up(self, order: Order) -> BrokerOrder | None:
+        """An open order that the broker did not list: ended long after it was placed, or never there."""
         if order.status == OrderStatus.INTENDED:
             return None
-        return self.broker.order_by_client_id(order.client_order_id)
-
-    def _missing(self, order: Order) -> Order:
-        """An open order that the broker does not have: not sent yet, or it never arrived."""
-        age = self.wall_now - order.wall_created_at
-        if order.status == OrderStatus.UNKNOWN and age > LOST_AFTER:
+        found = self.broker.order_by_client_id(order.client_order_id)
+        sent = order.wall_sent_at or order.wall_created_at
+        if found is None and order.status == OrderStatus.UNKNOWN and self.wall_now - sent > LOST_AFTER:
             why = "the broker has no order with this client order id: it never arrived"
-            return self._write(order, advance(order, BrokerUpdate(status="rejected", at=self.now, why=why)))
+            self._write(order, advance(order, BrokerUpdate(status="rejected", at=self.now, why=why)))
+        elif found is None and order.status != OrderStatus.UNKNOWN:
+            logger.warning("the broker lacks an order that it had", order=order.client_order_id)
+        return found
+
+    def _take(self, theirs: BrokerOrder, known: dict[str, Order], parent: Order | None = None) -> Order:
+        """Takes over the broker's state of one order and of the legs below it."""
+        order = known.get(theirs.client_order_id)
+        if order is not None:
+            order = self._write(order, advance(order, update_of(theirs, "sync")))
+        elif parent is not None:
+            order = self._adopt(leg_of(parent, theirs, self.wall_now))
+        else:
+            order = self._adopt(adopted(theirs, SETTINGS.account, self.wall_now))
+        known[order.client_order_id] = self.by_broker_id[theirs.id] = order
+        for leg in theirs.legs:
+            self._take(leg, known, order)
         return order
 
-    def _apply(self, order: Order, theirs: BrokerOrder) -> Order:
-        return self._write(order, advance(order, update_of(theirs, "sync")))
-
     def _write(self, before: Order, after: Order) -> Order:
-        self.by_broker_id[after.broker_order_id or ""] = after
         if after is before:
             return before
         try:
@@ -156,27 +178,7 @@ class Reconciliation:
         self.changed["orders"] += 1
         return after
 
-    def _legs(self, parent: Order, legs: Iterable[BrokerOrder]) -> None:
-        for leg in legs:
-            known = self.books.order(leg.client_order_id)
-            if known is None:
-                self._adopt(leg_of(parent, leg, self.wall_now))
-            elif not is_terminal(known.status):
-                self._apply(known, leg)
-            else:
-                self.by_broker_id[leg.id] = known
-
-    def _recognise(self, theirs: BrokerOrder) -> None:
-        """An order that is not among our open ones: known and ended, a leg, or to be adopted."""
-        known = self.by_broker_id.get(theirs.id) or self.books.order(theirs.client_order_id)
-        if known is None:
-            known = self._adopt(adopted(theirs, SETTINGS.account, self.wall_now))
-        else:
-            known = self._apply(known, theirs)
-        self._legs(known, theirs.legs)
-
     def _adopt(self, order: Order) -> Order:
-        self.by_broker_id[order.broker_order_id or ""] = order
         try:
             self.books.commit(new_orders=[order], events=[order_changed(None, order)])
         except Conflict:
@@ -186,47 +188,83 @@ class Reconciliation:
 
     # fills
 
-    def fills(self) -> None:
-        """Records every fill the broker reports after the newest one we hold."""
-        newest = self.books.newest_fill_id()
-        if newest is None:
-            baseline = self.books.baseline()
-            newest = baseline.last_fill_id if baseline else None
-        for theirs in self.broker.fills(after_id=newest):
+    def fills(self) -> int:
+        """Records every fill the broker reports that we lack; answers how many there were.
+
+        The newest ones we hold are read again: a fill may be reported after a younger one.
+        """
+        held = self.books.newest_fill_ids(FILLS_READ_AGAIN)
+        after = held[-1] if len(held) == FILLS_READ_AGAIN else self._fill_before_all()
+        new = [fill for fill in self.broker.fills(after_id=after) if fill.id not in held]
+        for theirs in new:
             order = self._order_of(theirs.order_id)
             fill = fill_of(theirs, SETTINGS.account, order)
             try:
                 self.books.commit(new_fills=[fill], events=[order_filled(fill, order)])
             except Conflict:
-                continue  # another sync recorded it
+                continue  # another sync records it, else the next one does
             self.changed["fills"] += 1
+        return len(new)
+
+    def _fill_before_all(self) -> str | None:
+        baseline = self.books.baseline()
+        return baseline.last_fill_id if baseline else None
 
     def _order_of(self, broker_order_id: str) -> Order | None:
+        """The order of a fill, adopted when we did not know it; None when the broker hides it."""
         if broker_order_id not in self.by_broker_id:
-            theirs = self.broker.order(broker_order_id)
-            self._recognise(theirs)
-        return self.by_broker_id.get(broker_order_id)
+            try:
+                theirs = self.broker.order(broker_order_id)
+            except OrderNotFound:
+                logger.warning("a fill's order is not to be found", broker_order_id=broker_order_id)
+                return None
+            self._take(theirs, self.books.orders_of(o.client_order_id for o in with_legs([theirs])))
+        return self.by_broker_id[broker_order_id]
 
     # cash, positions, reservations
 
     def risk_book(self) -> None:
-        """Sets cash, equity and positions to the broker's, and gives back what ended orders reserved."""
-        positions = self.broker.positions()
-        account = self.broker.account()
+        """Sets cash, equity and positions to the broker's, and gives back what ended orders reserved.
+
+        When our fills do not add up to what the broker holds, `BooksDrifted` leaves with the write.
+        """
         for _ in range(ATTEMPTS):
             book = self.books.risk_book()
-            after = self._level(book, account, positions)
+            # Reservations before positions: the shares of an order that has ended are in what is read after.
+            left = self._reservations_left(book) if book else {}
+            after = self._level(book, left, self.broker.positions(), self.broker.account())
             if book is not None and replace(after, version=book.version) == book:
                 return
+            differences = {} if book and book.holds_as(after) else self._differences(after)
+            if differences and self.fills():
+                self.orders()  # the market moved while we read: read again
+                continue
+            events = [self._drifted(differences)] if differences else []
             try:
-                self.books.commit(risk_book=after)
+                self.books.commit(risk_book=after, events=events)
             except Conflict:
                 continue
             return
         raise Conflict("the risk book kept changing during a sync; the next sync tries again")
 
+    def _keep_figures(self, account: BrokerAccount, positions: list[BrokerPosition]) -> None:
+        """Keeps what the broker says of the account for those who may not ask it themselves."""
+        figures = BrokerFigures(
+            cash=account.cash,
+            equity=account.equity,
+            buying_power=account.buying_power,
+            positions=tuple(positions),
+            at=self.now,
+        )
+        if figures != self.books.broker_figures():
+            self.books.keep_broker_figures(figures)
+
     def _level(
-        self, book: RiskBook | None, account: BrokerAccount, positions: list[BrokerPosition]
+        self,
+        book: RiskBook | None,
+        left: dict[str, Reservation],
+        positions: list[BrokerPosition],
+        account: BrokerAccount,
     ) -> RiskBook:
         held = {p.symbol: HeldPosition(p.quantity, p.market_value) for p in positions}
         if book is None:
@@ -244,70 +282,21 @@ class Reconciliation:
             equity=account.equity,
             as_of=self.now,
             positions=held,
-            reservations={
-                identifier: left
-                for identifier, reservation in book.reservations.items()
-                if (left := self._left(identifier, reservation)) is not None
-            },
+            reservations=left,
             version=book.version + 1,
         )
 
-    def _left(self, identifier: str, reservation: Reservation) -> Reservation | None:
-        """What an order still reserves: in proportion to what is not filled, nothing once it ended."""
-        order = self.books.order(identifier)
-        if order is None or is_terminal(order.status):
-            return None
-        if not order.filled_quantity or not order.quantity:
-            return reservation
-        share = (order.quantity - order.filled_quantity) / order.quantity
-        return replace(
-            reservation,
-            notional=(reservation.notional * share).quantize(Decimal("0.01")),
-            quantity=order.quantity - order.filled_quantity,
-        )
-
-    # what another must do
-
-    def hand_back(self) -> None:
-        """Sends to `execute` what needs another step at the broker."""
-        for order in self.books.open_orders():
-            if self._needs_a_step(order):
-                self._resume(order)
-
-    def _needs_a_step(self, order: Order) -> bool:
-        if order.exit_step is not None:
-            return is_terminal(order.status) or order.exit_step is not ExitStep.SELL
-        unsent = order.status == OrderStatus.INTENDED
-        return unsent and self.wall_now - order.wall_created_at > UNSENT_AFTER
-
-    def _resume(self, order: Order) -> None:
-        queues.send_in_order(
-            SETTINGS.order_queue,
-            ResumeOrder(client_order_id=order.client_order_id, correlation_id=order.correlation_id),
-            group=SETTINGS.account,
-            deduplication_id=f"{order.client_order_id}:{order.version}:{self.now:%Y%m%d%H%M}",
-        )
+    def _reservations_left(self, book: RiskBook) -> dict[str, Reservation]:
+        orders = self.books.orders_of(book.reservations)
+        left = {i: _left(reservation, orders.get(i)) for i, reservation in book.reservations.items()}
+        return {identifier: reservation for identifier, reservation in left.items() if reservation}
 
     # agreement
 
-    def drift(self) -> None:
-        """Tells when baseline and fills do not add up to the broker's cash and positions."""
-        differences = self._differences()
-        if not differences:
-            return
-        text = "; ".join(f"{name}: {difference}" for name, difference in sorted(differences.items()))
-        event = BooksDrifted(
-            id=f"drift:{hashlib.sha256(text.encode()).hexdigest()[:20]}",
-            occurred_at=self.now,
-            account=SETTINGS.account,
-            message=f"our books and the broker's disagree: {text}",
-            differences=differences,
-        )
-        bus.publish([bus.encoded(event, "trading")], SETTINGS.bus)
-
-    def _differences(self) -> dict[str, str]:
-        baseline, book = self.books.baseline(), self.books.risk_book()
-        if baseline is None or book is None:
+    def _differences(self, book: RiskBook) -> dict[str, str]:
+        """Where baseline and fills do not add up to the broker's cash and positions."""
+        baseline = self.books.baseline()
+        if baseline is None:
             return {}
         folded = positions_of(self.books.fills())
         cash = baseline.cash + sum((position.cash_flow for position in folded.values()), Decimal(0))
@@ -320,3 +309,49 @@ class Reconciliation:
             if ours != theirs:
                 differences[symbol] = f"{ours} in our books, {theirs} at the broker"
         return differences
+
+    def _drifted(self, differences: dict[str, str]) -> EncodedEvent:
+        text = "; ".join(f"{name}: {difference}" for name, difference in sorted(differences.items()))
+        event = BooksDrifted(
+            id=f"drift:{hashlib.sha256(text.encode()).hexdigest()[:20]}",
+            occurred_at=self.now,
+            account=SETTINGS.account,
+            message=f"our books and the broker's disagree: {text}",
+            differences=differences,
+        )
+        return bus.encoded(event, "trading")
+
+    # what another must do
+
+    def hand_back(self) -> None:
+        """Sends to `execute` what needs another step at the broker."""
+        for order in self.books.open_orders():
+            if self._needs_a_step(order):
+                self._resume(order)
+
+    def _needs_a_step(self, order: Order) -> bool:
+        phase = phase_of(order.status)
+        if order.exit_step is not None:
+            return phase in {Phase.UNSENT, Phase.ENDED}  # while its sale is out, sync follows that
+        return phase is Phase.UNSENT and self.wall_now - order.wall_created_at > UNSENT_AFTER
+
+    def _resume(self, order: Order) -> None:
+        """One request a version and wall minute: market time may stand still, and SQS drops repeats."""
+        queues.send_in_order(
+            SETTINGS.order_queue,
+            ResumeOrder(client_order_id=order.client_order_id, correlation_id=order.correlation_id),
+            group=SETTINGS.account,
+            deduplication_id=f"{order.client_order_id}:{order.version}:{self.wall_now:%Y%m%d%H%M}",
+        )
+
+
+def _left(reservation: Reservation, order: Order | None) -> Reservation | None:
+    """What an order still reserves: in proportion to what is not filled, nothing once it ended."""
+    if order is None or is_terminal(order.status):
+        return None
+    remaining = order.remaining_quantity
+    if remaining is None or remaining >= reservation.quantity:
+        return reservation
+    # The reservation may have shrunk before, so the share is of what it is for now.
+    notional = reservation.notional * remaining / reservation.quantity
+    return replace(reservation, notional=notional.quantize(CENT), quantity=remaining)

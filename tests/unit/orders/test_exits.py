@@ -39,15 +39,16 @@ def test_every_step_knows_what_to_do_in_every_situation() -> None:
         (0, TEN, "new", Situation.SELLING),
         (0, NONE, "partially_filled", Situation.SELLING),
         (0, TEN, "a_word_of_next_year", Situation.SELLING),
-        (0, TEN, "filled", Situation.SOLD),
+        (0, NONE, "filled", Situation.SOLD),
+        (0, TEN, "filled", Situation.LEFT_BARE),
         (0, NONE, "canceled", Situation.SOLD),
-        (0, TEN, "rejected", Situation.UNSOLD),
-        (0, TEN, "expired", Situation.UNSOLD),
+        (0, TEN, "rejected", Situation.LEFT_BARE),
+        (0, TEN, "expired", Situation.LEFT_BARE),
         (1, TEN, "canceled", Situation.PROTECTED),
     ],
 )
 def test_what_the_brokers_state_means(legs_open: int, held: Decimal, sale: str, situation: Situation) -> None:
-    """A filled sale is over even while the position lags; an ended one with shares left is not."""
+    """An ended sale is over once nothing is held; shares left without another order need a stop."""
     assert situation == situation_of(legs_open=legs_open, position_quantity=held, sale_status=sale)
 
 
@@ -65,6 +66,8 @@ def test_what_the_brokers_state_means(legs_open: int, held: Decimal, sale: str, 
         (ExitStep.SELL, 0, TEN, "accepted", ExitDecision(ExitAction.WAIT, ExitStep.SELL)),
         (ExitStep.SELL, 0, NONE, "filled", ExitDecision(ExitAction.FINISH, ExitStep.DONE)),
         (ExitStep.SELL, 0, TEN, "rejected", ExitDecision(ExitAction.WAIT, ExitStep.FAILED)),
+        (ExitStep.SELL, 0, TEN, "filled", ExitDecision(ExitAction.WAIT, ExitStep.FAILED)),
+        (ExitStep.FAILED, 0, TEN, "filled", ExitDecision(ExitAction.PROTECT, ExitStep.PROTECT)),
         (ExitStep.FAILED, 0, TEN, "rejected", ExitDecision(ExitAction.PROTECT, ExitStep.PROTECT)),
         (ExitStep.FAILED, 0, NONE, "rejected", ExitDecision(ExitAction.FINISH, ExitStep.DONE)),
         (ExitStep.PROTECT, 0, TEN, "rejected", ExitDecision(ExitAction.PROTECT, ExitStep.PROTECT)),

@@ -66,6 +66,24 @@ class BrokerSettings(TradingSettings, frozen=True, kw_only=True):
         _refuse_wrong_host("ALPACA_DATA_URL", self.alpaca_data_url, self.environment)
 
 
+class ClockSettings(MarketDataSettings, frozen=True, kw_only=True):
+    """What a function needs that reads prices, and of the trading API only clock and calendar.
+
+    Those are the same for every account, so the reading keys do.
+    """
+
+    alpaca_trading_url: Url
+
+    def __post_init__(self) -> None:
+        _refuse_wrong_host("ALPACA_TRADING_URL", self.alpaca_trading_url, self.environment)
+        _refuse_wrong_host("ALPACA_DATA_URL", self.alpaca_data_url, self.environment)
+
+    @property
+    def trading_secret(self) -> str:
+        """The secret whose keys read the clock."""
+        return self.data_secret
+
+
 Model = TypeVar("Model", bound=FunctionSettings)
 
 

@@ -17,7 +17,7 @@ from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 
-from alpaquero.orders.lifecycle import OrderStatus, Phase, phase_of
+from alpaquero.orders.lifecycle import Phase, phase_of
 from alpaquero.orders.order import ExitStep
 
 __all__ = ["ACTIONS", "ExitAction", "ExitDecision", "ExitStep", "Situation", "next_action", "situation_of"]
@@ -42,9 +42,9 @@ class Situation(StrEnum):
     FLAT = "not sold yet, and nothing is held any more"
     UNCLEAR = "the sale was sent, its outcome is not known"
     SELLING = "the sale is with the broker"
-    UNSOLD = "the sale ended unfilled, shares are left without another order"
-    PROTECTED = "the sale ended unfilled, shares are left and another order holds them"
-    SOLD = "the sale is filled, or nothing is held any more"
+    LEFT_BARE = "the sale has ended, shares are left without another order"
+    PROTECTED = "the sale has ended, shares are left and another order holds them"
+    SOLD = "the sale has ended and nothing is held any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ _SELLING = {
     Situation.UNCLEAR: ExitDecision(ExitAction.RESOLVE, ExitStep.SELL),
     Situation.SELLING: ExitDecision(ExitAction.WAIT, ExitStep.SELL),
     # The stop is sized by the next reading: positions may lag the end of an order.
-    Situation.UNSOLD: ExitDecision(ExitAction.WAIT, ExitStep.FAILED),
+    Situation.LEFT_BARE: ExitDecision(ExitAction.WAIT, ExitStep.FAILED),
     Situation.PROTECTED: _FINISH,
     Situation.SOLD: _FINISH,
 }
-# ... and once it has failed: no second sale, only the stop.
-_PROTECTING = _SELLING | {Situation.UNSOLD: ExitDecision(ExitAction.PROTECT, ExitStep.PROTECT)}
+# ... and once it has ended: no second sale, only the stop.
+_PROTECTING = _SELLING | {Situation.LEFT_BARE: ExitDecision(ExitAction.PROTECT, ExitStep.PROTECT)}
 
 ACTIONS = MappingProxyType(
     {
@@ -96,10 +96,10 @@ def situation_of(*, legs_open: int, position_quantity: Decimal, sale_status: str
                 return Situation.BLOCKED
             return Situation.CLEAR if position_quantity else Situation.FLAT
         case Phase.ENDED:
-            # A filled sale is over whatever the position says: a lagging one must not be sold again.
-            if sale_status == OrderStatus.FILLED or not position_quantity:
+            # Also a filled sale leaves shares when it was for a part of them. It is never sold again.
+            if not position_quantity:
                 return Situation.SOLD
-            return Situation.PROTECTED if legs_open else Situation.UNSOLD
+            return Situation.PROTECTED if legs_open else Situation.LEFT_BARE
 
 
 def next_action(
@@ -109,7 +109,7 @@ def next_action(
 
     `legs_open` counts the symbol's open orders except the exit's own (stop, target, an entry not
     yet filled), `position_quantity` is in shares as just read, `sale_status` is the status of the
-    exit's own order. Shares left by a partial exit get their stop from `risk/monitor`.
+    exit's own order. Shares that the sale left, failed or partial, are put under a stop again.
     """
     situation = situation_of(
         legs_open=legs_open, position_quantity=position_quantity, sale_status=sale_status

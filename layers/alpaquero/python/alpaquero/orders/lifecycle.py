@@ -187,6 +187,13 @@ def unclear(order: Order, *, at: datetime, why: str) -> Order:
     return _changed(replace(order, status=OrderStatus.UNKNOWN), at=at, why=why)
 
 
+def resized(order: Order, quantity: Decimal, *, at: datetime, why: str) -> Order:
+    """An order that is not sent yet, for `quantity` shares; the same order when it is for these already."""
+    if order.quantity == quantity:
+        return order
+    return _changed(replace(order, quantity=quantity), at=at, why=why)
+
+
 def step_exit(order: Order, step: ExitStep, *, at: datetime, why: str) -> Order:
     """The exit order at another of its steps; the same order when it is there already."""
     if order.exit_step is step:

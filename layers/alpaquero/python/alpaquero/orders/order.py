@@ -71,6 +71,7 @@ class Order:
 
     `parent` is the client order id of the order this is a leg of. `broker_updated_at` is the
     broker's own time of the state we hold; `created_at` and `updated_at` are market time.
+    `wall_sent_at` is when a submission was tried whose outcome we did not learn.
     """
 
     account: str
@@ -83,6 +84,7 @@ class Order:
     created_at: datetime
     updated_at: datetime
     wall_created_at: datetime
+    wall_sent_at: datetime | None = None
     broker_order_id: str | None = None
     parent: str | None = None
     role: LegRole | None = None

@@ -48,7 +48,10 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskBook:
-    """The risk book; money is in dollars and `as_of` is market time."""
+    """The risk book; money is in dollars, `as_of` and `marked_at` (the last equity mark) market time.
+
+    `told` holds the ids of the breaches reported on the market day of `marked_at`.
+    """
 
     account: str
     cash: Decimal
@@ -59,6 +62,8 @@ class RiskBook:
     trading_state: TradingState = TradingState.ACTIVE
     positions: dict[str, HeldPosition] = field(default_factory=dict)
     reservations: dict[str, Reservation] = field(default_factory=dict)
+    marked_at: datetime | None = None
+    told: tuple[str, ...] = ()
 
     def with_reservation(self, client_order_id: str, reservation: Reservation) -> RiskBook:
         """The book with this order's reservation in place of any it had."""
@@ -74,6 +79,11 @@ class RiskBook:
     def next_version(self) -> RiskBook:
         """The same content as the version after this one, ready to be stored."""
         return replace(self, version=self.version + 1)
+
+    def holds_as(self, other: RiskBook) -> bool:
+        """Whether cash and shares are the same as in `other`, whatever the shares are worth."""
+        ours, theirs = ({s: p.quantity for s, p in book.positions.items()} for book in (self, other))
+        return self.cash == other.cash and ours == theirs
 
     def held_quantity(self, symbol: str) -> Decimal:
         """Shares held, 0 when none."""

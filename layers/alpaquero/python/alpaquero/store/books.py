@@ -19,7 +19,9 @@ from pynamodb.indexes import AllProjection, LocalSecondaryIndex
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
+from alpaquero.broker.protocol import BrokerPosition
 from alpaquero.errors import Conflict
+from alpaquero.events import bus
 from alpaquero.events.bus import EncodedEvent
 from alpaquero.orders.lifecycle import is_terminal
 from alpaquero.orders.order import ExitStep, Fill, Order
@@ -27,7 +29,7 @@ from alpaquero.risk.book import RiskBook
 from alpaquero.store.tables import REGION, connection, from_body, table_name, to_body
 
 ORDER, FILL, OUTBOX = "ORDER#", "FILL#", "OUTBOX#"
-RISKBOOK, BASELINE = "RISKBOOK", "BASELINE"
+RISKBOOK, BASELINE, BROKER = "RISKBOOK", "BASELINE", "BROKER"
 
 
 class ByTime(LocalSecondaryIndex["BookItem"]):  # type: ignore[no-untyped-call]
@@ -80,6 +82,16 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class BrokerFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker's own figures of the account and its positions, as the last sync read them (market time)."""
+
+    cash: Decimal
+    equity: Decimal
+    buying_power: Decimal
+    positions: tuple[BrokerPosition, ...]
+    at: datetime
+
+
 def listed_at(order: Order) -> str:
     """What orders are listed by: when they were written, then their id."""
     return f"{order.created_at.isoformat()}#{order.client_order_id}"
@@ -103,6 +115,12 @@ class Books:
         """The order with this client order id, or None."""
         item = self._get(ORDER + client_order_id)
         return from_body(item.body, Order) if item else None
+
+    def orders_of(self, client_order_ids: Iterable[str]) -> dict[str, Order]:
+        """The orders with these client order ids, by id; those we do not have are absent."""
+        keys = [(self.account, ORDER + identifier) for identifier in client_order_ids]
+        found = (from_body(item.body, Order) for item in BookItem.batch_get(keys, consistent_read=True))
+        return {order.client_order_id: order for order in found}
 
     def open_orders(self) -> list[Order]:
         """Every order with something left to do, oldest first: not ended, or an exit not yet done."""
@@ -128,16 +146,16 @@ class Books:
         found = BookItem.query(self.account, BookItem.sk.startswith(FILL), consistent_read=True)
         return [from_body(item.body, Fill) for item in found]
 
-    def newest_fill_id(self) -> str | None:
-        """The newest broker activity id we hold."""
+    def newest_fill_ids(self, limit: int) -> list[str]:
+        """The newest broker activity ids we hold, newest first."""
         found = BookItem.query(
             self.account,
             BookItem.sk.startswith(FILL),
-            limit=1,
+            limit=limit,
             scan_index_forward=False,
             consistent_read=True,
         )
-        return next((item.sk.removeprefix(FILL) for item in found), None)
+        return [item.sk.removeprefix(FILL) for item in found]
 
     def risk_book(self) -> RiskBook | None:
         """The risk book, or None before the first sync."""
@@ -149,7 +167,16 @@ class Books:
         item = self._get(BASELINE)
         return from_body(item.body, Baseline) if item else None
 
+    def broker_figures(self) -> BrokerFigures | None:
+        """The account as the broker last told it, or None before the first sync."""
+        item = self._get(BROKER)
+        return from_body(item.body, BrokerFigures) if item else None
+
     # writing
+
+    def keep_broker_figures(self, figures: BrokerFigures) -> None:
+        """Keeps the broker's figures in place of the older ones."""
+        BookItem(self.account, BROKER, body=to_body(figures)).save()
 
     def open_with(self, baseline: Baseline) -> Baseline:
         """Records what the account held when first seen; the first record stays for good."""
@@ -230,6 +257,16 @@ class Books:
         latest = time.time() - older_than_seconds
         found = BookItem.query(self.account, BookItem.sk.startswith(OUTBOX), consistent_read=True)
         return [from_body(i.body, EncodedEvent) for i in found if (i.written_at or 0) <= latest]
+
+    def publish(self, waiting: Sequence[EncodedEvent], bus_name: str) -> tuple[str, ...]:
+        """Puts outbox events on the bus and deletes those that arrived; answers the ids it refused."""
+        refused: tuple[str, ...] = ()
+        try:
+            bus.publish(waiting, bus_name)
+        except bus.EventsNotPublished as error:
+            refused = error.failed
+        self.published(event.id for event in waiting if event.id not in refused)
+        return refused
 
     def published(self, event_ids: Iterable[str]) -> None:
         """Deletes events that have reached the bus."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterable
 from datetime import datetime
@@ -18,7 +19,8 @@ from alpaquero.store.tables import REGION, connection, from_body, table_name, to
 from alpaquero.strategy.signal import Signal, Withheld
 
 KEEP_SECONDS = 400 * 86_400
-RUN, SHARD, SIGNAL = "RUN#", "SHARD#", "SIGNAL#"
+RUN, SHARD, SIGNAL, DECISION = "RUN#", "SHARD#", "SIGNAL#", "DECISION"
+ATTEMPTS = 6  # at a counter that other shards also write to
 
 
 class RunState(StrEnum):
@@ -55,6 +57,16 @@ class ShardReport(msgspec.Struct, frozen=True, kw_only=True):
     raised: tuple[Signal, ...]
     withheld: tuple[Withheld, ...]
     judged: int
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What a conclusion rests on: the shards that had reported, and the symbols nobody need trade on.
+
+    `passed_over` maps symbol to reason code. The first conclusion decides; a repeat takes its word.
+    """
+
+    shards: tuple[int, ...]
+    passed_over: dict[str, str]
 
 
 class SignalRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,27 +142,49 @@ def report(account: str, identifier: str, shard: int, found: ShardReport) -> Run
     Raises `LookupError` when the run is not on record; then nothing is stored.
     """
     item = _item(RUN + identifier, f"{SHARD}{shard:05d}", found)
-    try:
-        with TransactWrite(connection=connection()) as transaction:
-            transaction.save(item, condition=RunItem.pk.does_not_exist())
-            transaction.update(
-                RunItem(account, RUN + identifier),
-                actions=[RunItem.reported.add(1)],
-                condition=RunItem.pk.exists(),
-            )
-    except TransactWriteError as error:
-        if "ConditionalCheckFailed" not in {reason.code for reason in error.cancellation_reasons if reason}:
-            raise
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _count_report(account, identifier, item)
+        except TransactWriteError as error:
+            codes = {reason.code for reason in error.cancellation_reasons if reason}
+            if "ConditionalCheckFailed" in codes:
+                break  # this shard has reported before, or there is no such run
+            if "TransactionConflict" not in codes or attempt == ATTEMPTS:
+                raise
+            time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - while another shard is counted
+        else:
+            break
     run = get(account, identifier)
     if run is None:
         raise LookupError(f"run {identifier} is not on record; it has expired or was planned elsewhere")
     return run
 
 
-def reports(identifier: str) -> list[ShardReport]:
-    """The reports that have come, by shard."""
+def _count_report(account: str, identifier: str, item: RunItem) -> None:
+    with TransactWrite(connection=connection()) as transaction:
+        transaction.save(item, condition=RunItem.pk.does_not_exist())
+        transaction.update(
+            RunItem(account, RUN + identifier),
+            actions=[RunItem.reported.add(1)],
+            condition=RunItem.pk.exists(),
+        )
+
+
+def decide(identifier: str, decision: Decision) -> Decision:
+    """Records what the run's conclusion rests on, once; answers the decision on record."""
+    try:
+        _item(RUN + identifier, DECISION, decision).save(condition=RunItem.pk.does_not_exist())
+    except PutError as error:
+        if error.cause_response_code != "ConditionalCheckFailedException":
+            raise
+        return from_body(RunItem.get(RUN + identifier, DECISION, consistent_read=True).body, Decision)
+    return decision
+
+
+def reports(identifier: str) -> dict[int, ShardReport]:
+    """The reports that have come, by the number of their shard, lowest first."""
     found = RunItem.query(RUN + identifier, RunItem.sk.startswith(SHARD), consistent_read=True)
-    return [from_body(item.body, ShardReport) for item in found]
+    return {int(item.sk.removeprefix(SHARD)): from_body(item.body, ShardReport) for item in found}
 
 
 def reported_shards(identifier: str) -> set[int]:

@@ -91,6 +91,14 @@ def current() -> SettingsVersion:
         return DEFAULTS
 
 
+def of_version(version: int) -> SettingsVersion:
+    """The settings as they were in `version`, for a run that was planned under them."""
+    if version == DEFAULTS.version:
+        return DEFAULTS
+    kept = SettingsItem.get("SETTINGS", f"VERSION#{version:08d}", consistent_read=True)
+    return from_body(kept.body, SettingsVersion)
+
+
 def save(
     settings: TradingSettings, *, author: str, reason: str, after_version: int, now: datetime
 ) -> SettingsVersion:

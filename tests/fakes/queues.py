@@ -1,0 +1,35 @@
+"""An in-memory SQS for tests: keeps what is sent, and drops repeats on FIFO queues as SQS does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from json import loads
+from typing import Any
+
+
+@dataclass
+class FakeQueues:
+    """Stands in for boto3's SQS client; the five minutes of deduplication never end."""
+
+    messages: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    seen: set[tuple[str, str]] = field(default_factory=set)
+
+    def send_message(self, **message: Any) -> None:
+        repeat = (message["QueueUrl"], message.get("MessageDeduplicationId"))
+        if repeat[1] is not None:
+            if repeat in self.seen:
+                return
+            self.seen.add(repeat)
+        self.messages.setdefault(message["QueueUrl"], []).append(message)
+
+    def bodies(self, queue: str) -> list[dict[str, Any]]:
+        """The bodies waiting on `queue`, oldest first."""
+        return [loads(message["MessageBody"]) for message in self.messages.get(queue, [])]
+
+    def receive(self, queue: str) -> list[dict[str, Any]]:
+        """Takes everything off `queue`, as the records of a Lambda event."""
+        taken = self.messages.pop(queue, [])
+        return [
+            {"messageId": str(number), "body": message["MessageBody"], "eventSourceARN": queue}
+            for number, message in enumerate(taken)
+        ]

@@ -1,0 +1,19 @@
+"""The world around the trading functions; nothing in it reaches a network."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes.queues import FakeQueues
+from tests.unit.trading.world import World
+
+
+@pytest.fixture
+def world(tables: None, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch) -> World:
+    """An account whose books the first sync has opened."""
+    made = World(queues)
+    monkeypatch.setattr("functions.trading.execute._broker", lambda: made.broker)
+    monkeypatch.setattr("functions.trading.execute._prices", lambda: made.market_data)
+    monkeypatch.setattr("functions.trading.sync._broker", lambda: made.broker)
+    made.sync()
+    return made

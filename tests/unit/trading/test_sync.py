@@ -1,0 +1,560 @@
+"""Sync brings the books level with the broker, and a second sync finds nothing left to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from alpaquero.broker.protocol import BrokerAccount, BrokerFill, BrokerOrder, OrderRequest
+from alpaquero.errors import Conflict, OrderNotFound
+from alpaquero.events.schemas import BooksDrifted, Event, OrderFilled, OrderSubmitted
+from alpaquero.orders.order import LegRole, Order, OrderOrigin, OrderPurpose
+from alpaquero.risk.book import TradingState
+from alpaquero.store.books import Books
+from functions.trading import sync as sync_function
+from functions.trading.sync import Reconciliation
+from tests.fakes.queues import FakeQueues
+from tests.unit.orders.builders import an_intent
+from tests.unit.trading.world import World
+
+BUY = an_intent()
+
+
+def request(identifier: str, **changes: Any) -> OrderRequest:
+    given: dict[str, Any] = {"symbol": "AAPL", "side": "buy", "quantity": Decimal(7), **changes}
+    return OrderRequest(client_order_id=identifier, **given)
+
+
+# opening the books
+
+
+def test_the_first_sync_opens_the_books(
+    tables: None, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the account held when first seen is the baseline; older fills are in it, not counted again."""
+    world = World(queues)
+    monkeypatch.setattr("functions.trading.sync._broker", lambda: world.broker)
+    world.broker.submit(request("by-hand"))
+    world.broker.step()
+    world.sync()
+    baseline = world.books.baseline()
+    assert baseline is not None
+    assert ({"AAPL": Decimal(7)}, Decimal(99300)) == (baseline.positions, baseline.cash)
+    assert ([], [], Decimal(100000)) == (world.books.fills(), world.told(BooksDrifted), world.book.equity)
+
+
+def test_books_are_not_opened_while_the_account_trades(
+    tables: None, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fill between cash and fills would be missing for good: the next sync tries again."""
+    world = World(queues)
+    monkeypatch.setattr("functions.trading.sync._broker", lambda: world.broker)
+    placed, positions = world.broker.submit(request("by-hand")), world.broker.positions
+
+    def filled_meanwhile() -> Any:
+        if not world.broker.fills():
+            world.broker.fill(placed.id)
+        return positions()
+
+    monkeypatch.setattr(world.broker, "positions", filled_meanwhile)
+    with pytest.raises(Conflict):
+        world.sync()
+    world.sync()
+    assert [] == world.told(BooksDrifted)
+
+
+# news of our orders
+
+
+def test_legs_are_recorded_with_their_role_and_parent(world: World) -> None:
+    """Stop and target of a bracket inherit what their entry was for."""
+    world.place(an_intent(run_id="r1", strategy="s"))
+    world.sync()
+    assert {"parent": BUY.client_order_id, "run": "r1", "purpose": "leg"} == {
+        "parent": world.leg(LegRole.STOP_LOSS).parent,
+        "run": world.leg(LegRole.TAKE_PROFIT).run_id,
+        "purpose": world.leg(LegRole.STOP_LOSS).purpose,
+    }
+
+
+def test_a_second_sync_changes_nothing(world: World) -> None:
+    """No new versions and no events, after an entry and after its exit."""
+
+    def leave() -> None:
+        world.begin_exit()
+        world.broker.step()
+        world.settle()
+
+    for story in (world.hold, leave):
+        story()
+        world.sync()
+        before = world.everything()
+        world.empty_the_outbox()
+        assert {"orders": 0, "adopted": 0, "fills": 0, "swept": 0} == world.sync()
+        assert before == world.everything()
+        assert [] == world.told(Event)
+
+
+def test_a_leg_is_followed_for_as_long_as_it_is_open(world: World) -> None:
+    """Legs are gtc: the stop that fires weeks after its entry is still heard of."""
+    world.hold()
+    world.broker.now += timedelta(days=60)
+    world.broker.prices["AAPL"] = Decimal(90)
+    world.broker.step()
+    world.sync()
+    assert ("filled", "canceled") == (
+        world.leg(LegRole.STOP_LOSS).status,
+        world.leg(LegRole.TAKE_PROFIT).status,
+    )
+    assert {} == world.book.positions
+
+
+@pytest.mark.parametrize("days", [1, 60])
+def test_an_order_that_ended_while_nobody_looked_is_found(world: World, days: int) -> None:
+    """Outside of what the broker lists lately, each open order of ours is asked for by its id."""
+    world.place(BUY)
+    world.broker.step()
+    world.broker.now += timedelta(days=days)
+    world.sync()
+    assert ("filled", {LegRole.STOP_LOSS, LegRole.TAKE_PROFIT}) == (
+        world.order(BUY.client_order_id).status,
+        {order.role for order in world.books.orders() if order.role},
+    )
+
+
+def test_a_bracket_cancelled_by_its_owner_gives_everything_back(world: World) -> None:
+    """Entry and legs end, and the cash is free again."""
+    world.place(BUY)
+    world.sync()
+    world.broker.cancel(world.broker.orders()[0].id)
+    world.sync()
+    assert {"canceled"} == {order.status for order in world.books.orders()}
+    assert {} == world.book.reservations
+
+
+def test_an_order_done_for_the_day_stays_open(world: World) -> None:
+    """It may fill tomorrow, so it keeps its reservation and is still followed."""
+    world.place(BUY)
+    placed = world.broker.orders()[0]
+    world.broker._orders[placed.id] = replace(
+        placed, status="done_for_day", updated_at=placed.updated_at + timedelta(hours=1), legs=()
+    )
+    world.sync()
+    assert "done_for_day" == world.order(BUY.client_order_id).status
+    assert BUY.client_order_id in world.book.reservations
+    world.broker.fill(placed.id)
+    world.sync()
+    assert ("filled", {}) == (world.order(BUY.client_order_id).status, world.book.reservations)
+
+
+def test_a_status_nobody_knows_is_kept(world: World) -> None:
+    """A word that the broker adds next year does not stop a sync."""
+    world.place(BUY)
+    placed = world.broker.orders()[0]
+    world.broker._orders[placed.id] = replace(
+        placed, status="on_the_moon", updated_at=placed.updated_at + timedelta(hours=1), legs=()
+    )
+    world.sync()
+    assert "on_the_moon" == world.order(BUY.client_order_id).status
+
+
+def test_both_halves_of_an_oco_are_followed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stop below a target placed by hand is known as a stop, also where it is listed by itself too."""
+    target = world.broker.submit(request("oco", order_type="limit", limit_price=Decimal(50)))
+    stop = replace(
+        target, id="stop-1", client_order_id="oco-stop", order_type="stop", limit_price=None,
+        stop_price=Decimal(40), status="held",
+    )  # fmt: skip
+    parent = replace(target, order_class="oco", legs=(stop,))
+    monkeypatch.setattr(world.broker, "open_orders", lambda nested=True: [stop, parent])
+    monkeypatch.setattr(world.broker, "orders", lambda *a, **k: [])
+    world.sync()
+    assert (LegRole.STOP_LOSS, "oco") == (world.order("oco-stop").role, world.order("oco-stop").parent)
+
+
+# orders of unknown outcome
+
+
+def test_an_unknown_order_that_arrived_is_found_by_its_id(world: World) -> None:
+    """The time-out hid an order that the broker took; there is still only one."""
+    world.broker.fail_next("submit", "unclear-after-effect")
+    world.place(BUY)
+    world.sync()
+    order = world.order(BUY.client_order_id)
+    assert ("accepted", world.broker.orders()[0].id) == (order.status, order.broker_order_id)
+
+
+def test_an_unknown_order_that_never_arrived_is_rejected_after_its_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A minute of wall time after it was sent; before that it may still be on its way."""
+    world.broker.fail_next("submit", "unclear-before-effect")
+    world.place(BUY)
+    world.sync()
+    assert "unknown" == world.order(BUY.client_order_id).status
+    monkeypatch.setattr(sync_function, "LOST_AFTER", timedelta(0))
+    world.sync()
+    assert ("rejected", {}) == (world.order(BUY.client_order_id).status, world.book.reservations)
+
+
+def test_an_old_intent_sent_just_now_is_not_given_up(world: World) -> None:
+    """Its age counts from the submission, not from when it was written: it may have waited for hours."""
+    world.broker.fail_next("submit", "unavailable")
+    world.place(BUY)
+    order = world.order(BUY.client_order_id)
+    hours_ago = datetime.now(UTC) - timedelta(hours=3)
+    world.books.commit(changed_orders=[replace(order, wall_created_at=hours_ago, version=2)])
+    world.broker.fail_next("submit", "unclear-before-effect")
+    world.resume(order)
+    world.sync()
+    assert "unknown" == world.order(BUY.client_order_id).status
+    assert BUY.client_order_id in world.book.reservations
+
+
+# orders we did not write
+
+
+def test_an_order_placed_elsewhere_is_adopted(world: World) -> None:
+    """External without our prefix, recovered with it; each is told once."""
+    world.broker.submit(request("by-hand"))
+    world.broker.submit(request("aq1-sig-AAPL-" + "b" * 20 + "-0"))
+    world.sync()
+    world.sync()
+    assert {OrderOrigin.EXTERNAL, OrderOrigin.RECOVERED} == {order.origin for order in world.books.orders()}
+    assert {OrderPurpose.UNKNOWN} == {order.purpose for order in world.books.orders()}
+    assert 2 == len(world.told(OrderSubmitted))
+
+
+def test_an_order_that_was_open_long_before_us_is_adopted(
+    tables: None, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gtc stop from last month covers its shares: the monitor must know of it."""
+    world = World(queues)
+    monkeypatch.setattr("functions.trading.sync._broker", lambda: world.broker)
+    world.broker.submit(request("last-month", order_type="limit", limit_price=Decimal(1)))
+    world.broker.now += timedelta(days=30)
+    world.sync()
+    assert ["last-month"] == [order.client_order_id for order in world.books.open_orders()]
+
+
+def test_settled_orders_cost_no_read_each(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many orders have ended lately, the books are asked for them in one batch."""
+    for number in range(5):
+        placed = world.broker.submit(request(f"by-hand-{number}"))
+        world.broker.cancel(placed.id)
+    world.sync()
+
+    def one_by_one(self: Books, client_order_id: str) -> None:
+        raise AssertionError(f"{client_order_id} was read by itself")
+
+    monkeypatch.setattr(Books, "order", one_by_one)
+    assert 0 == world.sync()["orders"]
+
+
+def test_a_write_of_execute_wins_over_news_that_sync_read_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both write the same order: the second is refused, and the next sync finds what is left."""
+    world.place(BUY)
+    world.broker.step()
+    order = world.order(BUY.client_order_id)
+    commit = Books.commit
+    touched: list[Order] = []
+
+    def execute_first(self: Books, **what: Any) -> None:
+        if what.get("changed_orders") and not touched:
+            touched.append(order)
+            commit(self, changed_orders=[replace(order, reason="by execute", version=order.version + 1)])
+        commit(self, **what)
+
+    monkeypatch.setattr(Books, "commit", execute_first)
+    world.sync()
+    assert ("by execute", "accepted") == (
+        world.order(BUY.client_order_id).reason,
+        world.order(BUY.client_order_id).status,
+    )
+    world.sync()
+    assert ("by execute", "filled") == (
+        world.order(BUY.client_order_id).reason,
+        world.order(BUY.client_order_id).status,
+    )
+
+
+# fills
+
+
+@pytest.mark.parametrize(("price", "role"), [("96", "stop_loss"), ("107", "take_profit")])
+def test_fills_are_recorded_and_told_with_their_role(world: World, price: str, role: str) -> None:
+    """A fill of the stop or the target says so, in the books and in its event."""
+    entry = world.hold()
+    world.broker.prices["AAPL"] = Decimal(price)
+    world.broker.step()
+    world.sync()
+    [event] = world.told(OrderFilled)
+    assert (role, role.replace("_", " "), "sell", entry.quantity) == (
+        event.role,
+        event.reason,
+        event.side,
+        event.quantity,
+    )
+    assert ["buy", "sell"] == [fill.side for fill in world.books.fills()]
+    assert {} == world.book.positions
+
+
+def test_a_fill_reported_late_is_not_missed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids sort by market time: a fill may appear below the newest one we hold."""
+    world.broker.submit(request("by-hand"))
+    for quantity in (3, 3, 1):
+        world.broker.fill("order-000001", Decimal(quantity))
+    fills, every = world.broker.fills, world.broker.fills()
+    late = every[0]
+
+    def without_late(after_id: str | None = None) -> list[BrokerFill]:
+        return [fill for fill in fills(after_id) if fill != late]
+
+    with monkeypatch.context() as early:
+        early.setattr(world.broker, "fills", without_late)
+        world.sync()
+        assert [every[1].id, every[2].id] == [fill.id for fill in world.books.fills()]
+    world.sync()
+    assert [fill.id for fill in every] == [fill.id for fill in world.books.fills()]
+
+
+def test_fills_are_read_from_a_known_one_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the newest are read again, not the whole history."""
+    monkeypatch.setattr(sync_function, "FILLS_READ_AGAIN", 2)
+    world.broker.submit(request("by-hand"))
+    for _ in range(5):
+        world.broker.fill("order-000001", Decimal(1))
+    world.sync()
+    asked: list[str | None] = []
+    fills = world.broker.fills
+
+    def asking(after_id: str | None = None) -> list[BrokerFill]:
+        asked.append(after_id)
+        return fills(after_id)
+
+    monkeypatch.setattr(world.broker, "fills", asking)
+    assert 0 == world.sync()["fills"]
+    assert [world.broker._fills[3].id] == asked
+
+
+def test_repeated_and_disordered_fills_are_one_each(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list with doubles in any order records each fill once and tells it once."""
+    world.broker.submit(request("by-hand"))
+    for _ in range(3):
+        world.broker.fill("order-000001", Decimal(1))
+    fills = world.broker.fills
+    monkeypatch.setattr(world.broker, "fills", lambda after_id=None: 2 * fills(after_id)[::-1])
+    world.sync()
+    world.sync()
+    assert 3 == len(world.books.fills())
+    assert 3 == len(world.told(OrderFilled))
+
+
+def test_a_fill_whose_order_is_not_to_be_found_is_recorded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shares are ours all the same; one lost order does not stop every sync after it."""
+    world.broker.submit(request("by-hand"))
+    world.broker.fill("order-000001")
+
+    def hidden(broker_order_id: str) -> BrokerOrder:
+        raise OrderNotFound(404, 40410000, "order not found")
+
+    for name in ("orders", "open_orders"):
+        monkeypatch.setattr(world.broker, name, lambda *a, **k: [])
+    monkeypatch.setattr(world.broker, "order", hidden)
+    world.sync()
+    [fill] = world.books.fills()
+    assert (None, Decimal(7)) == (fill.client_order_id, fill.quantity)
+
+
+# the risk book
+
+
+def test_a_reservation_shrinks_with_what_is_filled(world: World) -> None:
+    """In proportion, however often it is synced, and it is gone at the end."""
+    world.place(BUY)
+    before = world.book.reservations[BUY.client_order_id]
+    placed = world.broker.orders()[0]
+    world.broker.fill(placed.id, before.quantity / 4)
+    world.sync()
+    world.sync()
+    after = world.book.reservations[BUY.client_order_id]
+    assert (before.quantity * 3 / 4, before.notional * 3 / 4) == (after.quantity, after.notional)
+    world.broker.fill(placed.id, before.quantity / 2)
+    world.sync()
+    after = world.book.reservations[BUY.client_order_id]
+    assert (before.quantity / 4, before.notional / 4) == (after.quantity, after.notional)
+    world.broker.fill(placed.id)
+    world.sync()
+    assert {} == world.book.reservations
+
+
+def test_an_order_that_ended_half_filled_reserves_nothing(world: World) -> None:
+    """What it bought is a position; what it did not is free."""
+    world.place(BUY)
+    placed = world.broker.orders()[0]
+    world.broker.fill(placed.id, Decimal(10))
+    world.broker.cancel(placed.id)
+    world.sync()
+    assert ({}, Decimal(10)) == (world.book.reservations, world.book.held_quantity("AAPL"))
+
+
+def test_a_reservation_stays_until_its_shares_are_in_the_book(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fill that lands while a sync reads never leaves neither shares nor reservation in the book."""
+    world.place(BUY)
+    placed, positions = world.broker.orders()[0], world.broker.positions
+
+    def filled_just_after() -> Any:
+        found = positions()
+        if world.broker.order(placed.id).status != "filled":
+            world.broker.fill(placed.id)
+            other = Reconciliation(world.books, world.broker)
+            other.orders()  # another sync hears of the fill before this one writes
+        return found
+
+    seen: list[tuple[bool, bool]] = []
+    commit = Books.commit
+
+    def watched(self: Books, **what: Any) -> None:
+        book = what.get("risk_book")
+        if book is not None:
+            seen.append((bool(book.held_quantity("AAPL")), BUY.client_order_id in book.reservations))
+        commit(self, **what)
+
+    monkeypatch.setattr(world.broker, "positions", filled_just_after)
+    monkeypatch.setattr(Books, "commit", watched)
+    world.sync()
+    assert (False, False) not in seen
+    assert (True, False) == seen[-1]
+
+
+def test_an_older_reading_does_not_overwrite_a_newer_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When another sync wrote in between, cash and positions are read again."""
+    account = world.broker.account
+    raced: list[BrokerAccount] = []
+
+    def other_sync_first() -> Any:
+        found = account()
+        if not raced:
+            raced.append(found)
+            world.broker.submit(request("by-hand"))
+            world.broker.fill("order-000001")
+            monkeypatch.setattr(world.broker, "account", account)
+            world.sync()
+        return found
+
+    world.broker.now += timedelta(minutes=1)
+    monkeypatch.setattr(world.broker, "account", other_sync_first)
+    world.sync()
+    assert (Decimal(99300), Decimal(7)) == (world.book.cash, world.book.held_quantity("AAPL"))
+
+
+def test_the_state_of_trading_survives_a_sync(world: World) -> None:
+    """Sync writes cash and positions, never what a person decided."""
+    world.trading_is(TradingState.HALTED)
+    world.broker.now += timedelta(minutes=1)
+    world.sync()
+    assert TradingState.HALTED == world.book.trading_state
+
+
+# agreement
+
+
+def test_a_missing_fill_is_told_as_drift_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cash and shares that no fill explains are named, in the write that took them over."""
+    fills = world.broker.fills
+    monkeypatch.setattr(world.broker, "fills", lambda after_id=None: fills(after_id)[:0])
+    world.broker.submit(request("by-hand"))
+    world.broker.fill("order-000001")
+    world.sync()
+    world.broker.now += timedelta(minutes=1)
+    world.sync()
+    [event] = world.told(BooksDrifted)
+    assert {
+        "AAPL": "0 in our books, 7 at the broker",
+        "cash": "100000.00 in our books, 99300.00 at the broker",
+    } == event.differences
+
+
+def test_a_fill_that_lands_during_a_sync_is_no_drift(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sync reads fills and orders again before it says that the books are wrong."""
+    world.broker.submit(request("by-hand"))
+    positions = world.broker.positions
+
+    def filled_meanwhile() -> Any:
+        if not world.broker.fills():
+            world.broker.fill("order-000001")
+        return positions()
+
+    monkeypatch.setattr(world.broker, "positions", filled_meanwhile)
+    world.sync()
+    assert [] == world.told(BooksDrifted)
+    assert (1, "filled") == (len(world.books.fills()), world.order("by-hand").status)
+
+
+# the outbox and the queue
+
+
+def test_the_sweeper_publishes_what_the_stream_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events that waited too long go to the bus and leave the outbox; young ones are left to the stream."""
+    world.place(BUY)
+    assert 0 == world.sync()["swept"]
+    monkeypatch.setattr(sync_function, "SWEEP_AFTER_SECONDS", 0)
+    sent: list[Any] = []
+    monkeypatch.setattr("alpaquero.events.bus._client", lambda: _bus(sent, failing=()))
+    waiting = len(world.books.outbox())
+    assert waiting == world.sync()["swept"] == len(sent)
+    assert [] == world.books.outbox()
+
+
+def test_a_sync_is_not_lost_with_a_failing_bus(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the bus refuses stays in the outbox; the rest is deleted, and the sync ends well."""
+    world.place(BUY)
+    world.sync()
+    monkeypatch.setattr(sync_function, "SWEEP_AFTER_SECONDS", 0)
+    monkeypatch.setattr("alpaquero.events.bus._client", lambda: _bus([], failing=(0,)))
+    waiting = [event.id for event in world.books.outbox()]
+    assert len(waiting) - 1 == world.sync()["swept"]
+    assert waiting[:1] == [event.id for event in world.books.outbox()]
+
+
+def _bus(sent: list[Any], failing: tuple[int, ...]) -> Any:
+    class Bus:
+        def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803 - boto3's own name
+            sent.extend(Entries)
+            entries = [{"ErrorCode": "InternalFailure"} if n in failing else {} for n in range(len(Entries))]
+            return {"FailedEntryCount": len(failing), "Entries": entries}
+
+    return Bus()
+
+
+def test_a_request_to_sync_that_fails_comes_again(world: World) -> None:
+    """The record is reported as failed; a broker that answers again ends it."""
+    records = {"Records": [{"messageId": "m1", "body": "{}"}]}
+    world.broker.fail_next("clock", "unavailable")
+    assert {"batchItemFailures": [{"itemIdentifier": "m1"}]} == sync_function.handler(records, None)
+    assert {"batchItemFailures": []} == sync_function.handler(records, None)
+
+
+def test_resuming_does_not_depend_on_the_markets_clock(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a stepped market time stands still: an exit is asked for again when a wall minute has passed."""
+    world.hold()
+    monkeypatch.setattr(world.broker, "cancel", lambda broker_order_id: None)
+    world.begin_exit()
+    world.queues.receive("order-queue")
+    ledger = Reconciliation(world.books, world.broker)
+    for minutes in (0, 0, 1):
+        ledger.wall_now += timedelta(minutes=minutes)
+        ledger.hand_back()
+    assert 2 == len(world.queues.bodies("order-queue"))
