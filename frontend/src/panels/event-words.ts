@@ -27,11 +27,14 @@ const buys = (detail: Detail): boolean => text(detail, "side").toLowerCase() ===
 
 const role = (detail: Detail): string => plain(text(detail, "role") || text(detail, "purpose"));
 
+/** A message of one word names a step of ours, which says nothing to a trader. */
+const sentence = (message: string): string => (message.includes(" ") ? message : "");
+
 const SAYINGS: Readonly<Record<string, (detail: Detail) => Words>> = {
   OrderFilled: (d) => ({
     tone: buys(d) ? "up" : "down",
     head: `${buys(d) ? "Bought" : "Sold"} ${lot(d)}${text(d, "price") ? ` at $${price(text(d, "price"))}` : ""}`,
-    text: [role(d), words(text(d, "reason"))].filter(Boolean).join(" · "),
+    text: [...new Set([role(d), words(text(d, "reason"))])].filter(Boolean).join(" · "),
   }),
   OrderSubmitted: (d) => ({
     tone: "busy",
@@ -41,7 +44,7 @@ const SAYINGS: Readonly<Record<string, (detail: Detail) => Words>> = {
   OrderUpdated: (d) => ({
     tone: ["rejected", "unknown"].includes(text(d, "status")) ? "bad" : "quiet",
     head: `${buys(d) ? "Buy" : "Sell"} ${lot(d)} ${plain(text(d, "status"))}`,
-    text: [role(d), text(d, "message")].filter(Boolean).join(" · "),
+    text: [role(d), sentence(text(d, "message"))].filter(Boolean).join(" · "),
   }),
   SignalRaised: (d) => ({
     tone: "good",
