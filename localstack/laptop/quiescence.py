@@ -9,6 +9,8 @@ waited for: they only make sure of what has happened already.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from laptop.errors import LaptopError
@@ -32,32 +34,25 @@ class Quiescence:
         self._dynamodb = stack.client("dynamodb")
         self._stack = stack
         self._account = account
+        before = {queue: partial(self._depth, queue) for queue in BEFORE_OUTBOX}
+        after = {queue: partial(self._depth, queue) for queue in AFTER_OUTBOX}
+        self._stages: dict[str, Callable[[], int]] = {**before, "the outbox": self._outbox, **after}
 
     def wait(self, seconds: float = 60) -> None:
         """Returns when nothing is under way. Raises `NotQuietError` when that takes too long."""
         deadline = time.monotonic() + seconds
-        while (busy := self._busy()) is not None:
-            if time.monotonic() > deadline:
-                raise NotQuietError(
-                    f"{busy} was still at work after {seconds:.0f} s; `alpaquero logs` tells what failed"
-                )
-            time.sleep(PAUSE_SECONDS)
+        for stage, count in self._stages.items():
+            while count():
+                if time.monotonic() > deadline:
+                    raise NotQuietError(
+                        f"{stage} was still at work after {seconds:.0f} s; `alpaquero logs` tells what failed"
+                    )
+                time.sleep(PAUSE_SECONDS)
 
     def dead_letters(self) -> int:
         """Messages that were given up."""
         queues = (*BEFORE_OUTBOX, *AFTER_OUTBOX)
         return sum(self._depth(f"{queue}DeadLetters") for queue in queues)
-
-    def _busy(self) -> str | None:
-        for queue in BEFORE_OUTBOX:
-            if self._depth(queue):
-                return queue
-        if self._outbox():
-            return "the outbox"
-        for queue in AFTER_OUTBOX:
-            if self._depth(queue):
-                return queue
-        return None
 
     def _depth(self, queue: str) -> int:
         found: dict[str, Any] = self._sqs.get_queue_attributes(
