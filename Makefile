@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run demo test test-slow check build sizes clean
+.PHONY: help setup setup-tests run demo test test-slow check build sizes screens clean
 
 # The newest Python of 3.11 to 3.13 that can make environments; PYTHON=... names another.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
@@ -50,6 +50,10 @@ build: setup ## Build layers and functions, RUNTIME=local or aws
 
 sizes: setup ## Show what the AWS build weighs against Lambda's limits
 	@$(BIN)/python -m laptop.sizes
+
+screens: setup-tests ## Take the pictures of the docs from a cloud that has traded
+	@$(BIN)/python -m laptop.chromium
+	$(BIN)/python -m tests.browser.screens
 
 clean: ## Remove what is built; environments and .alpaquero stay
 	rm -rf build frontend/dist frontend/node_modules *.egg-info layers/alpaquero/python/*.egg-info
