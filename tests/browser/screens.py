@@ -73,7 +73,7 @@ def photograph(page: Page, stack: Stack) -> None:
             trade_session(stack)
             expect(page.get_by_test_id("event-row").first).to_be_visible()
         page.screenshot(path=IMAGES / f"{name}.png")
-        print(f"docs/images/{name}.png")
+        sys.stdout.write(f"docs/images/{name}.png\n")
 
 
 def main() -> None:
