@@ -232,7 +232,9 @@ class Reconciliation:
             book = self.books.risk_book()
             # Reservations before positions: the shares of an order that has ended are in what is read after.
             left = self._reservations_left(book) if book else {}
-            after = self._level(book, left, self.broker.positions(), self.broker.account())
+            positions, account = self.broker.positions(), self.broker.account()
+            self._keep_figures(account, positions)
+            after = self._level(book, left, positions, account)
             if book is not None and replace(after, version=book.version) == book:
                 return
             differences = {} if book and book.holds_as(after) else self._differences(after)
