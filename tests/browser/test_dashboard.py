@@ -45,6 +45,7 @@ def test_a_fill_reaches_the_open_page_by_itself(visitor: Visitor, site: Site) ->
     expect(page.get_by_test_id("account-cash")).to_have_attribute("data-value", account["cash"])
     expect(page.get_by_test_id("books-agree")).to_have_attribute("data-agree", "true")
     held = {position["symbol"] for position in site.read("/api/positions")["items"]}
+    expect(page.get_by_test_id("position-row")).to_have_count(len(held))
     assert held == symbols_shown(page)
 
     assert [] == visitor.errors
