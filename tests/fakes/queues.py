@@ -15,8 +15,8 @@ class FakeQueues:
     seen: set[tuple[str, str]] = field(default_factory=set)
 
     def send_message(self, **message: Any) -> None:
-        repeat = (message["QueueUrl"], message.get("MessageDeduplicationId"))
-        if repeat[1] is not None:
+        if "MessageDeduplicationId" in message:
+            repeat = message["QueueUrl"], message["MessageDeduplicationId"]
             if repeat in self.seen:
                 return
             self.seen.add(repeat)
