@@ -55,7 +55,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
             symbols=options.symbols or (),
             data=str(options.data.absolute()) if options.data else None,
             seed=options.seed,
-            partial_fills=str(options.partial_fills),
+            partial_fills=str(float(options.partial_fills)),
         )
 
 
