@@ -43,7 +43,7 @@ check: setup-tests ## Format, lint, types, import rules, template
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/cfn-lint --append-rules infra/rules -- template.yaml
 
 build: setup ## Build layers and functions, RUNTIME=local or aws
 	@$(BIN)/alpaquero build --runtime $(RUNTIME)

@@ -1,0 +1,1 @@
+"""The house rules of template.yaml, for cfn-lint; `make check` runs them."""

@@ -1,0 +1,44 @@
+"""The house rules of the template pass it as it stands, and fail it when it breaks one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cfnlint.api import lint_file
+from cfnlint.config import ManualArgs
+
+from laptop.layout import REPOSITORY, TEMPLATE
+
+RULES = str(REPOSITORY / "infra" / "rules")
+
+# What is put in place of what, and the rule that must notice.
+BREAKS = {
+    "E9101": ("    LoggingConfig:\n      LogGroup: !Ref Logs\n", ""),
+    "E9102": (
+        "      RedrivePolicy: {deadLetterTargetArn: !GetAtt ShardQueueDeadLetters.Arn, maxReceiveCount: 5}\n",
+        "",
+    ),
+    "E9103": ("              Condition: {StringEqualsIfExists: {ses:FromAddress: !Ref MailFrom}}\n", ""),
+}
+
+
+def found(template: Path) -> set[str]:
+    """The ids of the rules that find a fault."""
+    return {match.rule.id for match in lint_file(template, config=ManualArgs(append_rules=[RULES]))}
+
+
+def test_the_template_keeps_the_house_rules() -> None:
+    """No rule, of ours or of cfn-lint's, finds anything."""
+    assert found(TEMPLATE) == set()
+
+
+@pytest.mark.parametrize("rule", BREAKS)
+def test_a_broken_rule_is_noticed(rule: str, tmp_path: Path) -> None:
+    """A template that breaks one house rule fails by that rule."""
+    good, bad = BREAKS[rule]
+    text = TEMPLATE.read_text()
+    assert good in text, "the template no longer has what this test breaks"
+    broken = tmp_path / "template.yaml"
+    broken.write_text(text.replace(good, bad, 1))
+    assert rule in found(broken)
