@@ -453,7 +453,9 @@ class LaptopCloud(Stack):
         write_private(token, secrets.exchange_admin_token)
         command = [sys.executable, "-m", "laptop.exchange", "--state", str(self.state.exchange)]
         command += ["--port", str(self.ports["exchange"]), "--admin-token-file", str(token)]
-        command += ["--key", secrets.exchange_key, "--secret", secrets.exchange_secret, *options.arguments()]
+        # Joined with its option, because a random secret may begin with a dash.
+        command += [f"--key={secrets.exchange_key}", f"--secret={secrets.exchange_secret}"]
+        command += options.arguments()
         self._exchange = processes.start(
             command, environment=processes.base_environment(), log=self.state.logs / "exchange.log"
         )

@@ -42,7 +42,8 @@ def exchange(
             f"{told['url']}  key {told['key_id']}  secret {told['secret_key']}  (Ctrl-C stops it)", flush=True
         )
     arguments = ["--state", str(folder.exchange), "--port", str(port), "--seed", str(seed)]
-    arguments += ["--seconds-per-session", str(seconds_per_session), "--key", secrets.exchange_key]
-    arguments += ["--secret", secrets.exchange_secret, "--admin-token-file", str(token)]
+    arguments += ["--seconds-per-session", str(seconds_per_session), f"--key={secrets.exchange_key}"]
+    # Joined with its option, because a random secret may begin with a dash.
+    arguments += [f"--secret={secrets.exchange_secret}", "--admin-token-file", str(token)]
     arguments += ["--data", str(data)] if data else []
     return program.main(arguments)
