@@ -32,6 +32,7 @@ demo: setup ## Trade 250 sessions of real prices through every part, and compare
 
 test: setup-tests ## Run every test of the normal tier
 	@$(BIN)/python -m laptop.chromium
+	@$(BIN)/python -m laptop.dashboard test
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
 test-slow: setup-tests ## Run the long tests
@@ -43,6 +44,7 @@ check: setup-tests ## Format, lint, types, import rules, template
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(BIN)/python -m laptop.dashboard check
 	$(BIN)/cfn-lint --append-rules infra/rules -- template.yaml
 
 build: setup ## Build layers and functions, RUNTIME=local or aws

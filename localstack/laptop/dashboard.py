@@ -1,6 +1,7 @@
 """Builds the dashboard's page with npm and publishes it to the stack's bucket.
 
-The supervisor calls it beside the rest of its start. Node comes from the machine or, when it has
+The supervisor calls it beside the rest of its start; `python -m laptop.dashboard check` (or `test`)
+runs a script of the page's own, for `make check` and `make test`. Node comes from the machine or, when it has
 none that is new enough, from a wheel pinned in ``localstack/node.txt``.
 """
 
@@ -18,13 +19,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from laptop import processes
 from laptop.errors import LaptopError
-from laptop.layout import REPOSITORY
+from laptop.layout import BUILD, REPOSITORY
 from laptop.ports import CONTENT_TYPES
 
 if TYPE_CHECKING:
     from laptop.engine import Sessions
 
 FRONTEND: Final = REPOSITORY / "frontend"
+# As "engines" of package.json says: 20.19 and its successors, or 22.12 and anything newer.
+_NODE_20: Final = ((20, 19), (21, 0))
 _LEAST_NODE: Final = (22, 12)
 _STAMP: Final = ".inputs"
 _NOT_INPUTS: Final = frozenset({"node_modules", "dist", "screens"})
@@ -55,6 +58,28 @@ def build(*, log: Path, frontend: Path = FRONTEND, say: Callable[[str], None] = 
     if stamp.exists() and stamp.read_text() == key:
         return built
     say("building the dashboard")
+    _npm(["run", "build"], frontend, _prepared(frontend, log), log)
+    stamp.write_text(key)
+    return built
+
+
+def run_script(name: str, *, frontend: Path = FRONTEND) -> int:
+    """Run a script of `package.json`, its output shown; gives its exit code.
+
+    Raises
+    ------
+    LaptopError
+        When there is no Node, or its packages cannot be fetched.
+    """
+    BUILD.mkdir(exist_ok=True)
+    environment = _prepared(frontend, BUILD / "dashboard.log")
+    return subprocess.run(
+        ["npm", "run", "--silent", name], cwd=frontend, env=environment, check=False
+    ).returncode
+
+
+def _prepared(frontend: Path, log: Path) -> dict[str, str]:
+    """The environment to run npm in, the page's packages installed."""
     folder = node_folder(log)
     environment = processes.base_environment() | _npm_settings()
     environment["PATH"] = f"{folder}{os.pathsep}{environment.get('PATH', '')}"
@@ -64,9 +89,7 @@ def build(*, log: Path, frontend: Path = FRONTEND, say: Callable[[str], None] = 
     if not installed.exists() or installed.read_text() != lock_hash:
         _npm(["ci", "--no-audit", "--no-fund"], frontend, environment, log)
         installed.write_text(lock_hash)
-    _npm(["run", "build"], frontend, environment, log)
-    stamp.write_text(key)
-    return built
+    return environment
 
 
 def _npm_settings() -> dict[str, str]:
@@ -131,9 +154,13 @@ def _machine_node() -> Path | None:
         return None
     told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
     version = re.match(r"v(\d+)\.(\d+)", told.stdout)
-    if version is None or (int(version[1]), int(version[2])) < _LEAST_NODE:
+    if version is None or not _is_new_enough(int(version[1]), int(version[2])):
         return None
     return Path(node).parent
+
+
+def _is_new_enough(major: int, minor: int) -> bool:
+    return _NODE_20[0] <= (major, minor) < _NODE_20[1] or (major, minor) >= _LEAST_NODE
 
 
 def publish(sessions: Sessions, bucket: str, built: Path) -> int:
@@ -158,3 +185,10 @@ def _present(s3: Any, bucket: str) -> dict[str, str]:
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         found |= {item["Key"]: item["ETag"].strip('"') for item in page.get("Contents", [])}
     return found
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(run_script(sys.argv[1]))
+    except LaptopError as error:
+        sys.exit(f"error: {error}")
