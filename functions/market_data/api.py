@@ -16,7 +16,7 @@ from alpaquero.errors import InvalidRequest, NotFound
 from alpaquero.orders.order import Fill
 from alpaquero.prices.bars import Bar, Timeframe
 from alpaquero.prices.sessions import NEW_YORK
-from alpaquero.settings import FunctionSettings, Text, Url, load
+from alpaquero.settings import ClockSettings, load
 from alpaquero.store import runs
 from alpaquero.store.books import Books
 from alpaquero.store.runs import SignalRecord
@@ -29,20 +29,7 @@ SIGNALS_A_CHART = 500
 SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
 
 
-class MarketSettings(FunctionSettings, frozen=True, kw_only=True):
-    """What this function needs."""
-
-    alpaca_trading_url: Url
-    alpaca_data_url: Url
-    data_secret: Text
-
-    @property
-    def trading_secret(self) -> str:
-        """The clock is the same for every account, so the reading keys do."""
-        return self.data_secret
-
-
-SETTINGS = load(MarketSettings)
+SETTINGS = load(ClockSettings)
 BOOKS = Books(SETTINGS.account)
 
 

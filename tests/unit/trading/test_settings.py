@@ -8,12 +8,15 @@ import pytest
 
 from alpaquero.errors import ConfigurationError
 from alpaquero.settings import FunctionSettings, load
+from functions.market_data import api as market
 from functions.risk import monitor
 from functions.signal import plan
 from functions.trading import execute, sync
 
 
-@pytest.mark.parametrize("settings", [execute.SETTINGS, sync.SETTINGS, plan.SETTINGS, monitor.SETTINGS])
+@pytest.mark.parametrize(
+    "settings", [execute.SETTINGS, sync.SETTINGS, plan.SETTINGS, monitor.SETTINGS, market.SETTINGS]
+)
 def test_the_live_host_needs_the_live_environment(settings: FunctionSettings) -> None:
     """A paper stack that is given the live address does not start."""
     live = {**os.environ, "ENVIRONMENT": "paper", "ALPACA_TRADING_URL": "https://api.alpaca.markets"}

@@ -1,13 +1,13 @@
 """An exit as persisted steps: cancel what holds the shares, confirm, sell, and if that fails put
 the stop back.
 
-`trading/execute` takes the first step and `trading/sync` the next ones: each reads the broker
-again, asks `next_action`, stores the step it names, then acts. A crash in between repeats a step,
-and each is harmless to repeat: cancelling a cancelled order is accepted, a sale and a stop keep
-their ids.
+`trading/execute` takes the steps, as many as the broker's state allows; `trading/sync` asks it to
+go on. Each step reads the broker again, asks `next_action`, stores the step it names, then acts.
+A crash in between repeats a step, and each is harmless to repeat: cancelling a cancelled order is
+accepted, a sale and a stop keep their ids.
 
     CANCEL_LEGS -> CONFIRM -> SELL -> DONE
-                                \\-> FAILED -> PROTECT -> DONE
+                                \\-> FAILED -> PROTECT -> DONE    (shares are left)
 """
 
 from __future__ import annotations
