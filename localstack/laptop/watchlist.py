@@ -1,15 +1,18 @@
-"""Gives a new stack its first watchlist, through the settings' own store: what the exchange has prices of."""
+"""Gives a new stack its first watchlist, all that the exchange has prices of, by the configuration service."""
 
 from __future__ import annotations
 
-import os
+import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from typing import Any, Final
 
-import msgspec
-
+from laptop import calls
+from laptop.calls import Call
 from laptop.errors import LaptopError
-from laptop.stack import Stack
+from laptop.stack import SERVICE_PORTS, Stack
+
+_SERVICE: Final = "configuration"
+_PATH: Final = "/config"
 
 
 def ensure(stack: Stack, symbols: Sequence[str] | None, *, reason: str) -> None:
@@ -24,28 +27,19 @@ def ensure(stack: Stack, symbols: Sequence[str] | None, *, reason: str) -> None:
         raise LaptopError(
             f"the exchange has no prices of {', '.join(unknown)}: name some of {', '.join(known)}"
         )
-    _use(stack)
-    from alpaquero.store import trading_settings
-
-    current = trading_settings.current()
-    if current.settings.watchlist:
+    current = _ask(stack)
+    if current["settings"]["watchlist"]:
         return
-    trading_settings.save(
-        msgspec.structs.replace(current.settings, watchlist=wanted),
-        author="laptop",
-        reason=reason,
-        after_version=current.version,
-        now=datetime.now(UTC),
-    )
+    _ask(stack, {"version": current["version"], "reason": reason, "settings": {"watchlist": list(wanted)}})
 
 
-def _use(stack: Stack) -> None:
-    """Points the shared package's store, which reads its environment as a function does, at this stack."""
-    keys = stack.credentials
-    os.environ |= {
-        "SETTINGS_TABLE": stack.outputs["Settings"],
-        "AWS_ENDPOINT_URL": stack.endpoint,
-        "AWS_ACCESS_KEY_ID": keys.key_id,
-        "AWS_SECRET_ACCESS_KEY": keys.secret_key,
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
+def _ask(stack: Stack, change: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The settings in force, after `change` when there is one."""
+    method = "GET" if change is None else "POST"
+    body = b"" if change is None else json.dumps(change).encode()
+    call = Call(SERVICE_PORTS[_SERVICE], _PATH, method, body, {"content-type": "application/json"})
+    answer = calls.send_to_engine(stack, _SERVICE, call)
+    if answer.is_error:
+        raise LaptopError(f"the watchlist could not be set: {answer.text}; see `alpaquero logs {_SERVICE}`")
+    settings: dict[str, Any] = answer.json()
+    return settings

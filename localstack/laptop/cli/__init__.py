@@ -62,8 +62,11 @@ def main(arguments: list[str] | None = None) -> int:
         result = commands.main(args=arguments, prog_name="alpaquero", standalone_mode=False)
     except click.exceptions.Exit as ended:
         return ended.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        print(f"error: {_misused(error)}", file=sys.stderr)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         print("interrupted", file=sys.stderr)
@@ -74,6 +77,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {_said(error)}", file=sys.stderr)
         return 1
     return int(result) if isinstance(result, int) else 0
+
+
+def _misused(error: click.ClickException) -> str:
+    """What click found wrong with the command line, and where the right use stands."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    text = " ".join(error.format_message().split()).rstrip(".")
+    return f"{text}: `{context.command_path} --help` shows the use" if context else text
 
 
 def _said(error: Exception) -> str:
