@@ -1,0 +1,108 @@
+"""How the tests of the whole cloud look at it: its tables, its bus, and waiting until something shows."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from laptop.exchange.admin_bodies import Report
+from laptop.stack import Stack
+from laptop.watch import Watch
+
+T = TypeVar("T")
+Item = dict[str, Any]
+
+# A first request starts its function, and a loaded machine may start ten at once.
+PATIENCE_SECONDS = 60
+
+
+def wait_for(look: Callable[[], T | None], *, what: str, seconds: float = PATIENCE_SECONDS) -> T:
+    """The first true answer of `look`. Fails naming `what` was waited for when the time is up."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
+        time.sleep(0.03)
+    return found
+
+
+def items(stack: Stack, table: str, prefix: str = "") -> list[Item]:
+    """Every item of a table whose sort key begins with `prefix`, its body decoded."""
+    pages = (
+        stack.client("dynamodb")
+        .get_paginator("scan")
+        .paginate(TableName=stack.outputs[table], ConsistentRead=True)
+    )
+    found = [_plain(item) for page in pages for item in page["Items"]]
+    return [item for item in found if item["sk"].startswith(prefix)]
+
+
+def item(stack: Stack, table: str, pk: str, sk: str) -> Item | None:
+    """One item of a table, or None."""
+    answer = stack.client("dynamodb").get_item(
+        TableName=stack.outputs[table], Key={"pk": {"S": pk}, "sk": {"S": sk}}, ConsistentRead=True
+    )
+    return _plain(answer["Item"]) if "Item" in answer else None
+
+
+def put(stack: Stack, table: str, pk: str, sk: str, body: str, **more: Any) -> None:
+    """Writes an item as the functions do, `more` being attributes in DynamoDB's own form."""
+    stack.client("dynamodb").put_item(
+        TableName=stack.outputs[table], Item={"pk": {"S": pk}, "sk": {"S": sk}, "body": {"S": body}, **more}
+    )
+
+
+def delete(stack: Stack, table: str, pk: str, sk: str) -> None:
+    """Removes an item."""
+    stack.client("dynamodb").delete_item(
+        TableName=stack.outputs[table], Key={"pk": {"S": pk}, "sk": {"S": sk}}
+    )
+
+
+def depth(stack: Stack, queue: str) -> int:
+    """How many messages a queue holds, those in work included."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = stack.client("sqs").get_queue_attributes(QueueUrl=stack.outputs[queue], AttributeNames=names)
+    return sum(int(count) for count in found["Attributes"].values())
+
+
+def _plain(raw: dict[str, Any]) -> Item:
+    plain = {name: next(iter(value.values())) for name, value in raw.items()}
+    return plain | ({"body": json.loads(plain["body"])} if isinstance(plain.get("body"), str) else {})
+
+
+class BusTap:
+    """The laptop's own subscription to the bus, which keeps everything it has seen."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._watch = Watch(stack)
+        self.seen: list[Item] = []
+
+    def find(self, event_id: str) -> Item | None:
+        """The event with this id, once it has come over the bus."""
+        self.seen += self._watch.events(seconds=0)
+        return next((event for event in self.seen if event["detail"]["id"] == event_id), None)
+
+
+@dataclass(frozen=True)
+class Traded:
+    """The books and the exchange as they stood, quiet, after the first sessions."""
+
+    orders: list[Item]
+    fills: list[Item]
+    baseline: Item
+    risk_book: Item
+    runs: list[Item]
+    positions: list[Item]
+    trades: list[Item]
+    deliveries: list[Item]
+    mails: list[Item]
+    report: Report
+
+    @property
+    def held(self) -> dict[str, Decimal]:
+        """The exchange's positions."""
+        return {position.symbol: position.qty for position in self.report.positions}

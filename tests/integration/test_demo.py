@@ -1,0 +1,104 @@
+"""`alpaquero demo` as a user runs it: whole, killed and resumed; the books equal the exchange's each time."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from laptop.demo import trades_sha256
+from laptop.demo_options import DemoOptions
+from tests.integration.commands import Ended, ended, left_soon, start
+from tests.integration.conftest import FIRST_SESSION, SESSIONS
+from tests.integration.reading import Traded
+
+KILLED_AFTER = 4
+ASKED = ("demo", "--from", FIRST_SESSION, "--sessions", str(SESSIONS), "--seed", "1", "--json")
+FIELDS = {
+    "trades_sha256", "runs", "signals", "withheld", "intents", "orders_accepted_by_exchange", "orders_known",
+    "fills", "duplicate_orders", "unknown_orders", "positions", "cash", "equity", "exchange_cash",
+    "exchange_equity", "notifications", "dead_letters", "errors", "seconds",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Demos:
+    """A demo that ran through, one that was killed, what then still ran, and the killed one resumed."""
+
+    whole: Ended
+    killed: Ended
+    left: list[str]
+    resumed: Ended
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory: pytest.TempPathFactory) -> Demos:
+    """The same demo twice at the same time, one of them killed after a session and resumed."""
+    whole_state, killed_state = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("killed")
+    whole = start(*ASKED, "--state", whole_state)
+    try:
+        killed = ended(start(*ASKED, "--kill-at", str(KILLED_AFTER), "--state", killed_state))
+        left = left_soon(killed_state)
+        resumed = ended(start(*ASKED, "--resume", "--state", killed_state))
+    except BaseException:
+        whole.kill()
+        raise
+    return Demos(ended(whole), killed, left, resumed)
+
+
+def _result(demo: Ended) -> dict[str, Any]:
+    assert demo.code == 0, demo.stderr
+    result: dict[str, Any] = json.loads(demo.stdout)
+    return result
+
+
+@pytest.mark.parametrize("which", ["whole", "resumed"])
+def test_a_demo_prints_one_object_with_every_field(demos: Demos, which: str) -> None:
+    """Exit code 0, and stdout is one JSON object with at least the fields of the design."""
+    assert set(_result(getattr(demos, which))) >= FIELDS
+
+
+@pytest.mark.parametrize("which", ["whole", "resumed"])
+def test_the_books_of_a_demo_equal_the_exchanges(demos: Demos, which: str) -> None:
+    """Nothing is lost, doubled, unknown or given up, and money agrees to the cent."""
+    result = _result(getattr(demos, which))
+    wrong = ("duplicate_orders", "unknown_orders", "dead_letters", "errors")
+    assert {name: result[name] for name in wrong} == dict.fromkeys(wrong, 0)
+    assert result["orders_known"] == result["orders_accepted_by_exchange"]
+    assert Decimal(result["cash"]) == Decimal(result["exchange_cash"])
+    assert Decimal(result["equity"]) == Decimal(result["exchange_equity"])
+    assert (result["runs"], result["fills"]) == (SESSIONS, 4)
+    assert result["notifications"] >= result["fills"]
+
+
+def test_a_killed_demo_leaves_no_process(demos: Demos) -> None:
+    """`--kill-at` ends everything by SIGKILL: no exit code of its own, no result, no process."""
+    assert (demos.killed.code, demos.killed.stdout) == (-signal.SIGKILL, "")
+    assert f"session {KILLED_AFTER} of {SESSIONS}" not in demos.resumed.stderr
+    assert demos.left == []
+
+
+def test_a_resumed_demo_trades_the_same(demos: Demos) -> None:
+    """Killed and resumed, the demo ends with the very trades of the one that ran through."""
+    assert _result(demos.resumed)["trades_sha256"] == _result(demos.whole)["trades_sha256"]
+
+
+def test_the_same_demo_again_trades_the_same(demos: Demos, traded: Traded) -> None:
+    """Another cloud with the same seed and prices makes the same trades, to the hash."""
+    assert _result(demos.whole)["trades_sha256"] == trades_sha256([fill["body"] for fill in traded.fills])
+
+
+@pytest.mark.slow
+def test_250_sessions_hold_the_books(tmp_path: Path) -> None:
+    """The demo of the issue: 250 sessions under 3 minutes, 20 fills or more, 5 exits or more."""
+    sessions = str(DemoOptions().sessions)
+    result = _result(
+        ended(start("demo", "--sessions", sessions, "--seed", "1", "--json", "--state", tmp_path))
+    )
+    assert (result["fills"] >= 20, result["exits"] >= 5, result["errors"]) == (True, True, 0)
+    assert result["seconds"] < 180

@@ -1,0 +1,412 @@
+"""Every public route of the template, through the gateway's port: answers, refusals, preflight, errors."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+import msgspec
+import pytest
+
+from alpaquero.web import bodies
+from laptop.quiescence import Quiescence
+from laptop.stack import LaptopCloud
+from laptop.template import routes
+from tests.integration.asking import Caller, sign_in
+from tests.integration.conftest import ENTRY, OrderByHand
+from tests.integration.reading import Traded, wait_for
+
+ROUTES = sorted((method, path) for _, method, path in routes("PublicApi"))
+OPEN = {
+    ("GET", "/health"),
+    ("POST", "/api/auth/sign-in"),
+    ("POST", "/api/auth/refresh"),
+    ("POST", "/api/auth/sign-out"),
+}
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Case:
+    """How a route is called and what its answer must hold."""
+
+    model: Any
+    holds: Callable[[Any, Traded], bool]
+    path: str = ""
+    body: dict[str, Any] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int = 200
+
+
+def _of(symbol: str) -> Callable[[Any, Traded], bool]:
+    return lambda body, _: body.symbol == symbol
+
+
+CASES = {
+    ("GET", "/api/account"): Case(
+        bodies.Account, lambda body, traded: body.broker_cash == body.cash == traded.report.cash
+    ),
+    ("GET", "/api/positions"): Case(
+        bodies.Page[bodies.Position],
+        lambda body, traded: {p.symbol: p.quantity for p in body.items} == traded.held,
+    ),
+    ("GET", "/api/portfolio/summary"): Case(
+        bodies.PortfolioSummary,
+        lambda body, traded: (
+            (body.cash, set(body.exposure_by_symbol)) == (traded.report.cash, set(traded.held))
+        ),
+    ),
+    ("GET", "/api/orders"): Case(
+        bodies.Page[bodies.Order],
+        lambda body, traded: (
+            {order.client_order_id for order in traded.report.orders}
+            <= {order.client_order_id for order in body.items}
+        ),
+        path="/api/orders?limit=200",
+    ),
+    ("GET", "/api/signals"): Case(
+        bodies.Page[bodies.Signal],
+        lambda body, _: {"raised"} <= {signal.outcome for signal in body.items if signal.side == "buy"},
+        path="/api/signals?symbol=GOOG",
+    ),
+    ("GET", "/api/indicators/{symbol}"): Case(
+        bodies.Indicators,
+        lambda body, _: (
+            body.symbol == "GOOG"
+            and bool(body.series)
+            and all(len(s) == len(body.times) for s in body.series.values())
+        ),
+        path="/api/indicators/GOOG",
+    ),
+    ("GET", "/api/chart/{symbol}"): Case(
+        bodies.Chart,
+        lambda body, _: (
+            {"signal", "fill"} == {marker.kind for marker in body.markers} and len(body.bars) > 50
+        ),
+        path="/api/chart/GOOG",
+    ),
+    ("GET", "/api/latest/{symbol}"): Case(bodies.Quote, _of("IBM"), path="/api/latest/IBM"),
+    ("GET", "/api/market_status"): Case(
+        bodies.MarketStatus, lambda body, _: not body.is_open and body.next_open < body.next_close
+    ),
+    ("GET", "/api/analytics/summary"): Case(
+        bodies.AnalyticsSummary, lambda body, _: body.trades >= 1 and body.losses >= 1
+    ),
+    ("GET", "/api/analytics/trades"): Case(
+        bodies.Page[bodies.Trade], lambda body, _: "GOOG" in {trade.symbol for trade in body.items}
+    ),
+    ("GET", "/api/analytics/pnl-history"): Case(
+        bodies.Page[bodies.EquityMark],
+        lambda body, traded: traded.report.equity in {mark.equity for mark in body.items},
+    ),
+    ("GET", "/api/config"): Case(
+        bodies.Configuration, lambda body, _: {"AAPL", "GOOG"} <= set(body.settings["watchlist"])
+    ),
+    ("POST", "/api/config"): Case(
+        bodies.Configuration,
+        lambda body, _: body.reason == "the route's case" and body.author == "owner@alpaquero.local",
+        body={"reason": "the route's case", "settings": {"run_deadline_seconds": 60}},
+    ),
+    ("GET", "/api/monitoring/services"): Case(
+        bodies.Page[bodies.ServiceHealth],
+        lambda body, _: {"trading", "gateway"} <= {row.service for row in body.items},
+    ),
+    ("GET", "/api/monitoring/metrics"): Case(
+        bodies.Metrics,
+        lambda body, traded: body.runs >= len(traded.runs) and body.fills == len(traded.report.fills),
+    ),
+    ("GET", "/health"): Case(bodies.Health, lambda body, _: body.service is None and body.status == "ok"),
+    ("POST", "/api/auth/ticket"): Case(bodies.Ticket, lambda body, _: body.expires_in_seconds == 30),
+}
+# These have a story of their own below: a cookie, an order that must exist.
+TOLD_BELOW = {
+    ("POST", "/api/auth/sign-in"),
+    ("POST", "/api/auth/refresh"),
+    ("POST", "/api/auth/sign-out"),
+    ("POST", "/api/orders"),
+    ("DELETE", "/api/orders/{id}"),
+}
+
+
+def _filled(path: str) -> str:
+    return path.format(symbol="GOOG", id="aq1-man-AAPL-aaaaaaaaaaaaaaaaaaaa-0") if "{" in path else path
+
+
+def _error(content: bytes) -> dict[str, Any]:
+    (name, error), *more = json.loads(content).items()
+    assert (name, more) == ("error", [])
+    assert set(error) == {"code", "message", "details", "correlation_id"}
+    found: dict[str, Any] = error
+    return found
+
+
+def test_every_route_of_the_template_has_a_case() -> None:
+    """A new public route without a case here fails, and so does a case without a route."""
+    assert set(ROUTES) == set(CASES) | TOLD_BELOW
+
+
+def test_the_open_routes_are_the_named_ones() -> None:
+    """Only sign-in, its two companions that live on the cookie, and `/health` ask for no token."""
+    assert {(method, path) for method, path in ROUTES if _is_open(method, path)} == OPEN
+
+
+def _is_open(method: str, path: str) -> bool:
+    from laptop.template import functions
+
+    for properties in functions().values():
+        for event in properties.get("Events", {}).values():
+            given = event["Properties"]
+            if event["Type"] == "Api" and (given["Method"].upper(), given["Path"]) == (method, path):
+                return bool(given.get("Auth", {}).get("Authorizer") == "NONE")
+    raise LookupError(path)
+
+
+@pytest.mark.usefixtures("probed")
+@pytest.mark.parametrize(("method", "path"), sorted(CASES))
+def test_a_route_answers_its_body_with_real_data(
+    admin: Caller, traded: Traded, method: str, path: str
+) -> None:
+    """With a token the route answers its own body, filled from its own service."""
+    case = CASES[method, path]
+    body = case.body
+    if (method, path) == ("POST", "/api/config"):
+        body = {**(body or {}), "version": admin.ask("GET", path).json()["version"]}
+    answer = admin.ask(method, case.path or path, body=body, headers=case.headers)
+    assert answer.status_code == case.status, answer.text
+    decoded = msgspec.json.decode(answer.content, type=case.model)
+    assert case.holds(decoded, traded), decoded
+
+
+def test_an_order_by_hand_shows_with_its_verdict(admin: Caller, order_by_hand: OrderByHand) -> None:
+    """An order that a trader places is queued with 202, judged, and sent to the exchange."""
+    answer = order_by_hand("shows")
+    assert answer.status_code == 202, answer.text
+    identifier = msgspec.json.decode(answer.content, type=bodies.OrderAccepted).client_order_id
+    shown = wait_for(lambda: _open_order(admin, identifier), what="the order to show as open")
+    assert (shown.symbol, shown.origin, shown.quantity) == ("GOOG", "man", Decimal(1))
+    assert shown.broker_order_id
+    assert [rule for rule in shown.verdict if not rule.passed] == []
+
+
+def test_an_order_by_hand_can_be_cancelled(
+    cloud: LaptopCloud, admin: Caller, order_by_hand: OrderByHand
+) -> None:
+    """A cancel is queued with 202 and ends the order at the exchange; a second one is refused."""
+    identifier = order_by_hand("to be cancelled").json()["client_order_id"]
+    wait_for(lambda: _open_order(admin, identifier), what="the order to show as open")
+    answer = admin.ask("DELETE", f"/api/orders/{identifier}")
+    assert answer.status_code == 202, answer.text
+    assert msgspec.json.decode(answer.content, type=bodies.OrderAccepted).client_order_id == identifier
+    wait_for(lambda: _at_the_exchange(cloud, identifier) == ["canceled"], what="the cancel at the exchange")
+    cloud.tick("sync")
+    assert _open_order(admin, identifier) is None
+    again = admin.ask("DELETE", f"/api/orders/{identifier}")
+    assert (again.status_code, _error(again.content)["details"]) == (400, {"field": "id"})
+
+
+def test_the_same_idempotency_key_is_the_same_order(
+    cloud: LaptopCloud, order_by_hand: OrderByHand, quiet: Quiescence
+) -> None:
+    """An order sent twice with one key reaches the exchange once."""
+    first, second = (order_by_hand("twice").json()["client_order_id"] for _ in range(2))
+    wait_for(lambda: _at_the_exchange(cloud, first), what="the order at the exchange")
+    quiet.wait()
+    assert first == second
+    assert len(_at_the_exchange(cloud, first)) == 1
+
+
+def _open_order(admin: Caller, identifier: str) -> bodies.Order | None:
+    answer = admin.ask("GET", "/api/orders?status=open&symbol=GOOG")
+    found = msgspec.json.decode(answer.content, type=bodies.Page[bodies.Order]).items
+    return next((o for o in found if o.client_order_id == identifier and o.broker_order_id), None)
+
+
+def _at_the_exchange(cloud: LaptopCloud, identifier: str) -> list[str]:
+    return [o.status for o in cloud.exchange.report().orders if o.client_order_id == identifier]
+
+
+def test_a_session_lives_on_its_cookie(cloud: LaptopCloud, admin: Caller) -> None:
+    """Sign-in sets an HttpOnly cookie, the cookie renews the session, sign-out ends it for good."""
+    nobody = admin.having(None)
+    secrets = cloud.credentials
+    signed_in = nobody.ask(
+        "POST", "/api/auth/sign-in", body={"username": secrets.email, "password": secrets.password}
+    )
+    session = msgspec.json.decode(signed_in.content, type=bodies.Session)
+    assert (session.username, session.roles) == (secrets.email, ["viewer", "trader", "admin"])
+    cookie = signed_in.headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=Strict"} <= {part.strip() for part in cookie.split(";")}
+    assert "refresh" not in signed_in.text
+    sent = {"Cookie": cookie.split(";")[0]}
+    renewed = nobody.ask("POST", "/api/auth/refresh", headers=sent)
+    assert msgspec.json.decode(renewed.content, type=bodies.Session).username == secrets.email
+    assert admin.having(session.access_token).ask("GET", "/api/market_status").status_code == 200
+    assert nobody.ask("POST", "/api/auth/sign-out", headers=sent).status_code == 204
+    assert nobody.ask("POST", "/api/auth/refresh", headers=sent).status_code == 401
+
+
+def test_a_wrong_password_is_refused(cloud: LaptopCloud, admin: Caller) -> None:
+    """A wrong password and an unknown user get the same 401."""
+    answers = [
+        admin.having(None).ask(
+            "POST", "/api/auth/sign-in", body={"username": name, "password": "Not-it-12345"}
+        )
+        for name in (cloud.credentials.email, "nobody@alpaquero.local")
+    ]
+    assert {answer.status_code for answer in answers} == {401}
+    assert len({_error(answer.content)["message"] for answer in answers}) == 1
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if route not in OPEN])
+def test_without_a_token_nobody_gets_in(admin: Caller, method: str, path: str) -> None:
+    """Without a token every other route answers 401 in our error shape."""
+    answer = admin.having(None).ask(method, _filled(path), body={} if method == "POST" else None)
+    assert (answer.status_code, _error(answer.content)["code"]) == (401, "unauthorized")
+
+
+def _with_claims(token: str, **changes: Any) -> str:
+    head, claims, signature = token.split(".")
+    decoded = json.loads(base64.urlsafe_b64decode(claims + "=="))
+    changed = base64.urlsafe_b64encode(json.dumps(decoded | changes).encode()).decode().rstrip("=")
+    return f"{head}.{changed}.{signature}"
+
+
+def _unsigned(token: str) -> str:
+    head = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').decode().rstrip("=")
+    return f"{head}.{token.split('.')[1]}."
+
+
+# How a token is spoiled, and what the gateway then says: a form it does not take, or one it does not trust.
+SPOILED: dict[str, tuple[Callable[[str], str], int]] = {
+    "garbage": (lambda _: "garbage", 401),
+    "three words": (lambda _: "not.a.token", 403),
+    "another signature": (lambda token: token[:-6] + ("AAAAAA" if token[-6:] != "AAAAAA" else "BBBBBB"), 403),
+    "another role": (lambda token: _with_claims(token, **{"cognito:groups": ["admin"]}, sub="me"), 403),
+    "a later end": (lambda token: _with_claims(token, exp=int(time.time()) + 99999), 403),
+    "no signature": (_unsigned, 401),
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_a_spoiled_token_is_refused(admin: Caller, how: str) -> None:
+    """Garbage, a tampered token and one that is signed by nobody are refused in our error shape."""
+    spoil, status = SPOILED[how]
+    answer = admin.having(spoil(str(admin.token))).ask("GET", "/api/account")
+    assert answer.status_code == status
+    assert _error(answer.content)["code"] == ("unauthorized" if status == 401 else "forbidden")
+
+
+@pytest.fixture(scope="module")
+def expired(cloud: LaptopCloud, admin: Caller) -> str:
+    """A token of the owner's that the user pool itself signed, and that has ended."""
+    cognito = cloud.client("cognito-idp")
+    client = {"UserPoolId": cloud.outputs["UserPool"], "ClientId": cloud.outputs["UserPoolClient"]}
+    before = cognito.describe_user_pool_client(**client)["UserPoolClient"]
+    kept = {
+        name: before[name]
+        for name in ("ExplicitAuthFlows", "RefreshTokenValidity", "IdTokenValidity", "TokenValidityUnits")
+    }
+    brief = kept | {"TokenValidityUnits": {**kept["TokenValidityUnits"], "AccessToken": "seconds"}}
+    cognito.update_user_pool_client(**client, **brief, AccessTokenValidity=1)
+    try:
+        secrets = cloud.credentials
+        token = str(sign_in(cloud, secrets.email, secrets.password)["AccessToken"])
+    finally:
+        cognito.update_user_pool_client(**client, **kept, AccessTokenValidity=before["AccessTokenValidity"])
+    claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    wait_for(lambda: time.time() > claims["exp"], what="the token to end", seconds=5)
+    return token
+
+
+def test_an_expired_token_is_refused(admin: Caller, expired: str) -> None:
+    """A token past its end is refused with 403, however well it is signed."""
+    answer = admin.having(expired).ask("GET", "/api/account")
+    assert (answer.status_code, _error(answer.content)["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("path", [path for method, path in ROUTES if method == "GET" and "{" not in path])
+def test_a_viewer_may_look(viewer: Caller, path: str) -> None:
+    """A viewer may read every list and summary."""
+    assert viewer.ask("GET", path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/api/orders"), ("DELETE", "/api/orders/{id}"), ("POST", "/api/config")]
+)
+def test_a_viewer_may_not_act(viewer: Caller, method: str, path: str) -> None:
+    """A viewer who orders, cancels or changes settings gets 403 in our error shape."""
+    answer = viewer.ask(method, _filled(path), body=ENTRY if method == "POST" else None)
+    assert (answer.status_code, _error(answer.content)["code"]) == (403, "forbidden")
+
+
+def test_an_unknown_route_is_not_found(admin: Caller) -> None:
+    """A path that the template does not name answers 404 in our error shape."""
+    answer = admin.ask("GET", "/api/nothing/here")
+    assert (answer.status_code, _error(answer.content)["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("path", sorted({path for _, path in ROUTES}))
+def test_the_preflight_names_the_dashboard_alone(cloud: LaptopCloud, admin: Caller, path: str) -> None:
+    """The browser's preflight gets the dashboard's origin, never `*`, and what it may send."""
+    origin = f"http://localhost:{cloud.ports['dashboard']}"
+    asked = {"Origin": origin, "Access-Control-Request-Method": "GET"}
+    answer = admin.having(None).ask("OPTIONS", _filled(path), headers=asked)
+    assert answer.status_code in {200, 204}
+    assert answer.headers["access-control-allow-origin"] == origin
+    assert answer.headers["access-control-allow-credentials"] == "true"
+    assert "authorization" in answer.headers["access-control-allow-headers"]
+    assert {"GET", "POST", "DELETE"} <= set(answer.headers["access-control-allow-methods"].split(","))
+
+
+def test_another_origin_gets_no_leave(cloud: LaptopCloud, admin: Caller) -> None:
+    """An answer to a page of another site does not say that it may read it."""
+    answer = admin.ask("GET", "/api/market_status", headers={"Origin": "http://evil.example"})
+    allowed = answer.headers.get("access-control-allow-origin")
+    assert allowed in {None, f"http://localhost:{cloud.ports['dashboard']}"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "field_name"),
+    [
+        ("/api/orders", {**ENTRY, "quantity": "many"}, {"Idempotency-Key": "bad"}, "quantity"),
+        ("/api/orders", {"side": "buy", "quantity": "1"}, {"Idempotency-Key": "bad"}, "symbol"),
+        ("/api/orders", {**ENTRY, "leverage": "9"}, {"Idempotency-Key": "bad"}, "leverage"),
+        ("/api/orders", ENTRY, {}, "Idempotency-Key"),
+        ("/api/config", {"reason": "x", "settings": {}}, {}, "version"),
+        ("/api/auth/sign-in", {"username": "ana"}, {}, "password"),
+    ],
+)
+def test_a_bad_body_names_its_field(
+    admin: Caller, path: str, body: dict[str, Any], headers: dict[str, str], field_name: str
+) -> None:
+    """A body that does not fit answers 400 and says which field."""
+    answer = admin.ask("POST", path, body=body, headers=headers)
+    error = _error(answer.content)
+    assert (answer.status_code, error["code"], error["details"].get("field")) == (
+        400,
+        "invalid_request",
+        field_name,
+    )
+
+
+def test_the_correlation_id_comes_back(admin: Caller) -> None:
+    """The caller's correlation id is in the answer's header, and in the error when there is one."""
+    given = {"X-Correlation-Id": f"trace-{next(_numbers)}"}
+    fine = admin.ask("GET", "/api/market_status", headers=given)
+    wrong = admin.ask("GET", "/api/orders?limit=none", headers=given)
+    assert fine.headers["x-correlation-id"] == wrong.headers["x-correlation-id"] == given["X-Correlation-Id"]
+    assert _error(wrong.content)["correlation_id"] == given["X-Correlation-Id"]
+
+
+def test_without_a_correlation_id_one_is_made(admin: Caller) -> None:
+    """An answer always has a correlation id; one that is no plain word is replaced."""
+    made = admin.ask("GET", "/api/market_status").headers["x-correlation-id"]
+    replaced = admin.ask("GET", "/api/market_status", headers={"X-Correlation-Id": "a b\tc"})
+    assert made
+    assert replaced.headers["x-correlation-id"] not in {"a b\tc", made}

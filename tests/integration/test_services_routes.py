@@ -1,0 +1,139 @@
+"""Every route of the services' API behind its own port: signed answers, anything else is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+
+from alpaquero.web import bodies
+from laptop.stack import SERVICE_PORTS, LaptopCloud
+from laptop.template import routes
+from tests.integration.asking import Caller, signed
+from tests.integration.reading import Traded
+
+ROUTES = sorted((method, path) for _, method, path in routes("ServicesApi"))
+
+
+@dataclass(frozen=True)
+class Case:
+    """The body a route answers, what it holds, and the path's words filled in."""
+
+    model: Any
+    holds: Callable[[Any, Traded], bool] = lambda _body, _traded: True
+    path: str = ""
+
+
+def _health(service: str) -> Case:
+    return Case(bodies.Health, lambda body, _: (body.service, body.status) == (service, "ok"))
+
+
+CASES = {
+    "/position/account": Case(bodies.Account, lambda body, traded: body.cash == traded.report.cash),
+    "/position/positions": Case(
+        bodies.Page[bodies.Position], lambda body, traded: {p.symbol for p in body.items} == set(traded.held)
+    ),
+    "/position/portfolio/summary": Case(
+        bodies.PortfolioSummary, lambda body, traded: body.cash == traded.report.cash
+    ),
+    "/trading/orders": Case(bodies.Page[bodies.Order], lambda body, _: len(body.items) > 0),
+    "/signal/signals": Case(bodies.Page[bodies.Signal], lambda body, _: len(body.items) > 0),
+    "/signal/signals/{symbol}": Case(
+        bodies.Page[bodies.Signal],
+        lambda body, _: {s.symbol for s in body.items} == {"GOOG"},
+        "/signal/signals/GOOG",
+    ),
+    "/signal/indicators/{symbol}": Case(
+        bodies.Indicators, lambda body, _: body.symbol == "IBM", "/signal/indicators/IBM"
+    ),
+    "/risk/risk/limits": Case(bodies.RiskLimits, lambda body, _: body.trading_state == "ACTIVE"),
+    "/market_data/chart/{symbol}": Case(
+        bodies.Chart, lambda body, _: len(body.bars) > 50, "/market_data/chart/GOOG"
+    ),
+    "/market_data/quote/{symbol}": Case(
+        bodies.Quote, lambda body, _: body.bid < body.ask, "/market_data/quote/GOOG"
+    ),
+    "/market_data/market-status": Case(bodies.MarketStatus, lambda body, _: not body.is_open),
+    "/historical_data/historical/{symbol}": Case(
+        bodies.Page[bodies.Bar], lambda body, _: len(body.items) > 50, "/historical_data/historical/GOOG"
+    ),
+    "/historical_data/cache/stats": Case(bodies.CacheStatistics, lambda body, _: body.series >= 4),
+    "/analytics/analytics/summary": Case(bodies.AnalyticsSummary, lambda body, _: body.trades >= 1),
+    "/analytics/analytics/trades": Case(bodies.Page[bodies.Trade], lambda body, _: len(body.items) > 0),
+    "/analytics/analytics/pnl-history": Case(
+        bodies.Page[bodies.EquityMark], lambda body, _: len(body.items) > 0
+    ),
+    "/notification/notifications/settings": Case(
+        bodies.NotificationSettings, lambda body, _: "OrderFilled" in body.events
+    ),
+    "/configuration/config": Case(bodies.Configuration, lambda body, _: "GOOG" in body.settings["watchlist"]),
+    "/health_monitor/services": Case(
+        bodies.Page[bodies.ServiceHealth], lambda body, _: len(body.items) == len(SERVICE_PORTS) + 1
+    ),
+    "/health_monitor/metrics": Case(
+        bodies.Metrics, lambda body, _: body.dead_letters >= 0 and body.fills > 0
+    ),
+    **{f"/{service}/health": _health(service) for service in SERVICE_PORTS},
+}
+# Changes go the same way as on the public API, and the gateway's own health has no port of its own.
+NOT_READ_HERE = {
+    ("POST", "/trading/orders"),
+    ("DELETE", "/trading/orders/{id}"),
+    ("POST", "/configuration/config"),
+    ("GET", "/gateway/health"),
+}
+
+
+def _split(path: str) -> tuple[str, str]:
+    _, service, rest = path.split("/", 2)
+    return service, f"/{rest}"
+
+
+def _refused(answer_status: int, content: bytes) -> None:
+    assert (answer_status, json.loads(content)["error"]["code"]) == (403, "forbidden")
+
+
+def test_every_route_of_the_template_has_a_case() -> None:
+    """A new route of the services' API without a case here fails."""
+    assert {("GET", path) for path in CASES} | NOT_READ_HERE == set(ROUTES)
+
+
+@pytest.mark.usefixtures("probed")
+@pytest.mark.parametrize("path", sorted(CASES))
+def test_a_signed_request_is_answered(
+    cloud: LaptopCloud, ports: dict[str, int], traded: Traded, path: str
+) -> None:
+    """Signed for the API's own host and full path, the service's port answers its body."""
+    case = CASES[path]
+    service, rest = _split(case.path or path)
+    answer = Caller(ports[service]).ask("GET", rest, headers=signed(cloud, service, rest))
+    assert answer.status_code == 200, answer.text
+    body = msgspec.json.decode(answer.content, type=case.model)
+    assert case.holds(body, traded), body
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if route[1] != "/gateway/health"])
+def test_an_unsigned_request_is_refused(ports: dict[str, int], method: str, path: str) -> None:
+    """Without a signature no service answers, whatever its port is asked."""
+    service, rest = _split(path.format(symbol="GOOG", id="x"))
+    answer = Caller(ports[service]).ask(method, rest, body={} if method == "POST" else None)
+    _refused(answer.status_code, answer.content)
+
+
+@pytest.mark.parametrize("path", sorted(CASES))
+def test_a_wrong_secret_is_refused(cloud: LaptopCloud, ports: dict[str, int], path: str) -> None:
+    """A signature made with another secret is as good as none."""
+    service, rest = _split(path.format(symbol="GOOG"))
+    wrong = signed(cloud, service, rest, secret_key="not-the-secret")
+    answer = Caller(ports[service]).ask("GET", rest, headers=wrong)
+    assert answer.status_code == 403
+    assert "error" in answer.json()
+
+
+def test_a_token_opens_no_service(ports: dict[str, int], admin: Caller) -> None:
+    """The dashboard's token is no signature: a service's port refuses it."""
+    assert Caller(ports["position"], admin.token).ask("GET", "/positions").status_code == 403

@@ -1,0 +1,118 @@
+"""The way of a trade through the whole cloud: signal, order, fill, projections, mail; books equal broker."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+
+from laptop.demo import duplicate_orders
+from laptop.quiescence import Quiescence
+from laptop.stack import LaptopCloud
+from tests.integration.conftest import SESSIONS
+from tests.integration.reading import Item, Traded, items
+
+
+def _order(traded: Traded, symbol: str, *, role: str | None, status: str) -> Item:
+    return next(
+        order["body"]
+        for order in traded.orders
+        if (order["body"]["symbol"], order["body"]["role"], order["body"]["status"]) == (symbol, role, status)
+    )
+
+
+def test_a_session_has_one_run(traded: Traded) -> None:
+    """Every session traded has one run, concluded, with nothing of it missing."""
+    runs = [run for run in traded.runs if run["pk"] == "paper"]
+    assert len(runs) == SESSIONS
+    assert {(run["state"], run["reported"]) for run in runs} == {("concluded", "1")}
+
+
+def test_a_bracket_was_entered_by_signal_and_closed_by_its_stop(traded: Traded) -> None:
+    """GOOG was bought on a signal, its stop sold all of it, and the target was cancelled by that."""
+    entry = _order(traded, "GOOG", role=None, status="filled")
+    stop = _order(traded, "GOOG", role="stop_loss", status="filled")
+    target = _order(traded, "GOOG", role="take_profit", status="canceled")
+    assert entry["origin"] == "sig"
+    assert stop["parent"] == target["parent"] == entry["client_order_id"]
+    assert entry["filled_quantity"] == stop["filled_quantity"] != "0"
+
+
+def test_orders_equal_the_exchanges(traded: Traded) -> None:
+    """The books know every order that the exchange took, legs too, in its state, and no other."""
+    ours = {
+        order["body"]["client_order_id"]: (
+            order["body"]["symbol"],
+            order["body"]["side"],
+            order["body"]["status"],
+            Decimal(order["body"]["filled_quantity"]),
+        )
+        for order in traded.orders
+    }
+    theirs = {
+        order.client_order_id: (order.symbol, order.side, order.status, order.filled_qty)
+        for order in traded.report.orders
+    }
+    assert ours == theirs
+    assert duplicate_orders(list(theirs)) == 0
+
+
+def test_fills_equal_the_exchanges(traded: Traded) -> None:
+    """The books hold every fill once, under the broker's activity id."""
+    ours = Counter(
+        (f["body"]["id"], f["body"]["side"], Decimal(f["body"]["quantity"]), Decimal(f["body"]["price"]))
+        for f in traded.fills
+    )
+    assert ours == Counter((f.id, f.side, f.qty, f.price) for f in traded.report.fills)
+    assert len(ours) >= 4
+
+
+def test_money_and_positions_equal_the_exchanges(traded: Traded) -> None:
+    """Baseline plus fills give the exchange's cash, the projection its positions, the risk book both."""
+    flows = sum(Decimal(position["body"]["cash_flow"]) for position in traded.positions)
+    held = {p["body"]["symbol"]: Decimal(p["body"]["quantity"]) for p in traded.positions}
+    assert Decimal(traded.baseline["body"]["cash"]) + flows == traded.report.cash
+    assert {symbol: quantity for symbol, quantity in held.items() if quantity} == traded.held
+    assert Decimal(traded.risk_book["body"]["cash"]) == traded.report.cash
+    assert Decimal(traded.risk_book["body"]["equity"]) == traded.report.equity
+
+
+def test_the_round_trip_is_in_the_trade_history(traded: Traded) -> None:
+    """The closed position is one trade, its profit what the fills say."""
+    (trade,) = (t["body"] for t in traded.trades if t["body"]["symbol"] == "GOOG")
+    bought, sold = (
+        next(f.price * f.qty for f in traded.report.fills if (f.symbol, f.side) == ("GOOG", side))
+        for side in ("buy", "sell")
+    )
+    assert Decimal(trade["pnl"]) == sold - bought
+
+
+def test_every_fill_was_mailed_once(traded: Traded) -> None:
+    """SES has one mail for each fill, and the record of deliveries says the same."""
+    mailed = Counter(mail["subject"] for mail in traded.mails)
+    for fill in traded.report.fills:
+        verb = "Bought" if fill.side == "buy" else "Sold"
+        assert mailed[f"[paper] {verb} {fill.qty} {fill.symbol} at {fill.price:,.2f} USD"] == 1
+    delivered = {delivery["sk"] for delivery in traded.deliveries}
+    assert {f"SENT#fill:{fill.id}#email" for fill in traded.report.fills} <= delivered
+
+
+@pytest.mark.usefixtures("fired")
+def test_repeated_schedules_change_nothing(cloud: LaptopCloud, quiet: Quiescence) -> None:
+    """When plan and sync come again, and twice, no order, fill or run is added at either side."""
+
+    def everything() -> tuple[object, ...]:
+        report = cloud.exchange.report()
+        orders = {item["sk"]: item["version"] for item in items(cloud, "Books", "ORDER#")}
+        rows = {item["sk"] for table in ("Runs", "Positions", "Analytics") for item in items(cloud, table)}
+        return orders, rows, {f["sk"] for f in items(cloud, "Books", "FILL#")}, report.orders, report.fills
+
+    quiet.wait()
+    cloud.tick("sync")
+    quiet.wait()
+    before = everything()
+    for job in ("plan", "sync", "plan", "sync"):
+        cloud.tick(job)
+    quiet.wait()
+    assert everything() == before
