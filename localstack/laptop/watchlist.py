@@ -1,4 +1,4 @@
-"""Gives a new stack its first watchlist, all that the exchange has prices of, by the configuration service."""
+"""Gives a new stack its first watchlist, all the exchange has prices of, by the configuration service."""
 
 from __future__ import annotations
 

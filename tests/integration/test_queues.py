@@ -41,7 +41,7 @@ QUEUES = sorted(CONSUMERS)
 # A sync request has no content that could be wrong, so nothing put on its queue is poisonous.
 POISONABLE = [queue for queue in QUEUES if queue != "SyncQueue"]
 POISON = '{"this": "is no message of ours"}'
-RETRY_SECONDS = 2
+RETRY_SECONDS = 1
 AT = datetime(2012, 4, 2, 14, 30, tzinfo=UTC)
 _numbers = count(1)
 
@@ -249,7 +249,7 @@ def test_an_event_is_pushed(cloud: LaptopCloud, admin: Caller) -> None:
 def poisoned(cloud: LaptopCloud, admin: Caller) -> Iterator[dict[str, Callable[[], object]]]:
     """Every queue with a poisonous message and a good one behind it; answers what each good one shows.
 
-    Messages come again after two seconds here, and an open dashboard makes the push function read them.
+    Messages come again after a second here, and an open dashboard makes the push function read them.
     """
     sqs = cloud.client("sqs")
     hidden = {
