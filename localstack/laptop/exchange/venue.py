@@ -55,7 +55,7 @@ _SAVE_EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
+class Stretch:
     """Where in a session's path matching is at: the session, the path, and two fractions of it."""
 
     session: Session
@@ -65,9 +65,9 @@ class _Stretch:
 
     def time(self, fraction: Fraction) -> datetime:
         """Market time at a fraction of the session, to the millisecond."""
-        length = self.session.close - self.session.open
-        passed = length * fraction.numerator / fraction.denominator
-        return self.session.open + passed // _MILLISECOND * _MILLISECOND
+        milliseconds = (self.session.close - self.session.open) // _MILLISECOND
+        # A fraction where two price lines cross may have a numerator of dozens of digits.
+        return self.session.open + int(milliseconds * fraction) * _MILLISECOND
 
 
 class Venue:
@@ -251,7 +251,7 @@ class Venue:
             path = self.market.path(symbol, session)
             if path is None:
                 continue
-            stretch, span = _Stretch(session, path, start, end), path.span(start, end)
+            stretch, span = Stretch(session, path, start, end), path.span(start, end)
             orders = [order for order in self.book.open_orders(symbol) if self.book.live(order)]
             groups = {order.group for order in orders if order.role in EXITS}
             for group in sorted(groups):
@@ -260,7 +260,7 @@ class Venue:
                 if order.role not in EXITS:
                     self._match_order(order, stretch, span)
 
-    def _match_order(self, order: Order, stretch: _Stretch, span: PriceSpan) -> None:
+    def _match_order(self, order: Order, stretch: Stretch, span: PriceSpan) -> None:
         """Match an entry or a single order; the exits of an entry see what the span has left."""
         working = order.for_matching()
         fill = match(working, span, self._terms)
@@ -277,7 +277,7 @@ class Venue:
         rest = rest_after(working, fill, span)
         self._match_exits(order.id, replace(stretch, start=at), rest)
 
-    def _match_exits(self, group: str, stretch: _Stretch, span: PriceSpan) -> None:
+    def _match_exits(self, group: str, stretch: Stretch, span: PriceSpan) -> None:
         """Match the exits of a group: what fills of one is no longer there for the other."""
         legs = [leg for leg in self.book.pair(self.book.orders[group]) if leg.working]
         if not legs:
@@ -302,7 +302,7 @@ class Venue:
         if not order.triggered and triggers(order.for_matching(), span):
             self._change(order, self.now, triggered=True, status=Status.NEW)
 
-    def _fraction_of(self, order: Order, fill: Fill, stretch: _Stretch) -> Fraction:
+    def _fraction_of(self, order: Order, fill: Fill, stretch: Stretch) -> Fraction:
         """When in the session a fill happened: at the stretch's start, or when its price was reached."""
         if fill.moment is Moment.START:
             return stretch.start

@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from alpaquero.simulation import MatchingTerms
+from alpaquero.simulation import MatchingTerms, SessionPath
 from laptop.exchange.admission import OrderRequest, StopLoss, TakeProfit
 from laptop.exchange.book import Order, Status
 from laptop.exchange.clock import ClockMode
 from laptop.exchange.errors import ExchangeError
 from laptop.exchange.history import folder_history
 from laptop.exchange.opening import open_venue
-from laptop.exchange.venue import Venue
+from laptop.exchange.venue import Stretch, Venue
 
 DAYS = ["2012-11-19", "2012-11-20", "2012-11-21", "2012-11-23", "2012-11-26"]
 CALM = [(100, 101, 99, 100)] * 5
@@ -214,3 +215,14 @@ def test_arrival_order_changes_neither_fills_nor_cash(opened: Open) -> None:
         return list(venue.book.trades), venue.book.cash
 
     assert run("one", range(1, 9)) == run("other", range(8, 0, -1))
+
+
+def test_a_moment_of_any_fraction_has_a_market_time(opened: Open) -> None:
+    """Where a path crosses a price is a fraction of dozens of digits; it is still a time of the session."""
+    venue = opened(CALM)
+    session = venue.sessions[1]
+    path = SessionPath(*map(Decimal, ("10", "12", "9", "11")))
+    stretch = Stretch(session, path, Fraction(0), Fraction(1))
+    third = Fraction(10**40 + 7, 3 * 10**40)
+    assert stretch.time(third) == session.open + (session.close - session.open) / 3
+    assert (stretch.time(Fraction(0)), stretch.time(Fraction(1))) == (session.open, session.close)
