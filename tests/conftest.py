@@ -96,6 +96,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
     models = [getattr(importlib.import_module(f"alpaquero.store.{m}"), item) for m, item in MODELS.items()]
     clients = (bus._client, queues._client, shared.connection)
+    monkeypatch.setattr("alpaquero.aws.session", botocore_session)
     monkeypatch.setattr("pynamodb.connection.base.get_session", botocore_session)
     with mock_aws():
         for cached in clients:

@@ -13,6 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from chalice.app import Response
 
+from alpaquero import aws
 from alpaquero.errors import NotAllowed, NotSignedIn
 from alpaquero.observability import logger
 from alpaquero.settings import FunctionSettings, Text, Url, load
@@ -45,9 +46,7 @@ app = service_app("gateway")
 @lru_cache(maxsize=1)
 def cognito() -> Any:
     """The user pool's client, made at the first sign-in."""
-    import boto3
-
-    return boto3.client("cognito-idp")
+    return aws.client("cognito-idp")
 
 
 @app.endpoint("POST", public="/api/auth/sign-in", role=None)

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from alpaquero import aws
 from alpaquero.errors import AlpaqueroError
 from alpaquero.events.queues import work_through
 from alpaquero.observability import correlation, logger, observed, record_failed
@@ -57,11 +58,10 @@ settings = load(Settings)
 @lru_cache(maxsize=1)
 def socket() -> Any:
     """The client that pushes, made at the first event."""
-    import boto3
     from botocore.config import Config
 
     patience = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
-    return boto3.client("apigatewaymanagementapi", endpoint_url=settings.websocket_endpoint, config=patience)
+    return aws.client("apigatewaymanagementapi", endpoint_url=settings.websocket_endpoint, config=patience)
 
 
 @observed("gateway")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any
 
 import msgspec
 
+from alpaquero import aws
 from alpaquero.errors import ConfigurationError
 from alpaquero.orders.lifecycle import OrderStatus
 from alpaquero.settings import FunctionSettings, Text, load
@@ -48,9 +49,7 @@ app = service_app("health_monitor", {"health": health.probes})
 @cache
 def sqs() -> Any:
     """The SQS client, made at the first request for metrics."""
-    import boto3
-
-    return boto3.client("sqs")
+    return aws.client("sqs")
 
 
 @app.endpoint("GET", public="/health", role=None)
@@ -90,12 +89,13 @@ def metrics() -> bodies.Metrics:
 
 
 def depths(queues: Mapping[str, str]) -> dict[str, int]:
-    """How many messages each queue holds: waiting, delayed and being worked on."""
+    """How many messages each queue holds, waiting or being worked on; delayed ones are not due yet."""
+    client = sqs()  # made once, before the threads
     with ThreadPoolExecutor(max_workers=4) as pool:
-        return dict(zip(queues, pool.map(_depth, queues.values()), strict=True))
+        return dict(zip(queues, pool.map(partial(_depth, client), queues.values()), strict=True))
 
 
-def _depth(url: str) -> int:
-    names = [f"ApproximateNumberOfMessages{state}" for state in ("", "Delayed", "NotVisible")]
-    attributes = sqs().get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+def _depth(client: Any, url: str) -> int:
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
     return sum(int(attributes[name]) for name in names)

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import botocore.session
 import msgspec
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
+from alpaquero import aws
 from alpaquero.errors import ConfigurationError
 from alpaquero.events.bus import encoded, publish
 from alpaquero.events.schemas import ServiceDegraded
@@ -127,7 +127,7 @@ def ask(path: str) -> Answer:
     """Status and body of a signed GET on the services' API, as this function's role."""
     url = SETTINGS.services_api_url.rstrip("/") + path
     request = AWSRequest(method="GET", url=url)
-    credentials = botocore.session.get_session().get_credentials()
+    credentials = aws.session().get_credentials()
     if credentials is None:
         raise ConfigurationError("no credentials to sign with; give the function a role in template.yaml")
     SigV4Auth(credentials, "execute-api", SETTINGS.aws_region).add_auth(request)

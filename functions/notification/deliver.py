@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from alpaquero import aws
 from alpaquero.events.bus import received
 from alpaquero.events.mails import mail_of
 from alpaquero.events.queues import work_through
@@ -32,9 +33,7 @@ settings = load(Settings)
 @lru_cache(maxsize=1)
 def ses() -> Any:
     """The mail client, made at the first mail."""
-    import boto3
-
-    return boto3.client("ses")
+    return aws.client("ses")
 
 
 @observed("notification")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 import msgspec
 
+from alpaquero import aws
 from alpaquero.errors import ConfigurationError
 
 
@@ -33,12 +33,10 @@ def read_keys(secret_name: str) -> BrokerKeys:
 
     Raises `ConfigurationError` when the secret is absent, forbidden or of another shape.
     """
-    import boto3
     from botocore.exceptions import ClientError
 
-    client: Any = boto3.client("secretsmanager")
     try:
-        text = client.get_secret_value(SecretId=secret_name)["SecretString"]
+        text = aws.client("secretsmanager").get_secret_value(SecretId=secret_name)["SecretString"]
     except (ClientError, KeyError) as error:
         raise ConfigurationError(
             f"the broker's keys cannot be read from the secret {secret_name!r}: create it as text, and "

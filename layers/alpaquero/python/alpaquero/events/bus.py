@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from alpaquero import aws
 from alpaquero.errors import AlpaqueroError
 from alpaquero.events.schemas import Event, decode, encode
 
@@ -42,9 +43,7 @@ def encoded(event: Event, service: str) -> EncodedEvent:
 
 @lru_cache(maxsize=1)
 def _client() -> Any:
-    import boto3
-
-    return boto3.client("events")
+    return aws.client("events")
 
 
 def publish(events: Sequence[EncodedEvent], bus: str, client: Any = None) -> None:

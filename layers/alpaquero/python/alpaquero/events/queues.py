@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
+from alpaquero import aws
+
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
 
 
 @lru_cache(maxsize=1)
 def _client() -> Any:
-    import boto3
-
-    return boto3.client("sqs")
+    return aws.client("sqs")
 
 
 def send(queue_url: str, body: Any, *, delay_seconds: int = 0, client: Any = None) -> None:

@@ -7,13 +7,18 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
+import pynamodb.connection.base
 from pynamodb.connection import Connection
 
+from alpaquero import aws
 from alpaquero.errors import ConfigurationError
 
 T = TypeVar("T")
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string", order="sorted")
+
+# Else each table opens a session of its own; pynamodb has no option for it.
+setattr(pynamodb.connection.base, "get_session", aws.session)  # noqa: B010 - a name it only imports
 
 REGION = os.environ.get("AWS_REGION", os.environ.get("AWS_DEFAULT_REGION", "us-east-1"))
 
