@@ -27,7 +27,7 @@ from alpaquero.observability import logger, observed, record_failed
 from alpaquero.orders.lifecycle import BrokerUpdate, OrderStatus, Phase, advance, is_terminal, phase_of
 from alpaquero.orders.order import Order
 from alpaquero.portfolio.positions import positions_of
-from alpaquero.risk.book import HeldPosition, Reservation, RiskBook
+from alpaquero.risk.book import HeldPosition, Reservation, RiskBook, TradingState
 from alpaquero.settings import Text, TradingSettings, load
 from alpaquero.store import health
 from alpaquero.store.books import Baseline, Books, BrokerFigures
@@ -49,6 +49,9 @@ class SyncSettings(TradingSettings, frozen=True, kw_only=True):
 
 
 SETTINGS = load(SyncSettings)
+
+# Real money waits for an admin: deploying to live alone never trades.
+BEGINS_AS = {"local": TradingState.ACTIVE, "paper": TradingState.ACTIVE, "live": TradingState.HALTED}
 
 
 @cache
@@ -276,6 +279,7 @@ class Reconciliation:
                 equity=account.equity,
                 peak_equity=account.equity,
                 as_of=self.now,
+                trading_state=BEGINS_AS[SETTINGS.environment],
                 positions=held,
             )
         return replace(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from alpaquero.broker.protocol import BrokerAccount, BrokerFill, BrokerOrder, OrderRequest
@@ -45,6 +46,22 @@ def test_the_first_sync_opens_the_books(
     assert baseline is not None
     assert ({"AAPL": Decimal(7)}, Decimal(99300)) == (baseline.positions, baseline.cash)
     assert ([], [], Decimal(100000)) == (world.books.fills(), world.told(BooksDrifted), world.book.equity)
+
+
+@pytest.mark.parametrize(
+    ("environment", "state"),
+    [("local", TradingState.ACTIVE), ("paper", TradingState.ACTIVE), ("live", TradingState.HALTED)],
+)
+def test_a_live_account_begins_halted(
+    tables: None, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch, environment: str, state: TradingState
+) -> None:
+    """Deploying to live places no order: an admin must raise the trading state first."""
+    world = World(queues)
+    monkeypatch.setattr("functions.trading.sync._broker", lambda: world.broker)
+    live = msgspec.structs.replace(sync_function.SETTINGS, environment=environment)
+    monkeypatch.setattr(sync_function, "SETTINGS", live)
+    world.sync()
+    assert state is world.book.trading_state
 
 
 def test_books_are_not_opened_while_the_account_trades(
