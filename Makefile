@@ -33,7 +33,7 @@ demo: setup ## Trade 250 sessions of real prices through every part, and compare
 test: setup-tests ## Run every test of the normal tier
 	@$(BIN)/python -m laptop.chromium
 	@$(BIN)/python -m laptop.dashboard test
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadgroup $(ARGS)
 
 test-slow: setup-tests ## Run the long tests
 	@$(BIN)/python -m laptop.chromium

@@ -74,6 +74,13 @@ CREDENTIALS = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers, the tests of one cloud stay on one of them, and so those of one file."""
+    for item in items:
+        shares_cloud = "cloud" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("cloud" if shares_cloud else item.location[0]))
+
+
 @lru_cache(maxsize=1)
 def botocore_session() -> Any:
     """One session for all models: each new one would parse DynamoDB's service description again."""

@@ -67,10 +67,16 @@ def _show(event: dict[str, Any], entry: dict[str, Any], *, as_json: bool) -> Non
         print(json.dumps({"at": event["timestamp"], **entry}))
         return
     at = time.strftime("%H:%M:%S", time.localtime(event["timestamp"] / 1000))
-    print(
-        f"{at} {entry.get('level', ''):7} {entry.get('service', ''):15} {entry.get('message', '')}",
-        flush=True,
-    )
+    if "_aws" in entry:  # a metric in CloudWatch's embedded format, which --json shows
+        return
+    line = f"{at} {entry.get('level', ''):7} {entry.get('service', ''):15} {entry.get('message', '')}"
+    print(f"{line}{reason_of(entry)}", flush=True)
+
+
+def reason_of(entry: dict[str, Any]) -> str:
+    """Why a logged failure happened: its exception's last line; nothing for other lines."""
+    trace = str(entry.get("exception", "")).strip()
+    return f": {trace.splitlines()[-1]}" if trace else ""
 
 
 @click.command()

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from laptop.cli import COMMANDS, commands, main
+from laptop.cli.operate import reason_of
 from laptop.errors import LaptopError
 
 PROGRAM = "import sys; from laptop.cli import main; sys.exit(main())"
@@ -110,3 +111,10 @@ def test_nothing_up_is_nothing_to_stop(tmp_path: Path, capsys: pytest.CaptureFix
     """`down` twice is no error."""
     assert main(["down", "--state", str(tmp_path)]) == 0
     assert capsys.readouterr().out == "nothing was up\n"
+
+
+def test_a_logged_failure_tells_its_reason() -> None:
+    """The line of an error ends with the exception's own words, not with its trace."""
+    trace = 'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: no such thing'
+    assert reason_of({"level": "ERROR", "exception": trace}) == ": ValueError: no such thing"
+    assert reason_of({"level": "INFO", "message": "handled"}) == ""
