@@ -84,9 +84,12 @@ class Visitor:
         self.hosts.add(urlsplit(request.url).netloc)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium: the system's or Playwright's own."""
+    """A headless Chromium: the system's or Playwright's own.
+
+    It ends with its file: while Playwright runs, its event loop keeps other tests from theirs.
+    """
     found = chromium.find()
     if found is None:
         pytest.fail(
@@ -100,7 +103,7 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """What `make run` brings up, on free ports, its books open and its market stepped by the test."""
     state = tmp_path_factory.mktemp("dashboard-cloud")
