@@ -19,13 +19,13 @@ from alpaquero.errors import BrokerUnclear, NotFound
 from alpaquero.orders.order import LegRole, Order, OrderPurpose
 from alpaquero.portfolio.positions import Position
 from alpaquero.risk.book import RiskBook
-from alpaquero.settings import MarketDataSettings, load
+from alpaquero.settings import DataApiSettings, load
 from alpaquero.store import positions
 from alpaquero.store.books import Baseline, Books, BrokerFigures
 from alpaquero.web import bodies
 from alpaquero.web.app import service_app
 
-SETTINGS = load(MarketDataSettings)
+SETTINGS = load(DataApiSettings)
 BOOKS = Books(SETTINGS.account)
 ZERO, HUNDRED = Decimal(0), Decimal(100)
 PERCENT_STEP = Decimal("0.0001")

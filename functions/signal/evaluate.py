@@ -20,7 +20,7 @@ from alpaquero.events import queues
 from alpaquero.events.commands import ConcludeRun, EvaluateShard
 from alpaquero.observability import observed, record_failed
 from alpaquero.prices.bars import Bar
-from alpaquero.settings import MarketDataSettings, Text, load
+from alpaquero.settings import DataApiSettings, Text, load
 from alpaquero.store import bars as bar_store
 from alpaquero.store import runs, trading_settings
 from alpaquero.store.runs import Run, ShardReport
@@ -31,7 +31,7 @@ DAYS_A_SESSION = 1.6  # calendar days to fetch for each session wanted; 252 sess
 SAME_PRICE = 1e-9
 
 
-class EvaluateSettings(MarketDataSettings, frozen=True, kw_only=True):
+class EvaluateSettings(DataApiSettings, frozen=True, kw_only=True):
     """What judging needs: prices and the queue to conclude."""
 
     conclude_queue: Text

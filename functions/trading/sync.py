@@ -28,7 +28,7 @@ from alpaquero.orders.lifecycle import BrokerUpdate, OrderStatus, Phase, advance
 from alpaquero.orders.order import Order
 from alpaquero.portfolio.positions import positions_of
 from alpaquero.risk.book import HeldPosition, Reservation, RiskBook, TradingState
-from alpaquero.settings import Text, TradingSettings, load
+from alpaquero.settings import Text, TradingApiSettings, load
 from alpaquero.store import health
 from alpaquero.store.books import Baseline, Books, BrokerFigures
 
@@ -41,7 +41,7 @@ LOST_AFTER = timedelta(seconds=60)  # wall time after which an UNKNOWN order the
 SWEEP_AFTER_SECONDS = 20
 
 
-class SyncSettings(TradingSettings, frozen=True, kw_only=True):
+class SyncSettings(TradingApiSettings, frozen=True, kw_only=True):
     """What syncing needs: the trading API with its keys, the order queue, the bus."""
 
     order_queue: Text

@@ -27,13 +27,13 @@ from laptop import watchlist
 from laptop.checkpoint import Checkpoints
 from laptop.demo_options import DemoOptions
 from laptop.errors import LaptopError
+from laptop.exchange.admin_bodies import Status
 from laptop.layout import StateFolder
 from laptop.quiescence import Quiescence
-from laptop.stack import ExchangeOptions, LaptopCloud
+from laptop.stack import ExchangeOptions, LaptopCloud, Stack
 
 ACCOUNT: Final = "paper"
 LOG_GROUP: Final = "/alpaquero/local"
-SYNC_IS_DELAYED_SECONDS: Final = 15  # the last delayed sync after a submission has come by then
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +117,6 @@ class Step:
     done: int
     total: int
     date: str
-    fills: int
 
 
 def run(
@@ -166,6 +165,16 @@ def _progress(options: DemoOptions) -> Progress:
     return found
 
 
+def trade_session(stack: Stack, quiet: Quiescence) -> Status:
+    """The market's next session, then the very events that the schedules send, each waited for."""
+    status = stack.exchange.step()
+    for jobs in (("sync", "plan"), ("sync", "monitor")):
+        for job in jobs:
+            stack.tick(job)
+        quiet.wait()
+    return status
+
+
 class Demo:
     """One demo on a cloud that is up."""
 
@@ -187,18 +196,14 @@ class Demo:
             self._session(show, total)
             if kill_at is not None and self.cloud.exchange.status().sessions_done >= kill_at:
                 self._kill_everything()
-        self.quiet.wait(SYNC_IS_DELAYED_SECONDS)
+        self.quiet.wait()
         return self._result()
 
     def _session(self, show: Callable[[Step], None], total: int) -> None:
-        status = self.cloud.exchange.step()
-        for jobs in (("sync", "plan"), ("sync", "monitor")):
-            for job in jobs:
-                self.cloud.tick(job)
-            self.quiet.wait()
+        status = trade_session(self.cloud, self.quiet)
         self._checkpoint(status.sessions_done)
         date = status.session.date.isoformat() if status.session else ""
-        show(Step(status.sessions_done, total, date, 0))
+        show(Step(status.sessions_done, total, date))
 
     def _checkpoint(self, sessions_done: int) -> None:
         progress = Progress(

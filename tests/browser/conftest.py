@@ -19,7 +19,9 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from laptop import chromium
+from laptop.demo import ACCOUNT, trade_session
 from laptop.layout import StateFolder
+from laptop.quiescence import Quiescence
 from laptop.stack import Stack
 
 # The first request to each function starts it, ten of them at once on two cores.
@@ -36,7 +38,7 @@ class Site:
     url: str
     username: str
     password: str
-    trade_session: Callable[[], None]
+    trade_session: Callable[[], object]
 
     def read(self, path: str) -> Any:
         """What the API answers to a program that signs in as the visitor does."""
@@ -117,20 +119,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             url=f"http://localhost:{stack.ports['dashboard']}",
             username=stack.credentials.email,
             password=stack.credentials.password,
-            trade_session=lambda: _trade_session(stack),
+            trade_session=lambda: trade_session(stack, Quiescence(stack, ACCOUNT)),
         )
         stack.tick("sync")
         _wait_for_books(found)
         yield found
     finally:
         subprocess.run([*command, "down", *where], check=True)
-
-
-def _trade_session(stack: Stack) -> None:
-    """The market's next session, then the very events that the schedules send."""
-    stack.exchange.step()
-    for job in ("sync", "plan", "sync", "monitor"):
-        stack.tick(job)
 
 
 def _wait_for_books(site: Site) -> None:

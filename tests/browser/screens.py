@@ -16,7 +16,9 @@ from pathlib import Path
 from playwright.sync_api import Page, expect, sync_playwright
 
 from laptop import chromium
+from laptop.demo import ACCOUNT, trade_session
 from laptop.layout import REPOSITORY, StateFolder
+from laptop.quiescence import Quiescence
 from laptop.stack import Stack
 
 IMAGES = REPOSITORY / "docs" / "images"
@@ -37,20 +39,10 @@ def traded_cloud() -> Iterator[Stack]:
             stack = Stack.find(StateFolder.at(folder))
             stack.exchange.clock(mode="stepped")
             for _ in range(SESSIONS):
-                trade_session(stack)
+                trade_session(stack, Quiescence(stack, ACCOUNT))
             yield stack
         finally:
             subprocess.run([alpaquero, "down", *where], check=True)
-
-
-def trade_session(stack: Stack) -> None:
-    """The market's next session, then the very events that the schedules send."""
-    from laptop.quiescence import Quiescence
-
-    stack.exchange.step()
-    for job in ("sync", "plan", "sync", "monitor"):
-        stack.tick(job)
-        Quiescence(stack, "paper").wait()
 
 
 def photograph(page: Page, stack: Stack) -> None:
@@ -70,7 +62,7 @@ def photograph(page: Page, stack: Stack) -> None:
             expect(
                 page.locator(f"[data-testid=chart][data-symbol={SYMBOL}][data-drawn=true]")
             ).to_be_visible()
-            trade_session(stack)
+            trade_session(stack, Quiescence(stack, ACCOUNT))
             expect(page.get_by_test_id("event-row").first).to_be_visible()
         page.screenshot(path=IMAGES / f"{name}.png")
         sys.stdout.write(f"docs/images/{name}.png\n")

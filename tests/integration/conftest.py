@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from laptop import owner, processes, watchlist
+from laptop.demo import ACCOUNT, trade_session
 from laptop.engine import sent_mail
 from laptop.quiescence import Quiescence
 from laptop.stack import Child, ExchangeOptions, LaptopCloud, StackRecord
@@ -24,7 +25,6 @@ from tests.integration.asking import Caller, sign_in
 from tests.integration.reading import BusTap, Item, Traded, item, items, wait_for
 
 HERE = Path(__file__).parent
-ACCOUNT = "paper"
 # The shipped prices raise a BUY of GOOG on 2012-04-11 whose stop is hit on 2012-04-16.
 FIRST_SESSION, SESSIONS = "2012-04-09", 6
 VIEWER, VIEWER_PASSWORD = "viewer@alpaquero.local", "Only-looking-1234"
@@ -44,16 +44,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ours.sort(key=lambda test: "fired" in getattr(test, "fixturenames", ()))
     for place, test in zip(places, ours, strict=True):
         items[place] = test
-
-
-def trade_session(cloud: LaptopCloud) -> None:
-    """The market's next session and what the schedules do after it, waited for."""
-    quiet = Quiescence(cloud, ACCOUNT)
-    cloud.exchange.step()
-    for jobs in (("sync", "plan"), ("sync", "monitor")):
-        for job in jobs:
-            cloud.tick(job)
-        quiet.wait()
 
 
 def _as_traded(cloud: LaptopCloud) -> Traded:
@@ -95,7 +85,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
         watchlist.ensure(cloud, None, reason="the tests' symbols")
         cloud.tick("sync")
         for _ in range(SESSIONS):
-            trade_session(cloud)
+            trade_session(cloud, Quiescence(cloud, ACCOUNT))
         traded = _as_traded(cloud)
         session = cloud.exchange.step().session
         assert session is not None

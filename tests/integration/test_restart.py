@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from laptop import owner, watchlist
-from laptop.demo import duplicate_orders
+from laptop.demo import ACCOUNT, duplicate_orders, trade_session
 from laptop.exchange.admin_bodies import Report
 from laptop.quiescence import Quiescence
 from laptop.stack import ExchangeOptions, LaptopCloud
 from tests.integration.asking import sign_in
 from tests.integration.commands import left_soon
-from tests.integration.conftest import ACCOUNT, FIRST_SESSION, trade_session
+from tests.integration.conftest import FIRST_SESSION
 from tests.integration.reading import BusTap, items, put, wait_for
 
 TABLES = ("Books", "Runs", "Positions", "Analytics", "Notifications", "Settings")
@@ -57,14 +57,14 @@ def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
         owner.ensure(first)
         watchlist.ensure(first, None, reason="the tests' symbols")
         first.tick("sync")
-        trade_session(first)
+        trade_session(first, Quiescence(first, ACCOUNT))
         before_stop = _everything(first)
     with _cloud(state) as second:
         after_stop = _everything(second)
         signed_in = sign_in(second, second.credentials.email, second.credentials.password)
         outbox_works = _outbox_works(second)
         second.checkpoint()
-        trade_session(second)
+        trade_session(second, Quiescence(second, ACCOUNT))
         before_kill = second.exchange.report()
         known = {row["sk"] for row in items(second, "Books")}
         second.kill()
@@ -77,7 +77,7 @@ def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
         for job in ("plan", "sync"):
             third.tick(job)
         Quiescence(third, ACCOUNT).wait()
-        trade_session(third)
+        trade_session(third, Quiescence(third, ACCOUNT))
         yield Lives(
             before_stop=before_stop,
             after_stop=after_stop,

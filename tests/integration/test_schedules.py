@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from laptop.demo import ACCOUNT
 from laptop.stack import LaptopCloud
 from laptop.template import template
-from tests.integration.conftest import ACCOUNT
 from tests.integration.reading import Item, item, items
 
 # Rule, the job it sends, the function that gets it.

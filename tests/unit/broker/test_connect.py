@@ -14,9 +14,9 @@ from moto import mock_aws
 from alpaquero.broker.alpaca import connect_reader, connect_submitter
 from alpaquero.broker.keys import BrokerKeys, read_keys
 from alpaquero.errors import ConfigurationError
-from alpaquero.settings import TradingSettings
+from alpaquero.settings import TradingApiSettings
 
-SETTINGS = TradingSettings(
+SETTINGS = TradingApiSettings(
     environment="local", alpaca_trading_url="http://127.0.0.1:9200", trading_secret="alpaquero/trading"
 )
 

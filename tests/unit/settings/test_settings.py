@@ -7,10 +7,10 @@ import pytest
 from alpaquero.errors import ConfigurationError
 from alpaquero.settings import (
     BrokerSettings,
+    DataApiSettings,
     FunctionSettings,
-    MarketDataSettings,
     Text,
-    TradingSettings,
+    TradingApiSettings,
     load,
 )
 
@@ -56,7 +56,7 @@ def test_every_fault_is_listed_at_once() -> None:
     assert "template.yaml" in message
 
 
-@pytest.mark.parametrize("model", [TradingSettings, MarketDataSettings, BrokerSettings])
+@pytest.mark.parametrize("model", [TradingApiSettings, DataApiSettings, BrokerSettings])
 def test_the_broker_models_read_the_documented_names(model: type[FunctionSettings]) -> None:
     """A sound paper environment fits each of them."""
     assert load(model, SOUND).environment == "paper"
@@ -82,10 +82,10 @@ def test_paper_keys_never_meet_the_live_host(change: dict[str, str], complaint: 
 def test_the_laptops_exchange_may_use_http() -> None:
     """Loopback needs no TLS."""
     local = {"ENVIRONMENT": "local", "ALPACA_TRADING_URL": "http://127.0.0.1:9200"}
-    assert load(TradingSettings, SOUND | local).alpaca_trading_url == "http://127.0.0.1:9200"
+    assert load(TradingApiSettings, SOUND | local).alpaca_trading_url == "http://127.0.0.1:9200"
 
 
 def test_live_is_open_to_the_live_environment() -> None:
     """The live environment may use the live host."""
     live = {"ENVIRONMENT": "live", "ALPACA_TRADING_URL": "https://api.alpaca.markets"}
-    assert load(TradingSettings, SOUND | live).environment == "live"
+    assert load(TradingApiSettings, SOUND | live).environment == "live"

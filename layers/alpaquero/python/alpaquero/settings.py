@@ -35,7 +35,7 @@ class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 
-class TradingSettings(FunctionSettings, frozen=True, kw_only=True):
+class TradingApiSettings(FunctionSettings, frozen=True, kw_only=True):
     """What a function needs to reach the trading API; `trading_secret` names the keys' secret."""
 
     alpaca_trading_url: Url
@@ -45,7 +45,7 @@ class TradingSettings(FunctionSettings, frozen=True, kw_only=True):
         _refuse_wrong_host("ALPACA_TRADING_URL", self.alpaca_trading_url, self.environment)
 
 
-class MarketDataSettings(FunctionSettings, frozen=True, kw_only=True):
+class DataApiSettings(FunctionSettings, frozen=True, kw_only=True):
     """What a function needs to reach the data API; `data_secret` names the keys' secret."""
 
     alpaca_data_url: Url
@@ -55,7 +55,7 @@ class MarketDataSettings(FunctionSettings, frozen=True, kw_only=True):
         _refuse_wrong_host("ALPACA_DATA_URL", self.alpaca_data_url, self.environment)
 
 
-class BrokerSettings(TradingSettings, frozen=True, kw_only=True):
+class BrokerSettings(TradingApiSettings, frozen=True, kw_only=True):
     """What a function needs that trades and reads prices."""
 
     alpaca_data_url: Url
@@ -66,7 +66,7 @@ class BrokerSettings(TradingSettings, frozen=True, kw_only=True):
         _refuse_wrong_host("ALPACA_DATA_URL", self.alpaca_data_url, self.environment)
 
 
-class ClockSettings(MarketDataSettings, frozen=True, kw_only=True):
+class ClockSettings(DataApiSettings, frozen=True, kw_only=True):
     """What a function needs that reads prices, and of the trading API only clock and calendar.
 
     Those are the same for every account, so the reading keys do.

@@ -37,7 +37,7 @@ CANCEL_IS_UNDER_WAY = "pending_cancel"
 
 
 class TradingAccess(Protocol):
-    """The settings a connection needs; `alpaquero.settings.TradingSettings` has them."""
+    """The settings a connection needs; `alpaquero.settings.TradingApiSettings` has them."""
 
     @property
     def alpaca_trading_url(self) -> str: ...

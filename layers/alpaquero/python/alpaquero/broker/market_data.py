@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class MarketDataAccess(Protocol):
-    """The settings a connection needs; `alpaquero.settings.MarketDataSettings` has them."""
+    """The settings a connection needs; `alpaquero.settings.DataApiSettings` has them."""
 
     @property
     def alpaca_data_url(self) -> str: ...
