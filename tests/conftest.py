@@ -37,7 +37,7 @@ FUNCTION = {
     "DATA_SECRET": "data",
     "DASHBOARD_ORIGIN": "http://localhost:9100",
     "TOKEN_ISSUER": "https://issuer.example/pool",
-    "TOKEN_KEYS_URL": "http://127.0.0.1:9/pool/.well-known/jwks.json",
+    "TOKEN_KEYS_URL": "http://127.0.0.1:9/users/.well-known/jwks.json",
     "USER_POOL_CLIENT": "client-1",
     "WEBSOCKET_ENDPOINT": "http://127.0.0.1:9/socket/v1",
     "MAIL_FROM": "alpaquero@example.com",
