@@ -1,7 +1,7 @@
 """Copies the tables to disk and puts them back, so that a kill loses no record.
 
-``LaptopCloud`` takes one each minute while it runs and when it stops; ``demo`` after each quiet
-session, together with the exchange's book. A checkpoint appears whole or not at all.
+The supervisor takes one each minute, ``LaptopCloud`` one when it stops, and ``demo`` one after each
+quiet session, together with the exchange's book. A checkpoint appears whole or not at all.
 """
 
 from __future__ import annotations

@@ -134,11 +134,6 @@ class Engine:
         """Whether this object's process is alive."""
         return self.process is not None and self.process.poll() is None
 
-    @property
-    def was_killed(self) -> bool:
-        """Whether an earlier run ended without saving."""
-        return (self._folder / "state").exists() and not self.has_state
-
     def forget(self) -> None:
         """Drop a state that cannot be trusted; the engine must be stopped."""
         shutil.rmtree(self._folder, ignore_errors=True)

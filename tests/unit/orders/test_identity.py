@@ -14,7 +14,6 @@ from alpaquero.orders.identity import (
     exit_key,
     is_ours,
     manual_key,
-    parse_client_order_id,
     signal_key,
 )
 
@@ -98,37 +97,15 @@ def test_a_part_that_does_not_fit_is_refused(origin: str, symbol: str, key: str,
     episode=st.text(min_size=1),
     revision=st.integers(0, MAX_REVISION),
 )
-def test_every_id_fits_the_broker_and_reads_back(
+def test_every_id_fits_the_broker_and_shows_its_parts(
     origin: str, symbol: str, episode: str, revision: int
 ) -> None:
-    """Any id has at most 48 characters and parses to its parts, a long symbol to its beginning."""
+    """Any id has at most 48 characters and is its parts, of a long symbol its beginning."""
     key = exit_key("paper", symbol, episode)
     text = client_order_id(origin, symbol, key, revision)
-    parsed = parse_client_order_id(text)
     assert len(text) <= 48
-    assert parsed is not None
-    assert (origin, key, revision) == (parsed.origin, parsed.key, parsed.revision)
-    assert parsed.shortened == (len(symbol) > 10)
-    assert parsed.symbol == (symbol[:9] if parsed.shortened else symbol)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "aq1-",
-        f"aq2-sig-AAPL-{KEY}-0",
-        f"aq1-sig-AAPL-{KEY}",
-        f"aq1-sig-AAPL-{KEY}-01",
-        f"aq1-sig-AAPL-{KEY}-0\n",
-        f"aq1-sig-AAPL-{KEY.upper()}-0",
-        f"aq1-oth-AAPL-{KEY}-0",
-        "8d2f1c4e-0000-0000-0000-000000000000",
-    ],
-)
-def test_what_we_did_not_make_does_not_parse(text: str) -> None:
-    """An id of another form is nobody's intent."""
-    assert parse_client_order_id(text) is None
+    shown = symbol if len(symbol) <= 10 else symbol[:9] + "~"
+    assert ["aq1", origin, shown, key, str(revision)] == text.split("-")
 
 
 def test_our_prefix_alone_makes_an_order_ours() -> None:

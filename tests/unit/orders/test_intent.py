@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from alpaquero.orders.intent import Intent, OrderType, Side
+from alpaquero.orders.intent import Intent, OrderType
 from tests.unit.orders.builders import NOON, an_intent
 
 
@@ -67,8 +67,3 @@ def test_a_forged_message_is_refused() -> None:
     wire = msgspec.json.encode(an_intent(quantity=Decimal(1))).replace(b'"quantity":"1"', b'"quantity":"-1"')
     with pytest.raises(msgspec.ValidationError, match="quantity is -1"):
         msgspec.json.decode(wire, type=Intent)
-
-
-def test_each_side_has_its_opposite() -> None:
-    """A buy is undone by a sale and a sale by a buy."""
-    assert (Side.SELL, Side.BUY) == (Side.BUY.opposite, Side.SELL.opposite)

@@ -15,14 +15,12 @@ from hypothesis import strategies as st
 
 from alpaquero.strategy.indicators import (
     Series,
-    atr,
     ema,
     ema_last,
     rsi,
     sma,
     stochastic_rsi,
     stochastic_rsi_last,
-    true_ranges,
 )
 from tests.unit.strategy.real_prices import SYMBOLS, real_bars
 
@@ -73,15 +71,6 @@ def test_k_is_talibs_fastd(closes: list[float]) -> None:
     assert_agree(fast_d, k, 29)
     slow = [sum(fast_d[end - 2 : end + 1]) / 3 for end in range(len(closes))]
     assert_agree(np.array(slow), d, 31)
-
-
-@pytest.mark.parametrize("symbol", SYMBOLS)
-def test_atr_is_talibs(symbol: str) -> None:
-    """Wilder's mean of the true range, first at the index of its period."""
-    bars = real_bars()[symbol]
-    high, low, close = ([getattr(bar, name) for bar in bars] for name in ("high", "low", "close"))
-    expected = talib.ATR(np.array(high), np.array(low), np.array(close), 14)
-    assert_agree(expected, atr(high, low, close, 14), 14)
 
 
 @pytest.mark.parametrize("count", [0, 1, 13, 14, 15, 27, 28, 29, 30, 31, 32, 33, 250])
@@ -167,20 +156,6 @@ def test_a_mean_of_too_few_is_none() -> None:
     assert [] == sma([], 3)
     assert [None, None] == ema([1.0, 2.0], 3)
     assert [None, None] == rsi([1.0, 2.0], 14)
-    assert [None] * 14 == atr([1.0] * 14, [1.0] * 14, [1.0] * 14, 14)
-
-
-def test_a_true_range_spans_the_gap() -> None:
-    """A gap up or down counts from the close before."""
-    assert [5.0, 8.0, 2.0] == true_ranges(
-        [0.0, 15.0, 9.0, 9.0], [0.0, 12.0, 7.0, 7.0], [10.0, 15.0, 8.0, 8.0]
-    )
-
-
-def test_the_range_of_flat_bars_is_0() -> None:
-    """No movement is a value of ATR, not a missing one."""
-    flat = [5.0] * 20
-    assert {0.0} == set(atr(flat, flat, flat, 14)[14:])
 
 
 @given(CLOSES)

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import re
 from base64 import b32encode
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
 PREFIX = "aq1"
-MAX_LENGTH = 48
 MAX_REVISION = 9_999_999
 KEY_LENGTH = 20  # base32 characters, 100 bits
 SYMBOL_LENGTH = 10
@@ -28,17 +26,6 @@ _ID = re.compile(
     r"aq1-(?P<origin>sig|man|risk|prot)-(?P<symbol>[A-Z0-9][A-Z0-9.]{0,9}|[A-Z0-9][A-Z0-9.]{8}~)"
     r"-(?P<key>[a-z2-7]{20})-(?P<revision>0|[1-9][0-9]{0,6})"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedOrderId:
-    """The parts of a client order id; `shortened` says that `symbol` is only the beginning of it."""
-
-    origin: str
-    symbol: str
-    key: str
-    revision: int
-    shortened: bool
 
 
 def signal_key(  # noqa: PLR0917 - the parts of the key, in the order they are hashed
@@ -88,21 +75,6 @@ def client_order_id(origin: str, symbol: str, key: str, revision: int = 0) -> st
     if not _ID.fullmatch(text):
         raise ValueError(f"origin {origin!r} must be sig, man, risk or prot")
     return text
-
-
-def parse_client_order_id(text: str) -> ParsedOrderId | None:
-    """The parts of one of our ids, or None when it is not one of ours."""
-    found = _ID.fullmatch(text)
-    if found is None:
-        return None
-    symbol = found["symbol"]
-    return ParsedOrderId(
-        origin=found["origin"],
-        symbol=symbol.removesuffix(SHORTENED),
-        key=found["key"],
-        revision=int(found["revision"]),
-        shortened=symbol.endswith(SHORTENED),
-    )
 
 
 def is_ours(text: str) -> bool:

@@ -1,7 +1,7 @@
 """An intent: what someone wants traded, before risk has judged it.
 
-Made by `signal/conclude`, the orders API and `risk/monitor`; read from the FIFO queue by
-`trading/execute`. Its client order id is a function of its content, so sending it twice is harmless.
+Made by `signal/conclude` and the orders API; read from the FIFO queue by `trading/execute`. Its
+client order id is a function of its content, so sending it twice is harmless.
 """
 
 from __future__ import annotations
@@ -19,11 +19,6 @@ class Side(StrEnum):
 
     BUY = "buy"
     SELL = "sell"
-
-    @property
-    def opposite(self) -> Side:
-        """The side that undoes this one."""
-        return Side.SELL if self is Side.BUY else Side.BUY
 
 
 class Origin(StrEnum):

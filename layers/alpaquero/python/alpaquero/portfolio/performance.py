@@ -1,4 +1,4 @@
-"""Performance from round trips and equity marks; called by `analytics/api` and the reports."""
+"""Performance from round trips and equity marks; called by `analytics/api`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Positions folded from fills, at average cost; called by `position/project` and `alpaquero rebuild`.
+"""Positions folded from fills, at average cost; called by `position/project`.
 
 Fills may arrive in any order and more than once: they are sorted by market time and id, and a
 second one with the same id is dropped, so the same set of fills always gives the same position.

@@ -1,4 +1,4 @@
-"""Round trips folded from fills; called by `analytics/project` and `alpaquero rebuild`.
+"""Round trips folded from fills; called by `analytics/project`.
 
 A trade begins with the fill that opens a position and ends with the fill that makes it flat;
 entries and exits in parts belong to one trade. A position still held is no trade yet.

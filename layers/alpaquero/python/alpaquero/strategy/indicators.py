@@ -1,4 +1,4 @@
-"""Indicators: EMA, Wilder's RSI, StochRSI and ATR, whole series for charts and last values for signals.
+"""Indicators: EMA, Wilder's RSI and StochRSI, whole series for charts and last values for signals.
 
 A value that is not defined is None: too few bars, or nothing to divide by. Never 0 in its place,
 for 0 is a value. Seeds are TA-Lib's; names are the charts': K is TA-Lib's `fastd`.
@@ -111,29 +111,6 @@ def stochastic_rsi_last(
     ]
     k = sma(raw, k_smoothing)
     return k[-1], sma(k, d_smoothing)[-1]
-
-
-def true_ranges(highs: Sequence[float], lows: Sequence[float], closes: Sequence[float]) -> list[float]:
-    """The true range of each bar but the first, which has no close before it."""
-    rows = zip(highs[1:], lows[1:], closes, strict=False)
-    return [max(high, before) - min(low, before) for high, low, before in rows]
-
-
-def atr(highs: Sequence[float], lows: Sequence[float], closes: Sequence[float], period: int) -> Series:
-    """Wilder's average true range, in the unit of the prices; 0 on flat prices is a value.
-
-    Seeded with the mean of the first `period` true ranges.
-    """
-    ranges = true_ranges(highs, lows, closes)
-    if len(ranges) < period:
-        return [None] * len(closes)
-    mean = fsum(ranges[:period]) / period
-    means: Series = [None] * period
-    means.append(mean)
-    for true_range in ranges[period:]:
-        mean = (mean * (period - 1) + true_range) / period
-        means.append(mean)
-    return means
 
 
 def _gains_and_losses(closes: Sequence[float], period: int) -> list[tuple[float, float]]:

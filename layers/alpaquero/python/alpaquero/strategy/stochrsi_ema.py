@@ -1,7 +1,7 @@
 """The owner's rule: StochRSI oversold in an uptrend buys, overbought in a downtrend sells.
 
-Called by `signal/evaluate` for each symbol of a shard, and by the backtest. BUY: EMA fast > EMA
-slow, K and D both below 20, K > D. SELL is its mirror. SELL reduces a long position.
+Called by `signal/evaluate` for each symbol of a shard. BUY: EMA fast > EMA slow, K and D both
+below 20, K > D. SELL is its mirror. SELL reduces a long position.
 """
 
 from __future__ import annotations

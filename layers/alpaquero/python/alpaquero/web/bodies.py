@@ -290,7 +290,6 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     service: str | None = None
     version: str | None = None
     dependencies: dict[str, str] | None = None
-    last_work_at: datetime | None = None
 
 
 class ServiceHealth(msgspec.Struct, frozen=True, kw_only=True):
