@@ -449,12 +449,13 @@ class LaptopCloud(Stack):
         processes.require_free({"exchange": self.ports["exchange"]})
         self.state.exchange.mkdir(parents=True, exist_ok=True)
         secrets = self.credentials
-        token = self.state.exchange / "admin-token"
+        # By file, because every user of the machine can list command lines.
+        token, secret = self.state.exchange / "admin-token", self.state.exchange / "secret"
         write_private(token, secrets.exchange_admin_token)
+        write_private(secret, secrets.exchange_secret)
         command = [sys.executable, "-m", "laptop.exchange", "--state", str(self.state.exchange)]
         command += ["--port", str(self.ports["exchange"]), "--admin-token-file", str(token)]
-        # Joined with its option, because a random secret may begin with a dash.
-        command += [f"--key={secrets.exchange_key}", f"--secret={secrets.exchange_secret}"]
+        command += [f"--key={secrets.exchange_key}", "--secret-file", str(secret)]
         command += options.arguments()
         self._exchange = processes.start(
             command, environment=processes.base_environment(), log=self.state.logs / "exchange.log"

@@ -29,12 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         listening = _listen(options.port)
         venue = _venue(options)
-        token = _admin_token(options.admin_token_file)
+        token = _held("--admin-token-file", options.admin_token_file)
+        secret = options.secret or _held("--secret-file", options.secret_file)
     except ExchangeError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     venue.set_clock(ClockMode(options.clock), options.seconds_per_session, monotonic())
-    app = build_app(venue, Keys(options.key, options.secret, token))
+    app = build_app(venue, Keys(options.key, secret, token))
     # uvicorn raises the signal again after its own stop: let that one pass.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: None)
@@ -72,7 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--half-spread-bps", type=_basis_points, default=Decimal(1), help="half the spread")
     parser.add_argument("--key", required=True, help="the API key id callers must show")
-    parser.add_argument("--secret", required=True, help="the API secret key callers must show")
+    secret = parser.add_mutually_exclusive_group(required=True)
+    secret.add_argument("--secret", help="the API secret key callers must show; others can list it")
+    secret.add_argument("--secret-file", type=Path, help="file that holds the API secret key")
     parser.add_argument(
         "--admin-token-file", type=Path, required=True, help="file that holds the admin token"
     )
@@ -126,14 +129,15 @@ def _listen(port: int) -> socket.socket:
     return listening
 
 
-def _admin_token(path: Path) -> str:
+def _held(option: str, path: Path) -> str:
+    """The token or secret that a file holds."""
     try:
-        token = path.read_text("utf-8").strip()
+        held = path.read_text("utf-8").strip()
     except OSError as error:
-        raise ExchangeError(f"--admin-token-file {path}: {error.strerror}; write a token into it") from error
-    if not token:
-        raise ExchangeError(f"--admin-token-file {path} is empty; write a token into it")
-    return token
+        raise ExchangeError(f"{option} {path}: {error.strerror}; write a token into it") from error
+    if not held:
+        raise ExchangeError(f"{option} {path} is empty; write a token into it")
+    return held
 
 
 def _venue(options: argparse.Namespace) -> Venue:

@@ -73,13 +73,15 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Starts exchange processes with the given arguments; all are ended with the module's tests."""
     token_file = tmp_path_factory.mktemp("token") / "token"
     token_file.write_text(KEYS.admin_token)
+    secret_file = token_file.with_name("secret")
+    secret_file.write_text(KEYS.secret_key)
     with ExitStack() as stack:
 
         def begin(state: Path, *arguments: str, seed: int = 1, clock: str = "stepped") -> ExchangeProcess:
             required = {"--state": state, "--port": 0, "--seed": seed, "--clock": clock}
             access = {
                 "--key": KEYS.key_id,
-                "--secret": KEYS.secret_key,
+                "--secret-file": secret_file,
                 "--admin-token-file": token_file,
             }
             options = [str(part) for pair in {**required, **access}.items() for part in pair]

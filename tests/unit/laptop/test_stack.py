@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,15 @@ from laptop import processes, supervisor
 from laptop.engine import port_from_environment
 from laptop.errors import LaptopError, NotRunningError, PortTakenError
 from laptop.layout import StateFolder
-from laptop.stack import DEFAULT_PORTS, Child, ExchangeOptions, Stack, StackRecord, chosen_ports
+from laptop.stack import (
+    DEFAULT_PORTS,
+    Child,
+    ExchangeOptions,
+    LaptopCloud,
+    Stack,
+    StackRecord,
+    chosen_ports,
+)
 
 NOBODY = 2**22 + 1  # above the largest pid
 
@@ -131,3 +140,28 @@ def test_exchange_options_become_its_command_line() -> None:
     assert ExchangeOptions(seed=7, clock="stepped", sessions=3).arguments() == [
         *("--seed", "7", "--clock", "stepped", "--seconds-per-session", "60", "--sessions", "3")
     ]
+
+
+def test_no_secret_stands_in_the_exchanges_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every user of the machine can list command lines: the secrets go by files for the owner alone."""
+    started: list[str] = []
+
+    def start(command: Sequence[str | Path], **_: object) -> None:
+        started.extend(map(str, command))
+
+    monkeypatch.setattr(processes, "start", start)
+    cloud = LaptopCloud(tmp_path / "state", exchange=ExchangeOptions())
+    cloud._start_exchange(ExchangeOptions())
+    secrets = cloud.credentials
+    line = " ".join(started)
+    assert secrets.exchange_secret not in line
+    assert secrets.exchange_admin_token not in line
+    for option, held in (
+        ("--secret-file", secrets.exchange_secret),
+        ("--admin-token-file", secrets.exchange_admin_token),
+    ):
+        file = Path(started[started.index(option) + 1])
+        assert file.read_text() == held
+        assert file.stat().st_mode & 0o777 == 0o600
