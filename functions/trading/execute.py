@@ -338,7 +338,8 @@ class Desk:
             case ExitAction.PROTECT if position is not None:
                 return order, self._protect(order, position, now)
             case ExitAction.FINISH if not is_terminal(order.status):
-                return self._end(order, OrderStatus.CANCELED, now, "nothing was left to sell"), False
+                # Nothing held may also be the work of this sale, sent before a crash.
+                return self._withdraw(order, OrderStatus.CANCELED, "nothing was left to sell", now), False
         return order, False
 
     def _sell(self, order: Order, held: Decimal, now: datetime) -> Order:

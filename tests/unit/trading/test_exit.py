@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from alpaquero.broker.protocol import BrokerPosition
+from alpaquero.orders.lifecycle import BrokerUpdate
 from alpaquero.orders.order import ExitStep, LegRole, OrderPurpose
 from alpaquero.risk.book import TradingState
 from alpaquero.risk.drawdown import missing_stops
@@ -61,6 +62,26 @@ def test_the_same_exit_twice_sells_once(world: World) -> None:
     world.resume(exit_order)
     world.settle()
     assert [entry.quantity] == [fill.quantity for fill in world.broker.fills() if fill.side == "sell"]
+
+
+def test_a_sale_that_filled_before_its_answer_was_written_is_no_cancelled_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the sale was accepted and resumed once it had filled, the exit is filled."""
+    entry = world.hold()
+
+    def dies(*_: object) -> BrokerUpdate:
+        raise RuntimeError("the function was killed")
+
+    with monkeypatch.context() as killed:
+        killed.setattr("functions.trading.execute.update_of", dies)
+        exit_order = world.begin_exit()
+    world.broker.step()
+    world.resume(exit_order)
+    done = world.order(exit_order.client_order_id)
+    assert ("filled", ExitStep.DONE, entry.quantity) == (done.status, done.exit_step, done.filled_quantity)
+    world.settle()
+    assert {} == world.book.reservations
 
 
 @pytest.mark.parametrize("survived", range(6))
