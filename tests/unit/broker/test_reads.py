@@ -203,6 +203,17 @@ def test_orders_stop_at_the_limit(broker: AlpacaSubmitter, server: ScriptedServe
     assert [one.id for one in broker.orders(limit=1)] == ["a"]
 
 
+@pytest.mark.parametrize(
+    ("theirs", "side"), [("sell_short", "sell"), ("sell_short_exempt", "sell"), ("buy_minus", "buy")]
+)
+def test_a_fill_is_a_buy_or_a_sale_whatever_kind_of_it(
+    broker: AlpacaSubmitter, server: ScriptedServer, theirs: str, side: str
+) -> None:
+    """Activities name kinds of execution that orders do not; a short sold by hand is a sale."""
+    server.script = [Reply(200, [fill(0) | {"side": theirs}])]
+    assert [one.side for one in broker.fills()] == [side]
+
+
 def test_fills_come_through_all_pages_oldest_first(broker: AlpacaSubmitter, server: ScriptedServer) -> None:
     """Fills are paged by the last activity id, starting behind the one already known."""
     server.script = [Reply(200, [fill(n) for n in range(100)]), Reply(200, [fill(100)])]

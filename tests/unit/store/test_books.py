@@ -177,6 +177,13 @@ def test_an_event_stays_in_the_outbox_until_it_is_published() -> None:
     assert BOOKS.outbox() == [event(2)]
 
 
+def test_an_event_published_twice_in_one_batch_is_deleted_once() -> None:
+    """A batch of the stream may name an event twice; DynamoDB takes a key once a request."""
+    BOOKS.commit(events=[event(1)])
+    BOOKS.published(["event-1", "event-1"])
+    assert BOOKS.outbox() == []
+
+
 def test_accounts_do_not_see_each_other() -> None:
     """The books of one label hold nothing of another's."""
     BOOKS.commit(new_orders=[order(1)], new_fills=[fill(1)], events=[event(1)])

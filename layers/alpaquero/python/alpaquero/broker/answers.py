@@ -133,11 +133,16 @@ def a_fill(row: Row) -> BrokerFill:
         id=_text(row, "id"),
         order_id=_text(row, "order_id"),
         symbol=_text(row, "symbol"),
-        side=_text(row, "side"),
+        side=_side_of_execution(_text(row, "side")),
         quantity=_decimal(row["qty"]),
         price=_decimal(row["price"]),
         at=_moment(row["transaction_time"]),
     )
+
+
+def _side_of_execution(kind: str) -> str:
+    """Activities name kinds of execution, such as `sell_short`; an order is a buy or a sale."""
+    return next((side for side in ("buy", "sell") if kind.startswith(f"{side}_")), kind)
 
 
 def a_bar(row: Row) -> Bar:

@@ -271,5 +271,5 @@ class Books:
     def published(self, event_ids: Iterable[str]) -> None:
         """Deletes events that have reached the bus."""
         with BookItem.batch_write() as batch:
-            for event_id in event_ids:
+            for event_id in dict.fromkeys(event_ids):  # a request takes each key once
                 batch.delete(BookItem(self.account, OUTBOX + event_id))
