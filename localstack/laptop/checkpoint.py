@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _CURRENT: Final = "CURRENT"
 _BOOK: Final = "book.sqlite"
+# Copied first and in this order: what follows from them may be ahead, for repeats are harmless.
+_SOURCES: Final = ("Runs", "Books")
 _TABLE_TYPE: Final = "AWS::DynamoDB::Table"
 
 
@@ -109,10 +111,11 @@ class Checkpoints:
         if copy_book is not None:
             copy_book(fresh / _BOOK)
         dynamodb = sessions.client("dynamodb")
+        scanned = {table: _scan(dynamodb, tables[table]) for table in _SOURCES if table in tables}
+        rest = {table: name for table, name in tables.items() if table not in scanned}
         with ThreadPoolExecutor(max_workers=4) as pool:
-            scanned = dict(
-                zip(tables, pool.map(lambda name: _scan(dynamodb, name), tables.values()), strict=True)
-            )
+            copies = pool.map(lambda name: _scan(dynamodb, name), rest.values())
+            scanned |= zip(rest, copies, strict=True)
         for table, items in scanned.items():
             _write_synced(fresh / f"{table}.json", json.dumps(items, cls=_Bytes))
         _write_synced(fresh / "label.json", json.dumps(label))

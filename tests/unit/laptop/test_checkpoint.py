@@ -117,3 +117,20 @@ def test_without_a_checkpoint_nothing_is_put_back(sessions: Sessions, tmp_path: 
     """A first start has nothing to restore."""
     checkpoints = Checkpoints(tmp_path)
     assert (None, None, 0) == (checkpoints.current, checkpoints.label, checkpoints.restore(sessions, TABLES))  # type: ignore[arg-type]
+
+
+def test_what_follows_from_a_table_is_copied_after_it(tmp_path: Path) -> None:
+    """Runs, then Books, then the rest: else a fill that the books have told is in no projection."""
+    copied: list[str] = []
+
+    class Scanned:
+        def client(self, _service: str) -> Any:
+            return self
+
+        def scan(self, TableName: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - boto3's own name
+            copied.append(TableName)
+            return {"Items": []}
+
+    names = ["Positions", "Analytics", "Books", "Runs"]
+    Checkpoints(tmp_path).take(Scanned(), {name: name for name in names})  # type: ignore[arg-type]
+    assert (["Runs", "Books"], set(names)) == (copied[:2], set(copied))
