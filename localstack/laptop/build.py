@@ -1,7 +1,7 @@
 """Builds what Lambda runs: layers and functions, pruned, compiled and zipped.
 
-``make build``, ``make setup``, the supervisor and the command ``restart`` call ``build``. A part is
-built again only when its inputs changed.
+``alpaquero build``, ``make sizes``, ``LaptopCloud`` and ``alpaquero restart`` call ``build``. A part
+is built again only when its inputs changed.
 
 Two runtimes. ``aws`` is for Lambda's Python 3.13 on x86-64. ``local`` is for the engine's own
 interpreter; there a layer's zip holds one line that puts the built folder on the path, because

@@ -1,6 +1,6 @@
 """Deploys a SAM template as it stands: zips to a bucket, a change set, and what came of it.
 
-``LaptopCloud`` and the command line call ``deploy``. The only words of the template that change
+``LaptopCloud`` and ``laptop.redeploy`` call ``deploy``. The only words of the template that change
 are the paths of ``CodeUri`` and ``ContentUri``, as ``sam package`` changes them.
 """
 
@@ -99,7 +99,9 @@ def _wait(read: Any, *, seconds: float, what: str) -> dict[str, Any]:
         if not status.endswith(("IN_PROGRESS", "PENDING")):
             return state
         if time.monotonic() > deadline:
-            raise DeployError(f"{what} did not end within {seconds:.0f} s; see logs/engine.log")
+            raise DeployError(
+                f"{what} did not end within {seconds:.0f} s; see logs/engine.log, then start again"
+            )
         time.sleep(_PAUSE)
 
 

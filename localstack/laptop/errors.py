@@ -4,7 +4,9 @@ LaptopError
 ├── PortTakenError      a port someone else listens on
 ├── NotReadyError       a part that did not come up in its time
 ├── DeployError         resources the engine refused
-└── NotRunningError     a command that needs a running stack
+├── NotRunningError     a command that needs a running stack
+├── InvocationError     a function that failed (laptop.stack)
+└── NotQuietError       work that did not come to rest in its time (laptop.quiescence)
 """
 
 from __future__ import annotations

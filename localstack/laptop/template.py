@@ -1,4 +1,4 @@
-"""Reads template.yaml as data, short tags and all; the tests of the wiring and the checks use it."""
+"""Reads template.yaml as data, short tags and all; the tests of the wiring use it."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ export async function call(method: "GET" | "POST" | "DELETE", path: string, toke
 }
 
 /** The API's error body as an `ApiError`; a body of another shape still tells the status. */
-export function errorOf(status: number, text: string, request: string): ApiError {
+function errorOf(status: number, text: string, request: string): ApiError {
   try {
     const { error } = JSON.parse(text) as { error: { code: string; message: string; correlation_id?: string } };
     if (typeof error.message === "string") {

@@ -1,3 +1,3 @@
-"""Alpaquero's shared package: one implementation of each rule, used by functions, exchange and backtest."""
+"""Alpaquero's shared package: one implementation of each rule, for the functions and the paper exchange."""
 
 __version__ = "0.1.0"

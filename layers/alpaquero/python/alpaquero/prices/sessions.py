@@ -1,6 +1,6 @@
 """Trading sessions, and which bars are closed: pure rules over a calendar that the caller passes in.
 
-Signals, the laptop's exchange and the backtest decide with these what they may look at. A list of
+Signals and the paper exchange decide with these what they may look at. A list of
 sessions is always in order of date and holds no date twice.
 """
 

@@ -1,7 +1,7 @@
 """The risk limits: settings with their unit in their name, checked when they are read.
 
-`settings` reads them from the Settings table; `alpaquero.risk.rules` and `risk/monitor` apply them.
-Percentages are of equity unless the name says otherwise; 3 means 3%.
+`alpaquero.store.trading_settings` reads them from the Settings table; `alpaquero.risk.rules` and
+`risk/monitor` apply them. Percentages are of equity unless the name says otherwise; 3 means 3%.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class RiskLimits:
     `entry_reserve_margin_percent`: an entry is counted this much above the price it was judged
     at, because a market order that queues overnight may open higher than it closed.
     `leverage_limit`: exposure as a multiple of equity.
+    `sector_limit_percent` is kept and shown, but no rule judges it: we know no sectors.
     """
 
     stop_loss_percent: Decimal = Decimal(3)

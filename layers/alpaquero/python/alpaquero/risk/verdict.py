@@ -1,4 +1,4 @@
-"""What the risk rules say about an intent; stored with the order and shown by `explain`."""
+"""What the risk rules say about an intent; stored with the order and shown by the orders API."""
 
 from __future__ import annotations
 

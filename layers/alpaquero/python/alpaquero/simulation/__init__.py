@@ -1,4 +1,4 @@
-"""The one matcher: the paper exchange and the backtest ask it for every simulated fill."""
+"""The one matcher: the paper exchange asks it for every simulated fill."""
 
 from alpaquero.simulation.fills import (
     Fill,

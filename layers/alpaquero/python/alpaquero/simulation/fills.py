@@ -1,4 +1,4 @@
-"""Decides every simulated fill, for the paper exchange and the backtest alike.
+"""Decides every simulated fill, for the paper exchange.
 
 Pure: an order and a stretch of prices go in, a fill or nothing comes out. A random draw depends on
 the seed and the client order id alone, so the order in which orders arrive changes nothing.
