@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import time
 from dataclasses import dataclass, replace
 from typing import Final
@@ -21,6 +22,7 @@ MAX_HEAD: Final = 64 * 1024
 # Under the engine's keep-alive of 75 s, so that it never closes a connection we are about to use.
 _IDLE_SECONDS: Final = 60
 _CHUNK: Final = 64 * 1024
+_CONTROL: Final = re.compile(r"[\r\n\0]")
 _REASONS: Final = {
     200: "OK",
     304: "Not Modified",
@@ -87,7 +89,8 @@ def _headers(lines: list[str]) -> list[tuple[str, str]]:
     headers = []
     for line in lines:
         name, colon, value = line.partition(":")
-        if not colon or not name or name != name.strip():
+        # A bare line feed is a line's end to some servers: it could hide a second header.
+        if not colon or not name or name != name.strip() or _CONTROL.search(line):
             raise RefusedError(400, "bad_request", "A header line is not `name: value`.")
         headers.append((name, value.strip()))
     return headers
@@ -103,7 +106,8 @@ def parse_head(head: bytes) -> Request:
     """
     first, *lines = head[:-4].decode("latin-1").split("\r\n")
     parts = first.split(" ")
-    if len(parts) != 3 or not parts[2].startswith("HTTP/1.") or not parts[1].startswith("/"):
+    sound = len(parts) == 3 and parts[1].startswith("/") and parts[2].startswith("HTTP/1.")
+    if not sound or _CONTROL.search(first):
         raise RefusedError(400, "bad_request", "This port speaks HTTP/1.1; the path starts with a slash.")
     headers = _headers(lines)
     if parts[2] == "HTTP/1.0":
@@ -139,7 +143,7 @@ async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
 
 
 async def _body(reader: asyncio.StreamReader, length: str) -> bytes:
-    if not length.isdigit():
+    if not (length.isascii() and length.isdigit()):
         raise RefusedError(400, "bad_request", "Content-Length is not a number.")
     if int(length) > MAX_BODY:
         raise RefusedError(413, "too_large", "The body is larger than 10 MB.")
@@ -154,7 +158,9 @@ async def _chunked_body(reader: asyncio.StreamReader) -> bytes:
         try:
             size = int(line, 16)
         except ValueError:
-            raise RefusedError(400, "bad_request", "A chunk's size is not a number.") from None
+            size = -1
+        if size < 0:
+            raise RefusedError(400, "bad_request", "A chunk's size is not a number.")
         if sum(map(len, parts)) + size > MAX_BODY:
             raise RefusedError(413, "too_large", "The body is larger than 10 MB.")
         parts.append((await reader.readexactly(size + 2))[:-2])

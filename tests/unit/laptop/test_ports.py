@@ -226,7 +226,12 @@ def test_a_body_over_the_limit_is_refused(ports: dict[str, int]) -> None:
         b"GET / HTTP/1.1\r\nHost : localhost\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: \xb2\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: b\nHost: elsewhere\r\n\r\n",
+        b"GET /a\nHost:elsewhere HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: b\0\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n",
     ],
 )
 def test_what_is_no_request_is_refused(ports: dict[str, int], head: bytes) -> None:
