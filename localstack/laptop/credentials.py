@@ -1,7 +1,7 @@
 """The laptop's generated keys and passwords, kept in ``credentials.json`` (mode 0600).
 
-The supervisor makes them on the first run; the command line reads them. None is ever printed but
-the dashboard's sign-in, to its owner.
+Made on the first run, by ``LaptopCloud`` or ``alpaquero exchange``; the command line reads them. To
+their owner alone are printed the dashboard's sign-in and, by ``alpaquero exchange``, the exchange's key.
 """
 
 from __future__ import annotations
