@@ -111,6 +111,15 @@ def test_a_position_tells_what_is_held_by_orders(broker: AlpacaSubmitter, server
     assert server.asked[0].path == "/v2/positions/BRK%2FB"
 
 
+def test_a_holding_without_any_price_counts_at_cost(broker: AlpacaSubmitter, server: ScriptedServer) -> None:
+    """A delisted share may have neither price nor value; it must not hide the other positions."""
+    missing = dict.fromkeys(("market_value", "current_price", "lastday_price"))
+    row = {"symbol": "GONE", "qty": "5", "avg_entry_price": "180.1", **missing}
+    server.script = [Reply(200, [row])]
+    [position] = broker.positions()
+    assert (position.current_price, position.market_value) == (Decimal("180.1"), Decimal("900.5"))
+
+
 def test_no_position_is_none(broker: AlpacaSubmitter, server: ScriptedServer) -> None:
     """Alpaca's own 404 means that nothing is held."""
     server.script = [refusal(404, 40410000, "position does not exist")]

@@ -91,7 +91,9 @@ def a_session(row: Row) -> Session:
 def a_position(row: Row) -> BrokerPosition:
     quantity = _decimal(row["qty"])
     available = row.get("qty_available")
-    price = row["current_price"] if row["current_price"] is not None else row["lastday_price"]
+    # A delisted holding may have no price at all; at cost it still counts as exposure.
+    prices = (row["current_price"], row["lastday_price"])
+    price = next((price for price in prices if price is not None), row["avg_entry_price"])
     return BrokerPosition(
         symbol=_text(row, "symbol"),
         quantity=quantity,
