@@ -60,6 +60,9 @@ def sent_mail(endpoint: str) -> list[dict[str, Any]]:
     ]
 
 
+GUARD: Final = Path(__file__).with_name("guard.py")
+
+
 class Sessions:
     """boto3 clients against one endpoint, made once each; safe to share between threads."""
 
@@ -176,7 +179,7 @@ class Engine:
         processes.require_free({"engine": self.port})
         (self._folder / _CLEAN_MARKER).unlink(missing_ok=True)
         self.process = processes.start(
-            [ENGINE_PYTHON, "-m", "ministack"],
+            [ENGINE_PYTHON, GUARD],
             environment=self._environment() | dict(extra or {}),
             log=self._log,
             folder=self._folder,
