@@ -419,7 +419,14 @@ class LaptopCloud(Stack):
         if restore:
             count = self.checkpoints.restore(self.sessions, self.tables)
             self._say(f"put {count} records of the last checkpoint back")
+            self._tell_fills_again()
         self.record()
+
+    def _tell_fills_again(self) -> None:
+        from laptop.retell import fills_again
+
+        if "Books" in self.tables:
+            fills_again(self.sessions, self.tables["Books"])
 
     def _built(self) -> Mapping[str, Path]:
         from laptop.build import build
