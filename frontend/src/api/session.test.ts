@@ -1,0 +1,48 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { SessionKeeper } from "./session";
+
+const session = (token: string): string =>
+  JSON.stringify({ access_token: token, expires_in_seconds: 900, username: "owner", roles: ["viewer"] });
+const error = (code: string): string => JSON.stringify({ error: { code, message: code } });
+const asked: string[] = [];
+
+/** An API that takes one token and refuses every other with this status and code. */
+function api(status: number, code: string, taken = "Bearer new"): void {
+  vi.stubGlobal("fetch", async (path: string, request: RequestInit) => {
+    const token = (request.headers as Record<string, string>).Authorization ?? "";
+    asked.push(`${path} ${token}`.trim());
+    if (path.endsWith("/sign-in")) return new Response(session("old"));
+    if (path.endsWith("/refresh")) return new Response(session("new"));
+    return token === taken ? new Response("{}") : new Response(error(code), { status });
+  });
+}
+
+beforeEach(() => {
+  asked.length = 0;
+  vi.useFakeTimers();
+  vi.stubGlobal("localStorage", { getItem: () => null, setItem: () => undefined, removeItem: () => undefined });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+test.each([
+  [401, "unauthorized"],
+  [403, "forbidden"],
+])("a token refused with %i %s is renewed once and the request asked again", async (status, code) => {
+  api(status, code);
+  const keeper = new SessionKeeper();
+  await keeper.signIn("owner", "secret");
+  expect((await keeper.request("GET", "/api/account")).status).toBe(200);
+  expect(asked.slice(1)).toEqual(["/api/account Bearer old", "/api/auth/refresh", "/api/account Bearer new"]);
+});
+
+test("a role that may not is told so after one renewal", async () => {
+  api(403, "forbidden", "Bearer nobody");
+  const keeper = new SessionKeeper();
+  await keeper.signIn("owner", "secret");
+  await expect(keeper.request("POST", "/api/orders")).rejects.toMatchObject({ status: 403, code: "forbidden" });
+  expect(asked.filter((line) => line.startsWith("/api/orders"))).toHaveLength(2);
+});
