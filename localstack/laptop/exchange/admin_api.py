@@ -23,10 +23,9 @@ from laptop.exchange.admin_bodies import (
     Status,
 )
 from laptop.exchange.admission import held_value
-from laptop.exchange.answers import json_answer
+from laptop.exchange.answers import json_answer, venue_of
 from laptop.exchange.clock import ClockMode
 from laptop.exchange.errors import malformed
-from laptop.exchange.trading_api import venue_of
 from laptop.exchange.venue import Venue
 
 _Body = TypeVar("_Body")

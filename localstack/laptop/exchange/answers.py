@@ -1,4 +1,4 @@
-"""JSON answers and query parameters, the same for all routes of the exchange."""
+"""JSON answers, query parameters and the venue of a request, the same for all routes of the exchange."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from starlette.responses import Response
 
 from alpaquero.prices import NEW_YORK
 from laptop.exchange.errors import malformed
+from laptop.exchange.venue import Venue
 
 _encoder = msgspec.json.Encoder()
+
+
+def venue_of(request: Request) -> Venue:
+    """The venue that the app serves."""
+    venue: Venue = request.app.state.venue
+    return venue
 
 
 def json_answer(body: object, status: int = 200) -> Response:
@@ -48,3 +55,11 @@ def moment(request: Request, name: str, *, end_of_day: bool = False) -> datetime
     day = at.date() + timedelta(days=1) if end_of_day else at.date()
     midnight = datetime.combine(day, time(), tzinfo=NEW_YORK).astimezone(UTC)
     return midnight - timedelta(microseconds=1) if end_of_day else midnight
+
+
+def newest_first(request: Request) -> bool:
+    """What `direction` says: `desc`, the default, or `asc`."""
+    direction = request.query_params.get("direction") or "desc"
+    if direction not in {"asc", "desc"}:
+        raise malformed("direction must be asc or desc")
+    return direction == "desc"

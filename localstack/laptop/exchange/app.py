@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from laptop.exchange import admin_api, data_api, trading_api
+from laptop.exchange import account_api, admin_api, data_api, orders_api
 from laptop.exchange.answers import json_answer
 from laptop.exchange.errors import RefusedError
 from laptop.exchange.gate import Gate, Keys
@@ -37,7 +37,7 @@ def build_app(venue: Venue, keys: Keys) -> Starlette:
         venue.close()
 
     app = Starlette(
-        routes=[*trading_api.ROUTES, *data_api.ROUTES, *admin_api.ROUTES],
+        routes=[*account_api.ROUTES, *orders_api.ROUTES, *data_api.ROUTES, *admin_api.ROUTES],
         middleware=[Middleware(Gate, venue=venue, keys=keys)],
         exception_handlers={RefusedError: _refused, HTTPException: _no_route},
         lifespan=lifespan,

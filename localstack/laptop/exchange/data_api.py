@@ -13,9 +13,8 @@ from starlette.routing import Route
 
 from alpaquero.prices import NEW_YORK, Bar
 from laptop.exchange import wire
-from laptop.exchange.answers import json_answer, moment, whole
+from laptop.exchange.answers import json_answer, moment, venue_of, whole
 from laptop.exchange.errors import RefusedError
-from laptop.exchange.trading_api import venue_of
 from laptop.exchange.venue import Venue
 
 _DEFAULT_LIMIT, _LARGEST_LIMIT = 1000, 10_000

@@ -6,7 +6,7 @@ the clock's place in one transaction before it returns, so that what was answere
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -53,6 +53,9 @@ _START, _END = Fraction(0), Fraction(1)
 _STEPPED_SPANS = [(_START, _START), (_START, _END), (_END, _END)]
 _SAVE_EVERY_SECONDS = 1.0
 
+# Changes that are on disk, each with its market time: what listeners are told.
+Recorded = Sequence[tuple[datetime, Change]]
+
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
@@ -88,6 +91,7 @@ class Venue:
         self._changes: list[tuple[datetime, Change]] = []
         self._wall = 0.0
         self._saved_wall = 0.0
+        self.listeners: list[Callable[[Recorded], None]] = []
 
     @property
     def sessions_done(self) -> int:
@@ -179,6 +183,8 @@ class Venue:
             if self._changes or due:
                 self._ledger.append(self._changes, self.now)
                 self._saved_wall = self._wall
+                for tell in self.listeners:
+                    tell(self._changes)
         except RefusedError:
             raise
         except Exception:

@@ -1,33 +1,25 @@
-"""Alpaca's trading routes: account, clock, calendar, assets, positions, orders, activities."""
+"""Alpaca's trading routes but the orders: account, clock, calendar, assets, positions, activities."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from alpaquero.prices import NEW_YORK, next_session
-from laptop.exchange import wire
-from laptop.exchange.admission import OrderRequest, buying_power, long_value, multiplier
-from laptop.exchange.answers import flag, json_answer, moment, whole
-from laptop.exchange.book import Order, Trade
-from laptop.exchange.errors import RefusedError, invalid, malformed, not_found
+from laptop.exchange import order_wire, wire
+from laptop.exchange.admission import buying_power, long_value, multiplier
+from laptop.exchange.answers import json_answer, moment, newest_first, venue_of, whole
+from laptop.exchange.book import Trade
+from laptop.exchange.errors import invalid, malformed, not_found
 from laptop.exchange.identity import account_number, derived_id
 from laptop.exchange.venue import Venue
 
 _CENT = Decimal("0.01")
-_ORDER_STATES = {"open": (True,), "closed": (False,), "all": (True, False)}
-
-
-def venue_of(request: Request) -> Venue:
-    """The venue that the app serves."""
-    venue: Venue = request.app.state.venue
-    return venue
 
 
 async def account(request: Request) -> Response:
@@ -168,85 +160,6 @@ def _position(venue: Venue, symbol: str) -> wire.Json:
     return wire.position_body(symbol, owned, venue.seed, held=held, price=price, previous=previous)
 
 
-async def place_order(request: Request) -> Response:
-    """POST /v2/orders."""
-    venue = venue_of(request)
-    try:
-        wanted = msgspec.json.decode(await request.body(), type=OrderRequest)
-    except msgspec.ValidationError as error:
-        raise malformed(f"request body is invalid: {error}") from error
-    except msgspec.DecodeError as error:
-        raise RefusedError(400, f"request body format is invalid: {error}", 40010000) from error
-    order = venue.place_order(wanted)
-    status = wire.submitted_status(order)
-    return json_answer(wire.order_body(order, venue.book, venue.seed, nested=True, status=status))
-
-
-async def orders(request: Request) -> Response:
-    """GET /v2/orders: `status`, `symbols`, `side`, `after`, `until`, `limit`, `direction`, `nested`."""
-    venue, wanted = venue_of(request), request.query_params
-    states = _ORDER_STATES.get(wanted.get("status") or "open")
-    if states is None:
-        raise malformed("status must be open, closed or all")
-    symbols = {symbol for symbol in (wanted.get("symbols") or "").upper().split(",") if symbol}
-    after, until = moment(request, "after"), moment(request, "until")
-    nested = flag(request, "nested")
-
-    def fits(order: Order) -> bool:
-        family = [order, *(venue.book.orders[leg] for leg in venue.book.legs.get(order.id, ()))]
-        return (
-            any(one.working in states for one in (family if nested else [order]))
-            and (not symbols or order.symbol in symbols)
-            and wanted.get("side") in {None, "", order.side.value}
-            and (after is None or order.submitted_at > after)
-            and (until is None or order.submitted_at < until)
-        )
-
-    everything = venue.book.orders.values()
-    listed = [order for order in everything if not (nested and order.parent) and fits(order)]
-    newest_first = _newest_first(wanted)
-    listed.sort(key=lambda order: (order.submitted_at, order.number), reverse=newest_first)
-    limit = whole(request, "limit", 50, 500)
-    return json_answer(
-        [wire.order_body(order, venue.book, venue.seed, nested=nested) for order in listed[:limit]]
-    )
-
-
-def _newest_first(wanted: Mapping[str, str]) -> bool:
-    direction = wanted.get("direction") or "desc"
-    if direction not in {"asc", "desc"}:
-        raise malformed("direction must be asc or desc")
-    return direction == "desc"
-
-
-async def order_by_id(request: Request) -> Response:
-    """GET /v2/orders/{id}, with `nested`."""
-    venue = venue_of(request)
-    order = venue.order(request.path_params["id"])
-    return json_answer(wire.order_body(order, venue.book, venue.seed, nested=flag(request, "nested")))
-
-
-async def order_by_client_id(request: Request) -> Response:
-    """GET /v2/orders:by_client_order_id, with the legs."""
-    venue, key = venue_of(request), request.query_params.get("client_order_id", "")
-    if key not in venue.book.by_client_id:
-        raise not_found(f"order not found for {key}")
-    order = venue.book.orders[venue.book.by_client_id[key]]
-    return json_answer(wire.order_body(order, venue.book, venue.seed, nested=True))
-
-
-async def cancel_order(request: Request) -> Response:
-    """DELETE /v2/orders/{id}."""
-    venue_of(request).cancel(request.path_params["id"])
-    return Response(status_code=204)
-
-
-async def cancel_orders(request: Request) -> Response:
-    """DELETE /v2/orders."""
-    ids = venue_of(request).cancel_all()
-    return json_answer([{"id": order_id, "status": 200} for order_id in ids], status=207)
-
-
 async def activities(request: Request) -> Response:
     """GET /v2/account/activities and /FILL: by time or date, in pages that `page_token` goes on from."""
     venue, wanted = venue_of(request), request.query_params
@@ -254,12 +167,12 @@ async def activities(request: Request) -> Response:
     kind = request.path_params.get("kind", "").upper()
     if (kind and kind != "FILL") or (kinds and "FILL" not in kinds):
         return json_answer([])
-    newest_first = _newest_first(wanted)
-    trades = sorted(_trades(venue.book.trades, request), key=lambda trade: trade.id, reverse=newest_first)
+    descending = newest_first(request)
+    trades = sorted(_trades(venue.book.trades, request), key=lambda trade: trade.id, reverse=descending)
     if token := wanted.get("page_token"):
-        trades = [t for t in trades if (t.id < token if newest_first else t.id > token)]
+        trades = [t for t in trades if (t.id < token if descending else t.id > token)]
     page = trades[: whole(request, "page_size", 100, 100)]
-    return json_answer([wire.activity_body(trade) for trade in page])
+    return json_answer([order_wire.activity_body(trade) for trade in page])
 
 
 def _trades(trades: Sequence[Trade], request: Request) -> list[Trade]:
@@ -287,10 +200,4 @@ ROUTES = [
     Route("/v2/assets/{key}", asset),
     Route("/v2/positions", positions),
     Route("/v2/positions/{key}", position),
-    Route("/v2/orders", place_order, methods=["POST"]),
-    Route("/v2/orders", orders),
-    Route("/v2/orders", cancel_orders, methods=["DELETE"]),
-    Route("/v2/orders:by_client_order_id", order_by_client_id),
-    Route("/v2/orders/{id}", order_by_id),
-    Route("/v2/orders/{id}", cancel_order, methods=["DELETE"]),
 ]
