@@ -16,6 +16,13 @@ from enum import StrEnum
 import msgspec
 
 from alpaquero.simulation import OrderType, Side, WorkingOrder
+from laptop.exchange.preferences import (
+    Configuration,
+    Configured,
+    Watchlist,
+    WatchlistDeleted,
+    WatchlistKept,
+)
 
 OPENING_CASH = Decimal(100_000)
 
@@ -177,7 +184,9 @@ class SessionClosed(msgspec.Struct, tag=True, frozen=True):
     equity: Decimal
 
 
-Change = Accepted | Changed | Traded | SharesSplit | SessionClosed
+Change = (
+    Accepted | Changed | Traded | SharesSplit | SessionClosed | Configured | WatchlistKept | WatchlistDeleted
+)
 
 
 @dataclass
@@ -192,6 +201,10 @@ class Book:
     working: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     trades: list[Trade] = field(default_factory=list)
     positions: dict[str, Position] = field(default_factory=dict)
+    closings: list[SessionClosed] = field(default_factory=list)
+    configuration: Configuration = field(default_factory=Configuration)
+    watchlists: dict[str, Watchlist] = field(default_factory=dict)
+    watchlists_made: int = 0
 
     def apply(self, change: Change) -> None:
         """Take in one change."""
@@ -212,6 +225,14 @@ class Book:
                 self.positions[symbol] = replace(position, quantity=position.quantity * ratio)
             case SessionClosed(_, equity):
                 self.last_equity = equity
+                self.closings.append(change)
+            case Configured(configuration):
+                self.configuration = configuration
+            case WatchlistKept(watchlist):
+                self.watchlists_made += watchlist.id not in self.watchlists
+                self.watchlists[watchlist.id] = watchlist
+            case WatchlistDeleted(watchlist_id):
+                del self.watchlists[watchlist_id]
 
     def open_orders(self, symbol: str) -> list[Order]:
         """The working orders of a symbol, by client order id: never by order of arrival."""

@@ -46,6 +46,7 @@ from laptop.exchange.errors import RefusedError, invalid, not_found
 from laptop.exchange.identity import activity_id, derived_id
 from laptop.exchange.ledger import Ledger
 from laptop.exchange.market import Market
+from laptop.exchange.preferences import Configured, WatchlistDeleted, WatchlistKept
 
 _MILLISECOND = timedelta(milliseconds=1)
 _START, _END = Fraction(0), Fraction(1)
@@ -127,6 +128,11 @@ class Venue:
             for order in orders:
                 self._end(order, Status.CANCELED, self.now)
         return [order.id for order in orders]
+
+    def keep(self, change: Configured | WatchlistKept | WatchlistDeleted) -> None:
+        """Take in a change that touches neither orders nor money."""
+        with self._recording():
+            self._record(change)
 
     def order(self, order_id: str) -> Order:
         """An order by id. Raises RefusedError when there is none."""
