@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
 import msgspec
 
+from alpaquero import wall
 from alpaquero.broker.alpaca import connect_submitter
 from alpaquero.broker.market_data import connect_market_data
 from alpaquero.broker.protocol import (
@@ -164,7 +165,7 @@ class Desk:
                 if not verdict.approved:
                     self._refuse(intent, verdict, now)
                     return None
-                order = intended(intent, verdict, at=now, wall_at=datetime.now(UTC))
+                order = intended(intent, verdict, at=now, wall_at=wall.now())
                 reservation = reservation_for(intent, verdict)
                 reserved = book.with_reservation(order.client_order_id, reservation).next_version()
                 self.books.commit(new_orders=[order], risk_book=reserved)
@@ -217,7 +218,7 @@ class Desk:
         except BrokerRejected as refusal:
             return self._end(order, OrderStatus.REJECTED, now, refusal.message, answer=str(refusal.body))
         except BrokerUnclear as error:
-            tried = replace(order, wall_sent_at=datetime.now(UTC))
+            tried = replace(order, wall_sent_at=wall.now())
             order = self._commit(order, unclear(tried, at=now, why=str(error)))
         else:
             order = self._commit(order, advance(order, update_of(answer, "sent")))
@@ -423,7 +424,7 @@ def protection_of(
         status=OrderStatus.INTENDED,
         created_at=now,
         updated_at=now,
-        wall_created_at=datetime.now(UTC),
+        wall_created_at=wall.now(),
         order_type=OrderType.STOP,
         time_in_force=TimeInForce.GTC,
         quantity=quantity,

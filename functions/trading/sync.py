@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from alpaquero import wall
 from alpaquero.broker.alpaca import connect_reader
 from alpaquero.broker.protocol import BrokerAccount, BrokerOrder, BrokerPosition, OrderReader, with_legs
 from alpaquero.broker.records import adopted, fill_of, leg_of, update_of
@@ -91,7 +92,7 @@ class Reconciliation:
         self.books = books
         self.broker = broker
         self.now = broker.clock().now
-        self.wall_now = datetime.now(UTC)
+        self.wall_now = wall.now()
         self.changed = {"orders": 0, "adopted": 0, "fills": 0}
         self.by_broker_id: dict[str, Order] = {}
         self._open_the_books()

@@ -7,7 +7,6 @@ A write that others should hear of carries its events in the same transaction as
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +18,7 @@ from pynamodb.indexes import AllProjection, LocalSecondaryIndex
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
+from alpaquero import wall
 from alpaquero.broker.protocol import BrokerPosition
 from alpaquero.errors import Conflict
 from alpaquero.events import bus
@@ -248,13 +248,13 @@ class Books:
         )
 
     def _outbox_item(self, event: EncodedEvent) -> BookItem:
-        return BookItem(self.account, OUTBOX + event.id, body=to_body(event), written_at=time.time())
+        return BookItem(self.account, OUTBOX + event.id, body=to_body(event), written_at=wall.seconds())
 
     # the outbox
 
     def outbox(self, *, older_than_seconds: float = 0) -> list[EncodedEvent]:
         """Events that have not reached the bus, in the order of their ids."""
-        latest = time.time() - older_than_seconds
+        latest = wall.seconds() - older_than_seconds
         found = BookItem.query(self.account, BookItem.sk.startswith(OUTBOX), consistent_read=True)
         return [from_body(i.body, EncodedEvent) for i in found if (i.written_at or 0) <= latest]
 
