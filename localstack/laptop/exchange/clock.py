@@ -2,7 +2,8 @@
 
 Running, a session with the night before it takes `seconds_per_session` of wall time: the night a third,
 the session two thirds. Weekends and holidays are part of the night they make longer, so they pass
-as fast as one. After the last session the clock stops half an hour past its close.
+as fast as one. In real time a market second is a wall second, nights and weekends too. After the last
+session either stops half an hour past its close.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ _FIRST_NIGHT = timedelta(hours=16)
 
 
 class ClockMode(StrEnum):
-    """Who moves the clock: wall time, or the admin route."""
+    """Who moves the clock: wall time, at a pace or second for second, or the admin route."""
 
     RUNNING = "running"
+    REAL = "real"
     STEPPED = "stepped"
 
 
@@ -52,3 +54,8 @@ def later(
     night = sessions[-1].close - sessions[-1].open
     pace = night / (seconds_per_session * _SESSION_SHARE)
     return min(now + pace * left, max(now, sessions[-1].close + AFTER_CLOSE))
+
+
+def later_in_real_time(now: datetime, wall_seconds: float, sessions: Sequence[Session]) -> datetime:
+    """Market time `wall_seconds` after market time `now`, a second for a second; it stops as `later` does."""
+    return min(now + timedelta(seconds=wall_seconds), max(now, sessions[-1].close + AFTER_CLOSE))

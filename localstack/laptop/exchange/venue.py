@@ -27,6 +27,7 @@ from alpaquero.simulation import (
     triggers,
 )
 from laptop.exchange.admission import OrderRequest, admit, long_value
+from laptop.exchange.arrival import Arrival, current_request
 from laptop.exchange.book import (
     EXITS,
     Accepted,
@@ -41,7 +42,7 @@ from laptop.exchange.book import (
     Trade,
     Traded,
 )
-from laptop.exchange.clock import AFTER_CLOSE, ClockMode, later
+from laptop.exchange.clock import AFTER_CLOSE, ClockMode, later, later_in_real_time
 from laptop.exchange.errors import RefusedError, invalid, not_found
 from laptop.exchange.identity import activity_id, derived_id
 from laptop.exchange.ledger import Ledger
@@ -86,10 +87,12 @@ class Venue:
         self.now = ledger.place()
         self.book: Book = ledger.book()
         self.mode = ClockMode.STEPPED
+        self.paused = False
         self.seconds_per_session = 60.0
         self._terms = terms
         self._ledger = ledger
         self._changes: list[tuple[datetime, Change]] = []
+        self._owner: Arrival | None = None
         self._wall = 0.0
         self._saved_wall = 0.0
         self.listeners: list[Callable[[Recorded], None]] = []
@@ -102,7 +105,28 @@ class Venue:
     def set_clock(self, mode: ClockMode, seconds_per_session: float, wall: float) -> None:
         """Say who moves the clock from wall time `wall` on, and how fast."""
         self.run_to(wall)
-        self.mode, self.seconds_per_session, self._wall = mode, seconds_per_session, wall
+        self.mode, self.seconds_per_session = mode, seconds_per_session
+
+    def pause(self, wall: float, *, paused: bool = True) -> None:
+        """Let market time stand still from wall time `wall` on, or follow wall time again."""
+        self.run_to(wall)
+        self.paused = paused
+
+    def jump(self, to: datetime) -> None:
+        """Trade all that lies before market time `to` as fast as it goes, and stand there.
+
+        Raises RefusedError (409) when `to` has passed or lies beyond the prices.
+        """
+        if to < self.now:
+            raise RefusedError(
+                409, f"the clock is at {self.now.isoformat()} and never goes back; start with another --state"
+            )
+        if to > (end := self.sessions[-1].close + AFTER_CLOSE):
+            raise RefusedError(409, f"the prices end at {end.isoformat()}; give a time up to it")
+        with self._recording():
+            while (session := self._unfinished()) is not None and session.close <= to:
+                self._trade_through(session)
+            self._advance(to)
 
     def place_order(self, request: OrderRequest) -> Order:
         """Take an order in. Raises RefusedError as Alpaca would."""
@@ -150,22 +174,18 @@ class Venue:
                 409, "the data is used up; start again with another --state or more --sessions"
             )
         with self._recording():
-            spans = _STEPPED_SPANS
-            if self.now < session.open:
-                self._open(session)
-            else:
-                spans = [(self.market.fraction(session, self.now), _END), (_END, _END)]
-            for start, end in spans:
-                self._match(session, start, end)
-            self._close(session)
+            self._trade_through(session)
             self.now = session.close + AFTER_CLOSE
 
     def run_to(self, wall: float) -> None:
         """Let market time follow wall time (seconds of a monotonic clock) and match what it passes."""
-        if self.mode is not ClockMode.RUNNING:
+        passed, self._wall = wall - self._wall, wall
+        if self.paused or self.mode is ClockMode.STEPPED:
             return
-        until = later(self.now, wall - self._wall, self.sessions, self.seconds_per_session)
-        self._wall = wall
+        if self.mode is ClockMode.REAL:
+            until = later_in_real_time(self.now, passed, self.sessions)
+        else:
+            until = later(self.now, passed, self.sessions, self.seconds_per_session)
         with self._recording(wall):
             self._advance(until)
 
@@ -179,25 +199,49 @@ class Venue:
         self._ledger.append((), self.now)
         self._ledger.close()
 
+    def settle(self, arrival: Arrival, status: int) -> None:
+        """Put on disk what a request changed, and the request with the status it is answered with."""
+        if self._owner is arrival:
+            self._commit(status)
+
     @contextmanager
     def _recording(self, wall: float | None = None) -> Iterator[None]:
-        """Write what the block records; if that fails, go back to what is on disk."""
-        place = self.now
+        """Write what the block records; if that fails, go back to what is on disk.
+
+        Of a request, the changes wait for its answer: `settle` writes both in one transaction.
+        """
+        request = current_request.get() if wall is None else None
+        if self._changes and self._owner is not request:
+            self._commit(None)
+        place, before = self.now, len(self._changes)
         try:
             yield
-            due = wall is None or wall - self._saved_wall >= _SAVE_EVERY_SECONDS
-            if self._changes or due:
-                self._ledger.append(self._changes, self.now)
-                self._saved_wall = self._wall
-                for tell in self.listeners:
-                    tell(self._changes)
         except RefusedError:
+            del self._changes[before:]
             raise
         except Exception:
-            self.book, self.now = self._ledger.book(), place
+            self._fall_back(place)
             raise
-        finally:
-            self._changes = []
+        self._owner = request
+        due = wall is None or wall - self._saved_wall >= _SAVE_EVERY_SECONDS
+        if request is None and (self._changes or due):
+            self._saved_wall = self._wall
+            self._commit(None, place)
+
+    def _commit(self, status: int | None, place: datetime | None = None) -> None:
+        """Write what is recorded, then tell it to the listeners."""
+        try:
+            self._ledger.append(self._changes, self.now, self._owner, status)
+        except Exception:
+            self._fall_back(place or self._ledger.place())
+            raise
+        changes, self._changes, self._owner = self._changes, [], None
+        for tell in self.listeners:
+            tell(changes)
+
+    def _fall_back(self, place: datetime) -> None:
+        """Forget what is not on disk."""
+        self.book, self.now, self._changes, self._owner = self._ledger.book(), place, [], None
 
     def _record(self, change: Change) -> None:
         self.book.apply(change)
@@ -205,6 +249,17 @@ class Venue:
 
     def _unfinished(self) -> Session | None:
         return next((session for session in self.sessions if session.close > self.now), None)
+
+    def _trade_through(self, session: Session) -> None:
+        """Trade a session from where the clock is to its close, as a step does."""
+        spans = _STEPPED_SPANS
+        if self.now < session.open:
+            self._open(session)
+        else:
+            spans = [(self.market.fraction(session, self.now), _END), (_END, _END)]
+        for start, end in spans:
+            self._match(session, start, end)
+        self._close(session)
 
     def _advance(self, until: datetime) -> None:
         """Pass market time up to `until`: opens, stretches of sessions and closes, in order."""
