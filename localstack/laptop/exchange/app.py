@@ -16,8 +16,10 @@ from starlette.responses import Response
 
 from laptop.exchange import account_api, admin_api, data_api, orders_api
 from laptop.exchange.answers import json_answer
+from laptop.exchange.connection import NoFaults
 from laptop.exchange.errors import RefusedError
 from laptop.exchange.gate import Gate, Keys
+from laptop.exchange.streams import Streams
 from laptop.exchange.venue import Venue
 
 _TICK_SECONDS = 0.25
@@ -36,13 +38,21 @@ def build_app(venue: Venue, keys: Keys) -> Starlette:
             await ticking
         venue.close()
 
+    streams = Streams(venue, keys, NoFaults())
     app = Starlette(
-        routes=[*account_api.ROUTES, *orders_api.ROUTES, *data_api.ROUTES, *admin_api.ROUTES],
+        routes=[
+            *streams.routes,
+            *account_api.ROUTES,
+            *orders_api.ROUTES,
+            *data_api.ROUTES,
+            *admin_api.ROUTES,
+        ],
         middleware=[Middleware(Gate, venue=venue, keys=keys)],
         exception_handlers={RefusedError: _refused, HTTPException: _no_route},
         lifespan=lifespan,
     )
     app.state.venue = venue
+    app.state.streams = streams
     return app
 
 
