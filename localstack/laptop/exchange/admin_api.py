@@ -1,7 +1,9 @@
-"""The admin routes: look at the clock and the book, step or set the clock, copy the book."""
+"""The admin routes: the clock, the book's report and ledger, its copy, and the fault switchboard."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
@@ -11,10 +13,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from alpaquero.prices import Session, next_session
+from alpaquero.prices import NEW_YORK, Session, next_session
 from laptop.exchange.admin_bodies import (
+    ChangesPage,
     CheckpointTarget,
     ClockSetting,
+    FaultsInForce,
+    InjectedFaults,
+    LedgerPage,
+    NewFaults,
     Report,
     ReportedFill,
     ReportedOrder,
@@ -23,12 +30,15 @@ from laptop.exchange.admin_bodies import (
     Status,
 )
 from laptop.exchange.admission import held_value
-from laptop.exchange.answers import json_answer, venue_of
+from laptop.exchange.answers import json_answer, venue_of, whole
 from laptop.exchange.clock import ClockMode
-from laptop.exchange.errors import malformed
+from laptop.exchange.errors import malformed, not_found
+from laptop.exchange.faults import MIXES, FaultRuleError, RuleState, Switchboard
 from laptop.exchange.venue import Venue
 
 _Body = TypeVar("_Body")
+_LARGEST_PAGE = 1000
+_LARGEST_NUMBER = 10**15
 
 
 async def status(request: Request) -> Response:
@@ -44,16 +54,32 @@ async def step(request: Request) -> Response:
 
 
 async def clock(request: Request) -> Response:
-    """POST /admin/clock: who moves the clock and how fast; answers the status."""
+    """POST /admin/clock: who moves the clock, how fast, pause, jump; answers the status."""
     venue, wanted = venue_of(request), await _body(request, ClockSetting)
     mode = wanted.mode or venue.mode.value
     pace = venue.seconds_per_session if wanted.seconds_per_session is None else wanted.seconds_per_session
     if mode not in list(ClockMode):
-        raise malformed("mode must be running or stepped")
+        raise malformed(f"mode must be one of {', '.join(ClockMode)}")
     if pace <= 0:
         raise malformed("seconds_per_session must be more than 0")
+    to = None if wanted.to is None else _moment(wanted.to)
     venue.set_clock(ClockMode(mode), pace, monotonic())
+    if wanted.paused is not None:
+        venue.pause(monotonic(), paused=wanted.paused)
+    if to is not None:
+        venue.jump(to)
     return json_answer(_status(venue))
+
+
+def _moment(given: str) -> datetime:
+    """A time in RFC 3339, or a date, which is its midnight in New York."""
+    try:
+        at = datetime.fromisoformat(given)
+        if len(given) <= len("2012-12-31") or at.tzinfo is None:
+            at = at.replace(tzinfo=NEW_YORK)
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise malformed("to must be a date like 2012-12-31 or a time like 2012-12-31T15:00:00Z") from None
 
 
 async def report(request: Request) -> Response:
@@ -68,6 +94,85 @@ async def checkpoint(request: Request) -> Response:
         raise malformed("path must be absolute")
     venue_of(request).copy_book(target)
     return json_answer({"path": str(target)})
+
+
+async def ledger(request: Request) -> Response:
+    """GET /admin/ledger: the requests that changed something, paged by `after` and `limit`."""
+    after, limit = _page(request)
+    items = venue_of(request).requests(after, limit)
+    return json_answer(LedgerPage(items, items[-1].number if len(items) == limit else None))
+
+
+async def changes(request: Request) -> Response:
+    """GET /admin/changes: the changes of the book themselves, paged by `after` and `limit`."""
+    after, limit = _page(request)
+    items = venue_of(request).changes(after, limit)
+    return json_answer(ChangesPage(items, items[-1].number if len(items) == limit else None))
+
+
+async def faults(request: Request) -> Response:
+    """GET /admin/faults: the rules in force."""
+    return json_answer(FaultsInForce(_switchboard(request).states()))
+
+
+async def add_faults(request: Request) -> Response:
+    """POST /admin/faults: put rules in force, all or none; answers them with their ids."""
+    wanted, switchboard = await _body(request, NewFaults), _switchboard(request)
+    if wanted.mix is not None and wanted.mix not in MIXES:
+        raise malformed(f"mix must be one of {', '.join(MIXES)}")
+    rules = [*wanted.rules, *(MIXES[wanted.mix](wanted.seed) if wanted.mix else ())]
+    if not rules:
+        raise malformed("rules or mix is required")
+    added: list[RuleState] = []
+    try:
+        for rule in rules:
+            added.append(switchboard.add(rule))  # noqa: PERF401 - what was added is taken back below
+    except FaultRuleError as error:
+        for state in added:
+            switchboard.remove(state.rule.id)
+        raise malformed(str(error)) from error
+    return json_answer(FaultsInForce(added))
+
+
+async def remove_fault(request: Request) -> Response:
+    """DELETE /admin/faults/{id}: take one rule out of force; answers those that are left."""
+    switchboard, rule_id = _switchboard(request), request.path_params["id"]
+    if rule_id not in switchboard:
+        raise not_found(f"there is no fault rule {rule_id}")
+    switchboard.remove(rule_id)
+    return json_answer(FaultsInForce(switchboard.states()))
+
+
+async def clear_faults(request: Request) -> Response:
+    """DELETE /admin/faults: take every rule out of force; what was injected stays listed."""
+    _switchboard(request).clear()
+    return json_answer(FaultsInForce([]))
+
+
+async def injected_faults(request: Request) -> Response:
+    """GET /admin/faults/injected: counts by kind, and the faults themselves, paged by `after` and `limit`."""
+    (after, limit), switchboard = _page(request), _switchboard(request)
+    items = switchboard.injected(after, limit)
+    following = items[-1].number if len(items) == limit else None
+    return json_answer(InjectedFaults(switchboard.counts(), items, following))
+
+
+async def cut_streams(request: Request) -> Response:
+    """POST /admin/streams/cut: drop every open websocket at once; answers how many there were."""
+    return json_answer({"cut": request.app.state.streams.cut_all()})
+
+
+def _switchboard(request: Request) -> Switchboard:
+    switchboard: Switchboard = request.app.state.faults
+    return switchboard
+
+
+def _page(request: Request) -> tuple[int, int]:
+    """`after` and `limit`."""
+    after = request.query_params.get("after") or "0"
+    if not after.isascii() or not after.isdigit() or len(after) > len(str(_LARGEST_NUMBER)):
+        raise malformed("after must be the number of an item")
+    return int(after), whole(request, "limit", _LARGEST_PAGE, _LARGEST_PAGE)
 
 
 async def _body(request: Request, kind: type[_Body]) -> _Body:
@@ -90,6 +195,7 @@ def _status(venue: Venue) -> Status:
         next_open=upcoming.open if upcoming else None,
         next_close=closing.close if closing else None,
         mode=venue.mode.value,
+        paused=venue.paused,
         seconds_per_session=venue.seconds_per_session,
         sessions_done=done,
         sessions_total=len(venue.sessions),
@@ -112,8 +218,11 @@ def _report(venue: Venue) -> Report:
     return Report(
         cash=book.cash,
         equity=book.cash + sum(position.market_value for position in positions),
+        long_market_value=sum((p.market_value for p in positions if p.market_value > 0), start=Decimal(0)),
+        short_market_value=sum((p.market_value for p in positions if p.market_value < 0), start=Decimal(0)),
         positions=positions,
         orders_accepted=sum(order.parent is None for order in book.orders.values()),
+        open_orders=[order.client_order_id for order in book.all_open_orders()],
         orders=[
             ReportedOrder(
                 order.client_order_id,
@@ -148,4 +257,12 @@ ROUTES = [
     Route("/admin/clock", clock, methods=["POST"]),
     Route("/admin/report", report),
     Route("/admin/checkpoint", checkpoint, methods=["POST"]),
+    Route("/admin/ledger", ledger),
+    Route("/admin/changes", changes),
+    Route("/admin/faults", faults),
+    Route("/admin/faults", add_faults, methods=["POST"]),
+    Route("/admin/faults", clear_faults, methods=["DELETE"]),
+    Route("/admin/faults/injected", injected_faults),
+    Route("/admin/faults/{id}", remove_fault, methods=["DELETE"]),
+    Route("/admin/streams/cut", cut_streams, methods=["POST"]),
 ]

@@ -1,10 +1,10 @@
-"""Puts the exchange's routes, gate and running clock together into one ASGI app."""
+"""Puts the exchange's routes, streams, gates and running clock together into one ASGI app."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
 
@@ -16,9 +16,11 @@ from starlette.responses import Response
 
 from laptop.exchange import account_api, admin_api, data_api, orders_api
 from laptop.exchange.answers import json_answer
-from laptop.exchange.connection import NoFaults
 from laptop.exchange.errors import RefusedError
-from laptop.exchange.gate import Gate, Keys
+from laptop.exchange.fault_gate import FaultGate
+from laptop.exchange.fault_streams import SpoiltStreams
+from laptop.exchange.faults import Switchboard
+from laptop.exchange.gate import Gate, Keys, Settling
 from laptop.exchange.streams import Streams
 from laptop.exchange.venue import Venue
 
@@ -26,8 +28,18 @@ _TICK_SECONDS = 0.25
 _log = logging.getLogger(__name__)
 
 
-def build_app(venue: Venue, keys: Keys) -> Starlette:
-    """The ASGI app that serves `venue`."""
+def build_app(
+    venue: Venue,
+    keys: Keys,
+    faults: Switchboard | None = None,
+    *,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Starlette:
+    """The ASGI app that serves `venue`, as `app.state` shows beside `faults` and `streams`.
+
+    `faults` is the switchboard to use, one of its own otherwise; `sleep` (seconds) is how latency waits.
+    """
+    switchboard = Switchboard() if faults is None else faults
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -38,7 +50,7 @@ def build_app(venue: Venue, keys: Keys) -> Starlette:
             await ticking
         venue.close()
 
-    streams = Streams(venue, keys, NoFaults())
+    streams = Streams(venue, keys, SpoiltStreams(switchboard, lambda: venue.now))
     app = Starlette(
         routes=[
             *streams.routes,
@@ -47,11 +59,16 @@ def build_app(venue: Venue, keys: Keys) -> Starlette:
             *data_api.ROUTES,
             *admin_api.ROUTES,
         ],
-        middleware=[Middleware(Gate, venue=venue, keys=keys)],
+        middleware=[
+            Middleware(Gate, venue=venue, keys=keys),
+            Middleware(FaultGate, venue=venue, faults=switchboard, sleep=sleep),
+            Middleware(Settling, venue=venue),
+        ],
         exception_handlers={RefusedError: _refused, HTTPException: _no_route},
         lifespan=lifespan,
     )
     app.state.venue = venue
+    app.state.faults = switchboard
     app.state.streams = streams
     return app
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
+
+from starlette.requests import Request
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,3 +26,12 @@ class Arrival:
 
 # The request that the running code serves; None for the clock and for whoever calls the venue directly.
 current_request: ContextVar[Arrival | None] = ContextVar("current_request", default=None)
+# Where the gate puts the Arrival in the ASGI scope of its request, and a stale clock how far it is behind.
+ARRIVAL: Final = "exchange.arrival"
+BEHIND: Final = "exchange.behind"
+
+
+def told_time(request: Request, now: datetime) -> datetime:
+    """Market time as the clock routes tell it: `now`, or earlier while a fault makes the clock stale."""
+    behind: timedelta = request.scope.get(BEHIND, timedelta(0))
+    return now - behind

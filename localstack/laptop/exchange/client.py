@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
 
-from laptop.exchange.admin_bodies import Report, Status
+from laptop.exchange.admin_bodies import (
+    ChangesPage,
+    ClockSetting,
+    FaultsInForce,
+    InjectedFaults,
+    LedgerPage,
+    NewFaults,
+    Report,
+    Status,
+)
 from laptop.exchange.errors import ExchangeError
+from laptop.exchange.faults import FaultRule, RuleState
 
 _Body = TypeVar("_Body")
 _TIMEOUT_SECONDS = 30.0
+_JUMP_SECONDS = 600.0  # a jump trades every session it passes
 
 
 class ExchangeAdmin:
@@ -51,9 +64,26 @@ class ExchangeAdmin:
         return self._ask("POST", "/admin/step", Status, {})
 
     def clock(self, *, mode: str | None = None, seconds_per_session: float | None = None) -> Status:
-        """Set who moves the clock (`running` or `stepped`) and how fast; the status after it."""
-        wanted = {"mode": mode, "seconds_per_session": seconds_per_session}
-        return self._ask("POST", "/admin/clock", Status, wanted)
+        """Set who moves the clock (`running`, `real` or `stepped`) and how fast; the status after it."""
+        return self._set_clock(ClockSetting(mode=mode, seconds_per_session=seconds_per_session))
+
+    def pause(self) -> Status:
+        """Let market time stand still; the status after it."""
+        return self._set_clock(ClockSetting(paused=True))
+
+    def resume(self) -> Status:
+        """Let market time follow wall time again after a pause; the status after it."""
+        return self._set_clock(ClockSetting(paused=False))
+
+    def jump(self, to: date | datetime) -> Status:
+        """Trade all that lies before a date (its midnight in New York) or time as fast as it goes.
+
+        Answers the status there. A time that has passed, or that lies beyond the prices, is refused.
+        """
+        return self._set_clock(ClockSetting(to=to.isoformat()))
+
+    def _set_clock(self, wanted: ClockSetting) -> Status:
+        return self._ask("POST", "/admin/clock", Status, wanted, seconds=_JUMP_SECONDS)
 
     def report(self) -> Report:
         """The exchange's own truth about cash, positions, orders and fills."""
@@ -63,9 +93,54 @@ class ExchangeAdmin:
         """Have the exchange write a consistent copy of its book to `path`."""
         self._ask("POST", "/admin/checkpoint", dict[str, str], {"path": str(path.absolute())})
 
-    def _ask(self, method: str, path: str, kind: type[_Body], body: object | None = None) -> _Body:
+    def ledger(self, after: int = 0, limit: int = 1000) -> LedgerPage:
+        """The requests that changed something, after number `after`."""
+        return self._ask("GET", f"/admin/ledger?after={after}&limit={limit}", LedgerPage)
+
+    def changes(self, after: int = 0, limit: int = 1000) -> ChangesPage:
+        """The changes of the book, after number `after`."""
+        return self._ask("GET", f"/admin/changes?after={after}&limit={limit}", ChangesPage)
+
+    def faults(self) -> list[RuleState]:
+        """The fault rules in force."""
+        return self._ask("GET", "/admin/faults", FaultsInForce).rules
+
+    def add_faults(self, *rules: FaultRule) -> list[RuleState]:
+        """Put fault rules in force, all or none; the rules with their ids."""
+        return self._ask("POST", "/admin/faults", FaultsInForce, NewFaults(list(rules))).rules
+
+    def add_fault_mix(self, mix: str, seed: int = 0) -> list[RuleState]:
+        """Put the rules of `light` or `heavy` in force; the rules."""
+        return self._ask("POST", "/admin/faults", FaultsInForce, NewFaults(mix=mix, seed=seed)).rules
+
+    def remove_fault(self, rule_id: str) -> None:
+        """Take one fault rule out of force."""
+        self._ask("DELETE", f"/admin/faults/{quote(rule_id, safe='')}", FaultsInForce)
+
+    def clear_faults(self) -> None:
+        """Take every fault rule out of force; what was injected stays listed."""
+        self._ask("DELETE", "/admin/faults", FaultsInForce)
+
+    def injected_faults(self, after: int = 0, limit: int = 1000) -> InjectedFaults:
+        """The faults injected since the exchange started: counts by kind, and those after number `after`."""
+        return self._ask("GET", f"/admin/faults/injected?after={after}&limit={limit}", InjectedFaults)
+
+    def cut_streams(self) -> int:
+        """Drop every open websocket at once; how many there were."""
+        return self._ask("POST", "/admin/streams/cut", dict[str, int], {})["cut"]
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        kind: type[_Body],
+        body: object | None = None,
+        *,
+        seconds: float = _TIMEOUT_SECONDS,
+    ) -> _Body:
+        content = None if body is None else msgspec.json.encode(body)
         try:
-            answer = self._http.request(method, path, json=body)
+            answer = self._http.request(method, path, content=content, timeout=seconds)
         except httpx.HTTPError as error:
             raise ExchangeError(
                 f"the paper exchange at {self._http.base_url} does not answer ({error}); "

@@ -44,6 +44,9 @@ class FaultKind(StrEnum):
     STREAM_CUT = "stream_cut"
 
 
+# The method of a stream's messages, and the type of those that are no news.
+STREAM: Final = "STREAM"
+_CONTROL: Final = "control"
 STREAM_KINDS: Final = frozenset(kind for kind in FaultKind if kind.startswith("stream_"))
 # Routes that place an order, now or by closing a position: what a blocked account may not do.
 _PLACING: Final = ("POST /v2/orders", "PATCH /v2/orders/*", "DELETE /v2/positions", "DELETE /v2/positions/*")
@@ -61,7 +64,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "account": ("/v2/account", "/v2/account/*"),
     "activities": ("/v2/account/activities", "/v2/account/activities/*"),
     "positions": ("/v2/positions", "/v2/positions/*"),
-    "clock": ("/v2/clock",),
+    "clock": ("/v2/clock", "/v3/clock"),
     "calendar": ("/v2/calendar",),
     "assets": ("/v2/assets", "/v2/assets/*"),
     "watchlists": ("/v2/watchlists", "/v2/watchlists/*", "/v2/watchlists:*"),
@@ -129,7 +132,7 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise FaultRuleError(
                 f"route {self.route!r} is unknown; give {', '.join(GROUPS)} or a pattern like GET /v2/orders"
             )
-        if self.route and (self.kind in STREAM_KINDS) != (_patterns(self)[0].startswith("STREAM")):
+        if self.route and (self.kind in STREAM_KINDS) != (_patterns(self)[0].startswith(STREAM)):
             raise FaultRuleError(f"{self.kind} cannot meet {self.route}: one is of a stream, the other not")
 
 
@@ -202,6 +205,10 @@ class Switchboard:
         """Whether any rule is in force."""
         return bool(self._rules)
 
+    def __contains__(self, rule_id: str) -> bool:
+        """Whether a rule with this id is in force."""
+        return rule_id in self._rules
+
     def add(self, rule: FaultRule) -> RuleState:
         """Put a rule in force. Without an id it gets `rule-1`, `rule-2` and so on.
 
@@ -261,10 +268,9 @@ class Switchboard:
     def _matching(self, asked: Asked) -> Iterator[_Counted]:
         target = f"{asked.method} {asked.path}"
         for counted in self._rules.values():
-            wanted = counted.rule.event or "*"
-            if any(fnmatchcase(target, pattern) for pattern in counted.patterns) and fnmatchcase(
-                asked.event, wanted
-            ):
+            wanted = counted.rule.event
+            named = fnmatchcase(asked.event, wanted) if wanted else asked.event != _CONTROL
+            if named and any(fnmatchcase(target, pattern) for pattern in counted.patterns):
                 yield counted
 
     def _list(self, rule: FaultRule, asked: Asked) -> None:
@@ -289,7 +295,8 @@ def _patterns(rule: FaultRule) -> tuple[str, ...]:
     """The `METHOD path` patterns that a rule meets."""
     default = "stream" if rule.kind in STREAM_KINDS else "all"
     route = rule.route or _FIXED_ROUTE.get(rule.kind, default)
-    return tuple(pattern if " " in pattern else f"[!S]* {pattern}" for pattern in GROUPS.get(route, (route,)))
+    # Without a method a pattern means every request, but no stream.
+    return tuple(p if " " in p else f"[!S]* {p}" for p in GROUPS.get(route, (route,)))
 
 
 def light_mix(seed: int) -> list[FaultRule]:

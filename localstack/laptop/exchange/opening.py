@@ -14,6 +14,7 @@ from alpaquero.prices import Session, bar_start
 from alpaquero.simulation import MatchingTerms
 from laptop.exchange.clock import AFTER_CLOSE
 from laptop.exchange.errors import ExchangeError
+from laptop.exchange.fault_gate import CuttableProtocol
 from laptop.exchange.history import History
 from laptop.exchange.ledger import Ledger, Origin
 from laptop.exchange.market import Market
@@ -27,7 +28,10 @@ class AnnouncingServer(uvicorn.Server):
     """A uvicorn server that tells its port once it takes requests."""
 
     def __init__(self, app: ASGIApp, announce: Callable[[int], None]) -> None:
-        super().__init__(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on"))
+        config = uvicorn.Config(
+            app, http=CuttableProtocol, log_level="warning", access_log=False, lifespan="on"
+        )
+        super().__init__(config)
         self._announce = announce
 
     async def startup(self, sockets: list[socket] | None = None) -> None:

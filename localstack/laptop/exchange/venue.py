@@ -45,7 +45,7 @@ from laptop.exchange.book import (
 from laptop.exchange.clock import AFTER_CLOSE, ClockMode, later, later_in_real_time
 from laptop.exchange.errors import RefusedError, invalid, not_found
 from laptop.exchange.identity import activity_id, derived_id
-from laptop.exchange.ledger import Ledger
+from laptop.exchange.ledger import Ledger, RecordedChange, RecordedRequest
 from laptop.exchange.market import Market
 from laptop.exchange.preferences import Configured, WatchlistDeleted, WatchlistKept
 
@@ -188,6 +188,14 @@ class Venue:
             until = later(self.now, passed, self.sessions, self.seconds_per_session)
         with self._recording(wall):
             self._advance(until)
+
+    def requests(self, after: int, limit: int) -> list[RecordedRequest]:
+        """The requests that changed something, after number `after`, oldest first."""
+        return self._ledger.requests(after, limit)
+
+    def changes(self, after: int, limit: int) -> list[RecordedChange]:
+        """The changes of the book after number `after`, oldest first."""
+        return self._ledger.changes(after, limit)
 
     def copy_book(self, target: Path) -> None:
         """Write a consistent copy of the book's file."""
