@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run demo test test-slow check build sizes screens clean
+.PHONY: help setup setup-tests run demo test test-slow check bench build sizes screens clean
 
 # The newest Python of 3.11 to 3.13 that can make environments; PYTHON=... names another.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
@@ -46,6 +46,9 @@ check: setup-tests ## Format, lint, types, import rules, template
 	$(BIN)/lint-imports
 	@$(BIN)/python -m laptop.dashboard check
 	$(BIN)/cfn-lint --append-rules infra/rules -- template.yaml
+
+bench: setup-tests ## Measure against goals and peers, ARGS=exchange one part; also in build/bench.json
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 build: setup ## Build layers and functions, RUNTIME=local or aws
 	@$(BIN)/alpaquero build --runtime $(RUNTIME)

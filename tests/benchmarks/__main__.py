@@ -1,0 +1,83 @@
+"""`make bench`: measures every part, or those named, prints a table and writes build/bench.json.
+
+A part is a module of this folder with a function `measure()` that yields rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from pathlib import Path
+
+from laptop.layout import REPOSITORY
+from tests.benchmarks.rows import Row
+
+_FOLDER = Path(__file__).parent
+_FRAME = {"__init__", "__main__", "rows"}
+_OUTPUT = REPOSITORY / "build" / "bench.json"
+_HEADER = ("", "value", "unit", "peer", "peer value", "ratio", "goal", "")
+
+
+def parts() -> list[str]:
+    """The names of all parts."""
+    return sorted(path.stem for path in _FOLDER.glob("*.py") if path.stem not in _FRAME)
+
+
+def measured(names: Iterable[str]) -> Iterator[Row]:
+    """Every row of the parts, as it is measured."""
+    for name in names:
+        yield from import_module(f"tests.benchmarks.{name}").measure()
+
+
+def record(row: Row) -> dict[str, object]:
+    """A row as build/bench.json has it."""
+    return {
+        "name": row.name,
+        "value": row.value,
+        "unit": row.unit,
+        "peer": row.peer,
+        "peer_value": row.peer_value,
+        "ratio": row.ratio,
+        "goal": str(row.goal) if row.goal else None,
+        "met": row.met,
+    }
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    verdict = {None: "", True: "met", False: "NOT MET"}[row.met]
+    numbers = [f"{number:,.3g}" if number is not None else "" for number in (row.peer_value, row.ratio)]
+    goal = str(row.goal) if row.goal else ""
+    return (row.name, f"{row.value:,.4g}", row.unit, row.peer or "", *numbers, goal, verdict)
+
+
+def table(rows: Iterable[Row]) -> str:
+    """The rows under a header, in columns."""
+    lines = [_HEADER, *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def main() -> int:
+    """Measure, print and write. Always 0: a goal that is not met is for the reader of the table."""
+    known = parts()
+    parser = argparse.ArgumentParser(prog="make bench ARGS=", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*known, []], metavar="PART", help=", ".join(known))
+    chosen = parser.parse_args().parts or known
+    load = f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores before the start"
+    sys.stderr.write(f"measuring {', '.join(chosen)}; the machine's load is {load}\n")
+    rows = list(measured(chosen))
+    _OUTPUT.parent.mkdir(exist_ok=True)
+    _OUTPUT.write_text(json.dumps([record(row) for row in rows], indent=2) + "\n")
+    sys.stdout.write(f"{table(rows)}\n\n{_OUTPUT.relative_to(REPOSITORY)} has them as JSON\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
