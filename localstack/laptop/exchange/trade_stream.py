@@ -15,7 +15,7 @@ import msgspec
 
 from laptop.exchange.connection import CONTROL, Connection, Message, keys_match
 from laptop.exchange.gate import Keys
-from laptop.exchange.trade_updates import STREAM, TradeUpdates
+from laptop.exchange.trade_updates import STREAM, TradeUpdates, Update, update_body
 from laptop.exchange.venue import Recorded, Venue
 
 _AUTHENTICATE = "authenticate"
@@ -28,7 +28,7 @@ class TradeStream:
 
     def __init__(self, venue: Venue, keys: Keys) -> None:
         self._venue, self._keys = venue, keys
-        self._updates = TradeUpdates(venue.book, venue.seed)
+        self._updates = TradeUpdates(venue.book)
         self._listening: set[Connection] = set()
         venue.listeners.append(self._heard)
 
@@ -42,11 +42,17 @@ class TradeStream:
     def _heard(self, recorded: Recorded) -> None:
         # What was recorded stands, so a stream that fails must not turn it into an error.
         try:
-            for message in self._updates.tell(recorded, self._venue.book):
-                for connection in self._listening:
-                    connection.offer(message)
+            for update in self._updates.follow(recorded):
+                if self._listening:
+                    self._tell(update)
         except Exception:
             _log.exception("a trade update could not be told")
+
+    def _tell(self, update: Update) -> None:
+        body = update_body(update, self._venue.book, self._venue.seed)
+        message = Message(update.event, update.order.symbol, body)
+        for connection in self._listening:
+            connection.offer(message)
 
     async def _converse(self, connection: Connection) -> None:
         authorized = False
