@@ -25,6 +25,7 @@ TABLES = {
     "NOTIFICATIONS_TABLE": "notifications",
     "CONNECTIONS_TABLE": "connections",
     "HEALTH_TABLE": "health",
+    "BROKER_STATE_TABLE": "broker-state",
 }
 FUNCTION = {
     "ACCOUNT": "paper",
@@ -64,6 +65,7 @@ MODELS = {
     "positions": "PositionItem",
     "analytics": "AnalyticsItem",
     "health": "HealthItem",
+    "broker_state": "BrokerStateItem",
     "connections": "ConnectionItem",
     "notifications": "DeliveryItem",
 }

@@ -9,9 +9,9 @@ from decimal import Decimal
 from functools import cache
 from typing import Final
 
-from alpaquero.broker.alpaca import connect_reader
+from alpaquero.broker.alpaca import connect_clock
 from alpaquero.broker.market_data import connect_market_data
-from alpaquero.broker.protocol import BrokerClock, MarketDataReader, OrderReader
+from alpaquero.broker.protocol import BrokerClock, ClockReader, MarketDataReader
 from alpaquero.errors import InvalidRequest, NotFound
 from alpaquero.orders.order import Fill
 from alpaquero.prices.bars import Bar, Timeframe
@@ -34,9 +34,9 @@ BOOKS = Books(SETTINGS.account)
 
 
 @cache
-def reader() -> OrderReader:
+def reader() -> ClockReader:
     """The trading API, for its clock; connected at the first request."""
-    return connect_reader(SETTINGS)
+    return connect_clock(SETTINGS)
 
 
 @cache

@@ -12,9 +12,9 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from alpaquero.broker.alpaca import connect_reader
+from alpaquero.broker.alpaca import connect_clock
 from alpaquero.broker.market_data import connect_market_data
-from alpaquero.broker.protocol import MarketDataReader, OrderReader
+from alpaquero.broker.protocol import ClockReader, MarketDataReader
 from alpaquero.errors import Conflict
 from alpaquero.events import bus
 from alpaquero.events.schemas import EquityMarked, Event, RiskLimitBreached
@@ -34,8 +34,8 @@ SETTINGS = load(ClockSettings)
 
 
 @cache
-def _clock() -> OrderReader:
-    return connect_reader(SETTINGS)
+def _clock() -> ClockReader:
+    return connect_clock(SETTINGS)
 
 
 @cache

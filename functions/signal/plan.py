@@ -10,8 +10,8 @@ import time
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from alpaquero.broker.alpaca import connect_reader
-from alpaquero.broker.protocol import OrderReader
+from alpaquero.broker.alpaca import connect_clock
+from alpaquero.broker.protocol import ClockReader
 from alpaquero.events import bus, queues
 from alpaquero.events.commands import ConcludeRun, EvaluateShard
 from alpaquero.events.schemas import RunPlanned
@@ -48,7 +48,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     if not chosen.settings.watchlist:
         logger.warning("the watchlist is empty: set it with POST /api/config, nothing is judged until then")
         return {"run_id": None, "reason": "the watchlist is empty"}
-    reader = connect_reader(SETTINGS)
+    reader = connect_clock(SETTINGS)
     now = reader.clock().now
     calendar = _calendar(reader, now)
     session = last_closed_session(calendar, now, timedelta(minutes=chosen.settings.bar_settle_minutes))
@@ -65,7 +65,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return {"run_id": run.id, "new": is_new, "state": run.state}
 
 
-def _calendar(reader: OrderReader, now: datetime) -> list[Session]:
+def _calendar(reader: ClockReader, now: datetime) -> list[Session]:
     """The sessions around market time `now`; asked once a market day, unlike the clock."""
     today = now.astimezone(NEW_YORK).date()
     if today not in _calendars:

@@ -19,6 +19,7 @@ import msgspec
 
 from alpaquero import wall
 from alpaquero.broker.alpaca import connect_submitter
+from alpaquero.broker.budget import Priority
 from alpaquero.broker.market_data import connect_market_data
 from alpaquero.broker.protocol import (
     BrokerOrder,
@@ -78,7 +79,7 @@ def _broker() -> OrderSubmitter:
 
 @cache
 def _prices() -> MarketDataReader:
-    return connect_market_data(SETTINGS)
+    return connect_market_data(SETTINGS, Priority.ORDER)
 
 
 @observed("trading")

@@ -17,7 +17,7 @@ from typing import Any
 from alpaquero import wall
 from alpaquero.broker.alpaca import connect_reader
 from alpaquero.broker.protocol import BrokerAccount, BrokerOrder, BrokerPosition, OrderReader, with_legs
-from alpaquero.broker.records import adopted, fill_of, leg_of, update_of
+from alpaquero.broker.records import UnmodelledOrder, adopted, fill_of, leg_of, update_of
 from alpaquero.errors import Conflict, OrderNotFound
 from alpaquero.events import bus, queues
 from alpaquero.events.bus import EncodedEvent
@@ -52,7 +52,12 @@ class SyncSettings(TradingApiSettings, frozen=True, kw_only=True):
 SETTINGS = load(SyncSettings)
 
 # Real money waits for an admin: deploying to live alone never trades.
-BEGINS_AS = {"local": TradingState.ACTIVE, "paper": TradingState.ACTIVE, "live": TradingState.HALTED}
+BEGINS_AS = {
+    "local": TradingState.ACTIVE,
+    "paper": TradingState.ACTIVE,
+    "dry_run": TradingState.ACTIVE,
+    "live": TradingState.HALTED,
+}
 
 
 @cache
@@ -157,15 +162,21 @@ class Reconciliation:
             logger.warning("the broker lacks an order that it had", order=order.client_order_id)
         return found
 
-    def _take(self, theirs: BrokerOrder, known: dict[str, Order], parent: Order | None = None) -> Order:
-        """Takes over the broker's state of one order and of the legs below it."""
+    def _take(
+        self, theirs: BrokerOrder, known: dict[str, Order], parent: Order | None = None
+    ) -> Order | None:
+        """Takes over the broker's state of an order and of its legs; None for a form we do not keep."""
         order = known.get(theirs.client_order_id)
         if order is not None:
             order = self._write(order, advance(order, update_of(theirs, "sync")))
         elif parent is not None:
             order = self._adopt(leg_of(parent, theirs, self.wall_now))
         else:
-            order = self._adopt(adopted(theirs, SETTINGS.account, self.wall_now))
+            record = adopted(theirs, SETTINGS.account, self.wall_now)
+            if isinstance(record, UnmodelledOrder):
+                logger.warning("an order placed elsewhere is not kept", id=record.id, why=record.why)
+                return None
+            order = self._adopt(record)
         known[order.client_order_id] = self.by_broker_id[theirs.id] = order
         for leg in theirs.legs:
             self._take(leg, known, order)
@@ -215,7 +226,7 @@ class Reconciliation:
         return baseline.last_fill_id if baseline else None
 
     def _order_of(self, broker_order_id: str) -> Order | None:
-        """The order of a fill, adopted when we did not know it; None when the broker hides it."""
+        """The order of a fill, adopted when we did not know it; None when the books cannot have it."""
         if broker_order_id not in self.by_broker_id:
             try:
                 theirs = self.broker.order(broker_order_id)
@@ -223,7 +234,7 @@ class Reconciliation:
                 logger.warning("a fill's order is not to be found", broker_order_id=broker_order_id)
                 return None
             self._take(theirs, self.books.orders_of(o.client_order_id for o in with_legs([theirs])))
-        return self.by_broker_id[broker_order_id]
+        return self.by_broker_id.get(broker_order_id)
 
     # cash, positions, reservations
 

@@ -22,7 +22,7 @@ from alpaca.trading.client import TradingClient
 from alpaquero.broker.alpaca import AlpacaSubmitter
 from alpaquero.broker.market_data import AlpacaMarketData
 from alpaquero.broker.protocol import MarketDataReader, OrderSubmitter
-from alpaquero.broker.transport import BrokerTransport
+from alpaquero.broker.transport import BrokerTransport, OrderTransport
 from alpaquero.prices.bars import Bar
 from alpaquero.prices.sessions import Session, bar_start
 from tests.fakes.broker import START, FakeBroker, FakeMarketData
@@ -101,7 +101,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     try:
         trading = TradingClient("key", "secret", raw_data=True, url_override=url)
         prices_client = StockHistoricalDataClient("key", "secret", raw_data=True, url_override=url)
-        broker = AlpacaSubmitter(BrokerTransport(trading))
+        broker = AlpacaSubmitter(OrderTransport(trading))
         yield ExchangeWorld(broker, AlpacaMarketData(BrokerTransport(prices_client)), url)
     finally:
         process.send_signal(signal.SIGTERM)

@@ -10,7 +10,7 @@ from alpaca.trading.client import TradingClient
 
 from alpaquero.broker.alpaca import AlpacaSubmitter
 from alpaquero.broker.market_data import AlpacaMarketData
-from alpaquero.broker.transport import BrokerTransport
+from alpaquero.broker.transport import BrokerTransport, OrderTransport
 from tests.fakes.http_server import ScriptedServer, scripted_server
 
 
@@ -29,7 +29,7 @@ def waits() -> list[float]:
 @pytest.fixture
 def broker(server: ScriptedServer, waits: list[float]) -> AlpacaSubmitter:
     client = TradingClient("key", "secret", raw_data=True, url_override=server.url)
-    return AlpacaSubmitter(BrokerTransport(client, sleep=waits.append, jitter=lambda: 0.0))
+    return AlpacaSubmitter(OrderTransport(client, sleep=waits.append, jitter=lambda: 0.0))
 
 
 @pytest.fixture

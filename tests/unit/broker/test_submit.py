@@ -12,7 +12,7 @@ from alpaca.trading.client import TradingClient
 from alpaquero.broker import transport
 from alpaquero.broker.alpaca import AlpacaSubmitter
 from alpaquero.broker.protocol import OrderRequest
-from alpaquero.broker.transport import BrokerTransport
+from alpaquero.broker.transport import OrderTransport
 from alpaquero.errors import BrokerRejected, BrokerUnavailable, BrokerUnclear, OrderNotFound
 from tests.fakes.http_server import Reply, ScriptedServer
 from tests.unit.broker.payloads import NOT_FOUND, order, refusal
@@ -125,7 +125,7 @@ def test_a_refused_connection_means_nothing_was_done() -> None:
         port = taken.getsockname()[1]
         client = TradingClient("key", "secret", raw_data=True, url_override=f"http://127.0.0.1:{port}")
         with pytest.raises(BrokerUnavailable):
-            AlpacaSubmitter(BrokerTransport(client)).submit(REQUEST)
+            AlpacaSubmitter(OrderTransport(client)).submit(REQUEST)
 
 
 def test_an_unknown_host_means_nothing_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def test_an_unknown_host_means_nothing_was_done(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     client = TradingClient("key", "secret", raw_data=True, url_override="http://broker.invalid")
     with pytest.raises(BrokerUnavailable):
-        AlpacaSubmitter(BrokerTransport(client)).submit(REQUEST)
+        AlpacaSubmitter(OrderTransport(client)).submit(REQUEST)
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, 40310000), (422, 42210000), (422, 40010001)])

@@ -23,7 +23,7 @@ JOB = {"job": "plan"}
 def broker(published: list[Event], queues: FakeQueues, monkeypatch: pytest.MonkeyPatch) -> FakeBroker:
     """The clock shows half an hour after Friday's close."""
     broker = FakeBroker(now=CLOSE + timedelta(minutes=30))
-    monkeypatch.setattr(plan, "connect_reader", lambda settings: broker)
+    monkeypatch.setattr(plan, "connect_clock", lambda settings: broker)
     monkeypatch.setattr(plan, "_calendars", {})
     return broker
 

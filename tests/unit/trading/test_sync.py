@@ -50,7 +50,12 @@ def test_the_first_sync_opens_the_books(
 
 @pytest.mark.parametrize(
     ("environment", "state"),
-    [("local", TradingState.ACTIVE), ("paper", TradingState.ACTIVE), ("live", TradingState.HALTED)],
+    [
+        ("local", TradingState.ACTIVE),
+        ("paper", TradingState.ACTIVE),
+        ("dry_run", TradingState.ACTIVE),
+        ("live", TradingState.HALTED),
+    ],
 )
 def test_a_live_account_begins_halted(
     tables: None, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch, environment: str, state: TradingState
@@ -58,7 +63,8 @@ def test_a_live_account_begins_halted(
     """Deploying to live places no order: an admin must raise the trading state first."""
     world = World(queues)
     monkeypatch.setattr("functions.trading.sync._broker", lambda: world.broker)
-    live = msgspec.structs.replace(sync_function.SETTINGS, environment=environment)
+    url = {"live": "https://api.alpaca.markets"}.get(environment, sync_function.SETTINGS.alpaca_trading_url)
+    live = msgspec.structs.replace(sync_function.SETTINGS, environment=environment, alpaca_trading_url=url)
     monkeypatch.setattr(sync_function, "SETTINGS", live)
     world.sync()
     assert state is world.book.trading_state

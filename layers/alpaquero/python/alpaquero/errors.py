@@ -2,6 +2,7 @@
 
 AlpaqueroError
 ├── ConfigurationError            the environment, a secret or the template is wrong
+├── SharedStateLost               the table of the shared breaker and budget was not reached
 ├── RequestError                  the caller's doing: `status` and `code` are what an API answers
 │   ├── InvalidRequest            400 invalid_request, with the field
 │   ├── NotSignedIn               401 unauthorized
@@ -10,7 +11,8 @@ AlpaqueroError
 │   └── Conflict                  409 conflict
 └── BrokerError                   what became of a call to the broker
     ├── BrokerRejected            it answered no: nothing was done
-    │   └── OrderNotFound         it does not know the order
+    │   ├── OrderNotFound         it does not know the order
+    │   └── KeysRefused           it does not take our keys
     ├── BrokerUnavailable         it was not reached or would not listen: nothing was done
     └── BrokerUnclear             nobody knows what was done: look before acting again
 
@@ -29,6 +31,10 @@ class AlpaqueroError(Exception):
 
 class ConfigurationError(AlpaqueroError):
     """The environment, a secret or the template is wrong; the message says what to set."""
+
+
+class SharedStateLost(AlpaqueroError):
+    """The table of the shared breaker and request budget was not reached; calls go on without it."""
 
 
 class RequestError(AlpaqueroError):
@@ -102,6 +108,10 @@ class BrokerRejected(BrokerError):
 
 class OrderNotFound(BrokerRejected):
     """The broker says it knows no such order."""
+
+
+class KeysRefused(BrokerRejected):
+    """The broker does not take our keys (401): they are wrong, withdrawn, or of the other environment."""
 
 
 class BrokerUnavailable(BrokerError):

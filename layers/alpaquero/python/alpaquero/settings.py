@@ -25,13 +25,17 @@ Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/\s]+")]
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _LIVE_HOST = "api.alpaca.markets"
+_MAY_SEE_LIVE = frozenset({"live", "dry_run"})  # a dry run holds nothing that could send an order
 
 
 class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What every function has: the books' label and where it runs."""
+    """What every function has: the books' label and where it runs.
+
+    `dry_run` reads a real account and its prices, live or paper, and orders nothing.
+    """
 
     account: Text = "paper"
-    environment: Literal["local", "paper", "live"]
+    environment: Literal["local", "paper", "live", "dry_run"]
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 
@@ -78,11 +82,6 @@ class ClockSettings(DataApiSettings, frozen=True, kw_only=True):
         _refuse_wrong_host("ALPACA_TRADING_URL", self.alpaca_trading_url, self.environment)
         _refuse_wrong_host("ALPACA_DATA_URL", self.alpaca_data_url, self.environment)
 
-    @property
-    def trading_secret(self) -> str:
-        """The secret whose keys read the clock."""
-        return self.data_secret
-
 
 Model = TypeVar("Model", bound=FunctionSettings)
 
@@ -123,5 +122,7 @@ def _refuse_wrong_host(variable: str, url: str, environment: str) -> None:
         raise ValueError(f"{variable} is invalid: give the host alone, without a path such as /v2")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ValueError(f"{variable} is invalid: http would send keys in the clear, use https")
-    if parts.hostname == _LIVE_HOST and environment != "live":
+    if parts.hostname == _LIVE_HOST and environment not in _MAY_SEE_LIVE:
         raise ValueError(f"{variable} is the live host but ENVIRONMENT is {environment}")
+    if variable == "ALPACA_TRADING_URL" and environment == "live" and parts.hostname != _LIVE_HOST:
+        raise ValueError(f"ENVIRONMENT is live, so set {variable} to https://{_LIVE_HOST}")

@@ -1,75 +1,154 @@
-"""The trading side of Alpaca over alpaca-py's TradingClient; connected by execute, sync and the read APIs.
+"""The trading side of Alpaca over alpaca-py's TradingClient.
 
-Bodies are built and read here rather than by alpaca-py's models: its order models send quantities
-and prices as floats, ours as decimal texts (both are accepted, see `alpaquero.broker.answers`).
+Connected by what each caller may do: `connect_clock` for who needs market time, `connect_reader`
+for sync, `connect_submitter` for execute. Answers are read by `alpaquero.broker.answers` and bodies
+made by `alpaquero.broker.bodies`, since alpaca-py's own models pass decimals through floats.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import quote
 
 from alpaquero.broker import answers
 from alpaquero.broker.answers import every, understood
+from alpaquero.broker.bodies import change_body, order_body
+from alpaquero.broker.budget import Priority
 from alpaquero.broker.deferred_pandas import deferred_pandas
-from alpaquero.broker.keys import BrokerKeys, read_keys
+from alpaquero.broker.dry_run import DryRunBroker, DryRunReader
+from alpaquero.broker.guard import shared_guard
+from alpaquero.broker.keys import LIVE_HOST, PAPER_URL, BrokerKeys, read_keys, refuse_foreign_keys
 from alpaquero.broker.protocol import (
     BrokerAccount,
     BrokerClock,
     BrokerFill,
     BrokerOrder,
     BrokerPosition,
+    ClockReader,
+    OrderChange,
     OrderFilter,
+    OrderReader,
     OrderRequest,
+    OrderSubmitter,
     with_legs,
 )
-from alpaquero.broker.transport import BrokerTransport
-from alpaquero.errors import BrokerError, BrokerRejected, BrokerUnclear, OrderNotFound
+from alpaquero.broker.transport import BrokerTransport, OrderTransport
+from alpaquero.errors import BrokerError, BrokerRejected, BrokerUnclear, KeysRefused, OrderNotFound
 from alpaquero.prices.sessions import Session
 
 NO_SUCH_THING = 40410000  # the code beside Alpaca's own 404; a proxy's 404 has none
 ORDERS_A_PAGE = 500
 FILLS_A_PAGE = 100
 CANCEL_IS_UNDER_WAY = "pending_cancel"
+DRY_RUN, LIVE = "dry_run", "live"
+
+Transport = TypeVar("Transport", bound=BrokerTransport)
+
+
+class ClockAccess(Protocol):
+    """The settings a clock needs; `alpaquero.settings.ClockSettings` has them."""
+
+    @property
+    def alpaca_trading_url(self) -> str: ...
+    @property
+    def data_secret(self) -> str: ...
 
 
 class TradingAccess(Protocol):
     """The settings a connection needs; `alpaquero.settings.TradingApiSettings` has them."""
 
     @property
+    def account(self) -> str: ...
+    @property
+    def environment(self) -> str: ...
+    @property
     def alpaca_trading_url(self) -> str: ...
     @property
     def trading_secret(self) -> str: ...
 
 
-def connect_reader(settings: TradingAccess) -> AlpacaReader:
-    """The trading API for those who only look. Raises `ConfigurationError` without keys."""
-    return AlpacaReader(_transport(settings.alpaca_trading_url, read_keys(settings.trading_secret)))
+def connect_clock(settings: ClockAccess) -> ClockReader:
+    """Market time by the reading keys. Raises `ConfigurationError` without keys.
+
+    Clock and calendar are the same on both of Alpaca's hosts: paper keys ask the paper host also
+    when trading is live.
+    """
+    keys = read_keys(settings.data_secret)
+    url = settings.alpaca_trading_url
+    if keys.are_paper and f"//{LIVE_HOST}" in url:
+        url = PAPER_URL
+    return AlpacaClock(_transport(BrokerTransport, url, keys, settings.data_secret, Priority.SYNC))
 
 
-def connect_submitter(settings: TradingAccess) -> AlpacaSubmitter:
-    """The trading API for those who place and cancel. Raises `ConfigurationError` without keys."""
-    return AlpacaSubmitter(_transport(settings.alpaca_trading_url, read_keys(settings.trading_secret)))
+def connect_reader(settings: TradingAccess) -> OrderReader:
+    """The trading API for sync, which only looks. Raises `ConfigurationError` without keys."""
+    reader = AlpacaReader(_trading_transport(BrokerTransport, settings, Priority.SYNC))
+    return _dry(DryRunReader, reader, settings) if settings.environment == DRY_RUN else reader
 
 
-def _transport(url: str, keys: BrokerKeys) -> BrokerTransport:
+def connect_submitter(settings: TradingAccess) -> OrderSubmitter:
+    """The trading API for execute, which places and cancels. Raises `ConfigurationError` without keys.
+
+    In the environment `dry_run` nothing is sent; in `live` no order leaves before an admin has
+    confirmed the account.
+    """
+    if settings.environment == DRY_RUN:
+        reader = AlpacaReader(_trading_transport(BrokerTransport, settings, Priority.ORDER))
+        return _dry(DryRunBroker, reader, settings)
+    interlock = _require_confirmation if settings.environment == LIVE else _no_confirmation
+    return AlpacaSubmitter(_trading_transport(OrderTransport, settings, Priority.ORDER), interlock)
+
+
+def _trading_transport(kind: type[Transport], settings: TradingAccess, priority: Priority) -> Transport:
+    keys = read_keys(settings.trading_secret)
+    refuse_foreign_keys(keys, settings.alpaca_trading_url, settings.trading_secret)
+    return _transport(kind, settings.alpaca_trading_url, keys, settings.trading_secret, priority)
+
+
+def _transport(
+    kind: type[Transport], url: str, keys: BrokerKeys, secret: str, priority: Priority
+) -> Transport:
     with deferred_pandas():
         from alpaca.trading.client import TradingClient
     client = TradingClient(keys.key_id, keys.secret_key, raw_data=True, url_override=url.rstrip("/"))
-    return BrokerTransport(client)
+    return kind(client, shared_guard("trading", url, secret), priority)
 
 
-class AlpacaReader:
-    """`OrderReader` over Alpaca's trading API."""
+DryKind = TypeVar("DryKind", bound=DryRunReader)
+
+
+def _dry(kind: type[DryKind], reader: OrderReader, settings: TradingAccess) -> DryKind:
+    from alpaquero.store.broker_state import DryRunOrders
+
+    return kind(reader, DryRunOrders(settings.account))
+
+
+def _no_confirmation(_account: Callable[[], BrokerAccount]) -> None:
+    """Play money needs none."""
+
+
+def _require_confirmation(account: Callable[[], BrokerAccount]) -> None:
+    """Refuses as long as no admin has confirmed the very account that the keys trade."""
+    from alpaquero.store import live_trading
+
+    given = live_trading.confirmation()
+    number = account().account_number
+    if given is None or given.account_number != number:
+        raise BrokerRejected(
+            403,
+            None,
+            f"live trading of the account ending in {number[-4:]} is not confirmed; nothing was sent. An "
+            "admin confirms it once: POST /api/live-trading with its account_number and a reason",
+        )
+
+
+class AlpacaClock:
+    """`ClockReader` over Alpaca's trading API."""
 
     def __init__(self, transport: BrokerTransport) -> None:
         self._transport = transport
-
-    def account(self) -> BrokerAccount:
-        return understood(answers.an_account, self._transport.read("/account"))
 
     def clock(self) -> BrokerClock:
         return understood(answers.a_clock, self._transport.read("/clock"))
@@ -77,6 +156,13 @@ class AlpacaReader:
     def sessions(self, start: date, end: date) -> list[Session]:
         rows = self._transport.read("/calendar", {"start": start.isoformat(), "end": end.isoformat()})
         return understood(every(answers.a_session), rows)
+
+
+class AlpacaReader(AlpacaClock):
+    """`OrderReader` over Alpaca's trading API."""
+
+    def account(self) -> BrokerAccount:
+        return understood(answers.an_account, self._transport.read("/account"))
 
     def positions(self) -> list[BrokerPosition]:
         return understood(every(answers.a_position), self._transport.read("/positions"))
@@ -163,16 +249,25 @@ class AlpacaReader:
 
 
 class AlpacaSubmitter(AlpacaReader):
-    """`OrderSubmitter` over Alpaca's trading API."""
+    """`OrderSubmitter` over Alpaca's trading API; `interlock` is asked before the first order leaves."""
+
+    def __init__(
+        self,
+        transport: OrderTransport,
+        interlock: Callable[[Callable[[], BrokerAccount]], None] = _no_confirmation,
+    ) -> None:
+        super().__init__(transport)
+        self._orders = transport
+        self._interlock = interlock
+        self._is_confirmed = False
 
     def submit(self, request: OrderRequest) -> BrokerOrder:
+        self._confirm()
         try:
-            answer = self._transport.post("/orders", _order_body(request))
+            answer = self._orders.post("/orders", order_body(request))
         except BrokerRejected as refusal:
-            if refusal.status not in (403, 422):
-                raise
-            earlier = self._placed_earlier(request, refusal)
-            if earlier is None:
+            earlier = self._placed_earlier(request.client_order_id, refusal)
+            if earlier is None or (earlier.symbol, earlier.side) != (request.symbol, request.side):
                 raise
             return earlier
         return _ours(understood(answers.an_order, answer), request.client_order_id)
@@ -180,7 +275,7 @@ class AlpacaSubmitter(AlpacaReader):
     def cancel(self, broker_order_id: str) -> None:
         """As in `OrderSubmitter`. A 422 is told apart by the order's state, not by its text."""
         try:
-            self._transport.delete(_order_path(broker_order_id))
+            self._orders.delete(_order_path(broker_order_id))
         except BrokerRejected as refusal:
             if refusal.status != 422:
                 raise _order_not_found(refusal) or refusal from None
@@ -188,46 +283,33 @@ class AlpacaSubmitter(AlpacaReader):
             if not order.is_terminal and order.status != CANCEL_IS_UNDER_WAY:
                 raise
 
-    def _placed_earlier(self, request: OrderRequest, refusal: BrokerRejected) -> BrokerOrder | None:
-        """The order that already has the request's id: a 422 does not say reliably that it exists."""
+    def replace(self, broker_order_id: str, change: OrderChange) -> BrokerOrder:
+        self._confirm()
         try:
-            order = self.order_by_client_id(request.client_order_id)
+            answer = self._orders.patch(_order_path(broker_order_id), change_body(change))
+        except BrokerRejected as refusal:
+            earlier = self._placed_earlier(change.client_order_id, refusal)
+            if earlier is None:
+                raise _order_not_found(refusal) or refusal from None
+            return earlier
+        return _ours(understood(answers.an_order, answer), change.client_order_id)
+
+    def _confirm(self) -> None:
+        if not self._is_confirmed:
+            self._interlock(self.account)
+            self._is_confirmed = True
+
+    def _placed_earlier(self, client_order_id: str, refusal: BrokerRejected) -> BrokerOrder | None:
+        """The order that already has the id: no code or text says reliably that it exists."""
+        if isinstance(refusal, KeysRefused):
+            return None  # keys that may not trade have placed nothing, and could not look either
+        try:
+            return self.order_by_client_id(client_order_id)
         except BrokerError as error:
             raise BrokerUnclear(
-                f"the broker refused {request.client_order_id} ({refusal.message}) and could not be asked "
+                f"the broker refused {client_order_id} ({refusal.message}) and could not be asked "
                 "whether it already has that order"
             ) from error
-        if order is None or (order.symbol, order.side) != (request.symbol, request.side):
-            return None
-        return order
-
-
-def _order_body(request: OrderRequest) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "client_order_id": request.client_order_id,
-        "symbol": request.symbol,
-        "side": request.side,
-        "qty": _plain(request.quantity),
-        "type": request.order_type,
-        "time_in_force": request.time_in_force,
-    }
-    if request.order_class != "simple":
-        body["order_class"] = request.order_class
-    body.update(_prices({"limit_price": request.limit_price, "stop_price": request.stop_price}.items()))
-    if request.take_profit_price is not None:
-        body["take_profit"] = {"limit_price": _plain(request.take_profit_price)}
-    if request.stop_loss_price is not None:
-        body["stop_loss"] = {"stop_price": _plain(request.stop_loss_price)}
-    return body
-
-
-def _prices(prices: Iterable[tuple[str, Decimal | None]]) -> dict[str, str]:
-    return {name: _plain(price) for name, price in prices if price is not None}
-
-
-def _plain(number: Decimal) -> str:
-    """The number in digits, never with an exponent."""
-    return format(number, "f")
 
 
 def _flag(value: bool) -> str:

@@ -19,12 +19,18 @@ from alpaquero.broker.protocol import (
     BrokerPosition,
     BrokerQuote,
     BrokerTrade,
+    CorporateAction,
 )
 from alpaquero.errors import BrokerUnclear
 from alpaquero.prices.bars import Bar
 from alpaquero.prices.sessions import NEW_YORK, Session
 
 Row = dict[str, Any]
+
+_BLOCKS = ("trading_blocked", "account_blocked", "trade_suspended_by_user")
+_SPLIT_KINDS = frozenset({"forward_split", "reverse_split", "unit_split"})
+_CASH_KINDS = frozenset({"cash_dividend", "cash_merger"})
+_MODELLED_CLASSES = frozenset({"", "simple", "bracket", "oco", "oto"})
 T = TypeVar("T")
 
 
@@ -54,6 +60,7 @@ def every(read: Callable[[Any], T]) -> Callable[[Any], list[T]]:
 
 
 def an_account(row: Row) -> BrokerAccount:
+    blocks = tuple(flag for flag in _BLOCKS if row.get(flag, False))
     return BrokerAccount(
         account_number=_text(row, "account_number"),
         cash=_decimal(row["cash"]),
@@ -61,9 +68,14 @@ def an_account(row: Row) -> BrokerAccount:
         buying_power=_decimal(row["buying_power"]),
         multiplier=_decimal(row["multiplier"]),
         status=_text(row, "status"),
-        trading_blocked=any(
-            row.get(flag, False) for flag in ("trading_blocked", "account_blocked", "trade_suspended_by_user")
-        ),
+        trading_blocked=bool(blocks),
+        blocks=blocks,
+        shorting_enabled=bool(row.get("shorting_enabled", False)),
+        last_equity=_decimal_or_none(row.get("last_equity")),
+        initial_margin=_decimal_or_none(row.get("initial_margin")),
+        maintenance_margin=_decimal_or_none(row.get("maintenance_margin")),
+        regt_buying_power=_decimal_or_none(row.get("regt_buying_power")),
+        non_marginable_buying_power=_decimal_or_none(row.get("non_marginable_buying_power")),
     )
 
 
@@ -108,12 +120,14 @@ def a_position(row: Row) -> BrokerPosition:
 
 def an_order(row: Row) -> BrokerOrder:
     submitted_at = _moment(row.get("submitted_at") or row["created_at"])
+    # A class that we do not model may lack what ours have; it must not hide the orders beside it.
+    text = _text if (row.get("order_class") or "") in _MODELLED_CLASSES else _text_if_any
     return BrokerOrder(
         id=_text(row, "id"),
         client_order_id=_text(row, "client_order_id"),
-        symbol=_text(row, "symbol"),
-        side=_text(row, "side"),
-        order_type=str(row.get("type") or row["order_type"]),
+        symbol=text(row, "symbol"),
+        side=text(row, "side"),
+        order_type=str(row.get("type") or row.get("order_type") or text(row, "type")),
         order_class="" if row.get("order_class") in (None, "simple") else str(row["order_class"]),
         time_in_force=_text(row, "time_in_force"),
         quantity=_decimal_or_none(row["qty"]),
@@ -127,6 +141,13 @@ def an_order(row: Row) -> BrokerOrder:
         updated_at=_moment(row["updated_at"]) if row.get("updated_at") else submitted_at,
         replaced_by=row.get("replaced_by") or None,
         legs=tuple(an_order(leg) for leg in row.get("legs") or ()),
+        replaces=row.get("replaces") or None,
+        trail_price=_decimal_or_none(row.get("trail_price")),
+        trail_percent=_decimal_or_none(row.get("trail_percent")),
+        high_water_mark=_decimal_or_none(row.get("hwm")),
+        extended_hours=bool(row.get("extended_hours", False)),
+        asset_class=str(row.get("asset_class") or "us_equity"),
+        expires_at=_moment(row["expires_at"]) if row.get("expires_at") else None,
     )
 
 
@@ -164,6 +185,37 @@ def a_quote(symbol: str, row: Row) -> BrokerQuote:
 
 def a_trade(symbol: str, row: Row) -> BrokerTrade:
     return BrokerTrade(symbol, _decimal(row["p"]), _moment(row["t"]))
+
+
+def a_corporate_action(kind: str, row: Row) -> CorporateAction:
+    """One row of the list `kind` of `/v1/corporate-actions`, whose fields differ by kind."""
+    symbol = next(
+        (row[name] for name in ("symbol", "old_symbol", "source_symbol", "acquiree_symbol") if row.get(name)),
+        None,
+    )
+    if symbol is None:
+        raise TypeError(f"a {kind} names no symbol")
+    ex_date = row.get("ex_date") or row.get("effective_date") or row.get("process_date")
+    return CorporateAction(
+        id=_text(row, "id"),
+        kind=kind,
+        symbol=str(symbol),
+        ex_date=date.fromisoformat(ex_date) if ex_date else None,
+        share_ratio=_share_ratio(kind, row),
+        new_symbol=row.get("new_symbol") or None,
+        cash=_decimal_or_none(row.get("rate")) if kind in _CASH_KINDS else None,
+    )
+
+
+def _share_ratio(kind: str, row: Row) -> Decimal | None:
+    """How many shares one share becomes: a split tells both sides, a stock dividend what is added."""
+    if kind in _SPLIT_KINDS:
+        return _decimal(row["new_rate"]) / _decimal(row["old_rate"])
+    return 1 + _decimal(row["rate"]) if kind == "stock_dividend" else None
+
+
+def _text_if_any(row: Row, name: str) -> str:
+    return str(row.get(name) or "")
 
 
 def _text(row: Row, name: str) -> str:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 
 from alpaquero.broker import answers
 from alpaquero.broker.answers import understood
+from alpaquero.broker.budget import Priority
 from alpaquero.broker.deferred_pandas import deferred_pandas
+from alpaquero.broker.guard import shared_guard
 from alpaquero.broker.keys import read_keys
-from alpaquero.broker.protocol import Adjustment, BrokerQuote, BrokerTrade
+from alpaquero.broker.protocol import Adjustment, BrokerQuote, BrokerTrade, CorporateAction
 from alpaquero.broker.transport import BrokerTransport
 from alpaquero.errors import BrokerUnclear
 from alpaquero.prices.bars import Bar
 
 BARS_A_PAGE = 10_000  # across all symbols of a request
+ACTIONS_A_PAGE = 1000
 SYMBOLS_A_REQUEST = 200  # keeps the address well under 2 KB
 
 T = TypeVar("T")
@@ -30,14 +33,19 @@ class MarketDataAccess(Protocol):
     def data_secret(self) -> str: ...
 
 
-def connect_market_data(settings: MarketDataAccess) -> AlpacaMarketData:
-    """The data API. Raises `ConfigurationError` without keys."""
+def connect_market_data(settings: MarketDataAccess, priority: Priority = Priority.DATA) -> AlpacaMarketData:
+    """The data API, by the reading keys alone. Raises `ConfigurationError` without keys.
+
+    Who prices an order passes `Priority.ORDER`: charts and signals yield to it when the budget is short.
+    """
     keys = read_keys(settings.data_secret)
     with deferred_pandas():
         from alpaca.data.historical.stock import StockHistoricalDataClient
     url = settings.alpaca_data_url.rstrip("/")
     client = StockHistoricalDataClient(keys.key_id, keys.secret_key, raw_data=True, url_override=url)
-    return AlpacaMarketData(BrokerTransport(client))
+    return AlpacaMarketData(
+        BrokerTransport(client, shared_guard("data", url, settings.data_secret), priority)
+    )
 
 
 class AlpacaMarketData:
@@ -60,7 +68,7 @@ class AlpacaMarketData:
                 "limit": str(BARS_A_PAGE),
                 "sort": "asc",
             }
-            for page in self._pages("/stocks/bars", parameters):
+            for page in self._pages("/stocks/bars", parameters, _bars_of_symbols):
                 for symbol, rows in page.items():
                     bars.setdefault(symbol, []).extend(rows)
         return bars
@@ -74,17 +82,33 @@ class AlpacaMarketData:
     def latest_trades(self, symbols: Sequence[str]) -> dict[str, BrokerTrade]:
         return self._latest("trades", symbols, answers.a_trade)
 
-    def _pages(self, path: str, parameters: dict[str, str]) -> Iterator[dict[str, list[Bar]]]:
+    def corporate_actions(self, symbols: Sequence[str], start: date, end: date) -> list[CorporateAction]:
+        found: list[CorporateAction] = []
+        for chunk in _chunks(symbols):
+            parameters = {
+                "symbols": ",".join(chunk),
+                "start": start.isoformat(),
+                "end": end.isoformat(),
+                "limit": str(ACTIONS_A_PAGE),
+                "sort": "asc",
+            }
+            for page in self._pages("/corporate-actions", parameters, _actions_of_kinds, version="v1"):
+                found += page
+        return sorted(found, key=lambda action: (action.ex_date or end, action.symbol, action.id))
+
+    def _pages(
+        self, path: str, parameters: dict[str, str], read: Callable[[Any], T], version: str = "v2"
+    ) -> Iterator[T]:
         token: str | None = None
         while True:
             page = {**parameters, "page_token": token} if token else parameters
-            answer = self._transport.read(path, page)
-            yield understood(_bars_of_symbols, answer)
+            answer = self._transport.read(path, page, version)
+            yield understood(read, answer)
             following = answer.get("next_page_token")
             if not following:
                 return
             if following == token:
-                raise BrokerUnclear("the broker's bars do not advance past one page")
+                raise BrokerUnclear(f"the broker's answers for {path} do not advance past one page")
             token = following
 
     def _latest(
@@ -102,6 +126,15 @@ class AlpacaMarketData:
 
 def _bars_of_symbols(answer: Any) -> dict[str, list[Bar]]:
     return {symbol: [answers.a_bar(row) for row in rows] for symbol, rows in (answer["bars"] or {}).items()}
+
+
+def _actions_of_kinds(answer: Any) -> list[CorporateAction]:
+    """The lists by kind, each named in the plural, as one."""
+    return [
+        answers.a_corporate_action(kind.removesuffix("s"), row)
+        for kind, rows in answer["corporate_actions"].items()
+        for row in rows
+    ]
 
 
 def _chunks(symbols: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -24,7 +24,12 @@ TERMINAL = frozenset({"filled", "canceled", "expired", "rejected", "replaced"})
 
 @dataclass(frozen=True, slots=True)
 class BrokerAccount:
-    """The account in USD; `multiplier` is the margin multiplier, `status` the broker's own word."""
+    """The account in USD; `multiplier` is the margin multiplier, `status` the broker's own word.
+
+    `trading_blocked` says that something blocks trading, `blocks` names what, in the broker's words:
+    `trading_blocked`, `account_blocked`, `trade_suspended_by_user`. `last_equity` is that of the
+    last close; a figure the broker leaves out is None.
+    """
 
     account_number: str
     cash: Decimal
@@ -33,6 +38,18 @@ class BrokerAccount:
     multiplier: Decimal
     status: str
     trading_blocked: bool
+    blocks: tuple[str, ...] = ()
+    shorting_enabled: bool = False
+    last_equity: Decimal | None = None
+    initial_margin: Decimal | None = None
+    maintenance_margin: Decimal | None = None
+    regt_buying_power: Decimal | None = None
+    non_marginable_buying_power: Decimal | None = None
+
+    @property
+    def may_trade(self) -> bool:
+        """Whether the broker would take an order at all."""
+        return self.status == "ACTIVE" and not self.trading_blocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +79,9 @@ class BrokerOrder:
     """An order as the broker has it.
 
     `status` is kept as it came, known or not. `filled_quantity` is cumulative. `order_class` is
-    empty for a simple order; `legs` are the orders of a bracket, oco or oto below their parent.
+    empty for a simple order; `legs` are the orders of a bracket, oco or oto below their parent. An
+    order of a class we do not model (`mleg`) may have neither symbol nor side: both are empty then.
+    A trailing stop follows `high_water_mark` at `trail_price` dollars or `trail_percent`.
     """
 
     id: str
@@ -83,6 +102,13 @@ class BrokerOrder:
     updated_at: datetime
     replaced_by: str | None = None
     legs: tuple[BrokerOrder, ...] = ()
+    replaces: str | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    high_water_mark: Decimal | None = None
+    extended_hours: bool = False
+    asset_class: str = "us_equity"
+    expires_at: datetime | None = None
 
     @property
     def is_terminal(self) -> bool:
@@ -123,26 +149,134 @@ class BrokerTrade:
 
 
 @dataclass(frozen=True, slots=True)
+class CorporateAction:
+    """What a company does to its shares; `kind` is the broker's word in the singular, `forward_split`.
+
+    From `ex_date` on (New York) each share held is `share_ratio` shares, where that is known, under
+    `new_symbol` when the ticker changes. `cash` is what each share pays, in USD.
+    """
+
+    id: str
+    kind: str
+    symbol: str
+    ex_date: date | None
+    share_ratio: Decimal | None = None
+    new_symbol: str | None = None
+    cash: Decimal | None = None
+
+
+OrderKind = Literal["market", "limit", "stop", "stop_limit", "trailing_stop"]
+OrderGroup = Literal["simple", "bracket", "oco", "oto"]
+Validity = Literal["day", "gtc", "opg", "cls", "ioc", "fok"]
+
+_PRICES: dict[OrderKind, frozenset[str]] = {
+    "market": frozenset(),
+    "limit": frozenset({"limit_price"}),
+    "stop": frozenset({"stop_price"}),
+    "stop_limit": frozenset({"limit_price", "stop_price"}),
+    "trailing_stop": frozenset(),
+}
+_EXITS: dict[OrderGroup, tuple[frozenset[str], ...]] = {
+    "simple": (frozenset(),),
+    "bracket": (frozenset({"take_profit_price", "stop_loss_price"}),),
+    "oco": (frozenset({"take_profit_price", "stop_loss_price"}),),
+    "oto": (frozenset({"take_profit_price"}), frozenset({"stop_loss_price"})),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """An order to place. `client_order_id` (at most 48 characters) makes it ours and unique."""
+    """An order to place. `client_order_id` (at most 48 characters) makes it ours and unique.
+
+    It is for `quantity` shares or for `notional` dollars. Prices are dollars a share: those that the
+    type needs and no others; a trailing stop has one of `trail_price` and `trail_percent`. A bracket
+    and an oco have both exits, an oto one; an oco is of type limit, its target being that limit.
+    `stop_loss_limit_price` makes the stop of an exit a stop limit. Raises `ValueError` for a request
+    that cannot be written down; what the broker allows of the rest is the broker's to say.
+    """
 
     client_order_id: str
     symbol: str
     side: Literal["buy", "sell"]
-    quantity: Decimal
-    order_type: Literal["market", "limit", "stop", "stop_limit"] = "market"
-    order_class: Literal["simple", "bracket", "oco", "oto"] = "simple"
-    time_in_force: Literal["day", "gtc", "opg", "cls", "ioc", "fok"] = "day"
+    quantity: Decimal | None = None
+    order_type: OrderKind = "market"
+    order_class: OrderGroup = "simple"
+    time_in_force: Validity = "day"
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     take_profit_price: Decimal | None = None
     stop_loss_price: Decimal | None = None
+    stop_loss_limit_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    notional: Decimal | None = None
+    extended_hours: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.client_order_id) <= 48:
-            raise ValueError("client_order_id must have 1 to 48 characters; derive it from the intent")
-        if not self.quantity > 0:
-            raise ValueError(f"quantity must be above zero, not {self.quantity}")
+        _check_client_order_id(self.client_order_id)
+        if (self.quantity is None) == (self.notional is None):
+            raise ValueError("an order is for a quantity or for a notional amount; give one of them")
+        _check_numbers(self)
+        if self.notional is not None and self.order_class != "simple":
+            raise ValueError("an order for a notional amount is a simple one; give a quantity for the rest")
+        self._check_prices()
+
+    def _check_prices(self) -> None:
+        given = self._given("limit_price", "stop_price")
+        needed = frozenset[str]() if self.order_class == "oco" else _PRICES[self.order_type]
+        if self.order_class == "oco" and self.order_type != "limit":
+            raise ValueError("an oco is of the type limit; its target is the take_profit_price")
+        if given != needed:
+            raise ValueError(f"a {self.order_type} order needs {_listed(needed)}, not {_listed(given)}")
+        if len(self._given("trail_price", "trail_percent")) != (self.order_type == "trailing_stop"):
+            raise ValueError("trail_price or trail_percent goes with a trailing_stop, one of them")
+        exits = self._given("take_profit_price", "stop_loss_price")
+        if exits not in _EXITS[self.order_class]:
+            raise ValueError(f"a {self.order_class} order cannot have {_listed(exits)} as its exits")
+        if self.stop_loss_limit_price is not None and self.stop_loss_price is None:
+            raise ValueError("stop_loss_limit_price goes with stop_loss_price")
+
+    def _given(self, *names: str) -> frozenset[str]:
+        return frozenset(name for name in names if getattr(self, name) is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderChange:
+    """What to change of an open order; what is None stays.
+
+    The order that takes its place gets `client_order_id`, by which it is looked up when the answer
+    is lost. `trail` is in dollars or percent, as the order's own was. Raises `ValueError`.
+    """
+
+    client_order_id: str
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail: Decimal | None = None
+    time_in_force: Validity | None = None
+
+    def __post_init__(self) -> None:
+        _check_client_order_id(self.client_order_id)
+        _check_numbers(self)
+        changes = (self.quantity, self.limit_price, self.stop_price, self.trail, self.time_in_force)
+        if all(change is None for change in changes):
+            raise ValueError("the change changes nothing; give a quantity, price, trail or time in force")
+
+
+def _check_client_order_id(identifier: str) -> None:
+    if not 1 <= len(identifier) <= 48:
+        raise ValueError("client_order_id must have 1 to 48 characters; derive it from the intent")
+
+
+def _check_numbers(request: OrderRequest | OrderChange) -> None:
+    for name in request.__dataclass_fields__:
+        value = getattr(request, name)
+        if isinstance(value, Decimal) and not (value.is_finite() and value > 0):
+            raise ValueError(f"{name} must be a number above zero, not {value}")
+
+
+def _listed(names: frozenset[str]) -> str:
+    return " and ".join(sorted(names)) or "no price"
 
 
 def with_legs(orders: Iterable[BrokerOrder]) -> Iterator[BrokerOrder]:
@@ -152,22 +286,26 @@ def with_legs(orders: Iterable[BrokerOrder]) -> Iterator[BrokerOrder]:
         yield from with_legs(order.legs)
 
 
-class OrderReader(Protocol):
-    """What sync and the read APIs may do: look, never trade.
-
-    Every method raises `BrokerUnavailable`, or `BrokerUnclear` for an answer that makes no sense,
-    when a few tries within the time budget have failed, and `BrokerRejected` when the broker
-    refuses (a 401, say).
-    """
-
-    def account(self) -> BrokerAccount:
-        """The account's figures now."""
+class ClockReader(Protocol):
+    """Market time, which is the same for every account. Errors as in `OrderReader`."""
 
     def clock(self) -> BrokerClock:
         """Market time now; never cached."""
 
     def sessions(self, start: date, end: date) -> list[Session]:
         """The trading sessions from `start` to `end`, both included, oldest first."""
+
+
+class OrderReader(ClockReader, Protocol):
+    """What sync may do: look, never trade.
+
+    Every method raises `BrokerUnavailable`, or `BrokerUnclear` for an answer that makes no sense,
+    when a few tries within the time budget have failed, and `BrokerRejected` when the broker
+    refuses (`KeysRefused` for a 401).
+    """
+
+    def account(self) -> BrokerAccount:
+        """The account's figures now."""
 
     def positions(self) -> list[BrokerPosition]:
         """Every holding."""
@@ -198,7 +336,11 @@ class OrderReader(Protocol):
 
 
 class OrderSubmitter(OrderReader, Protocol):
-    """What execute and the exits may do besides: place and cancel."""
+    """What execute and the exits may do besides: place, replace and cancel.
+
+    A position is closed by an order: closing it by its symbol takes no client order id, so a repeat
+    could sell twice.
+    """
 
     def submit(self, request: OrderRequest) -> BrokerOrder:
         """Places the order once, or returns the order that already has its client order id.
@@ -211,6 +353,15 @@ class OrderSubmitter(OrderReader, Protocol):
         """Asks for the order to be cancelled; one that is terminal already is left as it is.
 
         The cancel is confirmed only when the order's state says so. Raises `OrderNotFound`.
+        """
+
+    def replace(self, broker_order_id: str, change: OrderChange) -> BrokerOrder:
+        """Puts a changed order in the place of an open one, and answers the new one.
+
+        Done once: the order that already has the change's client order id is the answer. The broker
+        may still fill the old one first; `replaced_by` says what became of it. Raises
+        `OrderNotFound`, `BrokerRejected` (nothing was changed), `BrokerUnavailable` (nothing was
+        sent) or `BrokerUnclear` (look it up by the new client order id).
         """
 
 
@@ -230,3 +381,6 @@ class MarketDataReader(Protocol):
 
     def latest_trades(self, symbols: Sequence[str]) -> dict[str, BrokerTrade]:
         """The newest trade of each symbol."""
+
+    def corporate_actions(self, symbols: Sequence[str], start: date, end: date) -> list[CorporateAction]:
+        """Splits, dividends, mergers and renames of `symbols` from `start` to `end`, by ex-date."""

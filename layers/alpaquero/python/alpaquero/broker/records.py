@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from alpaquero.broker.protocol import BrokerFill, BrokerOrder
@@ -9,6 +10,18 @@ from alpaquero.orders.identity import is_ours
 from alpaquero.orders.intent import OrderClass, OrderType, Side, TimeInForce
 from alpaquero.orders.lifecycle import BrokerUpdate
 from alpaquero.orders.order import Fill, LegRole, Order, OrderEvent, OrderOrigin, OrderPurpose
+
+
+@dataclass(frozen=True, slots=True)
+class UnmodelledOrder:
+    """An order at the broker that our books have no form for, and why; sync says so and passes on.
+
+    Someone else placed it: an options spread (`mleg`), say. Its fills are recorded like any other.
+    """
+
+    id: str
+    client_order_id: str
+    why: str
 
 
 def update_of(order: BrokerOrder, why: str) -> BrokerUpdate:
@@ -39,17 +52,20 @@ def leg_of(parent: Order, leg: BrokerOrder, wall_at: datetime) -> Order:
     )
 
 
-def adopted(order: BrokerOrder, account: str, wall_at: datetime) -> Order:
+def adopted(order: BrokerOrder, account: str, wall_at: datetime) -> Order | UnmodelledOrder:
     """The record of an order the books did not have: `recovered` when its id is ours, else `external`."""
     ours = is_ours(order.client_order_id)
-    return _record(
-        order,
-        account,
-        wall_at,
-        origin=OrderOrigin.RECOVERED if ours else OrderOrigin.EXTERNAL,
-        purpose=OrderPurpose.UNKNOWN,
-        why="our prefix, but no intent in our books" if ours else "placed outside of Alpaquero",
-    )
+    try:
+        return _record(
+            order,
+            account,
+            wall_at,
+            origin=OrderOrigin.RECOVERED if ours else OrderOrigin.EXTERNAL,
+            purpose=OrderPurpose.UNKNOWN,
+            why="our prefix, but no intent in our books" if ours else "placed outside of Alpaquero",
+        )
+    except ValueError as error:  # a class, type, side or time in force that the books do not know
+        return UnmodelledOrder(order.id, order.client_order_id, str(error))
 
 
 def fill_of(fill: BrokerFill, account: str, order: Order | None) -> Fill:
