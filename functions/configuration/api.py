@@ -18,6 +18,7 @@ from alpaquero.web import bodies
 from alpaquero.web.app import service_app
 
 Fields = dict[str, Any]
+MAPS = {"sectors"}  # settings whose names a person chooses; they are replaced as a whole
 
 
 class ConfigurationSettings(FunctionSettings, frozen=True, kw_only=True):
@@ -101,7 +102,7 @@ def overlay(fields: Fields, change: Fields, path: str) -> None:
             raise InvalidRequest(
                 f"there is no setting {where}; it can hold {', '.join(sorted(fields))}", where
             )
-        if isinstance(fields[name], dict):
+        if isinstance(fields[name], dict) and name not in MAPS:
             if not isinstance(value, dict):
                 raise InvalidRequest(f"{where} must be an object", where)
             overlay(fields[name], value, where)

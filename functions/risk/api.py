@@ -1,63 +1,263 @@
-"""The risk service's route: each limit, and how much of it is used."""
+"""The risk service's routes: limits and their use, the verdict on a trade not placed, the trading state."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 from decimal import Decimal
+from functools import cache
 
-from alpaquero.errors import NotFound
-from alpaquero.risk import drawdown
-from alpaquero.risk.book import RiskBook
-from alpaquero.risk.limits import RiskLimits
-from alpaquero.settings import FunctionSettings, load
-from alpaquero.store import trading_settings
+from alpaquero import wall
+from alpaquero.broker.alpaca import connect_clock
+from alpaquero.broker.market_data import connect_market_data
+from alpaquero.broker.protocol import ClockReader, MarketDataReader
+from alpaquero.errors import Conflict, InvalidRequest, NotFound
+from alpaquero.events import bus, queues
+from alpaquero.events.commands import PlaceOrder
+from alpaquero.events.schemas import TradingStateChanged
+from alpaquero.observability import correlation_id
+from alpaquero.orders.identity import manual_key
+from alpaquero.orders.intent import Intent, OrderType, Origin, Purpose, Side, TimeInForce
+from alpaquero.risk import drawdown, sizing
+from alpaquero.risk.activity import orders_within
+from alpaquero.risk.book import RiskBook, StateChange, TradingState
+from alpaquero.risk.exits import due_exits, exit_intent
+from alpaquero.risk.limits import UNKNOWN_SECTOR, RiskLimits
+from alpaquero.risk.locks import asked_state, is_raise, set_by_person
+from alpaquero.risk.rules import assess
+from alpaquero.risk.verdict import Verdict
+from alpaquero.settings import ClockSettings, Text, load
+from alpaquero.store import risk_facts, trading_settings
 from alpaquero.store.books import Books
 from alpaquero.web import bodies
 from alpaquero.web.app import service_app
 
-SETTINGS = load(FunctionSettings)
-BOOKS = Books(SETTINGS.account)
 ZERO, HUNDRED, STEP = Decimal(0), Decimal(100), Decimal("0.0001")
+ATTEMPTS = 5  # at a risk book that others also write to
+
+
+class RiskSettings(ClockSettings, frozen=True, kw_only=True):
+    """What this function needs: clock and prices with the reading keys, and the queue `execute` reads."""
+
+    order_queue: Text
+
+
+SETTINGS = load(RiskSettings)
+BOOKS = Books(SETTINGS.account)
 
 app = service_app("risk", {"books": BOOKS.risk_book, "settings": trading_settings.current})
 
 
-@app.endpoint("GET", service="/risk/risk/limits")
-def limits() -> bodies.RiskLimits:
-    """The limits in force with what the risk book uses of them."""
+@cache
+def _clock() -> ClockReader:
+    return connect_clock(SETTINGS)
+
+
+@cache
+def _market_data() -> MarketDataReader:
+    return connect_market_data(SETTINGS)
+
+
+def opened_book() -> RiskBook:
+    """The risk book. Raises `NotFound` before the first sync."""
     book = BOOKS.risk_book()
     if book is None:
         raise NotFound("the books are not open yet: the first sync opens them, within a minute of the start")
-    return limits_body(trading_settings.current().settings.risk, book)
+    return book
+
+
+# limits
+
+
+@app.endpoint("GET", public="/api/risk/limits", service="/risk/risk/limits")
+def limits() -> bodies.RiskLimits:
+    """The limits in force with what the risk book uses of them."""
+    return limits_body(trading_settings.current().settings.risk, opened_book())
 
 
 def limits_body(limits: RiskLimits, book: RiskBook) -> bodies.RiskLimits:
-    """The limits as the API answers them; switches are left out, for nothing uses them up."""
+    """The limits as the API answers them; switches, lists and methods are left out: nothing uses them up."""
     values = {field.name: getattr(limits, field.name) for field in fields(limits)}
     return bodies.RiskLimits(
         trading_state=book.trading_state,
-        limits={name: value for name, value in values.items() if isinstance(value, Decimal)},
-        used=used(book),
+        limits={n: Decimal(v) for n, v in values.items() if type(v) in {int, Decimal}},
+        used=used(book, limits),
         as_of=book.as_of,
     )
 
 
-def used(book: RiskBook) -> dict[str, Decimal]:
+def used(book: RiskBook, limits: RiskLimits) -> dict[str, Decimal]:
     """What is used of each limit that can be used up, in the limit's unit.
 
     `cash_reserve_percent` is the cash that no open entry has promised: it should stay above its
-    limit, the others below theirs.
+    limit, the others below theirs. Of symbols and sectors it is the fullest.
     """
-    symbols = book.positions.keys() | {r.symbol for r in book.reservations.values()}
-    largest = max((book.symbol_exposure(symbol) for symbol in symbols), default=ZERO)
+    largest = max((book.symbol_exposure(symbol) for symbol in book.symbols), default=ZERO)
+    sectors = {limits.sector_of(symbol) for symbol in book.symbols}
+    by_sector = {sector: sizing.sector_exposure(sector, book, limits) for sector in sectors}
+    unknown = by_sector.pop(UNKNOWN_SECTOR, ZERO)
     return {
         "position_limit_percent": _ratio(largest * HUNDRED, book.equity),
         "total_exposure_limit_percent": _ratio(book.exposure * HUNDRED, book.equity),
+        "sector_limit_percent": _ratio(max(by_sector.values(), default=ZERO) * HUNDRED, book.equity),
+        "unknown_sector_limit_percent": _ratio(unknown * HUNDRED, book.equity),
         "leverage_limit": _ratio(book.exposure, book.equity),
         "cash_reserve_percent": _ratio((book.cash - book.reserved_cash) * HUNDRED, book.equity),
+        "orders_per_minute_limit": Decimal(len(orders_within(book.recent_orders, book.as_of))),
+        "daily_loss_limit_percent": drawdown.daily_loss_percent(book.day_start_equity, book.equity),
         "drawdown_limit_percent": drawdown.mark(book.peak_equity, book.equity).drawdown_percent,
+        "loss_streak_limit_trades": Decimal(book.activity.loss_streak),
     }
 
 
 def _ratio(part: Decimal, whole: Decimal) -> Decimal:
     return (part / whole).quantize(STEP) if whole > 0 else ZERO
+
+
+# what the verdict would be
+
+
+@app.endpoint("POST", public="/api/risk/assess", service="/risk/risk/assess")
+def assess_trade() -> bodies.Assessment:
+    """The verdict on a proposed trade, rule by rule; nothing is written or sent."""
+    intent = proposed(app.body(bodies.AssessTrade), app.principal().username)
+    risk_limits = trading_settings.current().settings.risk
+    book, now = opened_book(), _clock().clock().now
+    facts = risk_facts.gather(intent, risk_limits, now, books=BOOKS, calendar=_clock(), prices=_market_data)
+    return assessment_body(assess(intent, book, risk_limits, facts), book)
+
+
+def proposed(body: bodies.AssessTrade, username: str) -> Intent:
+    """The intent a person's order would make. Raises `InvalidRequest` for one no broker could take."""
+    try:
+        side = Side(body.side)
+        return Intent(
+            account=SETTINGS.account,
+            origin=Origin.MANUAL,
+            purpose=Purpose.ENTRY if side is Side.BUY else Purpose.EXIT,
+            symbol=body.symbol.upper(),
+            side=side,
+            key=manual_key(SETTINGS.account, "assess"),
+            order_type=OrderType(body.order_type),
+            time_in_force=TimeInForce(body.time_in_force),
+            quantity=body.quantity,
+            limit_price=body.limit_price,
+            stop_price=body.stop_price,
+            reason="assessed, not placed",
+            requested_by=username,
+        )
+    except ValueError as error:
+        raise InvalidRequest(str(error)) from None
+
+
+def assessment_body(verdict: Verdict, book: RiskBook) -> bodies.Assessment:
+    """The verdict as the API answers it, every rule in its place."""
+    return bodies.Assessment(
+        approved=verdict.approved,
+        quantity=verdict.quantity,
+        stop_loss_price=verdict.stop_loss_price,
+        take_profit_price=verdict.take_profit_price,
+        reserve_notional=verdict.reserve_notional,
+        bound_by=verdict.bound_by,
+        rules=[
+            bodies.RuleOutcome(
+                code=rule.code,
+                passed=rule.passed,
+                message=rule.message,
+                outcome=rule.outcome,
+                limit=rule.limit,
+                used=rule.used,
+            )
+            for rule in verdict.results
+        ],
+        book_version=book.version,
+        as_of=book.as_of,
+    )
+
+
+# the trading state
+
+
+@app.endpoint("GET", public="/api/trading_state", service="/risk/trading_state")
+def trading_state() -> bodies.TradingState:
+    """The state in force, who asked for it, and the broken limits that hold it down."""
+    return state_body(opened_book())
+
+
+@app.endpoint("POST", public="/api/trading_state", service="/risk/trading_state", role="trader")
+def change_trading_state() -> bodies.TradingState:
+    """Sets the trading state: a trader lowers it, an admin raises it; `flatten` sells what is held."""
+    wanted = app.body(bodies.ChangeTradingState)
+    state = checked(wanted)
+    for _ in range(ATTEMPTS):
+        book = opened_book()
+        if is_raise(book.trading_state, state) or is_raise(asked_state(book), state):
+            app.require("admin")
+        change = StateChange(author=app.principal().username, reason=wanted.reason.strip(), at=wall.now())
+        after = set_by_person(book, state, change, flatten=wanted.flatten).next_version()
+        try:
+            BOOKS.commit(risk_book=after, events=[bus.encoded(changed_event(book, after, change), "risk")])
+        except Conflict:
+            continue
+        if wanted.flatten:
+            send_flatten(after)
+        return state_body(after)
+    raise Conflict("the risk book kept changing; send the request again")
+
+
+def checked(wanted: bodies.ChangeTradingState) -> TradingState:
+    """The state asked for. Raises `InvalidRequest` naming the field that does not fit."""
+    if wanted.state not in set(TradingState):
+        raise InvalidRequest(f"state must be one of {', '.join(TradingState)}", "state")
+    if not wanted.reason.strip():
+        raise InvalidRequest("reason is empty; say why, it is kept and told", "reason")
+    state = TradingState(wanted.state)
+    if wanted.flatten and state is not TradingState.REDUCING:
+        raise InvalidRequest(
+            "flatten goes with REDUCING: HALTED would stop the exits too, ACTIVE buys again", "flatten"
+        )
+    return state
+
+
+def changed_event(before: RiskBook, after: RiskBook, change: StateChange) -> TradingStateChanged:
+    """What is told of a person's change (wall time)."""
+    return TradingStateChanged(
+        id=f"trading_state:{after.account}:{after.version}",
+        occurred_at=change.at,
+        account=after.account,
+        correlation_id=correlation_id(),
+        state=after.trading_state,
+        previous_state=before.trading_state,
+        author=change.author,
+        reason=change.reason,
+    )
+
+
+def send_flatten(book: RiskBook) -> None:
+    """Sends the exit of every position; what is lost on the way the monitor sends again, by the same id."""
+    now = _clock().clock().now
+    for due in due_exits(book, trading_settings.current().settings.risk, {}, now):
+        intent = exit_intent(due, book, now, correlation_id())
+        queues.send_in_order(
+            SETTINGS.order_queue,
+            PlaceOrder(intent=intent),
+            group=SETTINGS.account,
+            deduplication_id=intent.client_order_id,
+        )
+
+
+def state_body(book: RiskBook) -> bodies.TradingState:
+    """The trading state as the API answers it."""
+    change = book.state_changed
+    return bodies.TradingState(
+        state=book.trading_state,
+        asked=asked_state(book),
+        locks=[
+            bodies.TradingLock(code=code, state=lock.state, since=lock.since, reason=lock.reason)
+            for code, lock in sorted(book.locks.items())
+        ],
+        flattening=book.flatten_since is not None,
+        author=change.author if change else None,
+        reason=change.reason if change else None,
+        changed_at=change.at if change else None,
+        book_version=book.version,
+    )

@@ -1,36 +1,49 @@
-"""Watches the account each minute: marks equity, measures drawdown, reports positions without a stop.
+"""Watches the account each minute: marks equity, locks and releases trading, and sends what must be done.
 
-Started by the rule `MonitorSchedule`. It reads the risk book that `sync` keeps, prices what is
-held, and trades nothing.
+Started by the rule `MonitorSchedule`. It reads the risk book that `sync` keeps and prices what is
+held. It trades nothing itself: exits and stops go as commands to OrderQueue, where `execute` acts.
+Everything is decided from what is there, so a command that was lost is sent again the next minute.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from alpaquero import wall
 from alpaquero.broker.alpaca import connect_clock
 from alpaquero.broker.market_data import connect_market_data
-from alpaquero.broker.protocol import ClockReader, MarketDataReader
+from alpaquero.broker.protocol import BrokerTrade, ClockReader, MarketDataReader
 from alpaquero.errors import Conflict
-from alpaquero.events import bus
-from alpaquero.events.schemas import EquityMarked, Event, RiskLimitBreached
-from alpaquero.observability import logger, observed
-from alpaquero.prices.sessions import NEW_YORK
-from alpaquero.risk.book import HeldPosition, RiskBook
-from alpaquero.risk.drawdown import Drawdown, mark, missing_stops
+from alpaquero.events import bus, queues
+from alpaquero.events.commands import PlaceOrder, ProtectPosition
+from alpaquero.events.schemas import EquityMarked, Event, RiskLimitBreached, TradingStateChanged
+from alpaquero.observability import correlation_id, logger, observed
+from alpaquero.orders.identity import is_ours
+from alpaquero.risk.book import RiskBook, TradingState, market_day
+from alpaquero.risk.drawdown import MissingStop, daily_loss_percent, mark, missing_stops
+from alpaquero.risk.exits import due_exits, exit_intent, with_highs
 from alpaquero.risk.limits import RiskLimits
-from alpaquero.settings import ClockSettings, load
+from alpaquero.risk.locks import locked
+from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import health, trading_settings
 from alpaquero.store.books import Books
+from alpaquero.store.risk_facts import sessions_around
 
 ATTEMPTS = 5  # at a risk book that others also write to
 
 
-SETTINGS = load(ClockSettings)
+class MonitorSettings(ClockSettings, frozen=True, kw_only=True):
+    """What watching needs: clock and prices with the reading keys, and the queue that `execute` reads."""
+
+    order_queue: Text
+
+
+SETTINGS = load(MonitorSettings)
 
 
 @cache
@@ -43,110 +56,159 @@ def _market_data() -> MarketDataReader:
     return connect_market_data(SETTINGS)
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The book after a look at it, how many breaches there are (told today or not), bare positions.
+
+    `prices` are the newest trades of regular hours, which trailing stops go by.
+    """
+
+    book: RiskBook
+    breaches: int
+    bare: Sequence[MissingStop]
+    prices: Mapping[str, Decimal]
+
+
 @observed("risk")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Marks the account once a market time; answers what it found."""
-    books = Books(SETTINGS.account)
-    found = watch(books, _clock().clock().now)
+    """Marks the account once a market time, then sends what is due; answers what it found."""
+    books, limits = Books(SETTINGS.account), trading_settings.current().settings.risk
+    now = _clock().clock().now
+    found = watch(books, limits, now)
     if found is None:
         logger.info("nothing to watch before the first sync")
         return {"marked": False, "reason": "the first sync has not run yet"}
-    book, breaches = found
+    sold = send_exits(found, limits, now)
+    protected = send_protections(found, limits, now, sold)
     health.record_work("risk", detail="monitor")
-    return {"marked": True, "equity": str(book.equity), "breaches": breaches}
+    return {
+        "marked": True,
+        "equity": str(found.book.equity),
+        "breaches": found.breaches,
+        "trading_state": found.book.trading_state,
+        "exits": sold,
+        "protections": protected,
+    }
 
 
-def watch(books: Books, now: datetime) -> tuple[RiskBook, int] | None:
-    """Writes equity at the newest prices and its peak, with the events; None before the first sync.
+def watch(books: Books, limits: RiskLimits, now: datetime) -> Watched | None:
+    """Writes equity at the newest prices, peak, highs and locks, with the events.
 
-    Answers the book after it and how many breaches there are, told today already or not.
+    None before the first sync.
     """
-    limits = trading_settings.current().settings.risk
     for _ in range(ATTEMPTS):
         book = books.risk_book()
         if book is None:
             return None
-        if book.marked_at is None or _market_day(book.marked_at) != _market_day(now):
-            book = replace(book, told=())
-        after, drawdown = _marked(book, now)
-        breaches = _breaches(after, drawdown, limits, books, now)
-        untold = [breach for breach in breaches if breach.id not in book.told]
-        events: list[Event] = [*untold] if book.marked_at == now else [_mark(after, drawdown, now), *untold]
-        if not events:
-            return book, len(breaches)
-        told = (*book.told, *(breach.id for breach in untold))
+        trades = _market_data().latest_trades(sorted(book.positions)) if book.positions else {}
+        prices = regular_prices(trades, limits, now)
+        after = locked(with_highs(marked(book.on_day_of(now), trades, now), prices), limits, now)
+        bare = missing_stops({s: p.quantity for s, p in book.positions.items()}, books.open_orders())
+        breaches = [*limit_breaches(after, limits, now), *stop_breaches(after, bare, now)]
+        untold = [breach for breach in breaches if breach.id not in after.told]
+        after = replace(after, told=(*after.told, *(breach.id for breach in untold)))
+        if after == book:
+            return Watched(book, len(breaches), bare, prices)
+        events: list[Event] = [*untold, *state_events(book, after)]
+        if book.marked_at != now:
+            events.insert(0, equity_mark(after, now))
+        after = after.next_version()
         try:
-            books.commit(
-                risk_book=replace(after, told=told), events=[bus.encoded(event, "risk") for event in events]
-            )
+            books.commit(risk_book=after, events=[bus.encoded(event, "risk") for event in events])
         except Conflict:
             continue
-        return after, len(breaches)
+        return Watched(after, len(breaches), bare, prices)
     raise Conflict("the risk book kept changing while it was marked; the next minute tries again")
 
 
-def _marked(book: RiskBook, now: datetime) -> tuple[RiskBook, Drawdown]:
-    positions = _priced(book)
+def marked(book: RiskBook, trades: Mapping[str, BrokerTrade], now: datetime) -> RiskBook:
+    """The book with equity and peak at the newest trades; a position without one keeps its value."""
+    positions = {
+        symbol: replace(held, market_value=held.quantity * trades[symbol].price) if symbol in trades else held
+        for symbol, held in book.positions.items()
+    }
     equity = book.cash + sum((p.market_value for p in positions.values()), Decimal(0))
-    drawdown = mark(book.peak_equity, equity)
-    after = replace(
-        book,
-        equity=equity,
-        peak_equity=drawdown.peak_equity,
-        positions=positions,
-        marked_at=now,
-        version=book.version + 1,
-    )
-    return after, drawdown
+    peak = mark(book.peak_equity, equity).peak_equity
+    return replace(book, positions=positions, equity=equity, peak_equity=peak, marked_at=now)
 
 
-def _mark(book: RiskBook, drawdown: Drawdown, now: datetime) -> EquityMarked:
+def regular_prices(
+    trades: Mapping[str, BrokerTrade], limits: RiskLimits, now: datetime
+) -> dict[str, Decimal]:
+    """The trades of regular hours, by symbol: what trailing stops go by; none while they are switched off."""
+    if not limits.trailing_stop_percent:
+        return {}
+    sessions = sessions_around(_clock(), now)
+    return {
+        symbol: trade.price
+        for symbol, trade in trades.items()
+        if any(session.open <= trade.at <= session.close for session in sessions)
+    }
+
+
+# what is told
+
+
+def equity_mark(book: RiskBook, now: datetime) -> EquityMarked:
+    """The mark of the equity curve."""
     return EquityMarked(
         id=f"mark:{now.isoformat()}",
         occurred_at=now,
         account=book.account,
         equity=book.equity,
         cash=book.cash,
-        peak_equity=drawdown.peak_equity,
-        drawdown_percent=drawdown.drawdown_percent,
+        peak_equity=book.peak_equity,
+        drawdown_percent=mark(book.peak_equity, book.equity).drawdown_percent,
     )
 
 
-def _market_day(at: datetime) -> str:
-    return at.astimezone(NEW_YORK).date().isoformat()
-
-
-def _priced(book: RiskBook) -> dict[str, HeldPosition]:
-    """The positions at their newest trade; one without a price keeps the value it had."""
-    trades = _market_data().latest_trades(sorted(book.positions)) if book.positions else {}
-    return {
-        symbol: replace(held, market_value=held.quantity * trades[symbol].price) if symbol in trades else held
-        for symbol, held in book.positions.items()
-    }
-
-
-def _breaches(
-    book: RiskBook, drawdown: Drawdown, limits: RiskLimits, books: Books, now: datetime
-) -> list[RiskLimitBreached]:
-    """What the owner must hear of; the id makes one report a market day of each."""
-    day = _market_day(now)
-    found: list[RiskLimitBreached] = []
-    if drawdown.drawdown_percent >= limits.drawdown_limit_percent:
-        found.append(
-            RiskLimitBreached(
-                id=f"breach:drawdown:{day}",
-                occurred_at=now,
-                account=book.account,
-                code="drawdown_limit",
-                message=f"equity is {drawdown.drawdown_percent}% below its peak of {drawdown.peak_equity}",
-                limit=str(limits.drawdown_limit_percent),
-                used=str(drawdown.drawdown_percent),
-            )
+def state_events(before: RiskBook, after: RiskBook) -> list[TradingStateChanged]:
+    """The change of the trading state that locks made, if any (wall time)."""
+    if before.trading_state is after.trading_state:
+        return []
+    reasons = "; ".join(f"{code}: {lock.reason}" for code, lock in sorted(after.locks.items()))
+    return [
+        TradingStateChanged(
+            id=f"trading_state:{after.account}:{after.version + 1}",
+            occurred_at=wall.now(),
+            account=after.account,
+            correlation_id=correlation_id(),
+            state=after.trading_state,
+            previous_state=before.trading_state,
+            author="risk monitor",
+            reason=reasons or "the limits that were broken are kept again",
         )
-    held = {symbol: position.quantity for symbol, position in book.positions.items()}
-    found += [
+    ]
+
+
+def limit_breaches(book: RiskBook, limits: RiskLimits, now: datetime) -> list[RiskLimitBreached]:
+    """Drawdown and the day's loss, where they are past their limit; the id makes one report a market day."""
+    drawdown = mark(book.peak_equity, book.equity).drawdown_percent
+    daily = daily_loss_percent(book.day_start_equity, book.equity)
+    measured = (
+        ("drawdown", drawdown, limits.drawdown_limit_percent, f"its peak of {book.peak_equity}"),
+        ("daily_loss", daily, limits.daily_loss_limit_percent, f"the day's start of {book.day_start_equity}"),
+    )
+    return [
         RiskLimitBreached(
-            id=f"breach:stop_missing:{stop.symbol}:{day}",
+            id=f"breach:{code}:{market_day(now)}",
+            occurred_at=now,
+            account=book.account,
+            code=f"{code}_limit",
+            message=f"equity is {used}% below {below}",
+            limit=str(limit),
+            used=str(used),
+        )
+        for code, used, limit, below in measured
+        if used >= limit
+    ]
+
+
+def stop_breaches(book: RiskBook, bare: Sequence[MissingStop], now: datetime) -> list[RiskLimitBreached]:
+    """The positions that no stop covers; the id makes one report a symbol and market day."""
+    return [
+        RiskLimitBreached(
+            id=f"breach:stop_missing:{stop.symbol}:{market_day(now)}",
             occurred_at=now,
             account=book.account,
             code="stop_missing",
@@ -155,6 +217,47 @@ def _breaches(
             limit=str(stop.held),
             used=str(stop.covered),
         )
-        for stop in missing_stops(held, books.open_orders())
+        for stop in bare
     ]
-    return found
+
+
+# what is sent
+
+
+def send_exits(found: Watched, limits: RiskLimits, now: datetime) -> list[str]:
+    """Sends the exits that are due; answers their symbols."""
+    book = found.book
+    due = due_exits(book, limits, found.prices, now)
+    for exit_due in due:
+        intent = exit_intent(exit_due, book, now, correlation_id())
+        logger.info("an exit is due", symbol=exit_due.symbol, rule=exit_due.code, why=exit_due.message)
+        queues.send_in_order(
+            SETTINGS.order_queue,
+            PlaceOrder(intent=intent),
+            group=SETTINGS.account,
+            deduplication_id=intent.client_order_id,
+        )
+    return [exit_due.symbol for exit_due in due]
+
+
+def send_protections(found: Watched, limits: RiskLimits, now: datetime, sold: Sequence[str]) -> list[str]:
+    """Asks for stops under the bare shares that we bought; answers their symbols.
+
+    What someone else bought, or was held before we came, is only reported: it is not ours to sell.
+    """
+    book = found.book
+    if not limits.protect_missing_stops or book.trading_state is TradingState.HALTED:
+        return []
+    sent = []
+    for stop in found.bare:
+        holding = book.activity.holdings.get(stop.symbol)
+        if stop.held <= 0 or stop.symbol in sold or holding is None or not is_ours(holding.episode):
+            continue
+        queues.send_in_order(
+            SETTINGS.order_queue,
+            ProtectPosition(symbol=stop.symbol, episode=holding.episode, correlation_id=correlation_id()),
+            group=SETTINGS.account,
+            deduplication_id=f"protect:{holding.episode}:{now:%Y%m%d%H%M}",
+        )
+        sent.append(stop.symbol)
+    return sent

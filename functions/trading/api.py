@@ -140,6 +140,16 @@ def _body(order: OrderRecord) -> Order:
         reason=order.reason,
         created_at=order.created_at,
         updated_at=order.updated_at,
-        verdict=[RuleOutcome(code=r.code, passed=r.passed, message=r.message) for r in order.verdict],
+        verdict=[
+            RuleOutcome(
+                code=r.code,
+                passed=r.passed,
+                message=r.message,
+                outcome=r.outcome,
+                limit=r.limit,
+                used=r.used,
+            )
+            for r in order.verdict
+        ],
         history=[OrderStep(at=h.at, status=h.status, why=h.why) for h in order.history],
     )

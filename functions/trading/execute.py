@@ -9,7 +9,7 @@ say what was meant before the broker is asked; a crash in between is taken up ag
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -31,13 +31,20 @@ from alpaquero.broker.protocol import (
 from alpaquero.broker.records import update_of
 from alpaquero.errors import BrokerRejected, BrokerUnclear, Conflict
 from alpaquero.events import bus, queues
-from alpaquero.events.commands import CancelOrder, OrderCommand, PlaceOrder, ResumeOrder, SyncBooks
+from alpaquero.events.commands import (
+    CancelOrder,
+    OrderCommand,
+    PlaceOrder,
+    ProtectPosition,
+    ResumeOrder,
+    SyncBooks,
+)
 from alpaquero.events.orders import order_changed
 from alpaquero.events.schemas import TradeRejected
 from alpaquero.observability import logger, observed, record_failed
 from alpaquero.orders.exits import ExitAction, next_action
 from alpaquero.orders.identity import client_order_id, exit_key
-from alpaquero.orders.intent import Intent, OrderType, Purpose, Side, TimeInForce
+from alpaquero.orders.intent import Intent, OrderType, Side, TimeInForce
 from alpaquero.orders.lifecycle import (
     BrokerUpdate,
     OrderStatus,
@@ -55,7 +62,7 @@ from alpaquero.risk.book import TradingState
 from alpaquero.risk.rules import assess, reservation_for
 from alpaquero.risk.verdict import RuleResult, Verdict
 from alpaquero.settings import BrokerSettings, Text, load
-from alpaquero.store import trading_settings
+from alpaquero.store import risk_facts, trading_settings
 from alpaquero.store.books import Books
 
 SYNC_AFTER_SECONDS = 5
@@ -103,12 +110,25 @@ def execute(command: OrderCommand) -> None:
             desk.resume(command.client_order_id)
         case CancelOrder():
             desk.cancel(command)
+        case ProtectPosition():
+            desk.protect(command)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedStop:
+    """A stop to place: what its id is made of, shares, dollars a share (None: by the settings), and why."""
+
+    key: str
+    quantity: Decimal
+    price: Decimal | None
+    reason: str
+    correlation_id: str
 
 
 class Desk:
     """Where an intent becomes an order: the books on one side, the broker on the other.
 
-    `prices` connects to market data, which only a person's market order needs.
+    `prices` connects to market data, which no exit at market needs.
     """
 
     def __init__(self, books: Books, broker: OrderSubmitter, prices: Callable[[], MarketDataReader]) -> None:
@@ -161,14 +181,17 @@ class Desk:
                 raise LookupError("the books have not been opened: the first sync has not run yet")
             limits = trading_settings.current().settings.risk
             now = self.broker.clock().now
-            verdict = assess(intent, book, limits, now, self._price_of(intent))
+            facts = risk_facts.gather(
+                intent, limits, now, books=self.books, calendar=self.broker, prices=self.prices
+            )
+            verdict = assess(intent, book, limits, facts)
             try:
                 if not verdict.approved:
                     self._refuse(intent, verdict, now)
                     return None
                 order = intended(intent, verdict, at=now, wall_at=wall.now())
                 reservation = reservation_for(intent, verdict)
-                reserved = book.with_reservation(order.client_order_id, reservation).next_version()
+                reserved = book.with_order(order.client_order_id, reservation, now).next_version()
                 self.books.commit(new_orders=[order], risk_book=reserved)
             except Conflict:
                 existing = self.books.order(intent.client_order_id)
@@ -177,14 +200,6 @@ class Desk:
                 continue
             return order
         raise Conflict(f"the risk book kept changing while {intent.client_order_id} was judged")
-
-    def _price_of(self, intent: Intent) -> Decimal | None:
-        """The price to judge by: the signal's own; the last trade for a person's market order."""
-        priced = intent.reference_price or intent.limit_price or intent.stop_price
-        if priced is not None or intent.purpose is Purpose.EXIT:
-            return intent.reference_price
-        trade = self.prices().latest_trades([intent.symbol]).get(intent.symbol)
-        return trade.price if trade else None
 
     def _refuse(self, intent: Intent, verdict: Verdict, now: datetime) -> None:
         event = TradeRejected(
@@ -352,27 +367,72 @@ class Desk:
         return self._send(sale) if written is sale else written
 
     def _protect(self, exit_order: Order, position: BrokerPosition, now: datetime) -> bool:
-        """Puts a stop under the shares an exit left; answers whether the broker has it.
-
-        A stop that the broker refused or lost is placed anew, under the next revision.
-        """
+        """Puts a stop under the shares an exit left; answers whether the broker has it."""
         if self._trading_state() is TradingState.HALTED:
             logger.warning("no stop is placed while trading is halted", symbol=exit_order.symbol)
             return False
-        orders = [o for o in self.books.orders() if o.symbol == exit_order.symbol]
-        key = exit_key(exit_order.account, exit_order.symbol, exit_order.client_order_id)
-        tried = [o for o in orders if o.origin is OrderOrigin.PROTECT and key in o.client_order_id]
+        stops = [o.stop_price for o in self.books.orders() if _is_stop(o, exit_order.symbol)]
+        wanted = WantedStop(
+            key=exit_key(exit_order.account, exit_order.symbol, exit_order.client_order_id),
+            quantity=position.quantity,
+            price=stops[-1] if stops else None,
+            reason=f"{exit_order.client_order_id} left shares; the stop goes back",
+            correlation_id=exit_order.correlation_id,
+        )
+        return is_live(self._stop_under(position, wanted, now).status)
+
+    def _stop_under(self, position: BrokerPosition, wanted: WantedStop, now: datetime) -> Order:
+        """The stop that protects a holding, written and sent unless there is one already.
+
+        One that the broker refused or lost is placed anew, under the next revision of its key.
+        """
+        orders = [o for o in self.books.orders() if o.symbol == position.symbol]
+        tried = [o for o in orders if o.origin is OrderOrigin.PROTECT and wanted.key in o.client_order_id]
         stop = next((o for o in tried if not is_terminal(o.status)), None)
         if stop is None:
-            stops = [o.stop_price for o in orders if o.side is Side.SELL and o.stop_price is not None]
             percent = trading_settings.current().settings.risk.stop_loss_percent
-            identifier = client_order_id(OrderOrigin.PROTECT, exit_order.symbol, key, len(tried))
-            price = protective_price(position, stops[-1] if stops else None, percent)
-            stop = protection_of(exit_order, identifier, position.quantity, price, now)
+            identifier = client_order_id(OrderOrigin.PROTECT, position.symbol, wanted.key, len(tried))
+            price = protective_price(position, wanted.price, percent)
+            stop = protection_of(self.books.account, position.symbol, identifier, wanted, price, now)
             self.books.commit(new_orders=[stop])
-        if stop.status == OrderStatus.INTENDED:
-            stop = self._send(stop)
-        return is_live(stop.status)
+        return self._send(stop) if stop.status == OrderStatus.INTENDED else stop
+
+    # positions without a stop
+
+    def protect(self, command: ProtectPosition) -> None:
+        """Puts a stop under the shares of a holding of ours that none covers, as the broker has them now."""
+        if self._trading_state() is TradingState.HALTED:
+            logger.warning("no stop is placed while trading is halted", symbol=command.symbol)
+            return
+        if any(o.symbol == command.symbol and o.exit_step is not None for o in self.books.open_orders()):
+            return  # the exit under way puts it back itself
+        # Orders before the position: a leg that fills in between is still seen as open.
+        others = self._others(command.symbol)
+        entries = [o for o in others if o.side == Side.BUY and o.filled_quantity]
+        for entry in entries:
+            self.broker.cancel(entry.id)
+        if entries:
+            self._sync_soon(f"{command.symbol} is bare", command.correlation_id)
+            others = self._others(command.symbol)
+        position = self.broker.position(command.symbol)
+        if position is None or any(o.side == Side.BUY and o.filled_quantity for o in others):
+            return  # the cancel is not confirmed: the monitor asks again the next minute
+        covering = (o for o in others if o.side == Side.SELL and o.stop_price is not None)
+        covered = sum(((o.quantity or Decimal(0)) - o.filled_quantity for o in covering), Decimal(0))
+        bare = min(position.quantity - covered, position.available)
+        if bare > 0:
+            opened_by = self.books.order(command.episode)
+            wanted = WantedStop(
+                key=exit_key(self.books.account, command.symbol, command.episode),
+                quantity=bare,
+                price=opened_by.stop_loss_price if opened_by else None,
+                reason="shares were held without a stop",
+                correlation_id=command.correlation_id,
+            )
+            self._stop_under(position, wanted, self.broker.clock().now)
+
+    def _others(self, symbol: str) -> list[BrokerOrder]:
+        return [order for order in self.broker.open_orders(nested=False) if order.symbol == symbol]
 
     def _sync_soon(self, reason: str, correlation_id: str) -> None:
         command = SyncBooks(reason=reason, correlation_id=correlation_id)
@@ -388,7 +448,7 @@ def request_of(order: Order) -> OrderRequest:
         symbol=order.symbol,
         side=order.side.value,
         quantity=order.quantity,
-        order_type=order.order_type.value,  # type: ignore[arg-type]
+        order_type=order.order_type.value,
         order_class=order.order_class.value,
         time_in_force=order.time_in_force.value,
         limit_price=order.limit_price,
@@ -411,14 +471,14 @@ def protective_price(position: BrokerPosition, last_stop: Decimal | None, percen
     return wanted if wanted < position.current_price else below_market
 
 
-def protection_of(
-    exit_order: Order, identifier: str, quantity: Decimal, stop_price: Decimal, now: datetime
+def protection_of(  # noqa: PLR0917 - what a stop is made of
+    account: str, symbol: str, identifier: str, wanted: WantedStop, price: Decimal, now: datetime
 ) -> Order:
-    """The record of the stop that goes back under what an exit left."""
+    """The record of a stop that goes under shares which have none."""
     return Order(
-        account=exit_order.account,
+        account=account,
         client_order_id=identifier,
-        symbol=exit_order.symbol,
+        symbol=symbol,
         side=Side.SELL,
         origin=OrderOrigin.PROTECT,
         purpose=OrderPurpose.PROTECTION,
@@ -428,10 +488,14 @@ def protection_of(
         wall_created_at=wall.now(),
         order_type=OrderType.STOP,
         time_in_force=TimeInForce.GTC,
-        quantity=quantity,
-        stop_price=stop_price,
-        reason=f"{exit_order.client_order_id} left shares; the stop goes back",
+        quantity=wanted.quantity,
+        stop_price=price,
+        reason=wanted.reason,
         requested_by="risk",
-        correlation_id=exit_order.correlation_id,
+        correlation_id=wanted.correlation_id,
         verdict=(RuleResult("protection", True, "a stop only shrinks a position"),),
     )
+
+
+def _is_stop(order: Order, symbol: str) -> bool:
+    return order.symbol == symbol and order.side is Side.SELL and order.stop_price is not None

@@ -25,7 +25,15 @@ from alpaquero.events.commands import ResumeOrder
 from alpaquero.events.orders import order_changed, order_filled
 from alpaquero.events.schemas import BooksDrifted
 from alpaquero.observability import logger, observed, record_failed
-from alpaquero.orders.lifecycle import BrokerUpdate, OrderStatus, Phase, advance, is_terminal, phase_of
+from alpaquero.orders.lifecycle import (
+    BrokerUpdate,
+    OrderStatus,
+    Phase,
+    advance,
+    is_live,
+    is_terminal,
+    phase_of,
+)
 from alpaquero.orders.order import Order
 from alpaquero.portfolio.positions import positions_of
 from alpaquero.risk.book import HeldPosition, Reservation, RiskBook, TradingState
@@ -246,10 +254,11 @@ class Reconciliation:
         for _ in range(ATTEMPTS):
             book = self.books.risk_book()
             # Reservations before positions: the shares of an order that has ended are in what is read after.
-            left = self._reservations_left(book) if book else {}
+            left, deducted = self._reservations_left(book) if book else ({}, ())
             positions, account = self.broker.positions(), self.broker.account()
             self._keep_figures(account, positions)
             after = self._level(book, left, positions, account)
+            after = replace(after, deducted=deducted, activity=self.books.activity(after))
             if book is not None and replace(after, version=book.version) == book:
                 return
             differences = {} if book and book.holds_as(after) else self._differences(after)
@@ -293,21 +302,25 @@ class Reconciliation:
                 as_of=self.now,
                 trading_state=BEGINS_AS[SETTINGS.environment],
                 positions=held,
+                buying_power=account.buying_power,
             )
         return replace(
-            book,
+            book.on_day_of(self.now),
             cash=account.cash,
             equity=account.equity,
             as_of=self.now,
             positions=held,
             reservations=left,
+            buying_power=account.buying_power,
             version=book.version + 1,
         )
 
-    def _reservations_left(self, book: RiskBook) -> dict[str, Reservation]:
+    def _reservations_left(self, book: RiskBook) -> tuple[dict[str, Reservation], tuple[str, ...]]:
+        """What is still reserved, and by which orders that the broker's buying power counts already."""
         orders = self.books.orders_of(book.reservations)
-        left = {i: _left(reservation, orders.get(i)) for i, reservation in book.reservations.items()}
-        return {identifier: reservation for identifier, reservation in left.items() if reservation}
+        found = {i: _left(reservation, orders.get(i)) for i, reservation in book.reservations.items()}
+        left = {identifier: reservation for identifier, reservation in found.items() if reservation}
+        return left, tuple(sorted(i for i in left if is_live(orders[i].status)))
 
     # agreement
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
+import pytest
 
-from alpaquero.risk.book import RiskBook, TradingState
+from alpaquero.risk.book import RiskBook, TradingState, market_day
+from tests.unit.orders.builders import NOON, at
 from tests.unit.risk.builders import a_book, entry, held, leaving
 
 
@@ -65,3 +69,38 @@ def test_a_book_survives_the_store() -> None:
         reservations={"o1": entry("AAPL", "300")},
     )
     assert book == msgspec.json.decode(msgspec.json.encode(book), type=RiskBook)
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [("2024-01-03T03:00:00+00:00", "2024-01-02"), ("2024-01-03T05:00:00+00:00", "2024-01-03")],
+)
+def test_the_market_day_is_new_yorks(moment: str, day: str) -> None:
+    """An evening there is still its own day."""
+    assert day == market_day(datetime.fromisoformat(moment))
+
+
+def test_a_market_day_begins_with_the_equity_that_was_last_known() -> None:
+    """The first look at a day keeps what it began with; later looks that day change nothing."""
+    yesterday = a_book(day="2012-06-29", day_start_equity=Decimal(90_000), told=("a",))
+    today = yesterday.on_day_of(NOON)
+    assert ("2012-07-02", Decimal(100_000), ()) == (today.day, today.day_start_equity, today.told)
+    later = replace(today, equity=Decimal(99_000), told=("b",))
+    assert later is later.on_day_of(at(60))
+
+
+def test_an_order_takes_its_place_in_the_last_minute() -> None:
+    """Its reservation is kept, and orders of more than a minute ago are forgotten."""
+    first = a_book().with_order("o1", entry("AAPL", "100"), at(-1))
+    second = first.with_order("o2", entry("IBM", "100"), at(-0.5))
+    third = second.with_order("o3", entry("MSFT", "100"), at(0))
+    assert (at(-0.5), at(0)) == third.recent_orders
+    assert {"o1", "o2", "o3"} == set(third.reservations)
+
+
+def test_what_the_broker_counts_already_is_not_counted_again() -> None:
+    """Buying power is short of the orders at the broker; only the others are still to be taken off."""
+    book = a_book(
+        reservations={"a": entry("A", "1"), "b": entry("B", "2"), "c": leaving("C", "5")}, deducted=("a",)
+    )
+    assert Decimal(2) == book.undeducted_cash

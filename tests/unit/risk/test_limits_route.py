@@ -11,6 +11,7 @@ import pytest
 
 from alpaquero.orders.intent import Purpose, Side
 from alpaquero.risk.book import HeldPosition, Reservation, RiskBook
+from alpaquero.risk.limits import RiskLimits
 from alpaquero.store.books import Books
 from functions.risk import api
 
@@ -39,9 +40,14 @@ def test_what_is_used_is_in_the_unit_of_its_limit(call: Call) -> None:
     assert {name: Decimal(value) for name, value in answer["used"].items()} == {
         "position_limit_percent": 30,
         "total_exposure_limit_percent": 60,
+        "sector_limit_percent": 0,
+        "unknown_sector_limit_percent": 60,
         "leverage_limit": Decimal("0.6"),
         "cash_reserve_percent": Decimal("36.6667"),
+        "orders_per_minute_limit": 0,
+        "daily_loss_limit_percent": 0,
         "drawdown_limit_percent": 10,
+        "loss_streak_limit_trades": 0,
     }
     assert answer["used"].keys() <= answer["limits"].keys()
     assert answer["limits"]["drawdown_limit_percent"] == "15"
@@ -59,4 +65,4 @@ def test_an_account_without_equity_uses_nothing() -> None:
     empty = RiskBook(
         account="p", cash=Decimal(0), equity=Decimal(0), peak_equity=Decimal(0), as_of=BOOK.as_of
     )
-    assert set(api.used(empty).values()) == {Decimal(0)}
+    assert set(api.used(empty, RiskLimits()).values()) == {Decimal(0)}

@@ -9,10 +9,11 @@ import pytest
 
 from alpaquero.orders.intent import Intent, OrderType, Purpose, Side
 from alpaquero.risk.book import TradingState
+from alpaquero.risk.facts import MarketPrice
 from alpaquero.risk.limits import RiskLimits
-from alpaquero.risk.rules import ENTRY_RULES, EXIT_RULES, Verdict, assess, reservation_for
-from tests.unit.orders.builders import NOON, an_exit, an_intent, at
-from tests.unit.risk.builders import a_book, entry, held, leaving
+from alpaquero.risk.rules import RULES, Verdict, assess, reservation_for
+from tests.unit.orders.builders import an_exit, an_intent, at
+from tests.unit.risk.builders import a_book, entry, held, leaving, some_facts
 
 HOLDING = {"positions": {"AAPL": held("10", "1000")}}
 
@@ -23,9 +24,13 @@ def judge(
     limits: dict[str, Any] | None = None,
     quote: str | None = None,
 ) -> Verdict:
-    """The verdict at noon."""
+    """The verdict at noon; the last trade was at `quote`, which is then sized by."""
     price = None if quote is None else Decimal(quote)
-    return assess(intent, a_book(**(book or {})), RiskLimits(**(limits or {})), NOON, price)
+    facts = some_facts()
+    if price is not None:
+        last = price if price.is_finite() else None
+        facts = some_facts(price=price, market=MarketPrice(facts.now, last=last))
+    return assess(intent, a_book(**(book or {})), RiskLimits(**(limits or {})), facts)
 
 
 def codes(verdict: Verdict) -> list[str]:
@@ -44,16 +49,21 @@ def test_an_entry_is_sized_priced_and_reserved() -> None:
 
 
 def test_every_rule_answers() -> None:
-    """All rules are asked, in the order they are listed, whether or not one has refused."""
-    names = ["trading_state", "signal_validity", "direction"]
-    entry_names = [
-        "price_known", "already_held", "equity_at_risk", "position_limit", "exposure_limit",
-        "leverage_limit", "cash_reserve", "quantity",
-    ]  # fmt: skip
+    """All rules are listed in one order, for an entry and for an exit, whether or not one has refused."""
     halted = {"trading_state": TradingState.HALTED}
-    assert names + entry_names == [result.code for result in judge(an_intent(), halted).results]
-    assert [*names, "nothing_to_sell"] == [result.code for result in judge(an_exit(), halted).results]
-    assert (11, 4) == (len(ENTRY_RULES), len(EXIT_RULES))
+    listed = [rule.code for rule in RULES]
+    assert listed == [result.code for result in judge(an_intent(), halted).results]
+    assert listed == [result.code for result in judge(an_exit(), halted).results]
+    assert len(listed) == len(set(listed))
+
+
+def test_an_exit_is_judged_by_what_makes_sense_for_it() -> None:
+    """No exposure, loss or pace rule may keep a position in; HALTED and what is held may."""
+    results = judge(an_exit(valid_until=at(1)), HOLDING).results
+    assert ["trading_state", "signal_validity", "direction", "nothing_to_sell"] == [
+        result.code for result in results if result.outcome == "passed"
+    ]
+    assert {"passed", "not_applicable"} == {result.outcome for result in results}
 
 
 @pytest.mark.parametrize(
@@ -98,7 +108,17 @@ def test_an_intent_is_good_until_its_time(make: Any, minutes: float, refused: li
     [
         (HOLDING, {}, ["already_held"]),
         ({"positions": {"AAPL": held("-10", "-1000")}}, {}, ["already_held"]),
-        ({"reservations": {"o": entry("AAPL", "100")}}, {}, ["already_held"]),
+        ({"reservations": {"o": entry("AAPL", "100")}}, {}, ["duplicate_direction"]),
+        (
+            {"reservations": {"o": entry("AAPL", "100")}},
+            {"one_position_per_symbol": False},
+            ["duplicate_direction"],
+        ),
+        (
+            {"reservations": {"o": entry("AAPL", "100")}},
+            {"one_position_per_symbol": False, "one_open_entry_per_symbol": False},
+            [],
+        ),
         ({"positions": {"AAPL": held("0", "0")}}, {}, []),
         ({"positions": {"MSFT": held("10", "1000")}}, {}, []),
         ({"reservations": {"o": leaving("AAPL", "10")}}, {}, []),
@@ -223,14 +243,14 @@ def test_the_last_quote_is_sized_by_before_the_signals_price() -> None:
 def test_a_limit_order_is_counted_at_its_limit() -> None:
     """It cannot fill higher, so it needs no margin; its stop follows from the limit."""
     limited = an_intent(order_type=OrderType.LIMIT, limit_price=Decimal(80))
-    verdict = judge(limited, quote="100")
+    verdict = judge(limited, quote="81")
     assert (Decimal(125), Decimal(10_000)) == (verdict.quantity, verdict.reserve_notional)
     assert Decimal("77.60") == verdict.stop_loss_price
 
 
 def test_a_stop_order_is_counted_above_its_stop() -> None:
     """A buy stop fills at the market once touched, so the margin applies to it."""
-    verdict = judge(an_intent(order_type=OrderType.STOP, stop_price=Decimal(100)), quote="90")
+    verdict = judge(an_intent(order_type=OrderType.STOP, stop_price=Decimal(100)), quote="96")
     assert (Decimal(98), Decimal("9996")) == (verdict.quantity, verdict.reserve_notional)
 
 
@@ -257,9 +277,9 @@ def test_what_is_reserved_prevents_the_same_twice() -> None:
     """An entry's reservation refuses a second entry, an exit's a second exit."""
     bought = an_intent()
     book = a_book().with_reservation("o1", reservation_for(bought, judge(bought)))
-    assert "already_held" in codes(assess(bought, book, RiskLimits(), NOON, None))
+    assert "duplicate_direction" in codes(assess(bought, book, RiskLimits(), some_facts()))
     sale = an_exit()
     reserved = reservation_for(sale, judge(sale, HOLDING))
     assert (Purpose.EXIT, Decimal(10), Decimal(0)) == (reserved.purpose, reserved.quantity, reserved.notional)
     book = a_book(**HOLDING).with_reservation("o2", reserved)
-    assert ["nothing_to_sell"] == codes(assess(sale, book, RiskLimits(), NOON, None))
+    assert ["nothing_to_sell"] == codes(assess(sale, book, RiskLimits(), some_facts()))

@@ -9,23 +9,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpaquero.risk.limits import RiskLimits
-from alpaquero.risk.sizing import Sizing, reserve_price, size_entry, stop_loss_price, take_profit_price
+from alpaquero.risk.limits import RiskLimits, SizingMethod
+from alpaquero.risk.sizing import (
+    Sizing,
+    reserve_price,
+    size_entry,
+    stop_distance,
+    stop_loss_price,
+    take_profit_price,
+)
 from tests.unit.risk.builders import a_book, entry, held
 
 NO_MARGIN = {"entry_reserve_margin_percent": Decimal(0)}
 
 
 def size(
-    book: dict[str, Any] | None = None, limits: dict[str, Any] | None = None, price: str = "100"
+    book: dict[str, Any] | None = None,
+    limits: dict[str, Any] | None = None,
+    price: str = "100",
+    average_true_range: str | None = None,
 ) -> Sizing:
     """The size of an AAPL entry at `price`."""
     given_limits = RiskLimits(**(NO_MARGIN if limits is None else limits))
     at = Decimal(price)
+    distance = stop_distance(at, given_limits, Decimal(average_true_range) if average_true_range else None)
+    assert distance is not None
     return size_entry(
         "AAPL",
-        price=at,
         worst_price=reserve_price(at, given_limits),
+        stop_distance=distance,
         book=a_book(**(book or {})),
         limits=given_limits,
     )
@@ -74,9 +86,68 @@ def test_each_cap_is_told() -> None:
         "equity_at_risk": Decimal(666),
         "position_limit": Decimal(100),
         "exposure_limit": Decimal(950),
+        "sector_limit": Decimal(4000),
         "leverage_limit": Decimal(1000),
         "cash_reserve": Decimal(950),
-    } == size().caps
+        "intraday_margin": Decimal(3333),
+        "order_notional": Decimal(1000),
+        "buying_power": Decimal(123),
+    } == size({"buying_power": Decimal(12_345)}).caps
+
+
+@pytest.mark.parametrize(
+    ("limits", "average_true_range", "quantity", "bound_by"),
+    [
+        # 0.15% of 100,000 dollars are 150: 50 shares to a stop 3 dollars away, 30 to one 5 away
+        ({"sizing_method": SizingMethod.EQUITY_AT_RISK}, None, 50, "equity_at_risk"),
+        ({"sizing_method": SizingMethod.ATR}, "2.5", 30, "equity_at_risk"),
+        ({"sizing_method": SizingMethod.ATR, "atr_stop_multiple": Decimal(1)}, "2.5", 60, "equity_at_risk"),
+        ({"sizing_method": SizingMethod.ATR}, "0.5", 100, "position_limit"),
+        ({"sizing_method": SizingMethod.FIXED_FRACTION}, None, 50, "equity_at_risk"),
+        (
+            {"sizing_method": SizingMethod.FIXED_FRACTION, "fixed_fraction_percent": Decimal(4)},
+            None,
+            40,
+            "fixed_fraction",
+        ),
+        (
+            {
+                "sizing_method": SizingMethod.FIXED_FRACTION,
+                "fixed_fraction_percent": Decimal("4.0999"),
+            },
+            None,
+            40,
+            "fixed_fraction",
+        ),
+    ],
+)
+def test_each_method_has_its_size(
+    limits: dict[str, Any], average_true_range: str | None, quantity: int, bound_by: str
+) -> None:
+    """Risk to the stop, a fraction of equity, or risk to a stop as far as the market ranges; all capped."""
+    given_limits = {**NO_MARGIN, "equity_at_risk_percent": Decimal("0.15"), **limits}
+    sized = size(limits=given_limits, average_true_range=average_true_range)
+    assert (Decimal(quantity), bound_by) == (sized.quantity, sized.bound_by)
+
+
+@pytest.mark.parametrize(
+    ("changes", "quantity", "bound_by"),
+    [
+        ({"order_notional_limit_dollars": Decimal("999.99")}, 9, "order_notional"),
+        ({"order_notional_limit_dollars": Decimal(1000)}, 10, "order_notional"),
+        ({"sectors": {"AAPL": "technology"}, "sector_limit_percent": Decimal("1.5")}, 15, "sector_limit"),
+        ({"maintenance_margin_percent": Decimal(100), "leverage_limit": Decimal(2)}, 100, "position_limit"),
+    ],
+)
+def test_new_caps_decide_too(changes: dict[str, Any], quantity: int, bound_by: str) -> None:
+    """A size never fails a rule that caps it."""
+    sized = size(limits={**NO_MARGIN, **changes})
+    assert (Decimal(quantity), bound_by) == (sized.quantity, sized.bound_by)
+
+
+def test_without_a_range_there_is_no_distance() -> None:
+    """The method that needs the average true range does not fall back to another."""
+    assert stop_distance(Decimal(100), RiskLimits(sizing_method=SizingMethod.ATR), None) is None
 
 
 @given(
@@ -93,7 +164,9 @@ def test_no_size_breaks_a_cap(
     limits = RiskLimits(entry_reserve_margin_percent=margin)
     book = a_book(cash=cash, equity=equity, positions={"IBM": held("1", str(used))})
     worst = reserve_price(price, limits)
-    sized = size_entry("AAPL", price=price, worst_price=worst, book=book, limits=limits)
+    distance = stop_distance(price, limits, None)
+    assert distance is not None
+    sized = size_entry("AAPL", worst_price=worst, stop_distance=distance, book=book, limits=limits)
     cost = sized.quantity * worst
     assert sized.quantity >= 0
     assert sized.quantity == int(sized.quantity)
@@ -122,7 +195,9 @@ def test_an_entry_is_reserved_above_its_price() -> None:
 def test_stop_and_target_lie_on_the_price_grid(price: str, stop: str, target: str) -> None:
     """3% below and 6% above, rounded away from the price: to the cent from a dollar on, else finer."""
     limits = RiskLimits()
+    distance = stop_distance(Decimal(price), limits, None)
+    assert distance is not None
     assert (Decimal(stop), Decimal(target)) == (
-        stop_loss_price(Decimal(price), limits),
+        stop_loss_price(Decimal(price), distance),
         take_profit_price(Decimal(price), limits),
     )

@@ -13,7 +13,7 @@ def world(tables: None, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch) -> 
     """An account whose books the first sync has opened."""
     made = World(queues)
     monkeypatch.setattr("functions.trading.execute._broker", lambda: made.broker)
-    monkeypatch.setattr("functions.trading.execute._prices", lambda: made.market_data)
+    monkeypatch.setattr("functions.trading.execute._prices", made.feed)
     monkeypatch.setattr("functions.trading.sync._broker", lambda: made.broker)
     made.sync()
     return made

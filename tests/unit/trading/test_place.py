@@ -19,6 +19,7 @@ from alpaquero.orders.order import Order
 from alpaquero.risk.book import TradingState
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.risk.rules import assess, reservation_for
+from alpaquero.store import risk_facts
 from alpaquero.store.books import Books
 from functions.trading.execute import request_of
 from tests.unit.orders.builders import an_intent
@@ -30,7 +31,11 @@ BUY = an_intent()
 def written(world: World, intent: Intent = BUY) -> Order:
     """The intent as a crash leaves it: written with its reservation, never sent."""
     book = world.book
-    verdict = assess(intent, book, RiskLimits(), world.broker.now, intent.reference_price)
+    limits, now = RiskLimits(), world.broker.now
+    facts = risk_facts.gather(
+        intent, limits, now, books=world.books, calendar=world.broker, prices=world.feed
+    )
+    verdict = assess(intent, book, limits, facts)
     order = intended(intent, verdict, at=world.broker.now, wall_at=datetime.now(UTC) - timedelta(minutes=5))
     reserved = book.with_reservation(order.client_order_id, reservation_for(intent, verdict)).next_version()
     world.books.commit(new_orders=[order], risk_book=reserved)
@@ -250,9 +255,9 @@ def test_a_persons_market_order_is_judged_at_the_last_trade(world: World) -> Non
 
 def test_a_market_order_without_any_price_is_refused(world: World) -> None:
     """No trade on the tape, no verdict to rest on."""
-    world.place(an_intent(reference_price=None, quantity=Decimal(5)))
+    world.place(an_intent(symbol="MSFT", reference_price=None, quantity=Decimal(5)))
     [event] = world.told(TradeRejected)
-    assert "price_known" in event.codes
+    assert {"price_known", "data_freshness"} <= set(event.codes)
 
 
 # cancelling

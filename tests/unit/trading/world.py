@@ -30,6 +30,11 @@ class World:
     market_data: FakeMarketData = field(default_factory=FakeMarketData)
     books: Books = field(default_factory=lambda: Books("paper"))
 
+    def feed(self) -> FakeMarketData:
+        """Market data at the broker's time and prices, but for what a test sets otherwise."""
+        prices = {**self.broker.prices, **self.market_data.prices}
+        return replace(self.market_data, prices=prices, now=self.broker.now)
+
     # what happens to the functions
 
     def place(self, intent: Intent) -> dict[str, Any]:

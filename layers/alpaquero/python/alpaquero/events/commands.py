@@ -56,4 +56,16 @@ class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     correlation_id: str
 
 
-OrderCommand = PlaceOrder | ResumeOrder | CancelOrder
+class ProtectPosition(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """To `trading/execute`: put a stop under the shares of this holding that no stop covers.
+
+    `episode` is the client order id of the entry that opened it. An entry that is filled in part
+    ends there: its legs would wait for the rest.
+    """
+
+    symbol: str
+    episode: str
+    correlation_id: str
+
+
+OrderCommand = PlaceOrder | ResumeOrder | CancelOrder | ProtectPosition

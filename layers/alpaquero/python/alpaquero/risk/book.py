@@ -13,6 +13,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from alpaquero.orders.intent import Purpose, Side
+from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.risk.activity import Activity, orders_within
 
 
 class TradingState(StrEnum):
@@ -47,10 +49,34 @@ class Reservation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """A limit that the monitor found broken: the state it holds trading at, since when, and why."""
+
+    state: TradingState
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChange:
+    """Who set the trading state last, when (wall time) and why."""
+
+    author: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RiskBook:
     """The risk book; money is in dollars, `as_of` and `marked_at` (the last equity mark) market time.
 
-    `told` holds the ids of the breaches reported on the market day of `marked_at`.
+    `trading_state` is the one in force: the lower of what a person asked for and what `locks`
+    hold it at. `asked_state` is kept while a lock is on. `day` is the market day (New York) that
+    `day_start_equity` and `told` (ids of the breaches reported) belong to. `buying_power` is the
+    broker's, from which the orders named in `deducted` are taken off already. `recent_orders` are
+    the times of the last minute's orders. `highs` is the highest price of each holding, for
+    trailing stops. `released_at` is when an admin last let go of the locks; `flatten_since` when
+    someone asked for everything to be sold.
     """
 
     account: str
@@ -64,6 +90,30 @@ class RiskBook:
     reservations: dict[str, Reservation] = field(default_factory=dict)
     marked_at: datetime | None = None
     told: tuple[str, ...] = ()
+    day: str = ""
+    day_start_equity: Decimal | None = None
+    buying_power: Decimal | None = None
+    deducted: tuple[str, ...] = ()
+    recent_orders: tuple[datetime, ...] = ()
+    activity: Activity = field(default_factory=Activity)
+    highs: dict[str, Decimal] = field(default_factory=dict)
+    locks: dict[str, Lock] = field(default_factory=dict)
+    asked_state: TradingState | None = None
+    state_changed: StateChange | None = None
+    released_at: datetime | None = None
+    flatten_since: datetime | None = None
+
+    def on_day_of(self, now: datetime) -> RiskBook:
+        """The book on the market day of `now`: the first look at a day sets what it began with."""
+        day = market_day(now)
+        if self.day == day:
+            return self
+        return replace(self, day=day, day_start_equity=self.equity, told=())
+
+    def with_order(self, client_order_id: str, reservation: Reservation, at: datetime) -> RiskBook:
+        """The book with an approved order: its reservation, and its place in the last minute's orders."""
+        recent = (*orders_within(self.recent_orders, at), at)
+        return replace(self.with_reservation(client_order_id, reservation), recent_orders=recent)
 
     def with_reservation(self, client_order_id: str, reservation: Reservation) -> RiskBook:
         """The book with this order's reservation in place of any it had."""
@@ -112,6 +162,21 @@ class RiskBook:
         held = sum((abs(position.market_value) for position in self.positions.values()), Decimal(0))
         return held + self.reserved_cash
 
+    @property
+    def undeducted_cash(self) -> Decimal:
+        """Dollars promised to entries that the broker's buying power does not count yet."""
+        entries = ((i, r) for i, r in self.reservations.items() if r.purpose is Purpose.ENTRY)
+        return sum((r.notional for i, r in entries if i not in self.deducted), Decimal(0))
+
+    @property
+    def symbols(self) -> set[str]:
+        """The symbols that are held or have an order under way."""
+        return self.positions.keys() | {r.symbol for r in self.reservations.values()}
+
+    def exiting(self, symbol: str) -> bool:
+        """Whether an exit of this symbol has not ended."""
+        return bool(self._reserved(Purpose.EXIT, symbol))
+
     def symbol_exposure(self, symbol: str) -> Decimal:
         """Dollars in one symbol, held and reserved."""
         held = self.positions.get(symbol)
@@ -120,3 +185,8 @@ class RiskBook:
 
     def _reserved(self, purpose: Purpose, symbol: str | None = None) -> list[Reservation]:
         return [r for r in self.reservations.values() if r.purpose is purpose and symbol in {None, r.symbol}]
+
+
+def market_day(at: datetime) -> str:
+    """The date in New York, as ISO 8601."""
+    return at.astimezone(NEW_YORK).date().isoformat()

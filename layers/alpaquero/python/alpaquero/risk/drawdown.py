@@ -1,4 +1,7 @@
-"""Equity marks, drawdown, and positions whose stop is missing; called by `risk/monitor`."""
+"""Equity marks, drawdown, the day's loss, and positions whose stop is missing.
+
+Called by `risk/monitor` and the rules; `trading/execute` asks for missing stops again before it acts.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,17 @@ def mark(peak_equity: Decimal, equity: Decimal) -> Drawdown:
     if peak <= 0:
         return Drawdown(peak, Decimal(0))
     return Drawdown(peak, ((peak - equity) * HUNDRED / peak).quantize(_FOUR_DECIMALS))
+
+
+def daily_loss_percent(day_start_equity: Decimal | None, equity: Decimal) -> Decimal:
+    """How far equity is below what the market day began with, in percent (0 or more), to four decimals.
+
+    >>> daily_loss_percent(Decimal(200), Decimal(190))
+    Decimal('5.0000')
+    """
+    if day_start_equity is None or day_start_equity <= 0:
+        return Decimal(0)
+    return max((day_start_equity - equity) * HUNDRED / day_start_equity, Decimal(0)).quantize(_FOUR_DECIMALS)
 
 
 def missing_stops(positions: Mapping[str, Decimal], open_orders: Iterable[Order]) -> list[MissingStop]:

@@ -1,6 +1,8 @@
-"""How many shares an entry buys: whole shares, as many as the tightest cap allows.
+"""How many shares an entry buys: whole shares, what its method wants, within the tightest cap.
 
-Called by `alpaquero.risk.rules`.
+Called by `alpaquero.risk.rules`. The methods: a percentage of equity at risk to the stop
+(`equity_at_risk`), a fixed fraction of equity (`fixed_fraction`), and the first with a stop a
+multiple of the average true range away (`atr`).
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from decimal import ROUND_FLOOR, Decimal
 
 from alpaquero.prices.ticks import Direction, round_price
 from alpaquero.risk.book import RiskBook
-from alpaquero.risk.limits import HUNDRED, RiskLimits
+from alpaquero.risk.limits import HUNDRED, UNKNOWN_SECTOR, RiskLimits, SizingMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +25,16 @@ class Sizing:
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
-    """What limits an entry, in dollars: the limit, and how much of it is used already."""
+class Cap:
+    """A limit on what an entry may cost, in dollars, and how much of it is used already."""
 
-    position: tuple[Decimal, Decimal]
-    exposure: tuple[Decimal, Decimal]
-    leverage: tuple[Decimal, Decimal]
-    cash: tuple[Decimal, Decimal]
+    limit: Decimal
+    used: Decimal
+
+    @property
+    def left(self) -> Decimal:
+        """Dollars an entry may still cost; negative when the limit is passed already."""
+        return self.limit - self.used
 
 
 def percent_of(value: Decimal, percent: Decimal) -> Decimal:
@@ -42,42 +47,68 @@ def reserve_price(price: Decimal, limits: RiskLimits) -> Decimal:
     return price + percent_of(price, limits.entry_reserve_margin_percent)
 
 
-def caps(symbol: str, book: RiskBook, limits: RiskLimits) -> Caps:
-    """The caps of an entry in `symbol`: limit and used, each in dollars."""
-    equity = book.equity
-    return Caps(
-        position=(percent_of(equity, limits.position_limit_percent), book.symbol_exposure(symbol)),
-        exposure=(percent_of(equity, limits.total_exposure_limit_percent), book.exposure),
-        leverage=(equity * limits.leverage_limit, book.exposure),
-        cash=(book.cash - percent_of(equity, limits.cash_reserve_percent), book.reserved_cash),
+def sector_exposure(sector: str, book: RiskBook, limits: RiskLimits) -> Decimal:
+    """Dollars held and reserved in the symbols of one sector."""
+    symbols = (symbol for symbol in book.symbols if limits.sector_of(symbol) == sector)
+    return sum((book.symbol_exposure(symbol) for symbol in symbols), Decimal(0))
+
+
+def caps(symbol: str, book: RiskBook, limits: RiskLimits) -> dict[str, Cap]:
+    """What limits the cost of an entry in `symbol`, by the code of its rule.
+
+    Without `buying_power` until the first sync has read the broker's.
+    """
+    equity, exposure = book.equity, book.exposure
+    sector = limits.sector_of(symbol)
+    of_sector = (
+        limits.unknown_sector_limit_percent if sector == UNKNOWN_SECTOR else limits.sector_limit_percent
     )
+    # Equity must cover a percentage of exposure, so exposure may be this many times equity.
+    margin = equity * HUNDRED / limits.maintenance_margin_percent
+    found = {
+        "position_limit": Cap(
+            percent_of(equity, limits.position_limit_percent), book.symbol_exposure(symbol)
+        ),
+        "exposure_limit": Cap(percent_of(equity, limits.total_exposure_limit_percent), exposure),
+        "sector_limit": Cap(percent_of(equity, of_sector), sector_exposure(sector, book, limits)),
+        "leverage_limit": Cap(equity * limits.leverage_limit, exposure),
+        "cash_reserve": Cap(book.cash - percent_of(equity, limits.cash_reserve_percent), book.reserved_cash),
+        "intraday_margin": Cap(margin, exposure),
+        "order_notional": Cap(limits.order_notional_limit_dollars, Decimal(0)),
+    }
+    if book.buying_power is not None:
+        usable = percent_of(book.buying_power, HUNDRED - limits.buying_power_reserve_percent)
+        found["buying_power"] = Cap(usable, book.undeducted_cash)
+    return found
+
+
+def stop_distance(price: Decimal, limits: RiskLimits, average_true_range: Decimal | None) -> Decimal | None:
+    """Dollars a share from `price` to the stop; None when the method needs a range that is not known."""
+    if limits.sizing_method is not SizingMethod.ATR:
+        return percent_of(price, limits.stop_loss_percent)
+    return None if average_true_range is None else average_true_range * limits.atr_stop_multiple
 
 
 def size_entry(
-    symbol: str, *, price: Decimal, worst_price: Decimal, book: RiskBook, limits: RiskLimits
+    symbol: str, *, worst_price: Decimal, stop_distance: Decimal, book: RiskBook, limits: RiskLimits
 ) -> Sizing:
-    """Whole shares of `symbol` to buy at `price` dollars, counted at `worst_price` against the caps.
+    """Whole shares of `symbol` to buy, counted at `worst_price` dollars against the caps.
 
-    The loss from `price` to the stop is at most `equity_at_risk_percent` of equity. Of equal caps
-    the one listed first is named.
+    The loss over `stop_distance` dollars a share is at most `equity_at_risk_percent` of equity,
+    whatever the method. Of equal caps the one listed first is named.
     """
-    loss_per_share = percent_of(price, limits.stop_loss_percent)
-    limit = caps(symbol, book, limits)
-    allowed = {
-        "equity_at_risk": percent_of(book.equity, limits.equity_at_risk_percent) / loss_per_share,
-        "position_limit": (limit.position[0] - limit.position[1]) / worst_price,
-        "exposure_limit": (limit.exposure[0] - limit.exposure[1]) / worst_price,
-        "leverage_limit": (limit.leverage[0] - limit.leverage[1]) / worst_price,
-        "cash_reserve": (limit.cash[0] - limit.cash[1]) / worst_price,
-    }
+    allowed = {"equity_at_risk": percent_of(book.equity, limits.equity_at_risk_percent) / stop_distance}
+    if limits.sizing_method is SizingMethod.FIXED_FRACTION:
+        allowed["fixed_fraction"] = percent_of(book.equity, limits.fixed_fraction_percent) / worst_price
+    allowed |= {code: cap.left / worst_price for code, cap in caps(symbol, book, limits).items()}
     whole = {name: max(shares, Decimal(0)).to_integral_value(ROUND_FLOOR) for name, shares in allowed.items()}
     bound_by = min(whole, key=whole.__getitem__)
     return Sizing(quantity=whole[bound_by], bound_by=bound_by, caps=whole)
 
 
-def stop_loss_price(price: Decimal, limits: RiskLimits) -> Decimal:
-    """The stop of a long entry judged at `price`, on its price step, never nearer than the setting."""
-    return round_price(price - percent_of(price, limits.stop_loss_percent), Direction.DOWN)
+def stop_loss_price(price: Decimal, distance: Decimal) -> Decimal:
+    """The stop of a long entry judged at `price`, on its price step, never nearer than `distance` dollars."""
+    return round_price(price - distance, Direction.DOWN)
 
 
 def take_profit_price(price: Decimal, limits: RiskLimits) -> Decimal:

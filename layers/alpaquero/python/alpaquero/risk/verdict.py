@@ -8,13 +8,24 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """One rule's answer; `limit` and `used` are in the rule's own unit where it has one."""
+    """One rule's answer; `limit` and `used` (what was measured) are in the rule's own unit where it has one.
+
+    A rule that does not apply to the intent, or is switched off, passes with `applies` false.
+    """
 
     code: str
     passed: bool
     message: str
     limit: Decimal | None = None
     used: Decimal | None = None
+    applies: bool = True
+
+    @property
+    def outcome(self) -> str:
+        """`passed`, `failed` or `not_applicable`."""
+        if not self.applies:
+            return "not_applicable"
+        return "passed" if self.passed else "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

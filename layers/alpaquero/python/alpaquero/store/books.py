@@ -7,6 +7,7 @@ A write that others should hear of carries its events in the same transaction as
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -25,10 +26,12 @@ from alpaquero.events import bus
 from alpaquero.events.bus import EncodedEvent
 from alpaquero.orders.lifecycle import is_terminal
 from alpaquero.orders.order import ExitStep, Fill, Order
+from alpaquero.risk.activity import KEPT, Activity, activity_of
 from alpaquero.risk.book import RiskBook
 from alpaquero.store.tables import REGION, connection, from_body, table_name, to_body
 
 ORDER, FILL, OUTBOX = "ORDER#", "FILL#", "OUTBOX#"
+FILLS_IN_MARK = 50  # as many as sync reads again
 RISKBOOK, BASELINE, BROKER = "RISKBOOK", "BASELINE", "BROKER"
 
 
@@ -161,6 +164,29 @@ class Books:
         """The risk book, or None before the first sync."""
         item = self._get(RISKBOOK)
         return from_body(item.body, RiskBook) if item else None
+
+    def activity(self, book: RiskBook) -> Activity:
+        """The activity of `book`, folded anew from fills and orders when it is of other fills.
+
+        What it was folded from is told by the newest fills, for one may be reported late, and by
+        the admin's release, before which losses do not count.
+        """
+        newest = self.newest_fill_ids(FILLS_IN_MARK)
+        told = ",".join([*newest, str(book.released_at)])
+        mark = hashlib.sha256(told.encode()).hexdigest()[:16]
+        if book.activity.folded == mark:
+            return book.activity
+        fills, baseline = self.fills(), self.baseline()
+        since = max((fill.at for fill in fills), default=book.as_of) - KEPT
+        orders = self.orders_of({f.client_order_id for f in fills if f.client_order_id and f.at >= since})
+        return activity_of(
+            fills,
+            {identifier for identifier, order in orders.items() if order.stop_price is not None},
+            baseline=baseline.positions if baseline else {},
+            baseline_at=baseline.at if baseline else book.as_of,
+            counted_from=book.released_at,
+            folded=mark,
+        )
 
     def baseline(self) -> Baseline | None:
         """What the account held when first seen, or None before the first sync."""

@@ -1,4 +1,5 @@
-"""Indicators: EMA, Wilder's RSI and StochRSI, whole series for charts and last values for signals.
+"""Indicators: EMA, Wilder's RSI and StochRSI, whole series for charts and last values for signals;
+Wilder's average true range for the size of a position.
 
 A value that is not defined is None: too few bars, or nothing to divide by. Never 0 in its place,
 for 0 is a value. Seeds are TA-Lib's; names are the charts': K is TA-Lib's `fastd`.
@@ -111,6 +112,29 @@ def stochastic_rsi_last(
     ]
     k = sma(raw, k_smoothing)
     return k[-1], sma(k, d_smoothing)[-1]
+
+
+def average_true_range(
+    highs: Sequence[float], lows: Sequence[float], closes: Sequence[float], period: int
+) -> float | None:
+    """Wilder's average true range at the last bar, in the prices' unit; None with `period` bars or fewer.
+
+    A bar's true range is the largest of high - low, |high - close before| and |low - close before|;
+    the first bar has none. Alpha = 1 / period, seeded with the mean of the first `period` ranges.
+
+    >>> average_true_range([3.0, 5.0, 6.0, 9.0], [1.0, 2.0, 4.0, 8.0], [2.0, 4.0, 5.0, 9.0], 2)
+    3.25
+    """
+    ranges = [
+        max(high - low, abs(high - before), abs(low - before))
+        for high, low, before in zip(highs[1:], lows[1:], closes, strict=False)
+    ]
+    if len(ranges) < period:
+        return None
+    mean = fsum(ranges[:period]) / period
+    for value in ranges[period:]:
+        mean += (value - mean) / period
+    return mean
 
 
 def _gains_and_losses(closes: Sequence[float], period: int) -> list[tuple[float, float]]:

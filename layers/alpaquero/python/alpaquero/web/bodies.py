@@ -102,9 +102,14 @@ class OrderAccepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule's answer; `outcome` is passed, failed or not_applicable, `limit` and `used` in its own unit."""
+
     code: str
     passed: bool
     message: str
+    outcome: str = "passed"
+    limit: Decimal | None = None
+    used: Decimal | None = None
 
 
 class OrderStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -268,6 +273,62 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     limits: dict[str, Decimal]
     used: dict[str, Decimal]
     as_of: datetime
+
+
+class AssessTrade(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A trade to judge without placing it. Without `quantity` an entry is sized and an exit sells all."""
+
+    symbol: str
+    side: str
+    quantity: Decimal | None = None
+    order_type: str = "market"
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: str = "day"
+
+
+class Assessment(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict on a proposed trade, rule by rule; prices and quantity are those an order would have."""
+
+    approved: bool
+    quantity: Decimal
+    stop_loss_price: Decimal | None
+    take_profit_price: Decimal | None
+    reserve_notional: Decimal
+    bound_by: str | None
+    rules: list[RuleOutcome]
+    book_version: int
+    as_of: datetime
+
+
+class TradingLock(msgspec.Struct, frozen=True, kw_only=True):
+    """A broken limit that holds trading down."""
+
+    code: str
+    state: str
+    since: datetime
+    reason: str
+
+
+class TradingState(msgspec.Struct, frozen=True, kw_only=True):
+    """The trading state in force, what a person asked for, and what holds it lower."""
+
+    state: str
+    asked: str
+    locks: list[TradingLock]
+    flattening: bool
+    author: str | None
+    reason: str | None
+    changed_at: datetime | None
+    book_version: int
+
+
+class ChangeTradingState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The state to set and why; `flatten` sells every position and goes with REDUCING."""
+
+    state: str
+    reason: str
+    flatten: bool = False
 
 
 class CacheStatistics(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,84 @@
+"""The facts a verdict rests on besides the intent, the risk book and the limits.
+
+Whoever asks for a verdict gathers them first (`alpaquero.store.risk_facts`); the rules only look
+at them, so the same facts give the same verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from alpaquero.orders.intent import Side
+from alpaquero.prices.sessions import Session, next_session, session_at
+
+
+@dataclass(frozen=True, slots=True)
+class MarketPrice:
+    """The newest prices of a symbol, raw dollars a share, None where the feed has none.
+
+    `bid` and `ask` are asked for while the market is open, `last` otherwise: quotes of a closed
+    market are wide or empty. `at` is market time.
+    """
+
+    at: datetime
+    last: Decimal | None = None
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+
+    def for_side(self, side: Side) -> Decimal | None:
+        """What an order of this side would meet: the other side of the quote, else the last trade."""
+        quoted = self.ask if side is Side.BUY else self.bid
+        return next((price for price in (quoted, self.last) if price is not None and price > 0), None)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """An order of ours that has not ended."""
+
+    client_order_id: str
+    symbol: str
+    side: Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the rules may look at. Times are market time, prices raw dollars a share.
+
+    `price` is what an entry without a price of its own is judged and sized at, None when nothing
+    tells it. `market` is the feed's newest price, None when it has none or was not asked;
+    `trouble` says why it could not be.
+    `sessions` is the calendar around `now`, oldest first. `open_orders` are those in the
+    intent's symbol. `average_true_range` is Wilder's, of closed daily bars.
+    """
+
+    now: datetime
+    price: Decimal | None = None
+    market: MarketPrice | None = None
+    trouble: str = ""
+    sessions: tuple[Session, ...] = ()
+    open_orders: tuple[OpenOrder, ...] = ()
+    average_true_range: Decimal | None = None
+
+    @property
+    def open_session(self) -> Session | None:
+        """The session that is open now, None while the market is closed."""
+        return session_at(self.sessions, self.now)
+
+    @property
+    def trades_at(self) -> datetime | None:
+        """When an order sent now would trade: now, or the next open; None past the calendar's end."""
+        if self.open_session is not None:
+            return self.now
+        following = next_session(self.sessions, self.now)
+        return following.open if following else None
+
+    def open_time_since(self, moment: datetime) -> timedelta:
+        """How long the market has been open from `moment` until now."""
+        spans = (min(s.close, self.now) - max(s.open, moment) for s in self.sessions)
+        return sum((span for span in spans if span > timedelta()), timedelta())
+
+    def closes_between(self, start: datetime, end: datetime) -> int:
+        """How many sessions close after `start` and not after `end`."""
+        return sum(start < session.close <= end for session in self.sessions)

@@ -1,0 +1,136 @@
+"""Rules about time and price: when an order would trade, on what news, and how far from the market."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from alpaquero.orders.intent import OrderType, Side, TimeInForce
+from alpaquero.risk.book import TradingState
+from alpaquero.risk.limits import EVERY_SYMBOL, HUNDRED, Blackout
+from alpaquero.risk.proposal import Answer, Proposal, not_applicable
+from alpaquero.risk.sizing import stop_loss_price
+
+_AT_ONCE = {TimeInForce.IOC, TimeInForce.FOK}
+_MINUTE = timedelta(minutes=1)
+_TENTH = Decimal("0.1")
+_FOUR_DECIMALS = Decimal("0.0001")
+
+
+def trading_state(proposal: Proposal) -> Answer:
+    """HALTED refuses everything; REDUCING refuses what does not shrink a position."""
+    state, purpose = proposal.book.trading_state, proposal.intent.purpose
+    passed = state is TradingState.ACTIVE or (state is TradingState.REDUCING and not proposal.is_entry)
+    return Answer(passed, f"trading is {state}" + ("" if passed else f", so no {purpose} is placed"))
+
+
+def market_open(proposal: Proposal) -> Answer:
+    """An entry trades in an open session, or waits for the next one where the settings let it."""
+    facts = proposal.facts
+    if facts.open_session is not None:
+        return Answer(True, "the market is open")
+    if facts.trades_at is None:
+        return Answer(False, "the calendar shows no session now or later; sync and try again")
+    opens = f"the market is closed and opens {facts.trades_at.isoformat()}"
+    if proposal.intent.time_in_force in _AT_ONCE:
+        return Answer(False, f"{opens}; {proposal.intent.time_in_force} orders need an open market")
+    if not proposal.limits.allow_entries_while_closed:
+        return Answer(False, f"{opens}; allow_entries_while_closed is off")
+    return Answer(True, f"{opens}; the order waits for it")
+
+
+def session_window(proposal: Proposal) -> Answer:
+    """No entry too soon after the open or too close to the close of the session it trades in."""
+    facts, limits = proposal.facts, proposal.limits
+    delay, margin = limits.session_open_delay_minutes, limits.session_close_margin_minutes
+    session = facts.open_session
+    if session is None:
+        # It would trade at the open, which only a delay forbids.
+        message = f"it would trade at the open, entries begin {delay} minutes later"
+        return Answer(delay == 0, message, Decimal(delay), Decimal(0))
+    since, left = _minutes(proposal.now - session.open), _minutes(session.close - proposal.now)
+    if since < delay:
+        return Answer(False, f"{since} minutes after the open", Decimal(delay), since)
+    return Answer(left >= margin, f"{left} minutes before the close", Decimal(margin), left)
+
+
+def data_freshness(proposal: Proposal) -> Answer:
+    """An entry is judged on a price that is no older than the setting, counted in open market time."""
+    market = proposal.facts.market
+    limit = proposal.limits.price_age_limit_minutes
+    if market is None:
+        trouble = proposal.facts.trouble or "the feed has none"
+        message = f"no price of {proposal.intent.symbol}: {trouble}; try again once it has"
+        return Answer(False, message, Decimal(limit))
+    age = _minutes(proposal.facts.open_time_since(market.at))
+    message = f"the newest price is {age} minutes of open market old"
+    return Answer(age <= limit, message, Decimal(limit), age)
+
+
+def signal_validity(proposal: Proposal) -> Answer:
+    """An intent is refused after its time: a late order trades on news that is old.
+
+    Measured in bars: the sessions that closed since the bar that was judged.
+    """
+    intent, facts = proposal.intent, proposal.facts
+    if intent.valid_until is None:
+        return not_applicable("the intent has no end")
+    message = f"valid until {intent.valid_until.isoformat()}, now {proposal.now.isoformat()}"
+    passed = proposal.now <= intent.valid_until
+    if intent.bar_close is None or not facts.sessions:
+        return Answer(passed, message)
+    bars = Decimal(facts.closes_between(intent.bar_close, proposal.now))
+    limit = Decimal(facts.closes_between(intent.bar_close, intent.valid_until))
+    return Answer(passed, message, limit, bars)
+
+
+def blackout(proposal: Proposal) -> Answer:
+    """No entry while a blackout of its symbol lasts, now or when the order would trade."""
+    windows = [w for w in proposal.limits.blackouts if w.symbol in {EVERY_SYMBOL, proposal.intent.symbol}]
+    if not windows:
+        return not_applicable(f"no blackout of {proposal.intent.symbol} in the settings")
+    moments = [proposal.now, proposal.facts.trades_at or proposal.now]
+    hit = next((w for w in windows if any(w.start <= moment <= w.end for moment in moments)), None)
+    return Answer(hit is None, _described(hit) if hit else "outside of every blackout")
+
+
+def price_known(proposal: Proposal) -> Answer:
+    """An entry needs a price to be sized and limited by, and one that leaves room for its stop."""
+    price, distance = proposal.price, proposal.stop_distance
+    if price is None:
+        return Answer(False, "no quote and no reference price; wait for market data")
+    if distance is None:
+        return Answer(False, "the average true range is not known; too few daily bars of the symbol")
+    stop = stop_loss_price(price, distance)
+    passed = 0 < stop < price
+    message = f"judged at {price}, stop {stop}"
+    return Answer(passed, message if passed else message + "; too low a price for a stop")
+
+
+def price_collar(proposal: Proposal) -> Answer:
+    """No order far from the market: a market order's price on neither side, a limit not past it.
+
+    A limit or stop that waits on the far side of the market does no harm and passes.
+    """
+    intent, market = proposal.intent, proposal.facts.market
+    near = market.for_side(intent.side) if market else None
+    own = intent.limit_price or intent.stop_price
+    if not proposal.is_entry and own is None:
+        return not_applicable("an exit at market takes the market's price")
+    judged = own or proposal.price
+    if judged is None or near is None:
+        return not_applicable("nothing to compare; see price_known and data_freshness")
+    away = (judged - near) * HUNDRED / near
+    if own is not None and intent.order_type is OrderType.LIMIT:
+        away = max(away if intent.side is Side.BUY else -away, Decimal(0))
+    away, limit = abs(away).quantize(_FOUR_DECIMALS), proposal.limits.price_collar_percent
+    return Answer(away <= limit, f"{judged} is {away}% from the market's {near}", limit, away)
+
+
+def _minutes(span: timedelta) -> Decimal:
+    return (Decimal(span // timedelta(seconds=1)) / Decimal(_MINUTE.seconds)).quantize(_TENTH)
+
+
+def _described(window: Blackout) -> str:
+    reason = f" ({window.reason})" if window.reason else ""
+    return f"blackout of {window.symbol} until {window.end.isoformat()}{reason}"

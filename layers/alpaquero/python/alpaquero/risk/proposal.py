@@ -1,0 +1,68 @@
+"""What every rule is asked about, and what it answers; made by `alpaquero.risk.rules`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from alpaquero.orders.intent import Intent, Purpose
+from alpaquero.risk.book import RiskBook
+from alpaquero.risk.facts import Facts
+from alpaquero.risk.limits import RiskLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What the rules look at. Prices are raw dollars a share.
+
+    `price` is what an entry is judged at, None when nothing tells it; `worst_price` what it is
+    counted at; `stop_distance` the dollars to its stop, None when not known. `quantity` is in
+    shares, `bound_by` the cap that sized it.
+    """
+
+    intent: Intent
+    book: RiskBook
+    limits: RiskLimits
+    facts: Facts
+    price: Decimal | None
+    worst_price: Decimal
+    stop_distance: Decimal | None
+    quantity: Decimal
+    bound_by: str | None = None
+
+    @property
+    def now(self) -> datetime:
+        """Market time."""
+        return self.facts.now
+
+    @property
+    def is_entry(self) -> bool:
+        """Whether the intent opens or grows a position."""
+        return self.intent.purpose is Purpose.ENTRY
+
+    @property
+    def shares(self) -> Decimal:
+        """Shares the caps are asked about: one when none fits, so that the cap in the way is named."""
+        return max(self.quantity, Decimal(1))
+
+    @property
+    def notional(self) -> Decimal:
+        """Dollars an entry of these shares may cost."""
+        return self.shares * self.worst_price
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a rule says; `limit` and `used` in its own unit. One that does not apply has passed."""
+
+    passed: bool
+    message: str
+    limit: Decimal | None = None
+    used: Decimal | None = None
+    applies: bool = True
+
+
+def not_applicable(why: str) -> Answer:
+    """The answer of a rule that has nothing to judge."""
+    return Answer(True, why, applies=False)
