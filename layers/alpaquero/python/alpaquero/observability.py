@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
+from alpaquero import deadline
+
 NAMESPACE = "Alpaquero"
 _SOUND_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
@@ -68,6 +70,7 @@ def observed(service: str) -> Callable[[Handler], Handler]:
         @functools.wraps(handler)
         def run(event: Any, context: Any) -> Any:
             logger.clear_state()
+            deadline.begin(context)
             name_service(service)
             correlation(getattr(context, "aws_request_id", None))
             started = time.perf_counter()

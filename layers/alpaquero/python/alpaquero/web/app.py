@@ -23,6 +23,7 @@ import msgspec
 from chalice.app import Chalice, Request, Response
 
 import alpaquero
+from alpaquero import deadline
 from alpaquero.errors import (
     BrokerError,
     BrokerRejected,
@@ -158,6 +159,7 @@ class ServiceApp(Chalice):
         request_context = event.get("requestContext") or {}
         headers = {str(name).lower(): value for name, value in (event.get("headers") or {}).items()}
         logger.clear_state()
+        deadline.begin(context)
         name_service(self.service)
         correlation(headers.get("x-correlation-id") or request_context.get("requestId"))
         answer = self._handled(event, context, request_context.get("resourcePath"))
