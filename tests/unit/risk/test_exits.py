@@ -1,0 +1,108 @@
+"""Risk's own exits: trailing stops, holding time and flatten, each due until it is sold."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from alpaquero.orders.identity import client_order_id, manual_key
+from alpaquero.orders.intent import Purpose, Side
+from alpaquero.risk.activity import Activity, Holding
+from alpaquero.risk.book import RiskBook, TradingState
+from alpaquero.risk.exits import DueExit, due_exits, exit_intent, with_highs
+from alpaquero.risk.limits import RiskLimits
+from tests.unit.orders.builders import NOON, at
+from tests.unit.risk.builders import a_book, held, leaving
+
+OURS = client_order_id("sig", "AAPL", manual_key("paper", "1"))
+NAME = f"AAPL:{OURS}"
+TRAILING = {"trailing_stop_percent": Decimal(5)}
+
+
+def holding(episode: str = OURS, days: float = 1, **changes: Any) -> RiskBook:
+    """Ten AAPL, held for so many days."""
+    activity = Activity(holdings={"AAPL": Holding(NOON - timedelta(days=days), episode)})
+    return a_book(**{"positions": {"AAPL": held("10", "1000")}, "activity": activity, **changes})
+
+
+def due(book: RiskBook, price: str | None = None, **limits: Any) -> list[str]:
+    """The rules that want AAPL sold."""
+    prices = {} if price is None else {"AAPL": Decimal(price)}
+    return [found.code for found in due_exits(book, RiskLimits(**limits), prices, NOON)]
+
+
+@pytest.mark.parametrize(
+    ("price", "codes"), [("95.01", []), ("95", ["trailing_stop"]), ("94.99", ["trailing_stop"]), (None, [])]
+)
+def test_a_trailing_stop_follows_the_highest_price(price: str | None, codes: list[str]) -> None:
+    """At so many percent below it the position is due; without a price of regular hours it waits."""
+    assert codes == due(holding(highs={NAME: Decimal(100)}), price, **TRAILING)
+
+
+def test_a_trailing_stop_is_off_by_default() -> None:
+    """Only who asks for it gets it."""
+    assert [] == due(holding(highs={NAME: Decimal(100)}), "1")
+
+
+@pytest.mark.parametrize(("days", "codes"), [(29.99, []), (30, ["holding_time"]), (31, ["holding_time"])])
+def test_a_position_has_its_time(days: float, codes: list[str]) -> None:
+    """In calendar days of market time, from the fill that opened it."""
+    assert codes == due(holding(days=days), maximum_holding_days=30)
+
+
+def test_a_flatten_comes_before_every_other_rule() -> None:
+    """One intent a position, whatever else is due, and also for what is not ours."""
+    asked = holding(days=99, flatten_since=NOON)
+    assert ["flatten"] == due(asked, "1", maximum_holding_days=1, **TRAILING)
+    assert ["flatten"] == due(holding("baseline", flatten_since=NOON))
+
+
+@pytest.mark.parametrize("episode", ["baseline", "0b7c-of-someone-else"])
+def test_what_someone_else_bought_is_theirs_to_sell(episode: str) -> None:
+    """No rule but an explicit flatten sells it."""
+    book = holding(episode, days=99, highs={f"AAPL:{episode}": Decimal(100)})
+    assert [] == due(book, "1", maximum_holding_days=1, **TRAILING)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trading_state": TradingState.HALTED},
+        {"reservations": {"o": leaving("AAPL", "10")}},
+        {"positions": {"AAPL": held("-10", "-1000")}},
+        {"positions": {}},
+    ],
+)
+def test_nothing_is_due_that_could_not_be_sold(changes: dict[str, Any]) -> None:
+    """Halted, being sold already, short, or gone."""
+    assert [] == due(holding(flatten_since=NOON, **changes))
+
+
+def test_the_highest_price_is_kept_a_holding() -> None:
+    """It only rises, a new holding begins anew, and what is sold is forgotten."""
+    book = with_highs(holding(), {"AAPL": Decimal(100)})
+    book = with_highs(book, {"AAPL": Decimal(99)})
+    assert {NAME: Decimal(100)} == book.highs == with_highs(book, {}).highs
+    anew = holding("another", highs=book.highs)
+    assert {"AAPL:another": Decimal(90)} == with_highs(anew, {"AAPL": Decimal(90)}).highs
+    assert {} == with_highs(a_book(highs=book.highs), {"AAPL": Decimal(90)}).highs
+
+
+def test_an_exit_has_one_id_a_holding_rule_and_day() -> None:
+    """A repeat within the day places nothing; the next day may try again."""
+    book, exit_due = holding(), DueExit("AAPL", "trailing_stop", "5% below")
+    intent = exit_intent(exit_due, book, NOON, "c-1")
+    assert (Purpose.EXIT, Side.SELL, None, "risk") == (
+        intent.purpose, intent.side, intent.quantity, intent.requested_by,
+    )  # fmt: skip
+    same = exit_intent(exit_due, book, at(60), "c-2")
+    assert intent.client_order_id == same.client_order_id
+    others = [
+        exit_intent(exit_due, book, at(24 * 60), ""),
+        exit_intent(DueExit("AAPL", "holding_time", ""), book, NOON, ""),
+        exit_intent(exit_due, holding("another"), NOON, ""),
+    ]
+    assert 4 == len({intent.client_order_id, *(other.client_order_id for other in others)})
