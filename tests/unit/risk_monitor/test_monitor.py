@@ -1,23 +1,27 @@
-"""The monitor marks equity once a market time and tells each breach once a market day."""
+"""The monitor marks equity, tells each breach once a market day, and sends what must be done."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from alpaquero.events.schemas import EquityMarked, Event, RiskLimitBreached, decode
+from alpaquero.events.schemas import EquityMarked, Event, RiskLimitBreached, TradingStateChanged, decode
 from alpaquero.orders.intent import OrderType, Side
 from alpaquero.orders.order import OrderPurpose
+from alpaquero.risk.activity import Activity, Holding
 from alpaquero.risk.book import RiskBook, TradingState
+from alpaquero.risk.limits import RiskLimits
+from alpaquero.store import trading_settings
 from alpaquero.store.books import Books
+from alpaquero.store.trading_settings import TradingSettings
 from functions.risk import monitor
 from tests.fakes.broker import FakeBroker, FakeMarketData
 from tests.fakes.queues import FakeQueues
-from tests.unit.orders.builders import an_order
+from tests.unit.orders.builders import an_intent, an_order
 from tests.unit.risk.builders import a_book, held
 
 BOOKS = Books("paper")
@@ -156,3 +160,146 @@ def test_before_the_first_sync_there_is_nothing_to_watch(market: Market) -> None
     """It says why, and writes nothing."""
     assert {"marked": False, "reason": "the first sync has not run yet"} == watched()
     assert [] == BOOKS.outbox()
+
+
+# locks
+
+
+def test_a_broken_limit_lowers_trading_and_says_so(market: Market) -> None:
+    """Once: the state changes with the write that found it, and the next minutes keep it."""
+    BOOKS.commit(risk_book=replace(HOLDING, peak_equity=Decimal(200_000)), new_orders=[stop(100)])
+    assert TradingState.REDUCING == watched()["trading_state"]
+    [change] = told(TradingStateChanged)
+    assert ("ACTIVE", "REDUCING", "risk monitor") == (change.previous_state, change.state, change.author)
+    assert "drawdown: 49.5000% lost, the limit is 15%" == change.reason
+    market.passes(minutes=1)
+    watched()
+    assert ([], TradingState.REDUCING) == (told(TradingStateChanged), book().trading_state)
+
+
+def test_a_limit_that_is_kept_again_lets_trading_go_on(market: Market) -> None:
+    """The drawdown is below its release: the state a person asked for is back, and told."""
+    BOOKS.commit(risk_book=replace(HOLDING, peak_equity=Decimal(120_000)), new_orders=[stop(100)])
+    watched()
+    told(TradingStateChanged)
+    market.data.prices["AAPL"] = Decimal(190)
+    market.passes(minutes=1)
+    assert TradingState.ACTIVE == watched()["trading_state"]
+    [change] = told(TradingStateChanged)
+    assert ("REDUCING", "ACTIVE") == (change.previous_state, change.state)
+
+
+def test_a_days_loss_is_measured_from_what_the_day_began_with(market: Market) -> None:
+    """The first tick of a market day keeps the equity of the evening before."""
+    BOOKS.commit(risk_book=replace(HOLDING, peak_equity=Decimal(101_000)), new_orders=[stop(100)])
+    watched()
+    market.passes(days=1)
+    market.data.prices["AAPL"] = Decimal(50)
+    assert TradingState.REDUCING == watched()["trading_state"]
+    assert Decimal(101_000) == book().day_start_equity
+    assert ["daily_loss_limit"] == [breach.code for breach in told(RiskLimitBreached)]
+
+
+# what is sent
+
+
+OURS = an_intent().client_order_id
+HELD_BY_US = replace(HOLDING, activity=Activity(holdings={"AAPL": Holding(FakeBroker().now, OURS)}))
+
+
+def set_limits(**changes: Any) -> None:
+    """Saves these risk limits as version 1."""
+    trading_settings.save(
+        TradingSettings(risk=RiskLimits(**changes)),
+        author="ana", reason="test", after_version=0, now=FakeBroker().now,
+    )  # fmt: skip
+
+
+def test_bare_shares_of_ours_are_put_under_a_stop(market: Market, queues: FakeQueues) -> None:
+    """The monitor asks, `execute` acts: once a market minute until the shares are covered."""
+    BOOKS.commit(risk_book=HELD_BY_US)
+    assert ["AAPL"] == watched()["protections"]
+    watched()
+    [command] = queues.bodies("order-queue")
+    assert ("ProtectPosition", "AAPL", OURS) == (command["type"], command["symbol"], command["episode"])
+    market.passes(minutes=1)
+    watched()
+    assert 2 == len(queues.bodies("order-queue"))
+    BOOKS.commit(new_orders=[stop(100)])
+    market.passes(minutes=1)
+    assert [] == watched()["protections"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"trading_state": TradingState.HALTED},
+        {"activity": Activity()},
+        {"activity": Activity(holdings={"AAPL": Holding(FakeBroker().now, "baseline")})},
+        {"positions": {"AAPL": held("-100", "-10000")}},
+    ],
+    ids=["halted", "not folded yet", "not ours", "short"],
+)
+def test_other_bare_shares_are_only_reported(
+    market: Market, queues: FakeQueues, change: dict[str, Any]
+) -> None:
+    """What someone else bought is not ours to sell, and halted means no order."""
+    BOOKS.commit(risk_book=replace(HELD_BY_US, **change))
+    watched()
+    assert [] == queues.bodies("order-queue")
+    assert "stop_missing" in {breach.code for breach in told(RiskLimitBreached)}
+
+
+def test_protection_can_be_switched_off(market: Market, queues: FakeQueues) -> None:
+    """Then a missing stop is told and nothing else."""
+    set_limits(protect_missing_stops=False)
+    BOOKS.commit(risk_book=HELD_BY_US)
+    watched()
+    assert [] == queues.bodies("order-queue")
+
+
+def test_a_trailing_stop_sells_below_the_highest_price(market: Market, queues: FakeQueues) -> None:
+    """The highest of regular hours counts; the exit goes through the same queue as every order."""
+    set_limits(trailing_stop_percent=Decimal(5))
+    market.broker.now = market.data.now = datetime.fromisoformat("2024-01-03T17:00:00+00:00")
+    BOOKS.commit(risk_book=HELD_BY_US, new_orders=[stop(100)])
+    assert [] == watched()["exits"]
+    market.passes(minutes=1)
+    market.data.prices["AAPL"] = Decimal("104.50")
+    assert ["AAPL"] == watched()["exits"]
+    watched()
+    [command] = queues.bodies("order-queue")
+    intent = command["intent"]
+    assert ("PlaceOrder", "risk", "exit", "sell", None) == (
+        command["type"], intent["origin"], intent["purpose"], intent["side"], intent["quantity"],
+    )  # fmt: skip
+    assert intent["reason"].startswith("trailing_stop: 104.50 is 5.00% below the highest, 110")
+
+
+def test_a_print_outside_of_regular_hours_moves_no_trailing_stop(market: Market, queues: FakeQueues) -> None:
+    """A trade after the close neither raises the high nor sells; equity is marked by it all the same."""
+    set_limits(trailing_stop_percent=Decimal(5))
+    BOOKS.commit(risk_book=HELD_BY_US, new_orders=[stop(100)])
+    watched()
+    market.passes(minutes=1)
+    market.data.prices["AAPL"] = Decimal(50)
+    assert ([], "95000") == (watched()["exits"], watched()["equity"])
+
+
+def test_an_exit_that_was_lost_is_sent_again(market: Market, queues: FakeQueues) -> None:
+    """It stays due while the shares are held; its id is the same, so that it is one order at most."""
+    BOOKS.commit(risk_book=replace(HELD_BY_US, flatten_since=market.broker.now), new_orders=[stop(100)])
+    watched()
+    first = queues.receive("order-queue")
+    queues.seen.clear()  # five minutes pass
+    market.passes(minutes=5)
+    watched()
+    [again] = queues.receive("order-queue")
+    assert first[0]["body"].split('"key"')[1][:30] == again["body"].split('"key"')[1][:30]
+
+
+def test_a_position_that_is_sold_needs_no_stop_as_well(market: Market, queues: FakeQueues) -> None:
+    """The exit looks after its shares itself."""
+    BOOKS.commit(risk_book=replace(HELD_BY_US, flatten_since=market.broker.now))
+    found = watched()
+    assert (["AAPL"], []) == (found["exits"], found["protections"])

@@ -1,0 +1,141 @@
+"""Shares of ours that no stop covers get one; what the broker has now counts, not what the books say."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from alpaquero.broker.protocol import BrokerOrder
+from alpaquero.events.commands import ProtectPosition
+from alpaquero.orders.identity import is_ours
+from alpaquero.orders.intent import Intent
+from alpaquero.orders.order import LegRole, OrderOrigin, OrderPurpose
+from alpaquero.risk.book import TradingState
+from functions.risk import monitor
+from tests.unit.orders.builders import an_intent
+from tests.unit.trading.world import World
+
+BUY = an_intent()
+
+
+def protect(world: World, intent: Intent = BUY) -> dict[str, Any]:
+    """What the monitor sends for a bare holding that `intent` opened."""
+    return world.command(
+        ProtectPosition(symbol=intent.symbol, episode=intent.client_order_id, correlation_id="c-1")
+    )
+
+
+def stops(world: World) -> list[BrokerOrder]:
+    """The open stops at the broker."""
+    return [o for o in world.broker.open_orders(nested=False) if o.stop_price is not None]
+
+
+def partly_filled(world: World, quantity: int = 40) -> None:
+    """An entry of 98 shares of which `quantity` are filled; its legs wait for the rest."""
+    world.place(BUY)
+    [entry] = world.broker.open_orders()
+    world.broker.fill(entry.id, Decimal(quantity))
+    world.sync()
+
+
+def test_a_partly_filled_entry_ends_and_its_shares_get_the_entrys_stop(world: World) -> None:
+    """Its legs would wait for the rest, which may never come."""
+    partly_filled(world)
+    assert {"batchItemFailures": []} == protect(world)
+    [stop] = stops(world)
+    assert ("sell", Decimal(40), Decimal("97.00"), "gtc") == (
+        stop.side, stop.quantity, stop.stop_price, stop.time_in_force,
+    )  # fmt: skip
+    world.settle()
+    assert "canceled" == world.order(BUY.client_order_id).status
+    record = world.order(stop.client_order_id)
+    assert (OrderOrigin.PROTECT, OrderPurpose.PROTECTION, "c-1") == (
+        record.origin, record.purpose, record.correlation_id,
+    )  # fmt: skip
+    assert is_ours(stop.client_order_id)
+
+
+def test_the_monitor_protects_a_partly_filled_entry_within_one_tick(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Monitor, queue and execute together: one tick after the sync that saw the fill."""
+    monkeypatch.setattr(monitor, "_clock", lambda: world.broker)
+    monkeypatch.setattr(monitor, "_market_data", world.feed)
+    partly_filled(world)
+    assert ["AAPL"] == monitor.handler({"job": "monitor"}, None)["protections"]
+    world.run_commands()
+    assert [Decimal(40)] == [stop.quantity for stop in stops(world)]
+    world.settle()
+    world.broker.step()
+    world.sync()
+    assert [] == monitor.handler({"job": "monitor"}, None)["protections"]
+
+
+def test_a_repeat_places_no_second_stop(world: World) -> None:
+    """The stop that is there covers the shares."""
+    partly_filled(world)
+    protect(world)
+    protect(world)
+    world.settle()
+    protect(world)
+    assert 1 == len(stops(world))
+
+
+def test_shares_under_their_brackets_stop_are_left_alone(world: World) -> None:
+    """The monitor's books may be a minute old; the broker's state decides."""
+    world.place(BUY)
+    world.broker.step()  # filled, and not synced yet
+    before = world.broker.open_orders(nested=False)
+    protect(world)
+    assert before == world.broker.open_orders(nested=False)
+
+
+def test_a_stop_that_was_lost_is_replaced(world: World) -> None:
+    """Someone cancelled the bracket's legs: the entry's own stop price comes back."""
+    world.hold()
+    for leg in (LegRole.STOP_LOSS, LegRole.TAKE_PROFIT):
+        identifier = world.leg(leg).broker_order_id
+        assert identifier is not None
+        world.broker.cancel(identifier)
+    world.sync()
+    protect(world)
+    assert [(Decimal(98), Decimal("97.00"))] == [(s.quantity, s.stop_price) for s in stops(world)]
+
+
+def test_a_refused_stop_is_tried_again_under_the_next_revision(world: World) -> None:
+    """A broker takes an id once, so the second try has one of its own."""
+    partly_filled(world)
+    world.broker.fail_next("submit", "reject")
+    protect(world)
+    assert [] == stops(world)
+    protect(world)
+    tried = [o for o in world.books.orders() if o.origin is OrderOrigin.PROTECT]
+    assert [("0", "rejected"), ("1", "accepted")] == [
+        (o.client_order_id.rpartition("-")[2], o.status) for o in tried
+    ]
+
+
+def test_halted_places_no_stop_and_keeps_the_entry(world: World) -> None:
+    """No order while halted: not even a cancel that would leave the shares as bare as before."""
+    partly_filled(world)
+    world.trading_is(TradingState.HALTED)
+    protect(world)
+    assert [] == [s for s in stops(world) if is_ours(s.client_order_id)]
+    assert "partially_filled" == world.broker.orders()[0].status
+
+
+def test_an_exit_under_way_looks_after_its_own_shares(world: World) -> None:
+    """It puts a stop back itself if it fails."""
+    world.hold()
+    world.begin_exit()
+    before = world.broker.open_orders(nested=False)
+    protect(world)
+    assert before == world.broker.open_orders(nested=False)
+
+
+def test_nothing_held_needs_no_stop(world: World) -> None:
+    """The shares were sold meanwhile."""
+    protect(world)
+    assert [] == world.broker.orders()
