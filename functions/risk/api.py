@@ -194,8 +194,9 @@ def change_trading_state() -> bodies.TradingState:
             app.require("admin")
         change = StateChange(author=app.principal().username, reason=wanted.reason.strip(), at=wall.now())
         after = set_by_person(book, state, change, flatten=wanted.flatten).next_version()
+        events = [changed_event(book, after, change)] if differs(book, after) else []
         try:
-            BOOKS.commit(risk_book=after, events=[bus.encoded(changed_event(book, after, change), "risk")])
+            BOOKS.commit(risk_book=after, events=[bus.encoded(event, "risk") for event in events])
         except Conflict:
             continue
         if wanted.flatten:
@@ -216,6 +217,12 @@ def checked(wanted: bodies.ChangeTradingState) -> TradingState:
             "flatten goes with REDUCING: HALTED would stop the exits too, ACTIVE buys again", "flatten"
         )
     return state
+
+
+def differs(before: RiskBook, after: RiskBook) -> bool:
+    """Whether there is something to tell: a repeat with another reason is kept, but no news."""
+    old, new = ((b.trading_state, b.locks, b.flatten_since) for b in (before, after))
+    return old != new
 
 
 def changed_event(before: RiskBook, after: RiskBook, change: StateChange) -> TradingStateChanged:

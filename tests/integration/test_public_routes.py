@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from alpaquero.risk.rules import RULES
 from alpaquero.web import bodies
 from laptop.quiescence import Quiescence
 from laptop.stack import LaptopCloud
@@ -104,6 +105,28 @@ CASES = {
     ("GET", "/api/analytics/pnl-history"): Case(
         bodies.Page[bodies.EquityMark],
         lambda body, traded: traded.report.equity in {mark.equity for mark in body.items},
+    ),
+    ("GET", "/api/risk/limits"): Case(
+        bodies.RiskLimits,
+        lambda body, _: (
+            body.trading_state == "ACTIVE" and body.used.keys() <= body.limits.keys() and len(body.used) >= 10
+        ),
+    ),
+    ("POST", "/api/risk/assess"): Case(
+        bodies.Assessment,
+        lambda body, _: (
+            {rule.code for rule in body.rules} == {rule.code for rule in RULES}
+            and {rule.outcome for rule in body.rules if rule.code == "data_freshness"} == {"passed"}
+        ),
+        body={"symbol": "AAPL", "side": "buy"},
+    ),
+    ("GET", "/api/trading_state"): Case(
+        bodies.TradingState, lambda body, _: (body.state, body.asked, body.locks) == ("ACTIVE", "ACTIVE", [])
+    ),
+    ("POST", "/api/trading_state"): Case(
+        bodies.TradingState,
+        lambda body, _: (body.state, body.author) == ("ACTIVE", "owner@alpaquero.local"),
+        body={"state": "ACTIVE", "reason": "the route's case"},
     ),
     ("GET", "/api/config"): Case(
         bodies.Configuration, lambda body, _: {"AAPL", "GOOG"} <= set(body.settings["watchlist"])

@@ -51,6 +51,7 @@ CASES = {
         bodies.Indicators, lambda body, _: body.symbol == "IBM", "/signal/indicators/IBM"
     ),
     "/risk/risk/limits": Case(bodies.RiskLimits, lambda body, _: body.trading_state == "ACTIVE"),
+    "/risk/trading_state": Case(bodies.TradingState, lambda body, _: body.state == "ACTIVE"),
     "/market_data/chart/{symbol}": Case(
         bodies.Chart, lambda body, _: len(body.bars) > 50, "/market_data/chart/GOOG"
     ),
@@ -84,6 +85,8 @@ NOT_READ_HERE = {
     ("POST", "/trading/orders"),
     ("DELETE", "/trading/orders/{id}"),
     ("POST", "/configuration/config"),
+    ("POST", "/risk/risk/assess"),
+    ("POST", "/risk/trading_state"),
     ("GET", "/gateway/health"),
 }
 

@@ -62,6 +62,12 @@ def test_a_trader_halts_trading(call: Call) -> None:
     assert answer == call(api.app, ROUTE)[1]
 
 
+def test_the_state_there_is_already_is_no_news(call: Call) -> None:
+    """Asked for again it is kept with its new reason, and nobody is woken."""
+    answer = call(api.app, ROUTE, method="POST", body=wish("ACTIVE"), role="admin")[1]
+    assert ("ACTIVE", "a bad feeling", []) == (answer["state"], answer["reason"], told())
+
+
 @pytest.mark.parametrize(
     ("role", "state", "status"),
     [
