@@ -1,0 +1,115 @@
+"""Five ways in which trading bots lose or double orders, put into the real functions on purpose.
+
+The campaign must catch each of them; one that it does not catch shows a check that cannot fail.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+from alpaquero.errors import BrokerUnclear
+from alpaquero.events import bus
+from alpaquero.orders import lifecycle
+from alpaquero.orders.identity import client_order_id
+from alpaquero.orders.intent import Intent
+from alpaquero.orders.lifecycle import BrokerUpdate
+from alpaquero.orders.order import Order
+from alpaquero.store.books import Books
+from functions.trading import execute, sync
+
+
+@contextmanager
+def random_order_id() -> Iterator[None]:
+    """Each try of an intent gets an id of its own."""
+    draws = random.Random(1)
+
+    def drawn(intent: Intent) -> str:
+        key = "".join(draws.choices("abcdefghijklmnopqrstuvwxyz234567", k=20))
+        return client_order_id(intent.origin, intent.symbol, key, intent.revision)
+
+    with patch.object(Intent, "client_order_id", property(drawn)):
+        yield
+
+
+@contextmanager
+def retry_without_look_up() -> Iterator[None]:
+    """An unclear submission is sent again, and the refusal of the second counts as the order's end."""
+    careful = execute.Desk._send
+
+    class Careless:
+        """A broker client that sends an unclear order again."""
+
+        def __init__(self, broker: Any) -> None:
+            self._broker = broker
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._broker, name)
+
+        def submit(self, request: Any) -> Any:
+            try:
+                return self._broker.submit(request)
+            except BrokerUnclear:
+                again = replace(request, client_order_id=f"{request.client_order_id[:-1]}9")
+                return self._broker.submit(again)
+
+    def send(desk: execute.Desk, order: Order) -> Order:
+        desk.broker = Careless(desk.broker)
+        return careful(desk, order)
+
+    with patch.object(execute.Desk, "_send", send):
+        yield
+
+
+@contextmanager
+def verdict_outside_the_transaction() -> Iterator[None]:
+    """The order is written first and its reservation after, whatever the risk book says by then."""
+    together = Books.commit
+
+    def apart(books: Books, *, new_orders: Any = (), risk_book: Any = None, **others: Any) -> None:
+        together(books, new_orders=new_orders, **others)
+        if risk_book is not None:
+            together(books, risk_book=risk_book)
+
+    with patch.object(Books, "commit", apart):
+        yield
+
+
+@contextmanager
+def incremental_fill_quantity() -> Iterator[None]:
+    """The broker's cumulative quantity is added to what was filled before."""
+    cumulative = lifecycle.advance
+
+    def adding(order: Order, update: BrokerUpdate) -> Order:
+        return cumulative(
+            order, replace(update, filled_quantity=order.filled_quantity + update.filled_quantity)
+        )
+
+    with patch.object(sync, "advance", adding):
+        yield
+
+
+@contextmanager
+def publish_before_write() -> Iterator[None]:
+    """Events go to the bus first, then the books are written."""
+    together = Books.commit
+
+    def apart(books: Books, *, events: Any = (), **others: Any) -> None:
+        bus.publish(list(events), "bus")
+        together(books, **others)
+
+    with patch.object(Books, "commit", apart):
+        yield
+
+
+VARIANTS = (
+    random_order_id,
+    retry_without_look_up,
+    verdict_outside_the_transaction,
+    incremental_fill_quantity,
+    publish_before_write,
+)

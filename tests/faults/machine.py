@@ -1,0 +1,277 @@
+"""The state machine of the fault campaign: what may happen to the bot, in any order, and what must hold.
+
+Hypothesis draws the histories; `World` runs them over the real functions. Whatever happened, after some
+quiet minutes the books and the exchange must agree to the cent and no intent may have two orders.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from alpaquero.events.commands import CancelOrder, PlaceOrder
+from alpaquero.orders.identity import client_order_id, manual_key, signal_key
+from alpaquero.orders.intent import Intent, OrderType, Origin, Purpose, Side, TimeInForce
+from alpaquero.orders.lifecycle import OrderStatus, is_terminal
+from alpaquero.orders.order import Order, OrderPurpose
+from alpaquero.portfolio.positions import positions_of
+from alpaquero.prices.ticks import Direction, round_price
+from alpaquero.risk.book import TradingState
+from tests.faults.in_process_exchange import Wire
+from tests.faults.world import ACCOUNT, Blow, Plan, World
+
+SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
+
+plans = st.builds(
+    Plan,
+    blows=st.dictionaries(st.integers(0, 12), st.sampled_from(Blow), max_size=2),
+    reads=st.dictionaries(st.integers(0, 5), st.sampled_from(Wire), max_size=1),
+    changes=st.dictionaries(st.integers(0, 2), st.sampled_from(Wire), max_size=3),
+)
+symbols = st.sampled_from(SYMBOLS)
+
+
+class MoneyPath(RuleBasedStateMachine):
+    """One account's life under trouble; `tally` adds up over all histories."""
+
+    @dataclass
+    class Tally:
+        """What happened in all histories, and how many steps each had."""
+
+        counts: Counter[str] = field(default_factory=Counter)
+        lengths: list[int] = field(default_factory=list)
+
+        def add(self, other: MoneyPath.Tally) -> None:
+            self.counts += other.counts
+            self.lengths += other.lengths
+
+    tally = Tally()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stack = ExitStack()
+        self._numbers = count(1)
+        self.wanted: set[str] = set()  # the client order ids of every intent that was sent
+        self.steps = 0
+
+    @initialize(seed=st.integers(0, 999))
+    def open(self, seed: int) -> None:
+        """An account whose books are open."""
+        self.world = self._stack.enter_context(World(seed, self.tally.counts).running())
+        self.world.sync()
+        self.tally.counts["histories"] += 1
+
+    # who wants something
+
+    @rule(wants=st.dictionaries(symbols, st.sampled_from(Side), min_size=1), copies=st.integers(1, 2))
+    def signals(self, wants: dict[str, Side], copies: int) -> None:
+        """A run concludes; its messages may come twice, past the queue's own deduplication."""
+        for symbol, side in wants.items():
+            self._signal(symbol, side, copies)
+
+    def _signal(self, symbol: str, side: Side, copies: int) -> None:
+        now = self.world.exchange.venue.now
+        key = signal_key(ACCOUNT, "stochrsi_ema", "1Day", side, symbol, now)
+        intent = replace(
+            self._intent(symbol, side, key),
+            origin=Origin.SIGNAL,
+            strategy="stochrsi_ema",
+            timeframe="1Day",
+            bar_close=now,
+            valid_until=now + timedelta(days=4),
+            reference_price=self._price(symbol),
+        )
+        for copy in range(copies):
+            self._send(intent, f"{_id(intent)}:{copy}")
+
+    @rule(symbol=symbols, side=st.sampled_from(Side), shares=st.integers(1, 40), off=st.integers(-3, 3))
+    def by_hand(self, symbol: str, side: Side, shares: int, off: int) -> None:
+        """A person orders, at market or with a limit a few per cent off."""
+        intent = self._intent(symbol, side, manual_key(ACCOUNT, str(next(self._numbers))))
+        limit = round_price(self._price(symbol) * (100 + off) / 100, Direction.NEAREST)
+        priced: dict[str, Any] = (
+            {"order_type": OrderType.LIMIT, "limit_price": limit, "time_in_force": TimeInForce.DAY}
+            if off
+            else {}
+        )
+        intent = replace(intent, origin=Origin.MANUAL, quantity=Decimal(shares), requested_by="ana", **priced)
+        self._send(intent, _id(intent))
+
+    @rule(pick=st.integers(0, 99))
+    def cancel(self, pick: int) -> None:
+        """A person cancels an open order."""
+        orders = self.world.books.open_orders()
+        if orders:
+            order = orders[pick % len(orders)]
+            command = CancelOrder(
+                client_order_id=order.client_order_id, requested_by="ana", correlation_id="campaign"
+            )
+            self.world.send(command, f"cancel:{order.client_order_id}:{order.version}")
+
+    @rule(state=st.sampled_from((*[TradingState.ACTIVE] * 4, TradingState.REDUCING, TradingState.HALTED)))
+    def state(self, state: TradingState) -> None:
+        """An admin changes the trading state."""
+        book = self.world.books.risk_book()
+        if book is not None:
+            self.world.books.commit(risk_book=replace(book, trading_state=state).next_version())
+
+    # what runs
+
+    @rule(plan=plans)
+    def execute(self, plan: Plan) -> None:
+        """The order queue delivers."""
+        self.world.execute(plan)
+
+    @rule(plan=plans)
+    def sync(self, plan: Plan) -> None:
+        """A minute passes and sync runs."""
+        self.world.wait(61)
+        self.world.sync(plan)
+
+    @rule(plan=plans)
+    def monitor(self, plan: Plan) -> None:
+        """The risk monitor runs."""
+        self.world.monitor(plan)
+
+    @rule(plan=plans)
+    def publish(self, plan: Plan) -> None:
+        """The stream delivers."""
+        self.world.publish(plan)
+
+    @rule(plan=plans, service=st.sampled_from(("position", "analytics")))
+    def project(self, plan: Plan, service: str) -> None:
+        """A projection gets its events."""
+        self.world.project(service, plan)
+
+    @rule(plan=plans, late=st.booleans())
+    def day(self, plan: Plan, late: bool) -> None:
+        """The exchange trades a session, and what waits is delivered before it or after it."""
+        if not late:
+            self.world.execute(plan)
+        self.world.session()
+        self.world.wait(61)
+        self.world.sync(plan if late else None)
+        self.world.execute()
+
+    # what happens to messages and processes
+
+    @rule(stream=st.booleans())
+    def mishap(self, stream: bool) -> None:
+        """The stream loses what it carried, or every process is replaced."""
+        if stream:
+            self.tally.counts["stream records lost"] += len(self.world.aws.stream)
+            self.world.aws.stream.clear()
+        else:
+            self.tally.counts["restarts"] += 1
+            self.world.restart()
+
+    @rule(name=st.sampled_from(("order-queue", "position-queue", "analytics-queue")), shift=st.integers(1, 5))
+    def shuffle(self, name: str, shift: int) -> None:
+        """Events come again and in another order; the order queue keeps its order but repeats."""
+        queue = self.world.aws.queues[name]
+        if queue.waiting:
+            self.tally.counts["messages repeated"] += 1
+            self.world.aws.repeat(name, shift % len(queue.waiting))
+            if name != "order-queue":
+                self.tally.counts["messages reordered"] += 1
+                queue.waiting.reverse()
+
+    # what must hold
+
+    @invariant()
+    def count(self) -> None:
+        """Every step counts."""
+        self.steps += 1
+
+    def teardown(self) -> None:
+        """Quiet minutes, then the accounts are compared."""
+        with self._stack:
+            if hasattr(self, "world"):
+                self.tally.lengths.append(self.steps)
+                self.world.settle()
+                assert not self.world.wrongs
+                self._compare()
+
+    def _compare(self) -> None:
+        orders = {order.client_order_id: order for order in self.world.books.orders()}
+        self._one_order_an_intent(orders)
+        self._same_orders(orders)
+        self._same_fills_and_money()
+
+    def _one_order_an_intent(self, orders: dict[str, Order]) -> None:
+        book = self.world.exchange.venue.book
+        parents = [o for o in book.orders.values() if o.parent is None]
+        self.tally.counts["orders"] += len(parents)
+        for theirs in parents:
+            ours = orders.get(theirs.client_order_id)
+            assert ours is not None, f"{theirs.client_order_id} is at the broker and not in the books"
+            known = theirs.client_order_id in self.wanted or ours.purpose is OrderPurpose.PROTECTION
+            assert known, f"{theirs.client_order_id} is no id of an intent"
+            assert ours.verdict, f"{theirs.client_order_id} was ordered without a verdict"
+
+    def _same_orders(self, orders: dict[str, Order]) -> None:
+        theirs = {o.client_order_id: o for o in self.world.exchange.venue.book.orders.values()}
+        for identifier, order in orders.items():
+            assert order.status not in {OrderStatus.UNKNOWN, OrderStatus.INTENDED}, (
+                f"{identifier} is {order.status}"
+            )
+            there = theirs.get(identifier)
+            if there is None:
+                assert is_terminal(order.status), f"{identifier} is nowhere"
+                assert not order.filled_quantity, f"{identifier} is nowhere"
+                continue
+            assert order.filled_quantity == there.filled_quantity, (
+                f"{identifier}: filled {order.filled_quantity}"
+            )
+            assert is_terminal(order.status) != there.working, f"{identifier}: {order.status}, {there.status}"
+
+    def _same_fills_and_money(self) -> None:
+        book, venue = self.world.books, self.world.exchange.venue
+        fills = book.fills()
+        self.tally.counts["fills"] += len(fills)
+        assert {fill.id for fill in fills} == {trade.id for trade in venue.book.trades}
+        folded = positions_of(fills)
+        held = {s: p.quantity for s, p in folded.items() if p.quantity}
+        assert held == {s: p.quantity for s, p in venue.book.positions.items()}
+        assert Decimal(100_000) + sum((p.cash_flow for p in folded.values()), Decimal(0)) == venue.book.cash
+        risk = book.risk_book()
+        assert risk is not None
+        assert risk.cash == venue.book.cash
+        assert {s: p.quantity for s, p in risk.positions.items()} == held
+
+    # words
+
+    def _price(self, symbol: str) -> Decimal:
+        venue = self.world.exchange.venue
+        trade = venue.market.last_trade(symbol, venue.now)
+        assert trade is not None
+        return trade.price
+
+    def _intent(self, symbol: str, side: Side, key: str) -> Intent:
+        return Intent(
+            account=ACCOUNT,
+            origin=Origin.MANUAL,
+            purpose=Purpose.ENTRY if side is Side.BUY else Purpose.EXIT,
+            symbol=symbol,
+            side=side,
+            key=key,
+            reason="the campaign",
+            correlation_id="campaign",
+        )
+
+    def _send(self, intent: Intent, deduplication_id: str) -> None:
+        self.wanted.add(_id(intent))
+        self.world.send(PlaceOrder(intent=intent), deduplication_id)
+
+
+def _id(intent: Intent) -> str:
+    """The one id that this intent may have, whatever the code under test makes of it."""
+    return client_order_id(intent.origin, intent.symbol, intent.key, intent.revision)
