@@ -1,7 +1,7 @@
 """An in-memory broker and its market data, for tests; passes the contract tests of the real adapter.
 
-It fills market orders in `step()`, limits and stops when `prices` has reached them, and keeps
-bracket legs, held shares and buying power as Alpaca does. `fail_next` sets one failure.
+It fills market orders in `step()`, limits, stops and trailing stops when `prices` has reached them,
+and keeps legs, held shares and buying power as Alpaca does. `fail_next` sets one failure.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Literal
 
 from alpaquero.broker.protocol import (
@@ -22,6 +22,8 @@ from alpaquero.broker.protocol import (
     BrokerPosition,
     BrokerQuote,
     BrokerTrade,
+    CorporateAction,
+    OrderChange,
     OrderFilter,
     OrderRequest,
 )
@@ -34,7 +36,9 @@ Failure = Literal["reject", "unavailable", "unclear-before-effect", "unclear-aft
 START = datetime(2024, 1, 2, 21, 30, tzinfo=UTC)
 OPENING_CASH = Decimal("100000.00")
 MULTIPLIER = Decimal(4)
+NINE_PLACES = Decimal("1e-9")
 HELD, NEW, ACCEPTED, FILLED, CANCELED = "held", "new", "accepted", "filled", "canceled"
+REPLACED = "replaced"
 
 
 @dataclass
@@ -50,6 +54,7 @@ class FakeBroker:
     prices: dict[str, Decimal] = field(default_factory=dict)
     cash: Decimal = OPENING_CASH
     now: datetime = START
+    blocks: tuple[str, ...] = ()
     _orders: dict[str, BrokerOrder] = field(default_factory=dict)
     _parents: dict[str, str] = field(default_factory=dict)
     _holdings: dict[str, _Holding] = field(default_factory=dict)
@@ -66,6 +71,7 @@ class FakeBroker:
     def step(self) -> None:
         """One session: everything that can fill at `prices` fills, and a day passes."""
         self.now += timedelta(hours=17)
+        self._trail()
         for order in list(self._orders.values()):
             current = self._orders[order.id]
             if current.status in (NEW, ACCEPTED, HELD) and self._reached(current):
@@ -75,13 +81,16 @@ class FakeBroker:
     def fill(self, order_id: str, quantity: Decimal | None = None, price: Decimal | None = None) -> None:
         """Fills an order, or `quantity` of it, at `price` or the market's."""
         order = self._orders[order_id]
-        filled = quantity if quantity is not None else (order.quantity or Decimal(0)) - order.filled_quantity
         paid = price if price is not None else self.prices[order.symbol]
+        if order.quantity is None and order.notional is not None:
+            order = replace(order, quantity=(order.notional / paid).quantize(NINE_PLACES, ROUND_DOWN))
+        filled = quantity if quantity is not None else (order.quantity or Decimal(0)) - order.filled_quantity
         before = order.filled_quantity * (order.filled_average_price or Decimal(0))
         total = order.filled_quantity + filled
         done = total == order.quantity
         self._orders[order_id] = replace(
             order,
+            quantity=None if order.notional is not None else order.quantity,
             status=FILLED if done else "partially_filled",
             filled_quantity=total,
             filled_average_price=(before + filled * paid) / total,
@@ -96,7 +105,17 @@ class FakeBroker:
     def account(self) -> BrokerAccount:
         self._fail("account")
         equity = self._equity()
-        return BrokerAccount("FAKE0001", self.cash, equity, self._buying_power(), MULTIPLIER, "ACTIVE", False)
+        return BrokerAccount(
+            "FAKE0001",
+            self.cash,
+            equity,
+            self._buying_power(),
+            MULTIPLIER,
+            "ACTIVE",
+            bool(self.blocks),
+            self.blocks,
+            last_equity=equity,
+        )
 
     def clock(self) -> BrokerClock:
         self._fail("clock")
@@ -181,34 +200,88 @@ class FakeBroker:
         if failure is not None:
             self._raise(failure)
 
+    def replace(self, broker_order_id: str, change: OrderChange) -> BrokerOrder:
+        failure = self._take_failure("replace")
+        if failure is not None and failure != "unclear-after-effect":
+            self._raise(failure)
+        after = self._by_client_id(change.client_order_id) or self._replaced(broker_order_id, change)
+        if failure is not None:
+            self._raise(failure)
+        return after
+
     # ------------------------------------------------------------ inside
 
+    def _replaced(self, broker_order_id: str, change: OrderChange) -> BrokerOrder:
+        before = self.order(broker_order_id)
+        if before.is_terminal:
+            raise BrokerRejected(422, 42210000, f'order is already in "{before.status}" state')
+        after = replace(
+            before,
+            id=f"order-{next(self._numbers):06}",
+            client_order_id=change.client_order_id,
+            quantity=change.quantity or before.quantity,
+            limit_price=change.limit_price or before.limit_price,
+            stop_price=change.stop_price or before.stop_price,
+            trail_price=change.trail if change.trail and before.trail_price else before.trail_price,
+            trail_percent=change.trail if change.trail and before.trail_percent else before.trail_percent,
+            time_in_force=change.time_in_force or before.time_in_force,
+            submitted_at=self.now,
+            updated_at=self.now,
+            replaces=before.id,
+            legs=(),
+        )
+        self._orders[after.id] = after
+        self._end(before.id, REPLACED)
+        self._orders[before.id] = replace(self._orders[before.id], replaced_by=after.id)
+        above = self._parents.pop(before.id, None)
+        self._parents = {leg: after.id if p == before.id else p for leg, p in self._parents.items()}
+        if above is not None:
+            self._parents[after.id] = above
+        return self._nested(after)
+
     def _admit(self, request: OrderRequest) -> None:
+        if self.blocks:
+            raise BrokerRejected(403, 40310000, "account is blocked")
         if request.symbol not in self.prices:
             raise BrokerRejected(422, 42210000, f'asset "{request.symbol}" not found')
+        market = self.prices[request.symbol]
+        quantity = request.quantity or (request.notional or Decimal(0)) / market
         if request.side == "buy":
-            cost = request.quantity * (request.limit_price or self.prices[request.symbol])
+            cost = request.notional or quantity * (request.limit_price or market)
             if cost > self._buying_power():
                 body = {"buying_power": str(self._buying_power()), "cost_basis": str(cost)}
                 raise BrokerRejected(403, 40310000, "insufficient buying power", body)
             return
         held = self._position(request.symbol) if request.symbol in self._holdings else None
         available = held.available if held else Decimal(0)
-        if request.quantity > available and request.order_class != "oco":
+        if quantity > available:
             body = {"available": str(available), "existing_qty": str(held.quantity if held else 0)}
             raise BrokerRejected(403, 40310000, "insufficient qty available for order", body)
 
     def _place(self, request: OrderRequest) -> BrokerOrder:
         parent = self._new(request, request.client_order_id, request.side, request.order_type, ACCEPTED)
-        parent = replace(parent, limit_price=request.limit_price, stop_price=request.stop_price)
+        is_oco = request.order_class == "oco"  # its target is the parent, its stop the only leg
+        parent = replace(
+            parent,
+            limit_price=request.take_profit_price if is_oco else request.limit_price,
+            stop_price=request.stop_price,
+            trail_price=request.trail_price,
+            trail_percent=request.trail_percent,
+            high_water_mark=self.prices[request.symbol] if request.order_type == "trailing_stop" else None,
+        )
         self._orders[parent.id] = parent
-        if request.order_class == "bracket":
-            exit_side: Literal["buy", "sell"] = "sell" if request.side == "buy" else "buy"
+        exit_side = request.side if is_oco else "sell" if request.side == "buy" else "buy"
+        if request.take_profit_price is not None and not is_oco:
             target = self._new(request, f"{parent.id}-target", exit_side, "limit", HELD)
-            stop = self._new(request, f"{parent.id}-stop", exit_side, "stop", HELD)
             self._orders[target.id] = replace(target, limit_price=request.take_profit_price)
-            self._orders[stop.id] = replace(stop, stop_price=request.stop_loss_price)
-            self._parents.update({target.id: parent.id, stop.id: parent.id})
+            self._parents[target.id] = parent.id
+        if request.stop_loss_price is not None:
+            kind = "stop" if request.stop_loss_limit_price is None else "stop_limit"
+            stop = self._new(request, f"{parent.id}-stop", exit_side, kind, HELD)
+            self._orders[stop.id] = replace(
+                stop, stop_price=request.stop_loss_price, limit_price=request.stop_loss_limit_price
+            )
+            self._parents[stop.id] = parent.id
         return self._nested(parent)
 
     def _new(
@@ -223,7 +296,7 @@ class FakeBroker:
             order_class="" if request.order_class == "simple" else request.order_class,
             time_in_force=request.time_in_force,
             quantity=request.quantity,
-            notional=None,
+            notional=request.notional,
             limit_price=None,
             stop_price=None,
             status=status,
@@ -231,25 +304,47 @@ class FakeBroker:
             filled_average_price=None,
             submitted_at=self.now,
             updated_at=self.now,
+            extended_hours=request.extended_hours,
         )
 
+    def _trail(self) -> None:
+        """Trailing stops follow the market, and never turn back."""
+        for order in self._orders.values():
+            if order.high_water_mark is None or order.is_terminal:
+                continue
+            price = self.prices[order.symbol]
+            furthest = max if order.side == "sell" else min
+            mark = furthest(order.high_water_mark, price)
+            trail = order.trail_price or mark * (order.trail_percent or Decimal(0)) / 100
+            stop = mark - trail if order.side == "sell" else mark + trail
+            self._orders[order.id] = replace(order, high_water_mark=mark, stop_price=stop)
+
     def _reached(self, order: BrokerOrder) -> bool:
-        if order.id in self._parents and self._orders[self._parents[order.id]].status != FILLED:
+        above = self._orders.get(self._parents.get(order.id, ""))
+        if above is not None and above.order_class != "oco" and above.status != FILLED:
             return False
-        price = self.prices[order.symbol]
+        price, is_buy = self.prices[order.symbol], order.side == "buy"
+        if order.stop_price is not None and (
+            price < order.stop_price if is_buy else price > order.stop_price
+        ):
+            return False
         if order.limit_price is not None:
-            return price <= order.limit_price if order.side == "buy" else price >= order.limit_price
-        if order.stop_price is not None:
-            return price >= order.stop_price if order.side == "buy" else price <= order.stop_price
+            return price <= order.limit_price if is_buy else price >= order.limit_price
         return True
 
     def _after_fill(self, order_id: str) -> None:
-        """A filled entry wakes its target; a filled exit ends the other one."""
+        """A filled entry wakes its target, or its only exit; a filled exit ends the other one."""
         parent = self._parents.get(order_id)
+        group = self._orders[parent or order_id].order_class
+        if group == "oco":
+            for other in self._hangs_together(parent or order_id):
+                if other != order_id:
+                    self._end(other, CANCELED)
+            return
         for leg in [leg for leg, above in self._parents.items() if above == (parent or order_id)]:
             if parent is not None and leg != order_id:
                 self._end(leg, CANCELED)
-            elif parent is None and self._orders[leg].order_type == "limit":
+            elif parent is None and (self._orders[leg].order_type == "limit" or group == "oto"):
                 self._orders[leg] = replace(self._orders[leg], status=NEW, updated_at=self.now)
 
     def _end(self, order_id: str, status: str) -> None:
@@ -290,8 +385,11 @@ class FakeBroker:
         """Whether an open sell holds shares; of a bracket's two exits one does."""
         if order.symbol != symbol or order.side != "sell" or order.is_terminal:
             return False
-        parent = self._parents.get(order.id)
-        return parent is None or (order.order_type == "limit" and self._orders[parent].status == FILLED)
+        parent = self._orders.get(self._parents.get(order.id, ""))
+        if parent is None:
+            return True
+        only_leg = parent.order_class == "oto"
+        return parent.status == FILLED and (order.order_type == "limit" or only_leg)
 
     def _equity(self) -> Decimal:
         held = ((h.quantity * self.prices[symbol]) for symbol, h in self._holdings.items())
@@ -299,7 +397,8 @@ class FakeBroker:
 
     def _buying_power(self) -> Decimal:
         waiting = (
-            ((o.quantity or Decimal(0)) - o.filled_quantity) * (o.limit_price or self.prices[o.symbol])
+            o.notional
+            or ((o.quantity or Decimal(0)) - o.filled_quantity) * (o.limit_price or self.prices[o.symbol])
             for o in self._orders.values()
             if o.side == "buy" and not o.is_terminal
         )
@@ -343,6 +442,7 @@ class FakeMarketData:
     bars: dict[str, list[Bar]] = field(default_factory=dict)
     prices: dict[str, Decimal] = field(default_factory=dict)
     now: datetime = START
+    actions: list[CorporateAction] = field(default_factory=list)
 
     def daily_bars(
         self, symbols: Sequence[str], start: datetime, end: datetime, adjustment: Adjustment = "split"
@@ -364,6 +464,13 @@ class FakeMarketData:
 
     def latest_trades(self, symbols: Sequence[str]) -> dict[str, BrokerTrade]:
         return {s: BrokerTrade(s, p, self.now) for s, p in self.prices.items() if s in symbols}
+
+    def corporate_actions(self, symbols: Sequence[str], start: date, end: date) -> list[CorporateAction]:
+        return [
+            action
+            for action in self.actions
+            if action.symbol in symbols and action.ex_date is not None and start <= action.ex_date <= end
+        ]
 
 
 def _session(day: date) -> Session:
