@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "tick": ("operate", "Send plan, sync, monitor or probe the event its schedule sends."),
     "signals": ("read", "Show the last signals, from the public API."),
     "orders": ("read", "Show the last orders, from the public API."),
+    "limits": ("limits", "Show the risk limits and their use, or import sectors and blackouts."),
     "mail": ("read", "Show the mail the bot has sent."),
     "token": ("call", "Sign in as the owner and print an access token."),
     "curl": ("call", "Call a port's path, signed or with a token as the port wants it."),

@@ -96,3 +96,11 @@ def test_only_an_admin_changes_settings(call: Call, role: str) -> None:
     """Other roles are refused and nothing is saved."""
     assert post(call, role=role, settings={"watchlist": ["AAPL"]})[0] == 403
     assert trading_settings.current().version == 0
+
+
+def test_a_map_is_replaced_as_a_whole(call: Call, published: list[Event]) -> None:
+    """The names in it are a person's, so they need not have been there, and what is left out goes."""
+    for version, sectors in ((0, {"AAPL": "technology", "XOM": "energy"}), (1, {"IBM": "technology"})):
+        change = {"version": version, "reason": "a new map", "settings": {"risk": {"sectors": sectors}}}
+        status, answer = call(api.app, "/api/config", method="POST", body=change, role="admin")
+        assert (200, sectors) == (status, answer["settings"]["risk"]["sectors"])

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from alpaquero.strategy.indicators import (
     Series,
+    average_true_range,
     ema,
     ema_last,
     rsi,
@@ -180,3 +181,19 @@ def test_a_series_does_not_look_ahead(closes: list[float]) -> None:
     k, d = stochastic_rsi(closes)
     earlier_k, earlier_d = stochastic_rsi(closes[:-1])
     assert (k[: len(earlier_k)], d[: len(earlier_d)]) == (earlier_k, earlier_d)
+
+
+@pytest.mark.parametrize("symbol", SYMBOLS)
+@pytest.mark.parametrize("period", [2, 14, 50])
+def test_the_average_true_range_is_talibs(symbol: str, period: int) -> None:
+    """Wilder's, seeded with the mean of the first ranges, on real prices with their gaps."""
+    bars = real_bars()[symbol]
+    highs, lows, closes = ([getattr(b, name) for b in bars] for name in ("high", "low", "close"))
+    expected = talib.ATR(np.array(highs), np.array(lows), np.array(closes), period)[-1]
+    assert pytest.approx(expected, rel=1e-9) == average_true_range(highs, lows, closes, period)
+
+
+@pytest.mark.parametrize(("bars", "expected"), [(14, None), (15, 2.0)])
+def test_the_average_true_range_needs_a_bar_more_than_its_period(bars: int, expected: float | None) -> None:
+    """The first bar has no close before it, so no true range."""
+    assert expected == average_true_range([11.0] * bars, [9.0] * bars, [10.0] * bars, 14)

@@ -14,6 +14,7 @@ from alpaquero.broker.protocol import BrokerAccount, BrokerFill, BrokerOrder, Or
 from alpaquero.errors import Conflict, OrderNotFound
 from alpaquero.events.schemas import BooksDrifted, Event, OrderFilled, OrderSubmitted
 from alpaquero.orders.order import LegRole, Order, OrderOrigin, OrderPurpose
+from alpaquero.risk.activity import Activity
 from alpaquero.risk.book import TradingState
 from alpaquero.store.books import Books
 from functions.trading import sync as sync_function
@@ -489,6 +490,58 @@ def test_the_state_of_trading_survives_a_sync(world: World) -> None:
     world.broker.now += timedelta(minutes=1)
     world.sync()
     assert TradingState.HALTED == world.book.trading_state
+
+
+def test_the_activity_follows_the_fills(world: World) -> None:
+    """A stop that filled at a loss: no holding, one loss in a row, one stop, the symbol sold out."""
+    bought = world.hold()
+    assert bought.client_order_id == world.book.activity.holdings["AAPL"].episode
+    world.broker.prices["AAPL"] = Decimal(97)
+    stop = world.leg(LegRole.STOP_LOSS)
+    assert stop.broker_order_id is not None
+    world.broker.now += timedelta(hours=1)
+    world.broker.fill(stop.broker_order_id, price=Decimal(97))
+    world.sync()
+    activity, now = world.book.activity, world.broker.now
+    assert ({}, 1, (now,), {"AAPL": now}) == (
+        activity.holdings, activity.loss_streak, activity.stop_exits, activity.last_exit_at,
+    )  # fmt: skip
+
+
+def test_the_activity_can_be_had_again_from_fills_and_orders(world: World) -> None:
+    """What sync keeps in the risk book is what the books alone give, so a rebuild loses nothing."""
+    world.hold()
+    kept = world.book.activity
+    assert kept == world.books.activity(replace(world.book, activity=Activity()))
+
+
+def test_a_minute_without_fills_folds_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The history is read only when it has grown."""
+    world.hold()
+    monkeypatch.setattr(Books, "fills", lambda _: pytest.fail("the history was read"))
+    world.broker.now += timedelta(minutes=1)
+    world.sync()
+
+
+def test_the_books_know_the_brokers_buying_power(world: World) -> None:
+    """And which of our orders it counts already, so that none is taken off twice."""
+    intent = an_intent()
+    world.place(intent)
+    world.broker.now += timedelta(minutes=1)
+    world.sync()
+    assert world.broker.account().buying_power == world.book.buying_power
+    assert (intent.client_order_id,) == world.book.deducted
+    assert Decimal(0) == world.book.undeducted_cash < world.book.reserved_cash
+
+
+def test_a_new_market_day_begins_with_the_equity_of_the_last(world: World) -> None:
+    """Also when sync is the first to see it, with the new day's prices already."""
+    world.hold()
+    before = world.book.equity
+    world.broker.prices["AAPL"] = Decimal(50)
+    world.broker.now += timedelta(days=1)
+    world.sync()
+    assert (before, True) == (world.book.day_start_equity, world.book.equity < before)
 
 
 # agreement

@@ -108,9 +108,9 @@ def price_known(proposal: Proposal) -> Answer:
 
 
 def price_collar(proposal: Proposal) -> Answer:
-    """No order far from the market: a market order's price on neither side, a limit not past it.
+    """No order far from the market: a market order's price and a stop on neither side, a limit not past it.
 
-    A limit or stop that waits on the far side of the market does no harm and passes.
+    A limit that waits on its own side of the market does no harm and passes.
     """
     intent, market = proposal.intent, proposal.facts.market
     near = market.for_side(intent.side) if market else None
