@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 
@@ -106,7 +107,14 @@ def used(book: RiskBook, limits: RiskLimits) -> dict[str, Decimal]:
         "daily_loss_limit_percent": drawdown.daily_loss_percent(book.day_start_equity, book.equity),
         "drawdown_limit_percent": drawdown.mark(book.peak_equity, book.equity).drawdown_percent,
         "loss_streak_limit_trades": Decimal(book.activity.loss_streak),
+        "stop_guard_limit_stops": Decimal(stops_hit(book, limits)),
     }
+
+
+def stops_hit(book: RiskBook, limits: RiskLimits) -> int:
+    """How many stops were hit within the guard's window, up to the last sync."""
+    since = book.as_of - timedelta(hours=limits.stop_guard_window_hours)
+    return sum(at > since for at in book.activity.stop_exits)
 
 
 def _ratio(part: Decimal, whole: Decimal) -> Decimal:

@@ -64,6 +64,9 @@ export interface RuleOutcome {
   code: string;
   passed: boolean;
   message: string;
+  outcome: "passed" | "failed" | "not_applicable";
+  limit: string | null;
+  used: string | null;
 }
 
 export interface OrderStep {

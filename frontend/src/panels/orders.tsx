@@ -121,7 +121,7 @@ function OrderStory({ order }: { order: Order }) {
           <p class="soft">None of its own: {order.parent ? "it came with its entry." : "the order did not pass through our risk rules."}</p>
         ) : (
           <ul class="plain">
-            {order.verdict.map((rule) => (
+            {order.verdict.filter((rule) => rule.outcome !== "not_applicable").map((rule) => (
               <li key={rule.code}>
                 <span class={rule.passed ? "up" : "down"}>{rule.passed ? "✓ passed" : "✕ failed"}</span> {plain(rule.code)}
                 <span class="soft"> {rule.message}</span>

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from alpaquero.orders.intent import Purpose, Side
+from alpaquero.risk.activity import Activity
 from alpaquero.risk.book import HeldPosition, Reservation, RiskBook
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.store.books import Books
@@ -27,6 +28,10 @@ BOOK = RiskBook(
         "IBM": HeldPosition(quantity=Decimal(-50), market_value=Decimal(-9000)),
     },
     reservations={"c": Reservation("MSFT", Side.BUY, Purpose.ENTRY, Decimal(27000))},
+    activity=Activity(
+        loss_streak=3,
+        stop_exits=(datetime(2026, 11, 19, 21, tzinfo=UTC), datetime(2026, 11, 19, 21, 1, tzinfo=UTC)),
+    ),
 )
 
 pytestmark = pytest.mark.usefixtures("tables")
@@ -47,7 +52,8 @@ def test_what_is_used_is_in_the_unit_of_its_limit(call: Call) -> None:
         "orders_per_minute_limit": 0,
         "daily_loss_limit_percent": 0,
         "drawdown_limit_percent": 10,
-        "loss_streak_limit_trades": 0,
+        "loss_streak_limit_trades": 3,
+        "stop_guard_limit_stops": 1,
     }
     assert answer["used"].keys() <= answer["limits"].keys()
     assert answer["limits"]["drawdown_limit_percent"] == "15"
