@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from alpaquero import deadline
-from alpaquero.broker.breaker import FAILURES_TO_OPEN, OPEN_SECONDS, PROBE_SECONDS
+from alpaquero.broker.breaker import FAILURES_TO_OPEN, OPEN_SECONDS, PROBE_SECONDS, Breaker
 from alpaquero.broker.budget import Priority
 from alpaquero.broker.guard import LONGEST_WAIT_SECONDS, REFRESH_SECONDS, TELL_SECONDS, Guard
 from alpaquero.errors import BrokerUnavailable
@@ -130,9 +130,9 @@ def test_threads_that_come_at_once_send_one_probe(state: FakeSharedState, clock:
     clock.now += OPEN_SECONDS
     lock, swap, passed = threading.Lock(), state.swap, []
 
-    def swap_atomically(*arguments: object) -> bool:
+    def swap_atomically(scope: str, before: Breaker, after: Breaker) -> bool:
         with lock:
-            return swap(*arguments)  # type: ignore[arg-type]
+            return swap(scope, before, after)
 
     state.swap = swap_atomically  # type: ignore[method-assign]
     start = threading.Barrier(20)

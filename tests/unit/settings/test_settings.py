@@ -67,6 +67,7 @@ def test_the_broker_models_read_the_documented_names(model: type[FunctionSetting
     [
         ({"ALPACA_TRADING_URL": "https://api.alpaca.markets"}, "ALPACA_TRADING_URL is the live host"),
         ({"ALPACA_TRADING_URL": "https://api.alpaca.markets", "ENVIRONMENT": "local"}, "is the live host"),
+        ({"ENVIRONMENT": "live"}, "ENVIRONMENT is live, so set ALPACA_TRADING_URL to https://api.alpaca"),
         ({"ALPACA_TRADING_URL": "http://paper-api.alpaca.markets"}, "keys in the clear"),
         ({"ALPACA_DATA_URL": "http://example.com"}, "keys in the clear"),
         ({"ALPACA_TRADING_URL": "https://paper-api.alpaca.markets/v2"}, "without a path"),
@@ -85,7 +86,8 @@ def test_the_laptops_exchange_may_use_http() -> None:
     assert load(TradingApiSettings, SOUND | local).alpaca_trading_url == "http://127.0.0.1:9200"
 
 
-def test_live_is_open_to_the_live_environment() -> None:
-    """The live environment may use the live host."""
-    live = {"ENVIRONMENT": "live", "ALPACA_TRADING_URL": "https://api.alpaca.markets"}
-    assert load(TradingApiSettings, SOUND | live).environment == "live"
+@pytest.mark.parametrize("environment", ["live", "dry_run"])
+def test_live_is_open_to_the_live_environment(environment: str) -> None:
+    """The live environment may use the live host, and so may a dry run, which sends no order."""
+    live = {"ENVIRONMENT": environment, "ALPACA_TRADING_URL": "https://api.alpaca.markets"}
+    assert environment == load(TradingApiSettings, SOUND | live).environment
