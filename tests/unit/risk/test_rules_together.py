@@ -1,0 +1,113 @@
+"""The rules together: whatever is asked in whatever order, approved orders never break a limit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alpaquero.orders.identity import manual_key
+from alpaquero.orders.intent import Intent
+from alpaquero.risk import sizing
+from alpaquero.risk.book import HeldPosition, RiskBook
+from alpaquero.risk.limits import RiskLimits, SizingMethod
+from alpaquero.risk.rules import assess, reservation_for
+from tests.unit.orders.builders import an_intent, at
+from tests.unit.risk.builders import a_book, some_facts
+
+SECTORS = {"A": "energy", "B": "energy", "C": "health"}
+LIMITS = RiskLimits(
+    sectors=SECTORS,
+    one_position_per_symbol=False,
+    one_open_entry_per_symbol=False,
+    order_notional_limit_dollars=Decimal(9_000),
+    orders_per_minute_limit=4,
+)
+ASKED = st.tuples(
+    st.sampled_from(["A", "B", "C", "D"]),
+    st.one_of(st.none(), st.integers(1, 400)),  # shares, None: sized
+    st.decimals("1", "500", places=2),  # dollars a share
+    st.integers(0, 40),  # seconds since the one before
+    st.booleans(),  # whether it fills at once
+)
+
+
+def _intent(number: int, symbol: str, shares: int | None, price: Decimal) -> Intent:
+    return an_intent(
+        symbol=symbol,
+        key=manual_key("paper", str(number)),
+        quantity=None if shares is None else Decimal(shares),
+        reference_price=price,
+    )
+
+
+def _filled(book: RiskBook, order: str, price: Decimal) -> RiskBook:
+    """The book once the order filled at the price it was judged at."""
+    reserved = book.reservations[order]
+    cost, old = reserved.quantity * price, book.positions.get(reserved.symbol)
+    shares = reserved.quantity + (old.quantity if old else 0)
+    position = HeldPosition(shares, cost + (old.market_value if old else Decimal(0)))
+    after = replace(book, cash=book.cash - cost, positions={**book.positions, reserved.symbol: position})
+    return after.without_reservation(order)
+
+
+@settings(deadline=None)
+@given(st.lists(ASKED, min_size=1, max_size=25))
+def test_no_order_of_approvals_breaks_a_limit(
+    asked: list[tuple[str, int | None, Decimal, int, bool]],
+) -> None:
+    """Each approval moves the book that the next is judged by; after each, every cap still holds."""
+    book, seconds = a_book(buying_power=Decimal(80_000)), 0
+    bought: list[int] = []
+    for number, (symbol, shares, price, later, fills) in enumerate(asked):
+        seconds += later
+        facts = some_facts(now=at(seconds / 60), market=None if number % 7 == 6 else some_facts().market)
+        facts = replace(
+            facts, market=facts.market and replace(facts.market, at=facts.now, bid=price, ask=price)
+        )
+        intent = _intent(number, symbol, shares, price)
+        verdict = assess(intent, book, LIMITS, facts)
+        assert verdict.approved is not bool(verdict.failed)
+        if not verdict.approved:
+            continue
+        bought.append(seconds)
+        order = intent.client_order_id
+        book = book.with_order(order, reservation_for(intent, verdict), facts.now)
+        for code, cap in sizing.caps(symbol, book, LIMITS).items():
+            assert code == "order_notional" or cap.left >= 0, code
+        assert verdict.reserve_notional <= LIMITS.order_notional_limit_dollars
+        assert sum(seconds - 60 < then for then in bought) <= LIMITS.orders_per_minute_limit
+        if fills:
+            book = _filled(book, order, price)
+
+
+@given(
+    price=st.decimals("1", "2000", places=2),
+    equity=st.decimals("1000", "500000", places=2),
+    held=st.decimals("0", "200000", places=2),
+    range_percent=st.decimals("0.1", "20", places=1),
+    method=st.sampled_from(SizingMethod),
+)
+def test_a_sized_entry_fails_no_rule_about_amounts(
+    price: Decimal, equity: Decimal, held: Decimal, range_percent: Decimal, method: SizingMethod
+) -> None:
+    """What sizing allows the rules allow, by every method; only when no share fits do they name the cap."""
+    limits = RiskLimits(sizing_method=method, sectors=SECTORS)
+    book = a_book(
+        cash=equity,
+        equity=equity,
+        peak_equity=equity,
+        buying_power=equity,
+        positions={"B": HeldPosition(Decimal(1), held)},
+    )
+    facts = some_facts(average_true_range=price * range_percent / 100)
+    facts = replace(facts, market=facts.market and replace(facts.market, bid=price, ask=price))
+    verdict = assess(_intent(1, "A", None, price), book, limits, facts)
+    refused = {result.code for result in verdict.failed}
+    assert not refused or "quantity" in refused
+    if verdict.approved:
+        assert verdict.quantity >= 1
+        assert verdict.stop_loss_price is not None
+        assert verdict.stop_loss_price < price
