@@ -13,7 +13,7 @@ from alpaquero.broker.market_data import connect_market_data
 from alpaquero.broker.protocol import ClockReader, MarketDataReader
 from alpaquero.errors import Conflict, InvalidRequest, NotFound
 from alpaquero.events import bus, queues
-from alpaquero.events.commands import PlaceOrder
+from alpaquero.events.commands import CancelOrder, PlaceOrder
 from alpaquero.events.schemas import TradingStateChanged
 from alpaquero.observability import correlation_id
 from alpaquero.orders.identity import manual_key
@@ -21,7 +21,7 @@ from alpaquero.orders.intent import Intent, OrderType, Origin, Purpose, Side, Ti
 from alpaquero.risk import drawdown, sizing
 from alpaquero.risk.activity import orders_within
 from alpaquero.risk.book import RiskBook, StateChange, TradingState
-from alpaquero.risk.exits import due_exits, exit_intent
+from alpaquero.risk.exits import due_exits, entries_to_cancel, exit_intent
 from alpaquero.risk.limits import UNKNOWN_SECTOR, RiskLimits
 from alpaquero.risk.locks import asked_state, is_raise, set_by_person
 from alpaquero.risk.rules import assess
@@ -248,8 +248,15 @@ def changed_event(before: RiskBook, after: RiskBook, change: StateChange) -> Tra
 
 
 def send_flatten(book: RiskBook) -> None:
-    """Sends the exit of every position; what is lost on the way the monitor sends again, by the same id."""
+    """Ends the open entries and sends the exit of every position; what is lost the monitor sends again."""
     now = _clock().clock().now
+    for identifier in entries_to_cancel(book, BOOKS.open_orders()):
+        queues.send_in_order(
+            SETTINGS.order_queue,
+            CancelOrder(client_order_id=identifier, requested_by="risk", correlation_id=correlation_id()),
+            group=SETTINGS.account,
+            deduplication_id=f"cancel:{identifier}:{now:%Y%m%d%H%M}",
+        )
     for due in due_exits(book, trading_settings.current().settings.risk, {}, now):
         intent = exit_intent(due, book, now, correlation_id())
         queues.send_in_order(

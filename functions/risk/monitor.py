@@ -20,13 +20,14 @@ from alpaquero.broker.market_data import connect_market_data
 from alpaquero.broker.protocol import BrokerTrade, ClockReader, MarketDataReader
 from alpaquero.errors import Conflict
 from alpaquero.events import bus, queues
-from alpaquero.events.commands import PlaceOrder, ProtectPosition
+from alpaquero.events.commands import CancelOrder, PlaceOrder, ProtectPosition
 from alpaquero.events.schemas import EquityMarked, Event, RiskLimitBreached, TradingStateChanged
 from alpaquero.observability import correlation_id, logger, observed
 from alpaquero.orders.identity import is_ours
+from alpaquero.orders.order import Order
 from alpaquero.risk.book import RiskBook, TradingState, market_day
 from alpaquero.risk.drawdown import MissingStop, daily_loss_percent, mark, missing_stops
-from alpaquero.risk.exits import due_exits, exit_intent, with_highs
+from alpaquero.risk.exits import due_exits, entries_to_cancel, exit_intent, with_highs
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.risk.locks import locked
 from alpaquero.settings import ClockSettings, Text, load
@@ -60,13 +61,15 @@ def _market_data() -> MarketDataReader:
 class Watched:
     """The book after a look at it, how many breaches there are (told today or not), bare positions.
 
-    `prices` are the newest trades of regular hours, which trailing stops go by.
+    `prices` are the newest trades of regular hours, which trailing stops go by; `open_orders` are
+    those of the books with something left to do.
     """
 
     book: RiskBook
     breaches: int
     bare: Sequence[MissingStop]
     prices: Mapping[str, Decimal]
+    open_orders: Sequence[Order]
 
 
 @observed("risk")
@@ -78,6 +81,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     if found is None:
         logger.info("nothing to watch before the first sync")
         return {"marked": False, "reason": "the first sync has not run yet"}
+    cancelled = send_cancels(found, now)
     sold = send_exits(found, limits, now)
     protected = send_protections(found, limits, now, sold)
     health.record_work("risk", detail="monitor")
@@ -86,6 +90,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         "equity": str(found.book.equity),
         "breaches": found.breaches,
         "trading_state": found.book.trading_state,
+        "cancels": cancelled,
         "exits": sold,
         "protections": protected,
     }
@@ -103,12 +108,13 @@ def watch(books: Books, limits: RiskLimits, now: datetime) -> Watched | None:
         trades = _market_data().latest_trades(sorted(book.positions)) if book.positions else {}
         prices = regular_prices(trades, limits, now)
         after = locked(with_highs(marked(book.on_day_of(now), trades, now), prices), limits, now)
-        bare = missing_stops({s: p.quantity for s, p in book.positions.items()}, books.open_orders())
+        open_orders = books.open_orders()
+        bare = missing_stops({s: p.quantity for s, p in book.positions.items()}, open_orders)
         breaches = [*limit_breaches(after, limits, now), *stop_breaches(after, bare, now)]
         untold = [breach for breach in breaches if breach.id not in after.told]
         after = replace(after, told=(*after.told, *(breach.id for breach in untold)))
         if after == book:
-            return Watched(book, len(breaches), bare, prices)
+            return Watched(book, len(breaches), bare, prices, open_orders)
         events: list[Event] = [*untold, *state_events(book, after)]
         if book.marked_at != now:
             events.insert(0, equity_mark(after, now))
@@ -117,7 +123,7 @@ def watch(books: Books, limits: RiskLimits, now: datetime) -> Watched | None:
             books.commit(risk_book=after, events=[bus.encoded(event, "risk") for event in events])
         except Conflict:
             continue
-        return Watched(after, len(breaches), bare, prices)
+        return Watched(after, len(breaches), bare, prices, open_orders)
     raise Conflict("the risk book kept changing while it was marked; the next minute tries again")
 
 
@@ -222,6 +228,19 @@ def stop_breaches(book: RiskBook, bare: Sequence[MissingStop], now: datetime) ->
 
 
 # what is sent
+
+
+def send_cancels(found: Watched, now: datetime) -> list[str]:
+    """Asks for the entries to be cancelled that a flatten must end; answers their ids."""
+    cancelled = entries_to_cancel(found.book, found.open_orders)
+    for identifier in cancelled:
+        queues.send_in_order(
+            SETTINGS.order_queue,
+            CancelOrder(client_order_id=identifier, requested_by="risk", correlation_id=correlation_id()),
+            group=SETTINGS.account,
+            deduplication_id=f"cancel:{identifier}:{now:%Y%m%d%H%M}",
+        )
+    return cancelled
 
 
 def send_exits(found: Watched, limits: RiskLimits, now: datetime) -> list[str]:

@@ -10,11 +10,12 @@ import pytest
 
 from alpaquero.orders.identity import client_order_id, manual_key
 from alpaquero.orders.intent import Purpose, Side
+from alpaquero.orders.order import OrderPurpose
 from alpaquero.risk.activity import Activity, Holding
 from alpaquero.risk.book import RiskBook, TradingState
-from alpaquero.risk.exits import DueExit, due_exits, exit_intent, with_highs
+from alpaquero.risk.exits import DueExit, due_exits, entries_to_cancel, exit_intent, with_highs
 from alpaquero.risk.limits import RiskLimits
-from tests.unit.orders.builders import NOON, at
+from tests.unit.orders.builders import NOON, an_order, at
 from tests.unit.risk.builders import a_book, held, leaving
 
 OURS = client_order_id("sig", "AAPL", manual_key("paper", "1"))
@@ -106,3 +107,15 @@ def test_an_exit_has_one_id_a_holding_rule_and_day() -> None:
         exit_intent(exit_due, holding("another"), NOON, ""),
     ]
     assert 4 == len({intent.client_order_id, *(other.client_order_id for other in others)})
+
+
+def test_a_flatten_ends_the_entries_at_the_broker() -> None:
+    """They would buy again at the next open; one not sent yet is stopped by the trading state."""
+    orders = [
+        an_order(client_order_id="live", status="new"),
+        an_order(client_order_id="partly", status="partially_filled"),
+        an_order(client_order_id="unsent", status="intended"),
+        an_order(client_order_id="leg", status="new", purpose=OrderPurpose.LEG),
+    ]
+    assert ["live", "partly"] == entries_to_cancel(holding(flatten_since=NOON), orders)
+    assert [] == entries_to_cancel(holding(), orders)

@@ -15,7 +15,7 @@ from alpaquero.store.books import Books
 from functions.risk import api
 from tests.fakes.broker import FakeBroker
 from tests.fakes.queues import FakeQueues
-from tests.unit.orders.builders import NOON
+from tests.unit.orders.builders import NOON, an_order
 from tests.unit.risk.builders import a_book, held
 
 Call = Callable[..., tuple[int, Any]]
@@ -111,15 +111,18 @@ def test_a_flatten_sends_an_exit_for_every_position(call: Call, queues: FakeQueu
     """Through the same queue as every order, and again by the monitor while anything is held."""
     ours = Activity(holdings={"AAPL": Holding(NOON, "baseline")})
     BOOKS.commit(risk_book=a_book(version=2, positions=book().positions, activity=ours))
+    BOOKS.commit(new_orders=[an_order(client_order_id="entry-1", symbol="XOM", status="accepted")])
     status, answer = call(api.app, ROUTE, method="POST", body=wish("REDUCING", flatten=True), role="trader")
     assert (200, True) == (status, answer["flattening"])
-    intents = [command["intent"] for command in queues.bodies("order-queue")]
+    cancel, *placed = queues.bodies("order-queue")
+    assert ("CancelOrder", "entry-1") == (cancel["type"], cancel["client_order_id"])
+    intents = [command["intent"] for command in placed]
     assert [("AAPL", "exit", "sell", "risk"), ("IBM", "exit", "sell", "risk")] == [
         (i["symbol"], i["purpose"], i["side"], i["origin"]) for i in intents
     ]
     assert book().flatten_since == book().as_of
     call(api.app, ROUTE, method="POST", body=wish("REDUCING", flatten=True), role="trader")
-    assert 2 == len(queues.bodies("order-queue"))  # the same ids: SQS drops the repeat
+    assert 3 == len(queues.bodies("order-queue"))  # the same ids: SQS drops the repeat
 
 
 @pytest.mark.parametrize(

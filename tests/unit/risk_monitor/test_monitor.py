@@ -303,3 +303,13 @@ def test_a_position_that_is_sold_needs_no_stop_as_well(market: Market, queues: F
     BOOKS.commit(risk_book=replace(HELD_BY_US, flatten_since=market.broker.now))
     found = watched()
     assert (["AAPL"], []) == (found["exits"], found["protections"])
+
+
+def test_a_flatten_cancels_entries_that_wait(market: Market, queues: FakeQueues) -> None:
+    """An entry queued for the next open would buy what is being sold."""
+    BOOKS.commit(
+        risk_book=replace(HELD_BY_US, flatten_since=market.broker.now),
+        new_orders=[stop(100), an_order(client_order_id="entry-1", symbol="IBM", status="accepted")],
+    )
+    assert ["entry-1"] == watched()["cancels"]
+    assert ["CancelOrder", "PlaceOrder"] == [body["type"] for body in queues.bodies("order-queue")]

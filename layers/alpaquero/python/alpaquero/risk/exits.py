@@ -7,13 +7,15 @@ an intent's id is the same for one holding, rule and market day, so a repeat pla
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from alpaquero.orders.identity import exit_key, is_ours
 from alpaquero.orders.intent import Intent, Origin, Purpose, Side
+from alpaquero.orders.lifecycle import is_live
+from alpaquero.orders.order import Order, OrderPurpose
 from alpaquero.risk.activity import Holding
 from alpaquero.risk.book import RiskBook, TradingState, market_day
 from alpaquero.risk.limits import HUNDRED, RiskLimits
@@ -57,6 +59,13 @@ def due_exits(
     held = [s for s in sorted(book.positions) if book.held_quantity(s) > 0 and not book.exiting(s)]
     found = (_due(symbol, book, limits, prices.get(symbol), now) for symbol in held)
     return [due for due in found if due is not None]
+
+
+def entries_to_cancel(book: RiskBook, open_orders: Iterable[Order]) -> list[str]:
+    """The entries at the broker that a flatten must end, by client order id: they would buy again."""
+    if book.flatten_since is None:
+        return []
+    return [o.client_order_id for o in open_orders if o.purpose is OrderPurpose.ENTRY and is_live(o.status)]
 
 
 def _due(
