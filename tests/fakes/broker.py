@@ -76,6 +76,8 @@ class FakeBroker:
             current = self._orders[order.id]
             if current.status in (NEW, ACCEPTED, HELD) and self._reached(current):
                 self.fill(current.id)
+            elif current.status == ACCEPTED:
+                self._orders[order.id] = replace(current, status=NEW, updated_at=self.now)
         self.now += timedelta(hours=7)
 
     def fill(self, order_id: str, quantity: Decimal | None = None, price: Decimal | None = None) -> None:
@@ -213,8 +215,8 @@ class FakeBroker:
 
     def _replaced(self, broker_order_id: str, change: OrderChange) -> BrokerOrder:
         before = self.order(broker_order_id)
-        if before.is_terminal:
-            raise BrokerRejected(422, 42210000, f'order is already in "{before.status}" state')
+        if before.is_terminal or before.status == ACCEPTED:
+            raise BrokerRejected(422, 42210000, f'order is in "{before.status}" state')
         after = replace(
             before,
             id=f"order-{next(self._numbers):06}",

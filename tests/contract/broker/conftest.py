@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -28,6 +29,7 @@ from alpaquero.prices.sessions import Session, bar_start
 from tests.fakes.broker import START, FakeBroker, FakeMarketData
 
 FIRST_DAY = date(2012, 1, 9)
+HOLIDAYS = {date(2012, 1, 16), date(2012, 2, 20)}
 CALM_SESSIONS, ALL_SESSIONS, TRADED_SESSIONS = 10, 20, 14
 CALM, HIGH = Decimal(100), Decimal(120)
 TOKEN = "admin-token-of-the-tests"
@@ -97,7 +99,20 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
         bars = [Bar(bar_start(session), 100.0, 100.5, 99.5, 100.0, 1e6) for session in _sessions_before()]
         yield FakeWorld(FakeBroker(prices), FakeMarketData({"AAPL": bars}, prices))
         return
-    process, url = _start_exchange(tmp_path)
+    with _exchange(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[ExchangeWorld]:
+    """The paper exchange alone, for what only a wire can do wrong."""
+    with _exchange(tmp_path) as running:
+        yield running
+
+
+@contextmanager
+def _exchange(folder: Path) -> Iterator[ExchangeWorld]:
+    process, url = _start_exchange(folder)
     try:
         trading = TradingClient("key", "secret", raw_data=True, url_override=url)
         prices_client = StockHistoricalDataClient("key", "secret", raw_data=True, url_override=url)
@@ -142,9 +157,7 @@ def _start_exchange(folder: Path) -> tuple[subprocess.Popen[str], str]:
 def _made_prices() -> str:
     """Calm days at 100, one day on which AAPL goes up to 120, and days at 120."""
     lines = ["timestamp,open,high,low,close,volume"]
-    days = [
-        day for n in range(60) if (day := FIRST_DAY + timedelta(n)).weekday() < 5 and day.day not in (16, 20)
-    ]
+    days = [day for n in range(60) if (day := FIRST_DAY + timedelta(n)).weekday() < 5 and day not in HOLIDAYS]
     for number, day in enumerate(days[:ALL_SESSIONS]):
         if number < CALM_SESSIONS:
             values = "100,100.5,99.5,100"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from alpaquero.broker.protocol import BrokerOrder, OrderRequest, with_legs
+from alpaquero.broker.protocol import BrokerOrder, OrderChange, OrderRequest, with_legs
 from alpaquero.errors import BrokerRejected, OrderNotFound
 from tests.contract.broker.conftest import World
 
@@ -175,6 +175,113 @@ def test_a_cancel_ends_an_open_order(world: World) -> None:
     assert world.broker.order(filled.id).status == "filled"
     with pytest.raises(OrderNotFound):
         world.broker.cancel("00000000-0000-4000-8000-000000000000")
+
+
+def test_a_replaced_order_points_to_the_one_in_its_place(world: World) -> None:
+    """Once it works at the market: the new order has its own ids, and asked again it is the same one."""
+    placed = world.broker.submit(
+        order("k1", order_type="limit", limit_price=Decimal(50), time_in_force="gtc")
+    )
+    with pytest.raises(BrokerRejected):
+        world.broker.replace(placed.id, OrderChange("aq1-sig-AAPL-k2-0", quantity=Decimal(5)))
+    world.step()
+    change = OrderChange("aq1-sig-AAPL-k1-1", quantity=Decimal(5), limit_price=Decimal(51))
+    after = world.broker.replace(placed.id, change)
+    assert (after.client_order_id, after.quantity, after.limit_price) == (
+        "aq1-sig-AAPL-k1-1",
+        Decimal(5),
+        Decimal(51),
+    )
+    assert world.broker.replace(placed.id, change).id == after.id
+    before = world.broker.order(placed.id)
+    assert (before.status, before.replaced_by) == ("replaced", after.id)
+    assert [one.id for one in world.broker.open_orders()] == [after.id]
+
+
+def test_an_order_that_has_ended_is_not_replaced(world: World) -> None:
+    """A refusal, and no new order; an unknown one is not found."""
+    placed = world.broker.submit(order("k1"))
+    world.step()
+    with pytest.raises(BrokerRejected) as caught:
+        world.broker.replace(placed.id, OrderChange("aq1-sig-AAPL-k1-1", quantity=Decimal(5)))
+    assert caught.value.status == 422
+    assert world.broker.order_by_client_id("aq1-sig-AAPL-k1-1") is None
+    with pytest.raises(OrderNotFound):
+        world.broker.replace(
+            "00000000-0000-4000-8000-000000000000", OrderChange("aq1-sig-AAPL-k2-1", quantity=Decimal(5))
+        )
+
+
+def test_an_order_for_money_buys_a_fraction(world: World) -> None:
+    """A notional order has no quantity; what it bought is told by its fill, to nine places."""
+    request = OrderRequest(
+        client_order_id="aq1-man-AAPL-k1-0", symbol="AAPL", side="buy", notional=Decimal("250.50")
+    )
+    placed = world.broker.submit(request)
+    assert (placed.quantity, placed.notional) == (None, Decimal("250.50"))
+    world.step()
+    filled = world.broker.order(placed.id)
+    assert filled.status == "filled"
+    [fill] = world.broker.fills()
+    assert fill.quantity == filled.filled_quantity
+    assert Decimal("250.49") <= fill.quantity * fill.price <= Decimal("250.50")
+
+
+def test_an_oco_is_one_exit_of_two(world: World) -> None:
+    """On a held position target and stop stand together, and cancelling one ends both."""
+    world.broker.submit(order("k1"))
+    world.step()
+    placed = world.broker.submit(
+        order(
+            "k2",
+            side="sell",
+            order_type="limit",
+            order_class="oco",
+            time_in_force="gtc",
+            take_profit_price=Decimal(130),
+            stop_loss_price=Decimal(90),
+        )
+    )
+    assert (placed.order_class, placed.limit_price) == ("oco", Decimal(130))
+    assert [one.stop_price for one in placed.legs] == [Decimal(90)]
+    position = world.broker.position("AAPL")
+    assert position is not None
+    assert position.available == 0
+    world.broker.cancel(placed.id)
+    assert {one.status for one in with_legs([world.broker.order(placed.id)])} == {"canceled"}
+
+
+def test_an_oto_is_an_entry_with_one_exit(world: World) -> None:
+    """After the entry its stop is open for what was bought."""
+    placed = world.broker.submit(
+        order("k1", order_class="oto", time_in_force="gtc", stop_loss_price=Decimal(90))
+    )
+    world.step()
+    parent = world.broker.order(placed.id)
+    assert parent.status == "filled"
+    [stop] = parent.legs
+    assert (stop.side, stop.stop_price, stop.quantity, stop.is_terminal) == (
+        "sell",
+        Decimal(90),
+        Decimal(10),
+        False,
+    )
+
+
+def test_a_trailing_stop_follows_the_market(world: World) -> None:
+    """Its mark rises with the price, and its stop stays the trail below."""
+    world.broker.submit(order("k1"))
+    world.step()
+    placed = world.broker.submit(
+        order("k2", side="sell", order_type="trailing_stop", time_in_force="gtc", trail_price=Decimal(30))
+    )
+    assert placed.trail_price == 30
+    world.rise()
+    after = world.broker.order(placed.id)
+    assert not after.is_terminal
+    assert after.high_water_mark is not None
+    assert after.high_water_mark >= 119
+    assert after.stop_price == after.high_water_mark - 30
 
 
 def test_a_bracket_guards_what_it_bought(world: World) -> None:

@@ -154,6 +154,7 @@ def test_a_dry_run_has_nothing_that_sends(secrets: None) -> None:
     )
     submitter, reader = connect_submitter(dry), connect_reader(dry)
     assert (type(submitter), type(reader)) == (DryRunBroker, DryRunReader)
+    assert isinstance(submitter, DryRunBroker)
     inner = submitter._reader
     assert isinstance(inner, AlpacaClock)
     assert not any(hasattr(inner._transport, method) for method in ("post", "patch", "delete"))
