@@ -272,6 +272,8 @@ EDGES = [
     # stop guard: four stops within a day pause for a day from the fourth
     Edge("stop_guard", PASSED, book=stops(1, 2, 3), used="3"),
     Edge("stop_guard", FAILED, book=stops(1, 2, 3, 4), used="4"),
+    Edge("stop_guard", FAILED, book=stops(0, 1, 2, 3)),
+    Edge("stop_guard", PASSED, book=stops(23.99, 24), used="1"),
     Edge("stop_guard", FAILED, book=stops(23, 24, 25, 47)),
     Edge("stop_guard", PASSED, book=stops(23, 24, 25, 47.01)),
     Edge("stop_guard", FAILED, book=stops(23.99, 24, 25, 26)),
