@@ -29,11 +29,11 @@ from laptop.exchange.admin_bodies import (
     SessionTimes,
     Status,
 )
-from laptop.exchange.admission import held_value
 from laptop.exchange.answers import json_answer, venue_of, whole
 from laptop.exchange.clock import ClockMode
 from laptop.exchange.errors import malformed, not_found
 from laptop.exchange.faults import MIXES, FaultRuleError, RuleState, Switchboard
+from laptop.exchange.margin import held_value
 from laptop.exchange.venue import Venue
 
 _Body = TypeVar("_Body")

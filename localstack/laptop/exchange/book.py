@@ -15,7 +15,7 @@ from enum import StrEnum
 
 import msgspec
 
-from alpaquero.simulation import OrderType, Side, WorkingOrder
+from alpaquero.simulation import OrderType, Side, TimeInForce, WorkingOrder
 from laptop.exchange.preferences import (
     Configuration,
     Configured,
@@ -23,8 +23,10 @@ from laptop.exchange.preferences import (
     WatchlistDeleted,
     WatchlistKept,
 )
+from laptop.exchange.resting import RestingSide
 
 OPENING_CASH = Decimal(100_000)
+_NOTHING = Decimal(0)
 
 
 class Status(StrEnum):
@@ -37,9 +39,10 @@ class Status(StrEnum):
     FILLED = "filled"
     CANCELED = "canceled"
     EXPIRED = "expired"
+    REPLACED = "replaced"
 
 
-TERMINAL = frozenset({Status.FILLED, Status.CANCELED, Status.EXPIRED})
+TERMINAL = frozenset({Status.FILLED, Status.CANCELED, Status.EXPIRED, Status.REPLACED})
 
 
 class OrderClass(StrEnum):
@@ -48,10 +51,11 @@ class OrderClass(StrEnum):
     SIMPLE = ""
     BRACKET = "bracket"
     OCO = "oco"
+    OTO = "oto"
 
 
 class Role(StrEnum):
-    """What an order is for: alone, the entry of a bracket, or one of two exits."""
+    """What an order is for: alone, the entry of a bracket or OTO, or an exit."""
 
     ALONE = "alone"
     ENTRY = "entry"
@@ -62,16 +66,32 @@ class Role(StrEnum):
 EXITS = frozenset({Role.TARGET, Role.STOP})
 
 
-class TimeInForce(StrEnum):
-    """How long an order waits."""
+class Intent(StrEnum):
+    """What an order does to the position: opens or adds to it, or closes some of it."""
 
-    DAY = "day"
-    GTC = "gtc"
+    BUY_TO_OPEN = "buy_to_open"
+    BUY_TO_CLOSE = "buy_to_close"
+    SELL_TO_OPEN = "sell_to_open"
+    SELL_TO_CLOSE = "sell_to_close"
+
+    @property
+    def closes(self) -> bool:
+        """Whether it makes a position smaller."""
+        return self in _CLOSING
+
+
+_CLOSING = frozenset({Intent.BUY_TO_CLOSE, Intent.SELL_TO_CLOSE})
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order. `parent` is the id of the order it is a leg of; times are market time, aware UTC."""
+    """One order. Times are market time, aware UTC.
+
+    `parent` is the id of the order it is a leg of. `group` is what a bracket's, an OCO's or an OTO's
+    orders have in common, and an order with those that replaced it. `worth` is the price at which a
+    waiting share counts against buying power. An order with a `notional` is for that many dollars; its
+    `quantity` is an estimate until it fills.
+    """
 
     id: str
     client_order_id: str
@@ -81,21 +101,32 @@ class Order:
     type: OrderType
     order_class: OrderClass
     role: Role
+    group: str
+    intent: Intent
     time_in_force: TimeInForce
     quantity: Decimal
     status: Status
     submitted_at: datetime
     updated_at: datetime
     expires_at: datetime
+    worth: Decimal
     parent: str | None = None
+    notional: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    high_water_mark: Decimal | None = None
+    extended_hours: bool = False
     triggered: bool = False
     filled_quantity: Decimal = Decimal(0)
     filled_value: Decimal = Decimal(0)
     filled_at: datetime | None = None
     canceled_at: datetime | None = None
     expired_at: datetime | None = None
+    replaced_at: datetime | None = None
+    replaced_by: str | None = None
+    replaces: str | None = None
 
     @property
     def working(self) -> bool:
@@ -103,14 +134,21 @@ class Order:
         return self.status not in TERMINAL
 
     @property
-    def group(self) -> str:
-        """The id that a bracket's or an OCO's orders have in common."""
-        return self.parent or self.id
-
-    @property
     def remaining(self) -> Decimal:
         """Shares not filled."""
         return self.quantity - self.filled_quantity
+
+    @property
+    def reserved(self) -> Decimal:
+        """Dollars of buying power that it holds while it works: exits hold none."""
+        if self.intent.closes or not self.working:
+            return _NOTHING
+        return self.remaining * self.worth if self.notional is None else self.notional
+
+    @property
+    def rests(self) -> bool:
+        """Whether Alpaca's wash-trade check counts it: no part of a complex order, no trailing stop."""
+        return self.role is Role.ALONE and self.type is not OrderType.TRAILING_STOP and self.working
 
     def for_matching(self) -> WorkingOrder:
         """The order as the matcher wants it."""
@@ -123,6 +161,11 @@ class Order:
             limit_price=self.limit_price,
             stop_price=self.stop_price,
             triggered=self.triggered,
+            time_in_force=self.time_in_force,
+            notional=self.notional,
+            trail_price=self.trail_price,
+            trail_percent=self.trail_percent,
+            high_water_mark=self.high_water_mark,
         )
 
 
@@ -145,7 +188,7 @@ class Trade:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Shares held of a symbol, and what they cost."""
+    """Shares held of a symbol and what they cost; both negative when sold short."""
 
     quantity: Decimal
     cost: Decimal
@@ -171,10 +214,11 @@ class Traded(msgspec.Struct, tag=True, frozen=True):
 
 
 class SharesSplit(msgspec.Struct, tag=True, frozen=True):
-    """A position after a split: each share became `ratio` shares."""
+    """A position after a split: each share became `ratio` shares; a broken share was paid in `cash`."""
 
     symbol: str
     ratio: Decimal
+    cash: Decimal = _NOTHING
 
 
 class SessionClosed(msgspec.Struct, tag=True, frozen=True):
@@ -191,20 +235,33 @@ Change = (
 
 @dataclass
 class Book:
-    """The account as it stands. Read it freely; change it with `apply` only."""
+    """The account as it stands. Read it freely; change it with `apply` only.
+
+    `groups` has the orders in force of each group, its head first. `reserved`, `held_shares` and
+    `opening` are sums over the working orders, kept up to date change by change, so that no request
+    walks through all orders.
+    """
 
     cash: Decimal = OPENING_CASH
     last_equity: Decimal = OPENING_CASH
     orders: dict[str, Order] = field(default_factory=dict)
     by_client_id: dict[str, str] = field(default_factory=dict)
-    legs: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    groups: dict[str, list[str]] = field(default_factory=dict)
     working: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     trades: list[Trade] = field(default_factory=list)
     positions: dict[str, Position] = field(default_factory=dict)
     closings: list[SessionClosed] = field(default_factory=list)
+    positions_at_close: dict[str, Position] = field(default_factory=dict)
+    splits: list[SharesSplit] = field(default_factory=list)
     configuration: Configuration = field(default_factory=Configuration)
     watchlists: dict[str, Watchlist] = field(default_factory=dict)
     watchlists_made: int = 0
+    reserved: Decimal = _NOTHING
+    held_shares: dict[str, Decimal] = field(default_factory=dict)
+    opening: dict[tuple[str, Side], int] = field(default_factory=lambda: defaultdict(int))
+    extended: set[str] = field(default_factory=set)
+    _holds: dict[str, Decimal] = field(default_factory=dict)
+    _resting: dict[tuple[str, Side], RestingSide] = field(default_factory=dict, compare=False)
 
     def apply(self, change: Change) -> None:
         """Take in one change."""
@@ -212,20 +269,20 @@ class Book:
             case Accepted(orders):
                 for order in orders:
                     self.by_client_id[order.client_order_id] = order.id
-                    if order.parent is not None:
-                        self.legs[order.parent].append(order.id)
+                    self._join(order)
                     self._put(order)
             case Changed(order):
                 self._put(order)
             case Traded(trade, order):
                 self._put(order)
                 self._settle(trade)
-            case SharesSplit(symbol, ratio):
-                position = self.positions[symbol]
-                self.positions[symbol] = replace(position, quantity=position.quantity * ratio)
+            case SharesSplit(symbol, ratio, cash):
+                self.splits.append(change)
+                self._split(symbol, ratio, cash)
             case SessionClosed(_, equity):
                 self.last_equity = equity
                 self.closings.append(change)
+                self.positions_at_close = dict(self.positions)
             case Configured(configuration):
                 self.configuration = configuration
             case WatchlistKept(watchlist):
@@ -245,47 +302,101 @@ class Book:
             yield from self.open_orders(symbol)
 
     def held(self, symbol: str) -> Decimal:
-        """Shares that working sell orders hold; the two exits of a pair hold theirs once."""
-        groups: dict[str, Decimal] = defaultdict(Decimal)
-        for order in self.open_orders(symbol):
-            if order.side is Side.SELL and self.live(order):
-                groups[order.group] = max(groups[order.group], order.remaining)
-        return sum(groups.values(), start=Decimal(0))
+        """Shares that working exits hold; the two exits of a pair hold theirs once."""
+        return self.held_shares.get(symbol, _NOTHING)
+
+    def resting(self, symbol: str, side: Side) -> RestingSide:
+        """The plain orders that wait on one side of a symbol."""
+        key = symbol, side
+        if key not in self._resting:
+            self._resting[key] = RestingSide(side)
+        return self._resting[key]
 
     def live(self, order: Order) -> bool:
-        """Whether a working order may trade: legs of a bracket wait for the full entry fill."""
+        """Whether a working order may trade: legs of a bracket or OTO wait for the full entry fill."""
         if not order.working:
             return False
-        if order.order_class is not OrderClass.BRACKET or order.role is Role.ENTRY:
+        if order.role not in EXITS or order.order_class is OrderClass.OCO:
             return True
-        return self.orders[order.group].status is Status.FILLED
+        return self.orders[self.groups[order.group][0]].status is Status.FILLED
+
+    def legs_of(self, order: Order) -> list[Order]:
+        """The legs in force of a group's head, the target first; none for any other order."""
+        head, *legs = self.groups[order.group]
+        return [self.orders[leg] for leg in legs] if order.id == head else []
 
     def pair(self, order: Order) -> list[Order]:
         """The exits of the order's group, stop first."""
-        ids = [order.group, *self.legs.get(order.group, ())]
-        exits = [self.orders[order_id] for order_id in ids if self.orders[order_id].role in EXITS]
+        members = (self.orders[order_id] for order_id in self.groups[order.group])
+        exits = [member for member in members if member.role in EXITS]
         return sorted(exits, key=lambda leg: leg.role is not Role.STOP)
 
+    def _join(self, order: Order) -> None:
+        """Put a new order among those of its group, in the place of the one that it replaces."""
+        members = self.groups.setdefault(order.group, [])
+        if order.replaces in members:
+            members[members.index(order.replaces)] = order.id
+        else:
+            members.append(order.id)
+
     def _put(self, order: Order) -> None:
+        before = self.orders.get(order.id)
         self.orders[order.id] = order
         if order.working:
             self.working[order.symbol].add(order.id)
         else:
             self.working[order.symbol].discard(order.id)
+        self._count(before, order)
+        self._hold(order)
+
+    def _count(self, before: Order | None, order: Order) -> None:
+        """Keep the sums over the working orders."""
+        self.reserved += order.reserved - (before.reserved if before else _NOTHING)
+        opens = not order.intent.closes
+        was_working = before is not None and before.working
+        if opens and was_working is not order.working:
+            self.opening[order.symbol, order.side] += 1 if order.working else -1
+        if order.extended_hours and order.working:
+            self.extended.add(order.id)
+        else:
+            self.extended.discard(order.id)
+        if order.rests:
+            self.resting(order.symbol, order.side).put(order.id, order.limit_price)
+        elif was_working:
+            self.resting(order.symbol, order.side).drop(order.id)
+
+    def _hold(self, order: Order) -> None:
+        """Keep the shares that the exits of the order's group hold."""
+        members = (self.orders[order_id] for order_id in self.groups[order.group])
+        exits = (one for one in members if one.intent.closes and self.live(one))
+        held = max((one.remaining for one in exits), default=_NOTHING)
+        before = self._holds.pop(order.group, _NOTHING)
+        if held:
+            self._holds[order.group] = held
+        self.held_shares[order.symbol] = self.held(order.symbol) + held - before
 
     def _settle(self, trade: Trade) -> None:
-        """Move cash and shares. The average price of what is left does not change with a sale."""
+        """Move cash and shares. The average price of what is left does not change when some is closed."""
         self.trades.append(trade)
-        value = trade.quantity * trade.price
-        position = self.positions.get(trade.symbol, Position(Decimal(0), Decimal(0)))
-        if trade.side is Side.BUY:
-            self.cash -= value
-            self.positions[trade.symbol] = Position(position.quantity + trade.quantity, position.cost + value)
-            return
-        self.cash += value
-        left = position.quantity - trade.quantity
-        if left == 0:
+        quantity = trade.quantity if trade.side is Side.BUY else -trade.quantity
+        value = quantity * trade.price
+        self.cash -= value
+        position = self.positions.get(trade.symbol, Position(_NOTHING, _NOTHING))
+        left = position.quantity + quantity
+        if position.quantity * quantity >= 0:
+            self.positions[trade.symbol] = Position(left, position.cost + value)
+        elif left == 0:
             del self.positions[trade.symbol]
         else:
             cost = position.cost * left / position.quantity
             self.positions[trade.symbol] = Position(left, cost)
+
+    def _split(self, symbol: str, ratio: Decimal, cash: Decimal) -> None:
+        """Multiply the shares; where a broken share was paid out, whole ones are left."""
+        position = self.positions.pop(symbol)
+        self.cash += cash
+        quantity = position.quantity * ratio
+        if cash:
+            quantity = Decimal(int(quantity))
+        if quantity:
+            self.positions[symbol] = replace(position, quantity=quantity)

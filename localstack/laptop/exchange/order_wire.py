@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from laptop.exchange.book import Book, Order, OrderClass, Role, Status, Trade
+from alpaquero.simulation import trailing_stop_price
+from laptop.exchange.book import Book, Order, Role, Status, Trade
 from laptop.exchange.wire import Json, asset_id, stamp, text
 
 
 def order_body(order: Order, book: Book, seed: int, *, nested: bool, status: str | None = None) -> Json:
     """An order. `status` overrides the book's, for the answer to a submission."""
-    legs = [book.orders[leg] for leg in book.legs.get(order.id, ())] if nested else []
-    return {
+    legs = book.legs_of(order) if nested else []
+    body: Json = {
         "id": order.id,
         "client_order_id": order.client_order_id,
         "created_at": stamp(order.submitted_at),
@@ -22,33 +23,47 @@ def order_body(order: Order, book: Book, seed: int, *, nested: bool, status: str
         "expires_at": stamp(order.expires_at),
         "canceled_at": stamp(order.canceled_at),
         "failed_at": None,
-        "replaced_at": None,
-        "replaced_by": None,
-        "replaces": None,
+        "replaced_at": stamp(order.replaced_at),
+        "replaced_by": order.replaced_by,
+        "replaces": order.replaces,
         "asset_id": asset_id(order.symbol, seed),
         "symbol": order.symbol,
         "asset_class": "us_equity",
-        "notional": None,
-        "qty": text(order.quantity),
+        "notional": _number(order.notional),
+        "qty": text(order.quantity) if order.notional is None else None,
         "filled_qty": text(order.filled_quantity),
         "filled_avg_price": _average(order),
         "order_class": str(order.order_class),
         "order_type": str(order.type),
         "type": str(order.type),
         "side": str(order.side),
-        "position_intent": _intent(order),
+        "position_intent": str(order.intent),
         "time_in_force": str(order.time_in_force),
-        "limit_price": None if order.limit_price is None else text(order.limit_price),
-        "stop_price": None if order.stop_price is None else text(order.stop_price),
+        "limit_price": _number(order.limit_price),
+        "stop_price": _number(_stop_price(order)),
         "status": status or str(order.status),
-        "extended_hours": False,
+        "extended_hours": order.extended_hours,
         "legs": [order_body(leg, book, seed, nested=False) for leg in legs] or None,
-        "trail_percent": None,
-        "trail_price": None,
-        "hwm": None,
+        "trail_percent": _number(order.trail_percent),
+        "trail_price": _number(order.trail_price),
+        "hwm": _number(order.high_water_mark),
         "subtag": None,
         "source": None,
     }
+    if order.role is not Role.ALONE:
+        body |= {"group_id": order.group, "group_role": str(order.role)}
+    return body
+
+
+def _number(value: Decimal | None) -> str | None:
+    return None if value is None else text(value)
+
+
+def _stop_price(order: Order) -> Decimal | None:
+    """The stop; of a trailing stop where it stands now."""
+    if order.high_water_mark is None:
+        return order.stop_price
+    return trailing_stop_price(order.side, order.high_water_mark, order.trail_price, order.trail_percent)
 
 
 def submitted_status(order: Order) -> str:
@@ -60,12 +75,6 @@ def _average(order: Order) -> str | None:
     if not order.filled_quantity:
         return None
     return text((order.filled_value / order.filled_quantity).quantize(Decimal("0.000001")))
-
-
-def _intent(order: Order) -> str:
-    alone_sells = order.role is Role.ALONE or order.order_class is OrderClass.OCO
-    exits = order.role in {Role.TARGET, Role.STOP} or alone_sells
-    return "sell_to_close" if order.side.value == "sell" and exits else f"{order.side.value}_to_open"
 
 
 def activity_body(trade: Trade) -> Json:

@@ -376,7 +376,7 @@ def test_fills_are_read_page_by_page_in_both_directions(made: RunningExchange) -
         (bracket("CALM", "x", stop=95.123), 422, 42210000, "sub-penny increment"),
         (market("NOPE", OrderSide.BUY, "x"), 422, 42210000, 'asset \\"NOPE\\" not found'),
         (market("CALM", OrderSide.BUY, "x", 4000), 403, 40310000, "insufficient buying power"),
-        (market("CALM", OrderSide.SELL, "x"), 403, 40310000, "account is not allowed to short"),
+        (exits("CALM", "x"), 422, 42210000, "oco orders must be exit orders"),
         (exits("CALM", "x", stop=101), 422, 42210000, '"market_price":"100"'),
         (market("CALM", OrderSide.BUY, "x" * 129), 422, 40010001, "no more than 128 characters"),
     ],

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from alpaquero.simulation import MatchingTerms, SessionPath
-from laptop.exchange.admission import OrderRequest, StopLoss, TakeProfit
 from laptop.exchange.book import Order, Status
 from laptop.exchange.clock import ClockMode
-from laptop.exchange.errors import ExchangeError
 from laptop.exchange.history import folder_history
+from laptop.exchange.matching import Stretch
 from laptop.exchange.opening import open_venue
-from laptop.exchange.venue import Stretch, Venue
+from laptop.exchange.terms import OrderRequest, StopLoss, TakeProfit
+from laptop.exchange.venue import Venue
 
 DAYS = ["2012-11-19", "2012-11-20", "2012-11-21", "2012-11-23", "2012-11-26"]
 CALM = [(100, 101, 99, 100)] * 5
@@ -86,7 +86,7 @@ def test_a_partly_filled_entry_fills_its_rest_in_the_same_session_and_then_has_i
     assert len(quantities) == 2
     assert sum(quantities) == 100
     assert [trade.leaves for trade in venue.book.trades] == [quantities[1], 0]
-    target, stop = (venue.book.orders[leg] for leg in venue.book.legs[order.id])
+    target, stop = venue.book.legs_of(order)
     assert (target.status, stop.status) == (Status.NEW, Status.HELD)
     assert venue.book.held("X") == 100
 
@@ -97,7 +97,7 @@ def test_a_partly_filled_stop_sells_the_rest_and_nothing_is_sold_twice(opened: O
     order = buy(venue)
     venue.step()
     venue.step()
-    target, stop = (venue.book.orders[leg] for leg in venue.book.legs[order.id])
+    target, stop = venue.book.legs_of(order)
     assert (target.status, stop.status) == (Status.CANCELED, Status.FILLED)
     sold = [trade for trade in venue.book.trades if trade.side.value == "sell"]
     assert [trade.price for trade in sold] == [Decimal(95), Decimal(96)]
@@ -111,7 +111,7 @@ def test_a_partly_filled_target_leaves_the_stop_the_rest(opened: Open) -> None:
     order = buy(venue)
     venue.step()
     venue.step()
-    target, stop = (venue.book.orders[leg] for leg in venue.book.legs[order.id])
+    target, stop = venue.book.legs_of(order)
     assert target.status is Status.PARTIALLY_FILLED
     left = Decimal(100) - target.filled_quantity
     assert (stop.quantity, venue.book.held("X"), venue.book.positions["X"].quantity) == (left, left, left)
@@ -128,7 +128,7 @@ def test_a_split_multiplies_shares_and_divides_the_exits_prices(opened: Open) ->
     venue.step()
     worth = venue.book.cash + 100 * Decimal(100)
     venue.step()
-    target, stop = (venue.book.orders[leg] for leg in venue.book.legs[order.id])
+    target, stop = venue.book.legs_of(order)
     assert (target.limit_price, stop.stop_price) == (Decimal("52.50"), Decimal("47.50"))
     assert {target.quantity, stop.quantity} == {Decimal(200)}
     assert venue.book.positions["X"].quantity == 200
@@ -145,11 +145,17 @@ def test_a_split_is_not_known_before_its_day(opened: Open) -> None:
     assert [bar.close for bar in bars] == [100, 100]
 
 
-@pytest.mark.parametrize("split", ["X,2012-11-21,1,10\n", "X,2012-11-21,3,2\n"])
-def test_a_split_that_is_not_a_whole_forward_one_is_refused(opened: Open, split: str) -> None:
-    """The message names the line and what is taken."""
-    with pytest.raises(ExchangeError, match=r"splits\.csv line 2: .* whole forward splits only"):
-        opened(CALM, splits=split)
+def test_a_reverse_split_pays_the_broken_share_and_cancels_the_exits(opened: Open) -> None:
+    """1:10 of 105 shares: ten are left, half a share is paid at the open, and nothing waits any more."""
+    venue = opened([*CALM[:2], *[(1000, 1010, 990, 1000)] * 3], splits="X,2012-11-21,1,10\n")
+    order = buy(venue, quantity=105)
+    venue.step()
+    cash = venue.book.cash
+    venue.step()
+    assert venue.book.positions["X"].quantity == 10
+    assert venue.book.cash == cash + Decimal(500)
+    assert {leg.status for leg in venue.book.legs_of(order)} == {Status.CANCELED}
+    assert venue.book.held("X") == 0
 
 
 def test_running_in_small_steps_trades_what_the_path_passes(opened: Open) -> None:

@@ -1,6 +1,16 @@
-"""The one matcher: the paper exchange asks it for every simulated fill."""
+"""The one matcher: the paper exchange and the backtest ask it for every simulated fill."""
 
 from alpaquero.simulation.fills import (
+    is_over,
+    match,
+    match_exits,
+    quote_around,
+    rest_after,
+    triggers,
+)
+from alpaquero.simulation.path import MinutePath, PricePath, SessionPath
+from alpaquero.simulation.trailing import Trail, follow, trailing_stop_price
+from alpaquero.simulation.working import (
     Fill,
     MatchingTerms,
     Moment,
@@ -8,28 +18,30 @@ from alpaquero.simulation.fills import (
     PriceSpan,
     Quote,
     Side,
+    TimeInForce,
     WorkingOrder,
-    match,
-    match_exits,
-    quote_around,
-    rest_after,
-    triggers,
 )
-from alpaquero.simulation.path import SessionPath
 
 __all__ = [
     "Fill",
     "MatchingTerms",
+    "MinutePath",
     "Moment",
     "OrderType",
+    "PricePath",
     "PriceSpan",
     "Quote",
     "SessionPath",
     "Side",
+    "TimeInForce",
+    "Trail",
     "WorkingOrder",
+    "follow",
+    "is_over",
     "match",
     "match_exits",
     "quote_around",
     "rest_after",
+    "trailing_stop_price",
     "triggers",
 ]

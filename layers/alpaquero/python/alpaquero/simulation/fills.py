@@ -1,4 +1,4 @@
-"""Decides every simulated fill, for the paper exchange.
+"""Decides every simulated fill, for the paper exchange and the backtest.
 
 Pure: an order and a stretch of prices go in, a fill or nothing comes out. A random draw depends on
 the seed and the client order id alone, so the order in which orders arrive changes nothing.
@@ -7,109 +7,44 @@ The rules, as Alpaca's paper trading has them (fills at the quote, no limit on s
 
 - a market order fills at the first price of the span; a buy pays the ask, a sell gets the bid;
 - a stop fills at the first price when that is already beyond it (a gap), else at the stop itself,
-  both times as a market order;
+  both times as a market order; a trailing stop likewise, behind its mark (`alpaquero.simulation.trailing`);
 - a limit fills at the first price when that is through it, else at the limit, and only when the
   price trades strictly through it;
+- an order for the opening or the closing auction (`opg`, `cls`) fills whole, at the session's first
+  or last price without a spread, or not at all;
+- an immediate order (`ioc`, `fok`) sees the first price of a span and nothing after it; `fok` fills
+  whole, `ioc` may fill in part like any other;
+- an order for dollars fills whole, for the shares that the dollars buy, to nine decimals;
 - when the stop and the target of one position are both reached inside a span, the stop wins,
   because prices of a span do not say which came first.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
-from enum import StrEnum
 from hashlib import sha256
 
 from alpaquero.prices.ticks import Direction, round_price
+from alpaquero.simulation.trailing import follow
+from alpaquero.simulation.working import (
+    Fill,
+    MatchingTerms,
+    Moment,
+    OrderType,
+    PriceSpan,
+    Quote,
+    Side,
+    TimeInForce,
+    WorkingOrder,
+)
 
 _DRAW_BITS = 53  # what a float holds exactly
 _BASIS_POINTS = Decimal(10_000)
-
-
-class Side(StrEnum):
-    """The side of an order."""
-
-    BUY = "buy"
-    SELL = "sell"
-
-
-class OrderType(StrEnum):
-    """The order types that the matcher knows."""
-
-    MARKET = "market"
-    LIMIT = "limit"
-    STOP = "stop"
-    STOP_LIMIT = "stop_limit"
-
-
-class Moment(StrEnum):
-    """When in a span a fill happened: at its first price, or at some time inside it."""
-
-    START = "start"
-    INSIDE = "inside"
-
-
-@dataclass(frozen=True, slots=True)
-class WorkingOrder:
-    """What the matcher needs to know of an order. Quantities in shares, prices in dollars.
-
-    `triggered` is true once the stop of a stop or stop-limit order was reached in an earlier span:
-    such an order goes on as a market or a limit order.
-    """
-
-    client_order_id: str
-    side: Side
-    type: OrderType
-    quantity: Decimal
-    filled_quantity: Decimal = Decimal(0)
-    limit_price: Decimal | None = None
-    stop_price: Decimal | None = None
-    triggered: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse an order that lacks the price its type needs."""
-        if self.type in {OrderType.LIMIT, OrderType.STOP_LIMIT} and self.limit_price is None:
-            raise ValueError(f"order {self.client_order_id}: give a {self.type} order a limit_price")
-        if self.type in {OrderType.STOP, OrderType.STOP_LIMIT} and self.stop_price is None:
-            raise ValueError(f"order {self.client_order_id}: give a {self.type} order a stop_price")
-
-
-@dataclass(frozen=True, slots=True)
-class PriceSpan:
-    """A stretch of traded prices: the first, the extremes, the last, and whether it begins a session."""
-
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    starts_session: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class MatchingTerms:
-    """What fills depend on besides the order and the prices."""
-
-    seed: int
-    half_spread_bps: Decimal = Decimal(1)
-    partial_fill_probability: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """Bid and ask, each on its price step."""
-
-    bid: Decimal
-    ask: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Fill:
-    """Shares traded at a price, at the first price of the span or inside it."""
-
-    quantity: Decimal
-    price: Decimal
-    moment: Moment
+_SHARE_STEP = Decimal("1e-9")
+_IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+_AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
+_WHOLE = _AUCTIONS | {TimeInForce.FOK}
 
 
 def quote_around(price: Decimal, half_spread_bps: Decimal) -> Quote:
@@ -131,7 +66,15 @@ def match(order: WorkingOrder, span: PriceSpan, terms: MatchingTerms) -> Fill | 
     if execution is None:
         return None
     price, moment = execution
-    return Fill(quantity=_fill_quantity(order, terms), price=price, moment=moment)
+    quantity = _fill_quantity(order, price, terms)
+    return Fill(quantity=quantity, price=price, moment=moment) if quantity else None
+
+
+def is_over(order: WorkingOrder, span: PriceSpan) -> bool:
+    """Whether what `span` left of an order is cancelled: auctions and immediate orders do not wait."""
+    if order.time_in_force is TimeInForce.CLS:
+        return span.ends_session
+    return order.time_in_force in _IMMEDIATE or order.time_in_force is TimeInForce.OPG
 
 
 def match_exits(
@@ -144,7 +87,7 @@ def match_exits(
 
 
 def triggers(order: WorkingOrder, span: PriceSpan) -> bool:
-    """Whether the stop of a stop or stop-limit order is reached in `span`."""
+    """Whether the stop of a stop, stop-limit or trailing-stop order is reached in `span`."""
     return _trigger(order, span) is not None
 
 
@@ -157,33 +100,53 @@ def rest_after(order: WorkingOrder, fill: Fill, span: PriceSpan) -> PriceSpan:
     """
     if fill.moment is Moment.START:
         return replace(span, starts_session=False)
-    level = order.limit_price if order.type is OrderType.LIMIT else order.stop_price
-    if level is None:
-        raise ValueError(f"order {order.client_order_id}: a {order.type} order fills at the start of a span")
+    if fill.moment is Moment.END:
+        return PriceSpan(span.close, span.close, span.close, span.close, ends_session=span.ends_session)
+    level = _level(order, span)
     falling = (order.side is Side.BUY) is (order.type is OrderType.LIMIT)
-    certain = order.type is not OrderType.STOP_LIMIT
+    certain = order.type in {OrderType.LIMIT, OrderType.STOP}
     return PriceSpan(
         open=level,
         high=span.high if certain and not falling else max(level, span.close),
         low=span.low if certain and falling else min(level, span.close),
         close=span.close,
+        ends_session=span.ends_session,
     )
+
+
+def _level(order: WorkingOrder, span: PriceSpan) -> Decimal:
+    """The price at which an order that filled inside `span` was reached."""
+    if order.type is OrderType.LIMIT and order.limit_price is not None:
+        return order.limit_price
+    trigger = _trigger(order, span)
+    if trigger is None:
+        raise ValueError(f"order {order.client_order_id}: a {order.type} order fills at the start of a span")
+    return trigger[0]
 
 
 def _execution(
     order: WorkingOrder, span: PriceSpan, half_spread_bps: Decimal
 ) -> tuple[Decimal, Moment] | None:
     """Price and moment at which the order trades in the span."""
-    if order.type is OrderType.MARKET or (order.type is OrderType.STOP and order.triggered):
+    if order.time_in_force in _AUCTIONS:
+        return _auction_execution(order, span)
+    if order.time_in_force in _IMMEDIATE:
+        span = PriceSpan(span.open, span.open, span.open, span.open)
+    if order.type is OrderType.MARKET or (order.triggered and order.type is not OrderType.STOP_LIMIT):
         return _taken(order.side, span.open, half_spread_bps), Moment.START
     if order.type is OrderType.LIMIT or order.triggered:
         return _limit_execution(order, span, half_spread_bps)
     trigger = _trigger(order, span)
-    if trigger is None:
-        return None
+    if trigger is None or order.type is OrderType.STOP_LIMIT:
+        return trigger and _stop_limit_execution(order, span, trigger, half_spread_bps)
+    return _taken(order.side, trigger[0], half_spread_bps), trigger[1]
+
+
+def _stop_limit_execution(
+    order: WorkingOrder, span: PriceSpan, trigger: tuple[Decimal, Moment], half_spread_bps: Decimal
+) -> tuple[Decimal, Moment] | None:
+    """A stop-limit whose stop was reached trades as a limit in what the span is sure to have left."""
     level, moment = trigger
-    if order.type is OrderType.STOP:
-        return _taken(order.side, level, half_spread_bps), moment
     if moment is Moment.START:
         return _limit_execution(order, span, half_spread_bps)
     rest = PriceSpan(level, max(level, span.close), min(level, span.close), span.close)
@@ -193,6 +156,8 @@ def _execution(
 
 def _trigger(order: WorkingOrder, span: PriceSpan) -> tuple[Decimal, Moment] | None:
     """The price at which the order's stop is reached: the first price after a gap, else the stop."""
+    if order.type is OrderType.TRAILING_STOP:
+        return follow(order, span).reached
     stop = order.stop_price
     if stop is None:
         return None
@@ -203,6 +168,18 @@ def _trigger(order: WorkingOrder, span: PriceSpan) -> tuple[Decimal, Moment] | N
     if gapped:
         return span.open, Moment.START
     return (stop, Moment.INSIDE) if reached else None
+
+
+def _auction_execution(order: WorkingOrder, span: PriceSpan) -> tuple[Decimal, Moment] | None:
+    """An auction's one price, the first of a session or the last; a limit has to be better than it."""
+    opening = order.time_in_force is TimeInForce.OPG
+    if not (span.starts_session if opening else span.ends_session):
+        return None
+    price, moment = (span.open, Moment.START) if opening else (span.close, Moment.END)
+    if order.limit_price is None:
+        return price, moment
+    through = price < order.limit_price if order.side is Side.BUY else price > order.limit_price
+    return (price, moment) if through else None
 
 
 def _limit_execution(
@@ -228,10 +205,13 @@ def _taken(side: Side, price: Decimal, half_spread_bps: Decimal) -> Decimal:
     return quote.ask if side is Side.BUY else quote.bid
 
 
-def _fill_quantity(order: WorkingOrder, terms: MatchingTerms) -> Decimal:
+def _fill_quantity(order: WorkingOrder, price: Decimal, terms: MatchingTerms) -> Decimal:
     """All that is open, or once in an order's life a whole-share part of it, as the draw says."""
+    if order.notional is not None:
+        shares = (order.notional / price).quantize(_SHARE_STEP, rounding=ROUND_FLOOR)
+        return shares if order.side is Side.BUY else min(shares, order.quantity)
     still_open = order.quantity - order.filled_quantity
-    if order.filled_quantity or still_open <= 1:
+    if order.filled_quantity or still_open <= 1 or order.time_in_force in _WHOLE:
         return still_open
     if _draw(terms.seed, order.client_order_id, "partial") >= terms.partial_fill_probability:
         return still_open

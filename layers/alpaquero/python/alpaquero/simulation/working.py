@@ -1,0 +1,141 @@
+"""What the matcher is given and what it answers: orders, spans of prices, terms, quotes and fills.
+
+The paper exchange and the backtest build these; `alpaquero.simulation.fills` works on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """The side of an order."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def other(self) -> Side:
+        """The side that trades against this one."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class OrderType(StrEnum):
+    """The order types that the matcher knows."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP = "stop"
+    STOP_LIMIT = "stop_limit"
+    TRAILING_STOP = "trailing_stop"
+
+
+class TimeInForce(StrEnum):
+    """How long an order waits: a day, until cancelled, for one auction, or not at all."""
+
+    DAY = "day"
+    GTC = "gtc"
+    OPG = "opg"
+    CLS = "cls"
+    IOC = "ioc"
+    FOK = "fok"
+
+
+class Moment(StrEnum):
+    """When in a span a fill happened: at its first price, at some time inside it, or at its last price."""
+
+    START = "start"
+    INSIDE = "inside"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingOrder:
+    """What the matcher needs to know of an order. Quantities in shares, prices in dollars.
+
+    `triggered` is true once the stop of a stop, stop-limit or trailing-stop order was reached in an
+    earlier span: such an order goes on as a market or a limit order. An order with a `notional` is for
+    that many dollars; its `quantity` is then the most that a sale may take. A trailing stop has either
+    `trail_price` (dollars) or `trail_percent`, and the `high_water_mark` it trails from: the highest
+    price seen (a sale) or the lowest (a purchase).
+    """
+
+    client_order_id: str
+    side: Side
+    type: OrderType
+    quantity: Decimal
+    filled_quantity: Decimal = Decimal(0)
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    triggered: bool = False
+    time_in_force: TimeInForce = TimeInForce.DAY
+    notional: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    high_water_mark: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an order that lacks the price its type needs."""
+        if self.type in {OrderType.LIMIT, OrderType.STOP_LIMIT} and self.limit_price is None:
+            raise self._lacks("a limit_price")
+        if self.type in {OrderType.STOP, OrderType.STOP_LIMIT} and self.stop_price is None:
+            raise self._lacks("a stop_price")
+        if self.type is not OrderType.TRAILING_STOP:
+            return
+        if (self.trail_price is None) is (self.trail_percent is None):
+            raise self._lacks("one of trail_price and trail_percent")
+        if self.high_water_mark is None:
+            raise self._lacks("a high_water_mark")
+
+    def _lacks(self, what: str) -> ValueError:
+        return ValueError(f"order {self.client_order_id}: give a {self.type} order {what}")
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSpan:
+    """A stretch of traded prices: first, extremes, last, and whether it begins or ends a session."""
+
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    starts_session: bool = False
+    ends_session: bool = False
+
+    @property
+    def reading(self) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+        """The four prices in the order that a candle is usually read.
+
+        The low comes first when the span closed at or above its open, else the high.
+        """
+        if self.close >= self.open:
+            return self.open, self.low, self.high, self.close
+        return self.open, self.high, self.low, self.close
+
+
+@dataclass(frozen=True, slots=True)
+class MatchingTerms:
+    """What fills depend on besides the order and the prices."""
+
+    seed: int
+    half_spread_bps: Decimal = Decimal(1)
+    partial_fill_probability: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Bid and ask, each on its price step."""
+
+    bid: Decimal
+    ask: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Shares traded at a price, and when in the span."""
+
+    quantity: Decimal
+    price: Decimal
+    moment: Moment

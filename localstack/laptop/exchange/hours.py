@@ -1,0 +1,93 @@
+"""When an order may be placed, trades and ends: auctions' cut-offs, extended hours, expiry. Pure.
+
+Admission and the venue ask here. Times of day are New York's. Source: Alpaca's page on placing orders
+(opg orders are refused from 9:28 to 19:00, cls orders from 15:50 to 19:00; extended hours are 4:00 to
+20:00 of a session's day; a gtc order lives 90 days). On an early close the cut-off of cls orders lies
+as long before that close; on a day without a session no auction has been missed and none is refused.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+
+from alpaquero.prices import NEW_YORK, Session, next_session
+from alpaquero.simulation import TimeInForce
+from laptop.exchange.errors import forbidden, invalid
+from laptop.exchange.market import Market
+
+GTC_LIFE = timedelta(days=90)
+_BEFORE_OPEN = timedelta(minutes=2)
+_BEFORE_CLOSE = timedelta(minutes=10)
+_MORNING, _EVENING, _NIGHT = time(4), time(19), time(20)
+
+
+def check_window(time_in_force: TimeInForce, market: Market, now: datetime) -> None:
+    """Whether an auction order may be placed now. Raises RefusedError."""
+    session = _session_of_day(market, now)
+    if session is None or time_in_force not in {TimeInForce.OPG, TimeInForce.CLS}:
+        return
+    opening = time_in_force is TimeInForce.OPG
+    shut = session.open - _BEFORE_OPEN if opening else session.close - _BEFORE_CLOSE
+    if shut <= now < _at(session, _EVENING):
+        until = f"{shut.astimezone(NEW_YORK):%I:%M%p}".lstrip("0").lower()
+        raise forbidden(f"{time_in_force} orders must be submitted after 7:00pm and before {until}")
+
+
+def is_working_time(market: Market, now: datetime, *, extended: bool) -> bool:
+    """Whether an order placed now goes to work at once: in a session, or in the hours around it."""
+    if market.open_session(now) is not None:
+        return True
+    session = _session_of_day(market, now)
+    return extended and session is not None and _at(session, _MORNING) <= now < _at(session, _NIGHT)
+
+
+def expiry(time_in_force: TimeInForce, market: Market, now: datetime, *, extended: bool) -> datetime:
+    """When an order placed now ends unfilled. Raises RefusedError when the calendar ends before.
+
+    A day order ends with the session that is open or comes next, in extended hours at 20:00.
+    """
+    if time_in_force is TimeInForce.GTC:
+        return now + GTC_LIFE
+    if extended:
+        today = _session_of_day(market, now)
+        if today is not None and now < _at(today, _NIGHT):
+            return _at(today, _NIGHT)
+    session = market.open_session(now) or next_session(market.history.calendar, now)
+    if session is None:
+        raise invalid("the calendar ends here: no session is left to trade in")
+    return _at(session, _NIGHT) if extended else session.close
+
+
+def extended_windows(market: Market, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The stretches of extended hours between two moments, in order, sessions themselves left out."""
+    calendar = market.history.calendar
+    first = bisect_left(calendar, start.astimezone(NEW_YORK).date(), key=_date)
+    for session in calendar[first:]:
+        if _at(session, _MORNING) >= end:
+            return
+        for opens, shuts in (
+            (_at(session, _MORNING), session.open),
+            (session.close, _at(session, _NIGHT)),
+        ):
+            if max(opens, start) < min(shuts, end):
+                yield max(opens, start), min(shuts, end)
+
+
+def _session_of_day(market: Market, now: datetime) -> Session | None:
+    """The session of the New York day that it is."""
+    calendar, day = market.history.calendar, now.astimezone(NEW_YORK).date()
+    index = bisect_left(calendar, day, key=_date)
+    return calendar[index] if index < len(calendar) and calendar[index].date == day else None
+
+
+@lru_cache(maxsize=4096)
+def _at(session: Session, moment: time) -> datetime:
+    """A time of day in New York on the session's date, in UTC."""
+    return datetime.combine(session.date, moment, tzinfo=NEW_YORK).astimezone(session.open.tzinfo)
+
+
+def _date(session: Session) -> date:
+    return session.date

@@ -1,0 +1,60 @@
+"""Between which prices nothing can happen to an order, so that a clock that ticks need not look at it.
+
+Matching keeps one band a symbol: the common part of its orders' bands. While a span of prices lies in
+it, no order of the symbol fills, triggers or follows, which thousands of resting orders need.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from alpaquero.simulation import OrderType, PriceSpan, Side, TimeInForce, trailing_stop_price
+from laptop.exchange.book import Order
+
+_ABOVE_ALL = Decimal("Infinity")
+_LEAST_STEP = Decimal("1e-9")  # finer than any price
+_WAITING = frozenset({TimeInForce.DAY, TimeInForce.GTC})
+
+
+@dataclass(frozen=True, slots=True)
+class QuietBand:
+    """A range of prices, both ends in it."""
+
+    low: Decimal = Decimal(0)
+    high: Decimal = _ABOVE_ALL
+
+    def covers(self, span: PriceSpan) -> bool:
+        """Whether the whole span lies in the band."""
+        return self.low <= span.low and span.high <= self.high
+
+    def within(self, other: QuietBand) -> QuietBand:
+        """The common part of two bands."""
+        return QuietBand(max(self.low, other.low), min(self.high, other.high))
+
+
+def quiet_band(order: Order) -> QuietBand | None:
+    """The band of one order; None for one that may trade at any price."""
+    if order.time_in_force not in _WAITING or order.type is OrderType.MARKET:
+        return None
+    if order.type is OrderType.LIMIT or (order.triggered and order.type is OrderType.STOP_LIMIT):
+        return _limit_band(order)
+    return None if order.triggered else _stop_band(order)
+
+
+def _limit_band(order: Order) -> QuietBand | None:
+    if order.limit_price is None:
+        return None
+    return QuietBand(low=order.limit_price) if order.side is Side.BUY else QuietBand(high=order.limit_price)
+
+
+def _stop_band(order: Order) -> QuietBand | None:
+    """Short of the stop; for a trailing stop also not beyond its mark, which would move it."""
+    stop, mark = order.stop_price, order.high_water_mark
+    if mark is not None:
+        stop = trailing_stop_price(order.side, mark, order.trail_price, order.trail_percent)
+    if stop is None:
+        return None
+    if order.side is Side.SELL:
+        return QuietBand(stop + _LEAST_STEP, _ABOVE_ALL if mark is None else mark)
+    return QuietBand(Decimal(0) if mark is None else mark, stop - _LEAST_STEP)
