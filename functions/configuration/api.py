@@ -10,9 +10,10 @@ import msgspec
 from alpaquero.errors import Conflict, InvalidRequest
 from alpaquero.events.bus import encoded, publish
 from alpaquero.events.schemas import SettingsChanged
-from alpaquero.observability import correlation_id
+from alpaquero.observability import correlation_id, logger
 from alpaquero.settings import FunctionSettings, Text, Url, load
-from alpaquero.store import trading_settings
+from alpaquero.store import live_trading, trading_settings
+from alpaquero.store.live_trading import LiveConfirmation
 from alpaquero.store.trading_settings import SettingsVersion, TradingSettings
 from alpaquero.web import bodies
 from alpaquero.web.app import service_app
@@ -77,6 +78,48 @@ def change() -> bodies.Configuration:
     )
     publish([encoded(event, "configuration")], SETTINGS.bus)
     return configuration_body(saved)
+
+
+class LiveTrading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An admin's word that real money may be traded: on which of the broker's accounts, and why."""
+
+    account_number: Text
+    reason: str
+
+
+@app.endpoint("GET", public="/api/live-trading", service="/configuration/live-trading")
+def live() -> bodies.LiveTrading:
+    """Whether real money may be traded, and who confirmed it."""
+    return live_body(live_trading.confirmation())
+
+
+@app.endpoint("POST", public="/api/live-trading", service="/configuration/live-trading", role="admin")
+def confirm_live() -> bodies.LiveTrading:
+    """Confirms one account of the broker; without it no live order leaves."""
+    wanted = app.body(LiveTrading)
+    if not wanted.reason.strip():
+        raise InvalidRequest("reason is empty; say why, it is kept with the confirmation", "reason")
+    if SETTINGS.environment != "live":
+        raise Conflict(f"this is the {SETTINGS.environment} environment; live trading is confirmed in live")
+    author = app.principal().username
+    given = live_trading.confirm(
+        wanted.account_number, author=author, reason=wanted.reason.strip(), now=datetime.now(UTC)
+    )
+    logger.warning("live trading was confirmed", author=author, confirmation=given.number)
+    return live_body(given)
+
+
+def live_body(given: LiveConfirmation | None) -> bodies.LiveTrading:
+    """A confirmation as the API answers it; of the account number only its end."""
+    if given is None:
+        return bodies.LiveTrading(environment=SETTINGS.environment)
+    return bodies.LiveTrading(
+        environment=SETTINGS.environment,
+        account=f"…{given.account_number[-4:]}",
+        author=given.author,
+        reason=given.reason,
+        confirmed_at=given.confirmed_at,
+    )
 
 
 def changed(settings: TradingSettings, change: Fields) -> TradingSettings:

@@ -26,6 +26,7 @@ from tests.integration.reading import Traded, wait_for
 ROUTES = sorted((method, path) for _, method, path in routes("PublicApi"))
 OPEN = {
     ("GET", "/health"),
+    ("POST", "/api/live-trading"),
     ("POST", "/api/auth/sign-in"),
     ("POST", "/api/auth/refresh"),
     ("POST", "/api/auth/sign-out"),
@@ -135,6 +136,9 @@ CASES = {
         bodies.Configuration,
         lambda body, _: body.reason == "the route's case" and body.author == "owner@alpaquero.local",
         body={"reason": "the route's case", "settings": {"run_deadline_seconds": 60}},
+    ),
+    ("GET", "/api/live-trading"): Case(
+        bodies.LiveTrading, lambda body, _: (body.environment, body.account) == ("local", None)
     ),
     ("GET", "/api/monitoring/services"): Case(
         bodies.Page[bodies.ServiceHealth],

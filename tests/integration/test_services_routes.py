@@ -72,6 +72,7 @@ CASES = {
         bodies.NotificationSettings, lambda body, _: "OrderFilled" in body.events
     ),
     "/configuration/config": Case(bodies.Configuration, lambda body, _: "GOOG" in body.settings["watchlist"]),
+    "/configuration/live-trading": Case(bodies.LiveTrading, lambda body, _: body.account is None),
     "/health_monitor/services": Case(
         bodies.Page[bodies.ServiceHealth], lambda body, _: len(body.items) == len(SERVICE_PORTS) + 1
     ),
@@ -85,6 +86,7 @@ NOT_READ_HERE = {
     ("POST", "/trading/orders"),
     ("DELETE", "/trading/orders/{id}"),
     ("POST", "/configuration/config"),
+    ("POST", "/configuration/live-trading"),
     ("POST", "/risk/risk/assess"),
     ("POST", "/risk/trading_state"),
     ("GET", "/gateway/health"),

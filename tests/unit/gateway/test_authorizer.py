@@ -51,7 +51,7 @@ def allows(answer: dict[str, Any], method_and_path: str) -> bool:
 
 READS = ["GET/api/account", "GET/api/orders", "GET/api/chart/AAPL", "POST/api/auth/ticket"]
 TRADES = ["POST/api/orders", "DELETE/api/orders/aq1-man-AAPL-k-0"]
-ADMINISTERS = ["POST/api/config"]
+ADMINISTERS = ["POST/api/config", "POST/api/live-trading"]
 
 
 @pytest.mark.parametrize(

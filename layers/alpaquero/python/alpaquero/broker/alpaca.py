@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import quote
 
 from alpaquero.broker import answers
@@ -17,7 +17,6 @@ from alpaquero.broker.answers import every, understood
 from alpaquero.broker.bodies import change_body, order_body
 from alpaquero.broker.budget import Priority
 from alpaquero.broker.deferred_pandas import deferred_pandas
-from alpaquero.broker.dry_run import DryRunBroker, DryRunReader
 from alpaquero.broker.guard import shared_guard
 from alpaquero.broker.keys import LIVE_HOST, PAPER_URL, BrokerKeys, read_keys, refuse_foreign_keys
 from alpaquero.broker.protocol import (
@@ -37,6 +36,9 @@ from alpaquero.broker.protocol import (
 from alpaquero.broker.transport import BrokerTransport, OrderTransport
 from alpaquero.errors import BrokerError, BrokerRejected, BrokerUnclear, KeysRefused, OrderNotFound
 from alpaquero.prices.sessions import Session
+
+if TYPE_CHECKING:
+    from alpaquero.broker.dry_run import DryRunReader
 
 NO_SUCH_THING = 40410000  # the code beside Alpaca's own 404; a proxy's 404 has none
 ORDERS_A_PAGE = 500
@@ -85,7 +87,11 @@ def connect_clock(settings: ClockAccess) -> ClockReader:
 def connect_reader(settings: TradingAccess) -> OrderReader:
     """The trading API for sync, which only looks. Raises `ConfigurationError` without keys."""
     reader = AlpacaReader(_trading_transport(BrokerTransport, settings, Priority.SYNC))
-    return _dry(DryRunReader, reader, settings) if settings.environment == DRY_RUN else reader
+    if settings.environment == DRY_RUN:
+        from alpaquero.broker.dry_run import DryRunReader
+
+        return _dry(DryRunReader, reader, settings)
+    return reader
 
 
 def connect_submitter(settings: TradingAccess) -> OrderSubmitter:
@@ -95,6 +101,8 @@ def connect_submitter(settings: TradingAccess) -> OrderSubmitter:
     confirmed the account.
     """
     if settings.environment == DRY_RUN:
+        from alpaquero.broker.dry_run import DryRunBroker
+
         reader = AlpacaReader(_trading_transport(BrokerTransport, settings, Priority.ORDER))
         return _dry(DryRunBroker, reader, settings)
     interlock = _require_confirmation if settings.environment == LIVE else _no_confirmation
@@ -116,7 +124,7 @@ def _transport(
     return kind(client, shared_guard("trading", url, secret), priority)
 
 
-DryKind = TypeVar("DryKind", bound=DryRunReader)
+DryKind = TypeVar("DryKind", bound="DryRunReader")
 
 
 def _dry(kind: type[DryKind], reader: OrderReader, settings: TradingAccess) -> DryKind:

@@ -266,6 +266,16 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str]
 
 
+class LiveTrading(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether real money may be traded: the confirmed account's end, by whom and why; None if never."""
+
+    environment: str
+    account: str | None = None
+    author: str | None = None
+    reason: str | None = None
+    confirmed_at: datetime | None = None
+
+
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Each limit with how much of it is used, in the unit its name carries."""
 
