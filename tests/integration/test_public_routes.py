@@ -26,7 +26,6 @@ from tests.integration.reading import Traded, wait_for
 ROUTES = sorted((method, path) for _, method, path in routes("PublicApi"))
 OPEN = {
     ("GET", "/health"),
-    ("POST", "/api/live-trading"),
     ("POST", "/api/auth/sign-in"),
     ("POST", "/api/auth/refresh"),
     ("POST", "/api/auth/sign-out"),
@@ -151,8 +150,9 @@ CASES = {
     ("GET", "/health"): Case(bodies.Health, lambda body, _: body.service is None and body.status == "ok"),
     ("POST", "/api/auth/ticket"): Case(bodies.Ticket, lambda body, _: body.expires_in_seconds == 30),
 }
-# These have a story of their own below: a cookie, an order that must exist.
+# These have a story of their own below or elsewhere: a cookie, an order that must exist, a live stack.
 TOLD_BELOW = {
+    ("POST", "/api/live-trading"),
     ("POST", "/api/auth/sign-in"),
     ("POST", "/api/auth/refresh"),
     ("POST", "/api/auth/sign-out"),
