@@ -634,3 +634,13 @@ def test_resuming_does_not_depend_on_the_markets_clock(world: World, monkeypatch
         ledger.wall_now += timedelta(minutes=minutes)
         ledger.hand_back()
     assert 2 == len(world.queues.bodies("order-queue"))
+
+
+def test_an_order_of_a_form_we_do_not_keep_stops_no_sync(world: World) -> None:
+    """An options spread placed by hand is passed over, and the order beside it is adopted."""
+    placed = world.broker.submit(request("by-hand"))
+    spread = replace(placed, id="spread", client_order_id="spread", order_class="mleg", symbol="", side="")
+    world.broker._orders[spread.id] = spread
+    world.sync()
+    assert world.books.order("spread") is None
+    assert world.books.order("by-hand") is not None
