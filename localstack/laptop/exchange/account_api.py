@@ -1,203 +1,190 @@
-"""Alpaca's trading routes but the orders: account, clock, calendar, assets, positions, activities."""
+"""Alpaca's account routes: the account, its configuration, its activities."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, datetime
-from decimal import Decimal
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from alpaquero.prices import NEW_YORK, next_session
+from alpaquero.prices import NEW_YORK
 from laptop.exchange import order_wire, wire
-from laptop.exchange.admission import buying_power, long_value, multiplier
-from laptop.exchange.answers import json_answer, moment, newest_first, venue_of, whole
+from laptop.exchange.account import figures
+from laptop.exchange.answers import (
+    body,
+    choice,
+    identifier,
+    json_answer,
+    moment,
+    newest_first,
+    venue_of,
+    whole,
+    words,
+)
 from laptop.exchange.book import Trade
-from laptop.exchange.errors import invalid, malformed, not_found
-from laptop.exchange.identity import account_number, derived_id
-from laptop.exchange.venue import Venue
+from laptop.exchange.errors import malformed
+from laptop.exchange.identity import account_id, account_number
+from laptop.exchange.preferences import Configuration, Configured
 
-_CENT = Decimal("0.01")
+_DAY = timedelta(days=1)
+_FILL = "FILL"
+_CATEGORIES = ("trade_activity", "non_trade_activity")
+_MULTIPLIERS = ("1", "2", "4")
+_CONFIRMATIONS = ("all", "none")
+_OPTION_LEVELS = range(4)
+# Every activity type Alpaca has. On this exchange fills alone happen.
+ACTIVITY_TYPES = frozenset(
+    {"FILL", "TRANS", "MISC", "ACATC", "ACATS", "CFEE", "CGD", "CSD", "CSW", "DIV", "DIVCGL", "DIVCGS"}
+    | {"DIVFEE", "DIVFT", "DIVNRA", "DIVROC", "DIVTW", "DIVTXEX", "FEE", "INT", "INTNRA", "INTTW"}
+    | {"JNL", "JNLC", "JNLS", "MA", "NC", "OPASN", "OPCA", "OPCSH", "OPEXC", "OPEXP", "OPTRD", "PTC"}
+    | {"PTR", "REO", "REORG", "SPIN", "SPLIT", "FOPT", "OCT"}
+)
+
+
+class ConfigurationPatch(msgspec.Struct, frozen=True):
+    """The body of PATCH /v2/account/configurations; what is left out or null stays."""
+
+    disable_overnight_trading: bool | None = None
+    fractional_trading: bool | None = None
+    max_margin_multiplier: str | None = None
+    max_options_trading_level: int | None = None
+    no_shorting: bool | None = None
+    ptp_no_exception_entry: bool | None = None
+    suspend_trade: bool | None = None
+    trade_confirm_email: str | None = None
 
 
 async def account(request: Request) -> Response:
     """GET /v2/account."""
     venue = venue_of(request)
-    book, now = venue.book, venue.now
-    held = long_value(book, venue.market, now)
-    equity = book.cash + held
-    power = buying_power(book, venue.market, now)
-    times = multiplier(equity)
-    regulation_t = power * min(times, Decimal(2)) / times
-    body: wire.Json = {
-        "id": derived_id(venue.seed, "account"),
+    now, settings = venue.now, venue.book.configuration
+    shown = figures(venue.book, venue.market, now)
+    closings = venue.book.closings
+    as_of = closings[-1].date if closings else venue.sessions[0].date - _DAY
+    answer: wire.Json = {
+        "id": account_id(venue.seed),
         "account_number": account_number(venue.seed),
         "status": "ACTIVE",
         "crypto_status": "INACTIVE",
         "currency": "USD",
-        "cash": wire.text(book.cash),
-        "equity": wire.text(equity),
-        "last_equity": wire.text(book.last_equity),
-        "portfolio_value": wire.text(equity),
-        "long_market_value": wire.text(held),
-        "short_market_value": "0",
-        "position_market_value": wire.text(held),
-        "buying_power": wire.text(power),
-        "regt_buying_power": wire.text(regulation_t.quantize(_CENT)),
-        "non_marginable_buying_power": wire.text(max(book.cash, Decimal(0))),
+        "cash": wire.text(shown.cash),
+        "equity": wire.text(shown.equity),
+        "last_equity": wire.text(shown.last_equity),
+        "portfolio_value": wire.text(shown.equity),
+        "long_market_value": wire.text(shown.long_value),
+        "short_market_value": wire.text(shown.short_value),
+        "position_market_value": wire.text(shown.long_value - shown.short_value),
+        "buying_power": wire.text(shown.buying_power),
+        "regt_buying_power": wire.text(shown.regulation_t_power),
+        "non_marginable_buying_power": wire.text(shown.cash_power),
         "options_buying_power": "0",
         "options_approved_level": 0,
         "options_trading_level": 0,
-        "initial_margin": wire.text(held / 2),
-        "maintenance_margin": wire.text(held / 4),
-        "last_maintenance_margin": wire.text(held / 4),
+        "initial_margin": wire.text(shown.initial_margin),
+        "maintenance_margin": wire.text(shown.maintenance_margin),
+        "last_maintenance_margin": wire.text(shown.last_maintenance_margin),
         "sma": "0",
-        "multiplier": wire.text(times),
+        "multiplier": wire.text(shown.multiplier),
         "accrued_fees": "0",
+        "pending_reg_taf_fees": "0",
+        "intraday_adjustments": "0",
         "pending_transfer_in": "0",
         "pending_transfer_out": "0",
         "trading_blocked": False,
         "transfers_blocked": False,
         "account_blocked": False,
-        "trade_suspended_by_user": False,
-        "shorting_enabled": False,
-        "balance_asof": now.astimezone(NEW_YORK).date().isoformat(),
+        "trade_suspended_by_user": settings.suspend_trade,
+        "shorting_enabled": shown.shorting,
+        "balance_asof": as_of.isoformat(),
         "created_at": wire.stamp(venue.sessions[0].open),
     }
-    return json_answer(body)
+    return json_answer(answer)
 
 
-async def clock(request: Request) -> Response:
-    """GET /v2/clock."""
+async def configuration(request: Request) -> Response:
+    """GET /v2/account/configurations."""
+    return json_answer(venue_of(request).book.configuration)
+
+
+async def configure(request: Request) -> Response:
+    """PATCH /v2/account/configurations."""
+    patch = await body(request, ConfigurationPatch)
+    given = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not None}
     venue = venue_of(request)
-    session = venue.market.open_session(venue.now)
-    upcoming = next_session(venue.market.history.calendar, venue.now)
-    closing = session or upcoming
-    return json_answer(
-        {
-            "timestamp": _local(venue.now),
-            "is_open": session is not None,
-            "next_open": _local(upcoming.open if upcoming else None),
-            "next_close": _local(closing.close if closing else None),
-        }
-    )
+    changed = msgspec.structs.replace(venue.book.configuration, **given)
+    _check_configuration(changed)
+    if changed != venue.book.configuration:
+        venue.keep(Configured(changed))
+    return json_answer(changed)
 
 
-def _local(at: datetime | None) -> str | None:
-    return None if at is None else at.astimezone(NEW_YORK).isoformat()
-
-
-async def calendar(request: Request) -> Response:
-    """GET /v2/calendar, with `start` and `end`, both inclusive."""
-    first, last = _day(request, "start", date.min), _day(request, "end", date.max)
-    sessions = venue_of(request).market.history.calendar
-    return json_answer([wire.calendar_body(s) for s in sessions if first <= s.date <= last])
-
-
-def _day(request: Request, name: str, default: date) -> date:
-    given = request.query_params.get(name)
-    if not given:
-        return default
-    try:
-        return datetime.fromisoformat(given).date()
-    except ValueError:
-        raise malformed(f"{name} must be a date like 2012-12-31") from None
-
-
-async def assets(request: Request) -> Response:
-    """GET /v2/assets, with `status`, `asset_class` and `exchange`."""
-    venue, wanted = venue_of(request), request.query_params
-    bodies = [_asset(venue, symbol) for symbol in venue.market.history.symbols]
-    names = {"status": "status", "asset_class": "class", "exchange": "exchange"}
-    filters = {field: wanted[name] for name, field in names.items() if wanted.get(name)}
-    return json_answer(
-        [body for body in bodies if all(body[field] == value for field, value in filters.items())]
-    )
-
-
-async def asset(request: Request) -> Response:
-    """GET /v2/assets/{symbol or id}."""
-    venue, key = venue_of(request), request.path_params["key"]
-    return json_answer(_asset(venue, _symbol(venue, key, f"asset not found for {key}")))
-
-
-def _asset(venue: Venue, symbol: str) -> wire.Json:
-    tradable = venue.market.last_trade(symbol, venue.now) is not None
-    return wire.asset_body(symbol, venue.seed, tradable=tradable)
-
-
-def _symbol(venue: Venue, key: str, missing: str) -> str:
-    """The symbol that a symbol or an asset id names."""
-    for symbol in venue.market.history.symbols:
-        if key.upper() == symbol or key.lower() == wire.asset_id(symbol, venue.seed):
-            return symbol
-    raise not_found(missing)
-
-
-async def positions(request: Request) -> Response:
-    """GET /v2/positions."""
-    venue = venue_of(request)
-    return json_answer([_position(venue, symbol) for symbol in sorted(venue.book.positions)])
-
-
-async def position(request: Request) -> Response:
-    """GET /v2/positions/{symbol or asset id}."""
-    venue = venue_of(request)
-    symbol = _symbol(venue, request.path_params["key"], "position does not exist")
-    if symbol not in venue.book.positions:
-        raise not_found("position does not exist")
-    return json_answer(_position(venue, symbol))
-
-
-def _position(venue: Venue, symbol: str) -> wire.Json:
-    held = venue.book.held(symbol)
-    trade = venue.market.last_trade(symbol, venue.now)
-    owned = venue.book.positions[symbol]
-    price = trade.price if trade is not None else owned.cost / owned.quantity
-    previous = venue.market.previous_close(symbol, venue.now)
-    return wire.position_body(symbol, owned, venue.seed, held=held, price=price, previous=previous)
+def _check_configuration(wanted: Configuration) -> None:
+    if wanted.max_margin_multiplier not in _MULTIPLIERS:
+        raise malformed(f"max_margin_multiplier must be one of {', '.join(_MULTIPLIERS)}")
+    if wanted.trade_confirm_email not in _CONFIRMATIONS:
+        raise malformed(f"trade_confirm_email must be one of {', '.join(_CONFIRMATIONS)}")
+    if wanted.max_options_trading_level not in _OPTION_LEVELS:
+        raise malformed("max_options_trading_level must be 0, 1, 2 or 3")
 
 
 async def activities(request: Request) -> Response:
-    """GET /v2/account/activities and /FILL: by time or date, in pages that `page_token` goes on from."""
-    venue, wanted = venue_of(request), request.query_params
-    kinds = {kind for kind in (wanted.get("activity_types") or "").upper().split(",") if kind}
-    kind = request.path_params.get("kind", "").upper()
-    if (kind and kind != "FILL") or (kinds and "FILL" not in kinds):
-        return json_answer([])
+    """GET /v2/account/activities and /{type}: in pages that go on after the activity `page_token`."""
+    kinds = _kinds(request)
     descending = newest_first(request)
-    trades = sorted(_trades(venue.book.trades, request), key=lambda trade: trade.id, reverse=descending)
-    if token := wanted.get("page_token"):
-        trades = [t for t in trades if (t.id < token if descending else t.id > token)]
-    page = trades[: whole(request, "page_size", 100, 100)]
-    return json_answer([order_wire.activity_body(trade) for trade in page])
+    size = whole(request, "page_size", 100, 100)
+    token = request.query_params.get("page_token")
+    fills = sorted(_fills(request), key=lambda trade: trade.id, reverse=descending)
+    if token:
+        fills = [fill for fill in fills if (fill.id < token if descending else fill.id > token)]
+    page = fills[:size] if _FILL in kinds else []
+    return json_answer([order_wire.activity_body(fill) for fill in page])
 
 
-def _trades(trades: Sequence[Trade], request: Request) -> list[Trade]:
-    """The trades in the time that the request asks for."""
-    after, until = moment(request, "after"), moment(request, "until")
-    day = request.query_params.get("date")
-    if day and (after or until):
-        raise invalid("date cannot be combined with after or until")
-    return [
-        trade
-        for trade in trades
-        if (after is None or trade.at > after)
-        and (until is None or trade.at <= until)
-        and (not day or trade.at.astimezone(NEW_YORK).date().isoformat() == day[:10])
-    ]
+def _kinds(request: Request) -> set[str]:
+    """The activity types asked for, in the path, by name or by category."""
+    category = request.query_params.get("category")
+    named = [kind.upper() for kind in words(request, "activity_types")]
+    if "kind" in request.path_params:
+        named = [request.path_params["kind"].upper()]
+    elif category and named:
+        raise malformed("category cannot be combined with activity_types")
+    elif category:
+        trades = choice(request, "category", _CATEGORIES, "") == _CATEGORIES[0]
+        return {_FILL} if trades else set(ACTIVITY_TYPES - {_FILL})
+    for kind in named:
+        if kind not in ACTIVITY_TYPES:
+            raise malformed(f"invalid activity type: {kind}")
+    return set(named) or set(ACTIVITY_TYPES)
+
+
+def _fills(request: Request) -> Iterator[Trade]:
+    """The fills of the order and in the time that the request asks for."""
+    after, until, on = moment(request, "after"), moment(request, "until"), moment(request, "date")
+    if on and (after or until):
+        raise malformed("date cannot be combined with after or until")
+    order = request.query_params.get("order_id")
+    order_id = identifier(order, "order_id") if order else None
+    for trade in venue_of(request).book.trades:
+        if (
+            (after is None or trade.at > after)
+            and (until is None or trade.at <= until)
+            and (on is None or _new_york_date(trade.at) == _new_york_date(on))
+            and order_id in {None, trade.order_id}
+        ):
+            yield trade
+
+
+def _new_york_date(at: datetime) -> str:
+    return at.astimezone(NEW_YORK).date().isoformat()
 
 
 ROUTES = [
     Route("/v2/account", account),
+    Route("/v2/account/configurations", configuration),
+    Route("/v2/account/configurations", configure, methods=["PATCH"]),
     Route("/v2/account/activities", activities),
     Route("/v2/account/activities/{kind}", activities),
-    Route("/v2/clock", clock),
-    Route("/v2/calendar", calendar),
-    Route("/v2/assets", assets),
-    Route("/v2/assets/{key}", asset),
-    Route("/v2/positions", positions),
-    Route("/v2/positions/{key}", position),
 ]

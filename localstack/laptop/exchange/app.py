@@ -14,7 +14,17 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from laptop.exchange import account_api, admin_api, data_api, orders_api
+from laptop.exchange import (
+    account_api,
+    admin_api,
+    assets_api,
+    calendar_api,
+    data_api,
+    orders_api,
+    portfolio_api,
+    positions_api,
+    watchlists_api,
+)
 from laptop.exchange.answers import json_answer
 from laptop.exchange.errors import RefusedError
 from laptop.exchange.fault_gate import FaultGate
@@ -22,6 +32,7 @@ from laptop.exchange.fault_streams import SpoiltStreams
 from laptop.exchange.faults import Switchboard
 from laptop.exchange.gate import Gate, Keys, Settling
 from laptop.exchange.streams import Streams
+from laptop.exchange.unserved import no_route
 from laptop.exchange.venue import Venue
 
 _TICK_SECONDS = 0.25
@@ -55,7 +66,12 @@ def build_app(
         routes=[
             *streams.routes,
             *account_api.ROUTES,
+            *assets_api.ROUTES,
+            *calendar_api.ROUTES,
             *orders_api.ROUTES,
+            *portfolio_api.ROUTES,
+            *positions_api.ROUTES,
+            *watchlists_api.ROUTES,
             *data_api.ROUTES,
             *admin_api.ROUTES,
         ],
@@ -64,7 +80,7 @@ def build_app(
             Middleware(FaultGate, venue=venue, faults=switchboard, sleep=sleep),
             Middleware(Settling, venue=venue),
         ],
-        exception_handlers={RefusedError: _refused, HTTPException: _no_route},
+        exception_handlers={RefusedError: _refused, HTTPException: no_route},
         lifespan=lifespan,
     )
     app.state.venue = venue
@@ -87,10 +103,3 @@ async def _refused(_: Request, error: Exception) -> Response:
     if not isinstance(error, RefusedError):
         raise error
     return json_answer(error.body, error.status)
-
-
-async def _no_route(_: Request, error: Exception) -> Response:
-    """Starlette's own 404 and 405, in JSON."""
-    if not isinstance(error, HTTPException):
-        raise error
-    return json_answer({"message": error.detail}, error.status_code)

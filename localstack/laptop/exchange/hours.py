@@ -1,8 +1,8 @@
 """When an order may be placed, trades and ends: auctions' cut-offs, extended hours, expiry. Pure.
 
 Admission and the venue ask here. Times of day are New York's. Source: Alpaca's page on placing orders
-(opg orders are refused from 9:28 to 19:00, cls orders from 15:50 to 19:00; extended hours are 4:00 to
-20:00 of a session's day; a gtc order lives 90 days). On an early close the cut-off of cls orders lies
+(opg orders are refused from 9:28 to 19:00, cls orders from 15:50 to 19:00; extended hours are those of
+`nyse.extended_hours`; a gtc order lives 90 days). On an early close the cut-off of cls orders lies
 as long before that close; on a day without a session no auction has been missed and none is refused.
 """
 
@@ -17,11 +17,12 @@ from alpaquero.prices import NEW_YORK, Session, next_session
 from alpaquero.simulation import TimeInForce
 from laptop.exchange.errors import forbidden, invalid
 from laptop.exchange.market import Market
+from laptop.exchange.nyse import extended_hours
 
 GTC_LIFE = timedelta(days=90)
 _BEFORE_OPEN = timedelta(minutes=2)
 _BEFORE_CLOSE = timedelta(minutes=10)
-_MORNING, _EVENING, _NIGHT = time(4), time(19), time(20)
+_EVENING = time(19)
 
 
 def check_window(time_in_force: TimeInForce, market: Market, now: datetime) -> None:
@@ -41,24 +42,27 @@ def is_working_time(market: Market, now: datetime, *, extended: bool) -> bool:
     if market.open_session(now) is not None:
         return True
     session = _session_of_day(market, now)
-    return extended and session is not None and _at(session, _MORNING) <= now < _at(session, _NIGHT)
+    if not extended or session is None:
+        return False
+    opens, shuts = extended_hours(session)
+    return opens <= now < shuts
 
 
 def expiry(time_in_force: TimeInForce, market: Market, now: datetime, *, extended: bool) -> datetime:
     """When an order placed now ends unfilled. Raises RefusedError when the calendar ends before.
 
-    A day order ends with the session that is open or comes next, in extended hours at 20:00.
+    A day order ends with the session that is open or comes next, in extended hours at their end.
     """
     if time_in_force is TimeInForce.GTC:
         return now + GTC_LIFE
     if extended:
         today = _session_of_day(market, now)
-        if today is not None and now < _at(today, _NIGHT):
-            return _at(today, _NIGHT)
+        if today is not None and now < (shuts := extended_hours(today)[1]):
+            return shuts
     session = market.open_session(now) or next_session(market.history.calendar, now)
     if session is None:
         raise invalid("the calendar ends here: no session is left to trade in")
-    return _at(session, _NIGHT) if extended else session.close
+    return extended_hours(session)[1] if extended else session.close
 
 
 def extended_windows(market: Market, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -66,12 +70,10 @@ def extended_windows(market: Market, start: datetime, end: datetime) -> Iterator
     calendar = market.history.calendar
     first = bisect_left(calendar, start.astimezone(NEW_YORK).date(), key=_date)
     for session in calendar[first:]:
-        if _at(session, _MORNING) >= end:
+        morning, night = extended_hours(session)
+        if morning >= end:
             return
-        for opens, shuts in (
-            (_at(session, _MORNING), session.open),
-            (session.close, _at(session, _NIGHT)),
-        ):
+        for opens, shuts in ((morning, session.open), (session.close, night)):
             if max(opens, start) < min(shuts, end):
                 yield max(opens, start), min(shuts, end)
 

@@ -25,3 +25,8 @@ def activity_id(at: datetime, unique: str) -> str:
     """An activity's id: New York local time to the millisecond, `::`, a UUID; it sorts by time."""
     local = at.astimezone(NEW_YORK)
     return f"{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}::{unique}"
+
+
+def account_id(seed: int) -> str:
+    """The account's id."""
+    return derived_id(seed, "account")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 
-from alpaquero.prices import NEW_YORK, Bar, Session
+from alpaquero.prices import Bar
 from alpaquero.simulation import Quote
 from laptop.exchange.book import Position
 from laptop.exchange.identity import derived_id
@@ -20,7 +21,18 @@ _NAMES = {
     "IBM": ("International Business Machines Corporation", "NYSE"),
     "MSFT": ("Microsoft Corporation Common Stock", "NASDAQ"),
 }
-_SETTLEMENT_DAYS = timedelta(days=1)
+# What Alpaca says of an asset beyond its flags.
+ATTRIBUTES: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DayBasis:
+    """What today's change of a position counts from: the last close, and for shares opened today
+    what they cost.
+    """
+
+    last: Decimal
+    cost: Decimal
 
 
 def text(number: Decimal) -> str:
@@ -34,31 +46,30 @@ def stamp(at: datetime | None) -> str | None:
 
 
 def position_body(
-    symbol: str, position: Position, seed: int, *, held: Decimal, price: Decimal, previous: Decimal | None
+    symbol: str, position: Position, seed: int, *, held: Decimal, price: Decimal, day: DayBasis
 ) -> Json:
-    """A position at its last price; `previous` is the close that today's change counts from."""
-    value = position.quantity * price
-    last = price if previous is None else previous
-    today = position.quantity * (price - last)
+    """A position at its last price; quantity, value and cost of a short one are negative."""
+    quantity, value, cost = position.quantity, position.quantity * price, position.cost
+    available = abs(quantity) - held
     return {
         "asset_id": asset_id(symbol, seed),
         "symbol": symbol,
-        "exchange": _exchange(symbol),
+        "exchange": exchange(symbol),
         "asset_class": "us_equity",
         "asset_marginable": True,
-        "qty": text(position.quantity),
-        "qty_available": text(position.quantity - held),
-        "avg_entry_price": text((position.cost / position.quantity).quantize(Decimal("0.000001"))),
-        "side": "long",
+        "qty": text(quantity),
+        "qty_available": text(available if quantity > 0 else -available),
+        "avg_entry_price": text((cost / quantity).quantize(Decimal("0.000001"))),
+        "side": "long" if quantity > 0 else "short",
         "market_value": text(value),
-        "cost_basis": text(position.cost),
-        "unrealized_pl": text(value - position.cost),
-        "unrealized_plpc": _ratio(value - position.cost, position.cost),
-        "unrealized_intraday_pl": text(today),
-        "unrealized_intraday_plpc": _ratio(today, position.quantity * last),
+        "cost_basis": text(cost),
+        "unrealized_pl": text(value - cost),
+        "unrealized_plpc": _ratio(value - cost, abs(cost)),
+        "unrealized_intraday_pl": text(value - day.cost),
+        "unrealized_intraday_plpc": _ratio(value - day.cost, abs(day.cost)),
         "current_price": text(price),
-        "lastday_price": text(last),
-        "change_today": _ratio(price - last, last),
+        "lastday_price": text(day.last),
+        "change_today": _ratio(price - day.last, day.last),
     }
 
 
@@ -66,43 +77,36 @@ def _ratio(part: Decimal, whole: Decimal) -> str:
     return text((part / whole).quantize(Decimal("1e-9"))) if whole else "0"
 
 
+@lru_cache(maxsize=65_536)
 def asset_id(symbol: str, seed: int) -> str:
     """The id of a symbol's asset."""
     return derived_id(seed, "asset", symbol)
 
 
-def _exchange(symbol: str) -> str:
+def exchange(symbol: str) -> str:
+    """The exchange that a symbol is listed on."""
     return _NAMES.get(symbol, (symbol, "NASDAQ"))[1]
 
 
 def asset_body(symbol: str, seed: int, *, tradable: bool) -> Json:
-    """An asset: whole shares, no short sales."""
+    """An asset: every one may be sold short and bought in fractions."""
     return {
         "id": asset_id(symbol, seed),
         "class": "us_equity",
-        "exchange": _exchange(symbol),
+        "exchange": exchange(symbol),
         "symbol": symbol,
         "name": _NAMES.get(symbol, (symbol, ""))[0],
         "status": "active",
         "tradable": tradable,
         "marginable": True,
-        "shortable": False,
-        "easy_to_borrow": False,
-        "fractionable": False,
-        "maintenance_margin_requirement": 25,
-        "attributes": [],
-    }
-
-
-def calendar_body(session: Session) -> Json:
-    """A day of the calendar, in New York time."""
-    return {
-        "date": session.date.isoformat(),
-        "open": f"{session.open.astimezone(NEW_YORK):%H:%M}",
-        "close": f"{session.close.astimezone(NEW_YORK):%H:%M}",
-        "session_open": "0400",
-        "session_close": "2000",
-        "settlement_date": (session.date + _SETTLEMENT_DAYS).isoformat(),
+        "shortable": True,
+        "easy_to_borrow": True,
+        "borrow_status": "easy_to_borrow",
+        "fractionable": True,
+        "maintenance_margin_requirement": 30,
+        "margin_requirement_long": "30",
+        "margin_requirement_short": "30",
+        "attributes": list(ATTRIBUTES),
     }
 
 

@@ -1,8 +1,9 @@
-"""What alpaca-py reads from the exchange: account, clock, calendar, assets and market data."""
+"""What alpaca-py reads from the exchange: a new account, assets, announcements and market data."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from uuid import UUID
 
 import httpx
 import pytest
@@ -17,8 +18,9 @@ from alpaca.data.requests import (
     StockSnapshotRequest,
 )
 from alpaca.data.timeframe import TimeFrame
-from alpaca.trading.models import Asset, Calendar, TradeAccount
-from alpaca.trading.requests import GetCalendarRequest
+from alpaca.trading.enums import CorporateActionType
+from alpaca.trading.models import Asset, CorporateActionAnnouncement, TradeAccount
+from alpaca.trading.requests import GetCorporateAnnouncementsRequest
 
 from .conftest import RunningExchange, Start
 
@@ -64,35 +66,90 @@ def test_a_new_account_has_a_hundred_thousand_dollars_and_four_times_the_buying_
     assert not gone & shipped.get("/v2/account").json().keys()
 
 
-def test_the_clock_tells_new_york_time_and_the_next_session(shipped: RunningExchange) -> None:
-    """Half an hour after Friday's close the market is closed until Monday morning."""
-    clock = shipped.get("/v2/clock").json()
-    assert clock == {
-        "timestamp": "2013-02-22T16:30:00-05:00",
-        "is_open": False,
-        "next_open": "2013-02-25T09:30:00-05:00",
-        "next_close": "2013-02-25T16:00:00-05:00",
-    }
-
-
-def test_the_calendar_has_holidays_and_early_closes(shipped: RunningExchange) -> None:
-    """Thanksgiving is missing and the day after closes at one."""
-    wanted = GetCalendarRequest(start=date(2012, 11, 21), end=date(2012, 11, 26))
-    days = shipped.trading.get_calendar(wanted)
-    shown = [(day.date.day, day.close.hour) for day in days if isinstance(day, Calendar)]
-    assert shown == [(21, 16), (23, 13), (26, 16)]
-
-
 def test_assets_are_found_by_symbol_and_by_id(shipped: RunningExchange) -> None:
-    """Every symbol of the data is an asset; one that is not there answers 404 with Alpaca's code."""
+    """Every symbol of the data is an asset, sorted by exchange; an unknown one answers 404."""
     assets = shipped.trading.get_all_assets()
-    assert [asset.symbol for asset in assets if isinstance(asset, Asset)] == SYMBOLS
+    listed = [asset.symbol for asset in assets if isinstance(asset, Asset)]
+    assert ["AAPL", "FB", "GOOG", "MSFT", "IBM"] == listed
     ibm = shipped.trading.get_asset("IBM")
     assert isinstance(ibm, Asset)
     assert ibm == shipped.trading.get_asset(str(ibm.id))
     with pytest.raises(APIError) as raised:
         shipped.trading.get_asset("NOPE")
     assert (raised.value.status_code, raised.value.code) == (404, 40410000)
+
+
+@pytest.mark.parametrize(
+    ("query", "symbols"),
+    [
+        ({"exchange": "NYSE"}, ["IBM"]),
+        ({"exchange": "OTC"}, []),
+        ({"status": "active", "asset_class": "us_equity"}, ["AAPL", "FB", "GOOG", "MSFT", "IBM"]),
+        ({"status": "inactive"}, []),
+        ({"asset_class": "crypto"}, []),
+        ({"attributes": "has_options,ipo"}, []),
+    ],
+)
+def test_assets_are_filtered(shipped: RunningExchange, query: dict[str, str], symbols: list[str]) -> None:
+    """By status, class, exchange and attributes."""
+    assert symbols == [asset["symbol"] for asset in shipped.get("/v2/assets", **query).json()]
+
+
+def test_an_asset_may_be_sold_short_and_bought_in_fractions(shipped: RunningExchange) -> None:
+    """The flags say what the exchange takes."""
+    asset = shipped.trading.get_asset("FB")
+    assert isinstance(asset, Asset)
+    assert (asset.tradable, asset.shortable, asset.easy_to_borrow, asset.fractionable, asset.marginable) == (
+        (True,) * 5
+    )
+
+
+def announced(exchange: RunningExchange, **wanted: object) -> list[CorporateActionAnnouncement]:
+    """Announcements as alpaca-py reads them."""
+    request = GetCorporateAnnouncementsRequest.model_validate(
+        {"ca_types": [CorporateActionType.SPLIT], **wanted}
+    )
+    listed = exchange.trading.get_corporate_announcements(request)
+    return [one for one in listed if isinstance(one, CorporateActionAnnouncement)]
+
+
+def test_splits_are_announced_by_their_ex_date(shipped: RunningExchange) -> None:
+    """Microsoft's of 2003: found by date, by symbol and by id."""
+    (split,) = announced(shipped, since=date(2003, 2, 18), until=date(2003, 2, 18))
+    assert ("MSFT", date(2003, 2, 18), 2, 1) == (
+        split.initiating_symbol,
+        split.ex_date,
+        split.new_rate,
+        split.old_rate,
+    )
+    assert split == shipped.trading.get_corporate_announcement_by_id(split.id)
+    spring = {"since": date(2003, 1, 1), "until": date(2003, 3, 1)}
+    assert [split] == announced(shipped, **spring, symbol="MSFT")
+    assert [] == announced(shipped, **spring, symbol="AAPL")
+    assert [] == announced(shipped, **spring, ca_types=[CorporateActionType.DIVIDEND])
+    with pytest.raises(APIError) as raised:
+        shipped.trading.get_corporate_announcement_by_id(str(UUID(int=1)))
+    assert (404, 40410000) == (raised.value.status_code, raised.value.code)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ca_types": ""},
+        {"ca_types": "Party"},
+        {"since": "2002-01-01"},
+        {"until": ""},
+        {"since": "2004-01-01"},
+        {"date_type": "birthday"},
+    ],
+)
+def test_a_wrong_question_for_announcements_is_refused(
+    shipped: RunningExchange, wrong: dict[str, str]
+) -> None:
+    """422 with code 40010001: the range is 90 days at most and each parameter must be known."""
+    asked = {"ca_types": "Split", "since": "2003-01-01", "until": "2003-03-01", **wrong}
+    answer = shipped.get("/v2/corporate_actions/announcements", **asked)
+    assert (422, 40010001) == (answer.status_code, answer.json()["code"])
 
 
 def test_without_the_keys_nothing_is_answered(shipped: RunningExchange) -> None:
@@ -189,8 +246,6 @@ def test_a_symbol_without_data_is_left_out(shipped: RunningExchange) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"timeframe": "1Min"}, "this exchange serves 1Day"),
-        ({"adjustment": "all"}, "this exchange serves raw and split"),
         ({"symbols": ""}, "symbols is required"),
         ({"page_token": "%%%"}, "invalid page_token"),
         ({"sort": "up"}, "invalid sort"),

@@ -14,10 +14,10 @@ import pytest
 from msgspec import structs
 
 from alpaquero.simulation import MatchingTerms
-from laptop.exchange.admission import OrderRequest, StopLoss, TakeProfit
 from laptop.exchange.book import Changed, Status
 from laptop.exchange.history import folder_history
 from laptop.exchange.opening import open_venue
+from laptop.exchange.terms import OrderRequest, StopLoss, TakeProfit
 from laptop.exchange.trade_updates import TradeUpdates, Update, update_body
 from laptop.exchange.venue import Recorded, Venue
 
