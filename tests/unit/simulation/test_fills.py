@@ -17,7 +17,9 @@ from alpaquero.simulation import (
     OrderType,
     PriceSpan,
     Side,
+    TimeInForce,
     WorkingOrder,
+    is_over,
     match,
     match_exits,
     quote_around,
@@ -242,3 +244,74 @@ def test_about_as_many_orders_split_as_the_probability_says() -> None:
 
     assert 150 < len(split(1)) < 250
     assert split(1) != split(2)
+
+
+def timed(type_: OrderType, side: Side, time_in_force: TimeInForce, limit: str | None = None) -> WorkingOrder:
+    """Ten shares for one auction, or at once."""
+    return replace(order(type_, side, limit=limit), time_in_force=time_in_force)
+
+
+WHOLE_DAY = replace(DAY, ends_session=True)
+
+
+@pytest.mark.parametrize(
+    ("working", "span", "expected"),
+    [
+        (timed(OrderType.MARKET, Side.BUY, TimeInForce.OPG), WHOLE_DAY, ("100", Moment.START)),
+        (timed(OrderType.LIMIT, Side.BUY, TimeInForce.OPG, "100.01"), WHOLE_DAY, ("100", Moment.START)),
+        (timed(OrderType.LIMIT, Side.BUY, TimeInForce.OPG, "100"), WHOLE_DAY, None),
+        (timed(OrderType.MARKET, Side.BUY, TimeInForce.OPG), replace(DAY, starts_session=False), None),
+        (timed(OrderType.MARKET, Side.SELL, TimeInForce.CLS), WHOLE_DAY, ("102", Moment.END)),
+        (timed(OrderType.LIMIT, Side.SELL, TimeInForce.CLS, "101.99"), WHOLE_DAY, ("102", Moment.END)),
+        (timed(OrderType.LIMIT, Side.SELL, TimeInForce.CLS, "102"), WHOLE_DAY, None),
+        (timed(OrderType.MARKET, Side.SELL, TimeInForce.CLS), DAY, None),
+    ],
+)
+def test_an_auction_order_gets_the_print_itself_or_nothing(
+    working: WorkingOrder, span: PriceSpan, expected: tuple[str, Moment] | None
+) -> None:
+    """The session's first or last price without a spread, when the limit is better than it."""
+    fill = match(working, span, MatchingTerms(seed=1, half_spread_bps=Decimal(50)))
+    wanted = None if expected is None else (Decimal(expected[0]), expected[1])
+    assert wanted == (None if fill is None else (fill.price, fill.moment))
+
+
+@pytest.mark.parametrize("time_in_force", [TimeInForce.IOC, TimeInForce.FOK])
+def test_an_immediate_order_sees_the_first_price_only(time_in_force: TimeInForce) -> None:
+    """A limit that the session reaches later does not help; one that the first price is through does."""
+    assert match(timed(OrderType.LIMIT, Side.BUY, time_in_force, "97"), DAY, AT_NO_SPREAD) is None
+    at_once = match(timed(OrderType.LIMIT, Side.BUY, time_in_force, "101"), DAY, AT_NO_SPREAD)
+    assert Fill(Decimal(10), Decimal(100), Moment.START) == at_once
+
+
+def test_fill_or_kill_and_auctions_never_fill_in_part() -> None:
+    """With a certain draw for partial fills only ioc and waiting orders are split."""
+    terms = MatchingTerms(seed=1, partial_fill_probability=1.0)
+    whole = {TimeInForce.FOK, TimeInForce.OPG, TimeInForce.CLS}
+    for time_in_force in TimeInForce:
+        fill = match(timed(OrderType.MARKET, Side.BUY, time_in_force), WHOLE_DAY, terms)
+        assert fill is not None
+        assert (fill.quantity == 10) is (time_in_force in whole)
+
+
+def test_what_a_span_leaves_of_auction_and_immediate_orders_is_over() -> None:
+    """The close ends an order for it, any span the others; a day or gtc order goes on."""
+    over = {
+        time_in_force: is_over(timed(OrderType.MARKET, Side.BUY, time_in_force), DAY)
+        for time_in_force in TimeInForce
+    }
+    immediate = {TimeInForce.IOC, TimeInForce.FOK, TimeInForce.OPG}
+    assert over == {time_in_force: time_in_force in immediate for time_in_force in TimeInForce}
+    assert is_over(timed(OrderType.MARKET, Side.BUY, TimeInForce.CLS), WHOLE_DAY)
+
+
+def test_an_order_for_dollars_buys_the_shares_that_they_pay_for() -> None:
+    """To nine decimals, rounded down; a sale takes no more shares than the order may."""
+    bought = match(
+        replace(order(OrderType.MARKET, Side.BUY), notional=Decimal(1000)), WHOLE_DAY, MatchingTerms(1)
+    )
+    assert bought is not None
+    assert (Decimal("9.999000099"), Decimal("100.01")) == (bought.quantity, bought.price)
+    sold = match(replace(order(OrderType.MARKET, Side.SELL), notional=Decimal(5000)), DAY, AT_NO_SPREAD)
+    assert sold is not None
+    assert Decimal(10) == sold.quantity
