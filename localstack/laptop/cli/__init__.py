@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "token": ("call", "Sign in as the owner and print an access token."),
     "curl": ("call", "Call a port's path, signed or with a token as the port wants it."),
     "exchange": ("exchange", "Start the paper exchange alone."),
+    "faults": ("faults", "Make the paper exchange fail on purpose, and show what was hit."),
     "build": ("build", "Build layers and functions for the laptop or for AWS."),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -11,15 +12,33 @@ from laptop.cli.common import json_option, print_json, state_option
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=9200, show_default=True)
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Fixes ids and draws.")
+@click.option(
+    "--clock", type=click.Choice(["running", "real", "stepped"]), default="running", show_default=True
+)
 @click.option("--seconds-per-session", type=click.FloatRange(min=0.5), default=60, show_default=True)
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option(
+    "--data", type=click.Path(path_type=Path, file_okay=False, exists=True), help="SYMBOL.csv files."
+)
+@click.option("--synthetic", type=click.IntRange(min=1), help="So many made-up symbols instead of real ones.")
+@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="First session to trade.")
+@click.option("--sessions", type=click.IntRange(min=1), help="How many sessions to trade.  [default: 250]")
+@click.option("--partial-fills", type=click.FloatRange(0, 1), default=0, show_default=True)
 @state_option
 @json_option
 def exchange(
-    *, port: int, seed: int, seconds_per_session: float, data: Path | None, state: Path | None, as_json: bool
+    *,
+    port: int,
+    data: Path | None,
+    synthetic: int | None,
+    first: datetime | None,
+    state: Path | None,
+    as_json: bool,
+    **passed_on: str | float | None,
 ) -> int:
     """Start the paper exchange alone and tell the key to use with alpaca-py's url_override."""
+    if data and synthetic:
+        raise click.UsageError("--synthetic replaces --data: give one of them")
     from laptop import credentials, processes
     from laptop.exchange import __main__ as program
     from laptop.layout import StateFolder, write_private
@@ -41,9 +60,11 @@ def exchange(
         print(
             f"{told['url']}  key {told['key_id']}  secret {told['secret_key']}  (Ctrl-C stops it)", flush=True
         )
-    arguments = ["--state", str(folder.exchange), "--port", str(port), "--seed", str(seed)]
-    arguments += ["--seconds-per-session", str(seconds_per_session), f"--key={secrets.exchange_key}"]
+    arguments = ["--state", str(folder.exchange), "--port", str(port), f"--key={secrets.exchange_key}"]
     # Joined with its option, because a random secret may begin with a dash.
     arguments += [f"--secret={secrets.exchange_secret}", "--admin-token-file", str(token)]
-    arguments += ["--data", str(data)] if data else []
+    options = {"data": data, "from": first and first.date(), "synthetic": synthetic, **passed_on}
+    arguments += [
+        f"--{name.replace('_', '-')}={value}" for name, value in options.items() if value is not None
+    ]
     return program.main(arguments)

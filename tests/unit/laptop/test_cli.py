@@ -48,6 +48,7 @@ def test_the_help_loads_no_command() -> None:
         ["curl", "9001/positions"],
         ["mail"],
         ["restart", "trading"],
+        ["faults"],
     ],
 )
 def test_without_a_stack_a_command_says_how_to_start_one(
@@ -71,6 +72,10 @@ def test_without_a_stack_a_command_says_how_to_start_one(
         (["demo", "--faults", "many"], "--faults"),
         (["tick", "sell"], "plan"),
         (["up", "--from", "2012-13-01"], "--from"),
+        (["faults", "--route", "orders"], "--add"),
+        (["faults", "--add", "late", "--port", "9"], "504_after"),
+        (["exchange", "--synthetic", "5", "--data", "."], "--data"),
+        (["exchange", "--clock", "fast"], "stepped"),
         (["fly"], "fly"),
     ],
 )
