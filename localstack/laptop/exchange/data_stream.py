@@ -32,7 +32,6 @@ from laptop.exchange.venue import Venue
 AUTH_WITHIN_SECONDS = 10.0
 _SIP_DELAY = timedelta(minutes=15)
 _LOOK_EVERY_SECONDS = 0.1
-_MESSAGES_A_FRAME = 500
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./-]{0,31}|\*")
 
 CHANNELS = ("trades", "quotes", "bars", "updatedBars", "dailyBars", "statuses", "lulds")
@@ -179,8 +178,7 @@ class _Session:
             until = self._source.now()
             if until > place:
                 for points in self._source.points(place, until, self._wanted):
-                    for first in range(0, len(points), _MESSAGES_A_FRAME):
-                        await self._connection.feed(points[first : first + _MESSAGES_A_FRAME])
+                    await self._connection.feed(points)
                     await asyncio.sleep(0)
             place = until
             await asyncio.sleep(_LOOK_EVERY_SECONDS)

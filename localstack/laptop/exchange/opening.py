@@ -22,6 +22,7 @@ from laptop.exchange.venue import Venue
 
 BOOK_FILE = "book.sqlite"
 _DEFAULT_SESSIONS = 250
+_STOP_WITHIN_SECONDS = 3
 
 
 class AnnouncingServer(uvicorn.Server):
@@ -29,7 +30,13 @@ class AnnouncingServer(uvicorn.Server):
 
     def __init__(self, app: ASGIApp, announce: Callable[[int], None]) -> None:
         config = uvicorn.Config(
-            app, http=CuttableProtocol, log_level="warning", access_log=False, lifespan="on"
+            app,
+            http=CuttableProtocol,
+            log_level="warning",
+            access_log=False,
+            lifespan="on",
+            # A stream's client that reads nothing would otherwise keep the exchange from stopping.
+            timeout_graceful_shutdown=_STOP_WITHIN_SECONDS,
         )
         super().__init__(config)
         self._announce = announce

@@ -29,6 +29,7 @@ from laptop.exchange.venue import Venue
 EVERY_SYMBOL = "*"
 TEST_SYMBOL = "FAKEPACA"
 MOST_POINTS = 20_000
+MOST_IN_A_FRAME = 200
 _MINUTE, _SECOND = timedelta(minutes=1), timedelta(seconds=1)
 _STEPPED_SPACING = timedelta(minutes=5)
 _WALL_SECONDS_BETWEEN_TICKS = 0.25
@@ -44,9 +45,10 @@ class Source(Protocol):
         """The feed's present."""
 
     def points(self, after: datetime, until: datetime, wanted: Wanted) -> Iterator[list[Message]]:
-        """What `after` to `until` (included) has brought, in order of time, one list a moment.
+        """What `after` to `until` (included) has brought, in order of time.
 
-        Of a longer stretch (a step, a jump) the last MOST_POINTS messages or so.
+        A list is of one moment and holds up to MOST_IN_A_FRAME messages: who iterates can let others
+        work in between. Of a longer stretch (a step, a jump) only the last MOST_POINTS messages come.
         """
 
 
@@ -115,11 +117,13 @@ class MarketSource:
             for channel in ("trades", "quotes", "bars", "dailyBars")
         }
         for moment in _latest(passing, channels):
-            yield [
+            messages = (
                 message
                 for channel, message in _at(market, moment, channels)
                 if (since := _since(wanted, channel, message.symbol)) is not None and moment.at > since
-            ]
+            )
+            while part := list(islice(messages, MOST_IN_A_FRAME)):
+                yield part
 
 
 def _since(wanted: Wanted, channel: str, symbol: str) -> datetime | None:

@@ -123,6 +123,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
                 for server in servers:
                     server.should_exit = True
                 thread.join(READY_WITHIN_SECONDS)
+                assert not thread.is_alive(), "the exchange did not stop"
 
             stack.callback(stop)
             return RunningExchange(*_clients(ready.get(timeout=READY_WITHIN_SECONDS), stack))

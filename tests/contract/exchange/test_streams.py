@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import socket as socket_library
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from alpaca.trading.stream import TradingStream
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from laptop.exchange import data_stream
+from laptop.exchange import connection, data_stream
 
 from .conftest import (
     KEYS,
@@ -514,6 +516,58 @@ def test_the_test_feed_trades_at_night(calm: RunningExchange) -> None:
     with authenticated(calm, "test") as socket:
         ask(socket, {"action": "subscribe", "trades": ["FAKEPACA"], "quotes": ["FAKEPACA"]})
         assert [(point["T"], point["S"]) for point in heard(socket)] == [("t", "FAKEPACA"), ("q", "FAKEPACA")]
+
+
+MANY: Prices = {f"S{number}": [(100, 101, 99, 100)] * 6 for number in range(30)}
+
+
+@contextmanager
+def stuck(exchange: RunningExchange) -> Iterator[None]:
+    """A client that subscribes to every bar and then reads nothing, behind the smallest of buffers."""
+    with socket_library.socket() as line:
+        line.setsockopt(socket_library.SOL_SOCKET, socket_library.SO_RCVBUF, 2048)
+        line.connect(("127.0.0.1", int(exchange.url.rpartition(":")[2])))
+        # With room for one message the client stops reading its socket at the second.
+        with connect(
+            address(exchange, "/v2/iex"),
+            sock=line,
+            compression=None,
+            max_queue=1,
+            proxy=None,
+            close_timeout=0.1,
+        ) as reader:
+            heard(reader)
+            ask(reader, AUTH)
+            ask(reader, {"action": "subscribe", "bars": ["*"], "dailyBars": ["*"]})
+            yield
+            with suppress(OSError):  # it may have been closed when the server left
+                line.shutdown(socket_library.SHUT_RDWR)
+
+
+@pytest.fixture
+def lasting() -> Iterator[ExitStack]:
+    """Keeps what is entered until the fixtures named after it are gone."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_a_client_that_reads_nothing_is_dropped_and_holds_up_nobody(
+    lasting: ExitStack, serve: Serve, prices: WriteFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The market steps on, the connection's place is free again, and stopping does not wait for it."""
+    monkeypatch.setattr(connection, "SLOW_AFTER_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "QUEUED_FRAMES", 4)
+    exchange = serve(prices(MANY))
+    lasting.enter_context(stuck(exchange))
+    for _ in SESSION_DATES[1:]:
+        exchange.admin.step()
+    deadline = time.monotonic() + READY_WITHIN_SECONDS
+    answer = None
+    while answer != AUTHENTICATED:
+        assert time.monotonic() < deadline, "the slow client was not dropped"
+        with talking(exchange, "/v2/iex") as second:
+            heard(second)
+            answer = ask(second, AUTH)
 
 
 def test_an_exchange_with_open_streams_stops_at_once(process: ExchangeProcess) -> None:
