@@ -6,11 +6,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 from alpaca.common.exceptions import APIError
-from alpaca.trading.enums import OrderClass, OrderSide, OrderStatus, QueryOrderStatus, TimeInForce
+from alpaca.trading.enums import (
+    OrderClass,
+    OrderSide,
+    OrderStatus,
+    OrderType,
+    QueryOrderStatus,
+    TimeInForce,
+)
 from alpaca.trading.models import Order, Position, TradeAccount
 from alpaca.trading.requests import (
     GetOrderByIdRequest,
@@ -18,9 +26,12 @@ from alpaca.trading.requests import (
     LimitOrderRequest,
     MarketOrderRequest,
     OrderRequest,
+    ReplaceOrderRequest,
+    StopLimitOrderRequest,
     StopLossRequest,
     StopOrderRequest,
     TakeProfitRequest,
+    TrailingStopOrderRequest,
 )
 
 from .conftest import Prices, RunningExchange, Serve
@@ -414,3 +425,81 @@ def test_the_report_agrees_with_the_account_to_the_last_digit(made: RunningExcha
     assert Decimal(100_000) + moved == report.cash
     assert len(MADE) == report.orders_accepted
     assert ["CALM"] == [held.symbol for held in report.positions]
+
+
+def test_every_type_time_and_class_that_alpaca_py_can_ask_for_is_taken(made: RunningExchange) -> None:
+    """After the close they queue; each answer says what was asked for, and nothing is left out."""
+    common: dict[str, Any] = {"symbol": "CALM", "qty": 1, "side": OrderSide.BUY}
+    day, gtc = TimeInForce.DAY, TimeInForce.GTC
+    asked: list[OrderRequest] = [
+        LimitOrderRequest(**common, time_in_force=day, limit_price=99, extended_hours=True),
+        StopOrderRequest(**common, time_in_force=gtc, stop_price=105),
+        StopLimitOrderRequest(**common, time_in_force=day, stop_price=105, limit_price=106),
+        TrailingStopOrderRequest(**common, time_in_force=gtc, trail_percent=5),
+        TrailingStopOrderRequest(**common, time_in_force=day, trail_price=4),
+        MarketOrderRequest(**common, time_in_force=TimeInForce.IOC),
+        MarketOrderRequest(**common, time_in_force=TimeInForce.FOK),
+        MarketOrderRequest(symbol="CALM", notional=50, side=OrderSide.BUY, time_in_force=day),
+        LimitOrderRequest(
+            **common,
+            time_in_force=gtc,
+            limit_price=98,
+            order_class=OrderClass.OTO,
+            stop_loss=StopLossRequest(stop_price=90),
+        ),
+    ]
+    for request in asked:
+        order = place(made, request)
+        assert (request.type, request.time_in_force) == (order.type, order.time_in_force)
+        assert (request.order_class or OrderClass.SIMPLE) == order.order_class
+    waiting = [order for order in made.trading.get_orders() if isinstance(order, Order)]
+    assert {"105", "104"} == {str(order.stop_price) for order in waiting if order.hwm}
+    made.admin.step()
+    left = {order.type for order in made.trading.get_orders() if isinstance(order, Order)}
+    assert {OrderType.LIMIT, OrderType.STOP, OrderType.TRAILING_STOP} == left
+
+
+def test_a_replaced_order_is_found_under_both_ids(made: RunningExchange) -> None:
+    """PATCH answers the new order; the old one names it, and only the new one can trade."""
+    old = place(
+        made,
+        LimitOrderRequest(
+            symbol="CALM",
+            qty=5,
+            side=OrderSide.BUY,
+            time_in_force=TimeInForce.GTC,
+            limit_price=90,
+            client_order_id="old",
+        ),
+    )
+    with pytest.raises(APIError, match="cannot replace order in accepted status"):
+        made.trading.replace_order_by_id(old.id, ReplaceOrderRequest(qty=6))
+    made.admin.step()
+    new = made.trading.replace_order_by_id(
+        old.id, ReplaceOrderRequest(limit_price=99.5, client_order_id="new")
+    )
+    assert isinstance(new, Order)
+    assert (old.id, "99.5", "5") == (new.replaces, new.limit_price, new.qty)
+    before = look_up(made, "old")
+    assert (OrderStatus.REPLACED, new.id) == (before.status, before.replaced_by)
+    made.admin.step()
+    assert [OrderStatus.FILLED] == states(made, "new")
+    assert "5" == position(made, "CALM").qty
+
+
+def test_orders_are_paged_by_the_id_of_the_last_one(made: RunningExchange) -> None:
+    """Both cursors are exclusive; together, or with a time, they are refused."""
+    ids = [str(place(made, market("CALM", OrderSide.BUY, f"n{n}", 1)).id) for n in range(5)]
+
+    def page(**wanted: str) -> list[str]:
+        answer = made.get("/v2/orders", **wanted)
+        assert 200 == answer.status_code
+        return [order["id"] for order in answer.json()]
+
+    assert [ids[2], ids[1]] == page(before_order_id=ids[3], limit="2")
+    assert [ids[3], ids[4]] == page(after_order_id=ids[2], direction="asc")
+    assert [] == page(asset_class="us_option")
+    for both in ({"before_order_id": ids[1]}, {"after": "2012-01-01"}):
+        assert 422 == made.get("/v2/orders", after_order_id=ids[0], **both).status_code
+    assert 404 == made.get("/v2/orders", after_order_id=str(UUID(int=1))).status_code
+    assert 422 == made.get("/v2/orders/no-uuid").status_code
