@@ -220,6 +220,10 @@ class SharesSplit(msgspec.Struct, tag=True, frozen=True):
     ratio: Decimal
     cash: Decimal = _NOTHING
 
+    def shares_of(self, quantity: Decimal) -> Decimal:
+        """What `quantity` shares became: where a broken share was paid out, whole ones are left."""
+        return Decimal(int(quantity * self.ratio)) if self.cash else quantity * self.ratio
+
 
 class SessionClosed(msgspec.Struct, tag=True, frozen=True):
     """A session ended with this equity."""
@@ -276,9 +280,9 @@ class Book:
             case Traded(trade, order):
                 self._put(order)
                 self._settle(trade)
-            case SharesSplit(symbol, ratio, cash):
+            case SharesSplit():
                 self.splits.append(change)
-                self._split(symbol, ratio, cash)
+                self._split(change)
             case SessionClosed(_, equity):
                 self.last_equity = equity
                 self.closings.append(change)
@@ -391,12 +395,10 @@ class Book:
             cost = position.cost * left / position.quantity
             self.positions[trade.symbol] = Position(left, cost)
 
-    def _split(self, symbol: str, ratio: Decimal, cash: Decimal) -> None:
-        """Multiply the shares; where a broken share was paid out, whole ones are left."""
-        position = self.positions.pop(symbol)
-        self.cash += cash
-        quantity = position.quantity * ratio
-        if cash:
-            quantity = Decimal(int(quantity))
+    def _split(self, split: SharesSplit) -> None:
+        """Multiply the shares of the position."""
+        position = self.positions.pop(split.symbol)
+        self.cash += split.cash
+        quantity = split.shares_of(position.quantity)
         if quantity:
-            self.positions[symbol] = replace(position, quantity=quantity)
+            self.positions[split.symbol] = replace(position, quantity=quantity)

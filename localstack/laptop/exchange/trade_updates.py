@@ -55,8 +55,8 @@ class TradeUpdates:
                 return self._changed(order)
             case Traded(trade, order):
                 return [self._filled(trade, order)]
-            case SharesSplit(symbol, ratio):
-                self._shares[symbol] *= ratio
+            case SharesSplit(symbol):
+                self._shares[symbol] = change.shares_of(self._shares[symbol])
         return []
 
     def _taken(self, order: Order) -> list[Update]:
@@ -105,4 +105,5 @@ def update_body(update: Update, book: Book, seed: int) -> Json:
 
 
 def _terms(order: Order) -> tuple[object, ...]:
-    return order.quantity, order.limit_price, order.stop_price
+    """What an order asks for; how far a trailing stop has followed the market is not told."""
+    return order.quantity, order.limit_price, order.stop_price, order.trail_price

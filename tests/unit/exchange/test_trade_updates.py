@@ -14,10 +14,10 @@ import pytest
 from msgspec import structs
 
 from alpaquero.simulation import MatchingTerms
-from laptop.exchange.book import Changed, Status
+from laptop.exchange.book import Changed, SharesSplit, Status, Traded
 from laptop.exchange.history import folder_history
 from laptop.exchange.opening import open_venue
-from laptop.exchange.terms import OrderRequest, StopLoss, TakeProfit
+from laptop.exchange.terms import OrderRequest, ReplaceRequest, StopLoss, TakeProfit
 from laptop.exchange.trade_updates import TradeUpdates, Update, update_body
 from laptop.exchange.venue import Recorded, Venue
 
@@ -157,6 +157,55 @@ def test_a_split_restates_working_orders_and_the_position(follow: Follow) -> Non
     restated = [data["order"] for data in told if data["event"] == "restated"]
     assert {(order["qty"], order["limit_price"]) for order in restated} >= {("200", "20")}
     assert [data["position_qty"] for data in told if data["event"] == "fill"] == ["220"]
+
+
+def test_a_broken_share_that_a_split_pays_out_is_gone_from_the_position(follow: Follow) -> None:
+    """105 shares become 10 in a split of one for ten: the next fill counts from there."""
+    venue, _ = follow()
+    venue.place_order(market_buy(105))
+    venue.step()
+    updates = TradeUpdates(venue.book)
+    [trade] = venue.book.trades
+    bought = Traded(replace(trade, quantity=Decimal(1)), venue.book.orders[trade.order_id])
+    split = SharesSplit("X", Decimal("0.1"), Decimal(500))
+    [update] = updates.follow([(venue.now, split), (venue.now, bought)])
+    assert update.position == 11
+
+
+def test_a_replaced_order_is_told_before_the_one_in_its_place(follow: Follow) -> None:
+    """`replaced` for the old one with the id of the new; the new one names the old."""
+    venue, told = follow()
+    venue.jump(venue.sessions[0].open + timedelta(hours=1))
+    old = venue.place_order(limit_buy(50))
+    told.clear()
+    new = venue.replace_order(old.id, ReplaceRequest(limit_price=Decimal(51)))
+    assert [data["event"] for data in told] == ["replaced", "pending_new", "new"]
+    assert [data["order"]["id"] for data in told] == [old.id, new.id, new.id]
+    assert (told[0]["order"]["replaced_by"], told[-1]["order"]["replaces"]) == (new.id, old.id)
+
+
+def test_a_short_sale_makes_the_position_negative(follow: Follow) -> None:
+    """Sold to open, the position's shares count below zero."""
+    venue, told = follow()
+    venue.place_order(structs.replace(market_buy(10), side="sell", time_in_force="day"))
+    venue.step()
+    assert [data["position_qty"] for data in told if data["event"] == "fill"] == ["-10"]
+
+
+def test_a_trailing_stop_that_follows_the_market_is_told_when_it_fills_alone(follow: Follow) -> None:
+    """Its mark moves with the prices without an update."""
+    venue, told = follow([*CALM[:2], (100.0, 120.0, 99.0, 119.0), (119.0, 119.0, 110.0, 111.0), CALM[4]])
+    venue.place_order(market_buy(10))
+    venue.step()
+    trailing = structs.replace(market_buy(10), side="sell", type="trailing_stop", trail_price=Decimal(5))
+    order = venue.place_order(trailing)
+    marks = [venue.book.orders[order.id].high_water_mark]
+    for _ in range(2):
+        venue.step()
+        marks.append(venue.book.orders[order.id].high_water_mark)
+    assert marks[-1] != marks[0]
+    of_stop = [data["event"] for data in told if data["order"]["id"] == order.id]
+    assert of_stop == ["accepted", "new", "fill"]
 
 
 @pytest.mark.parametrize(
