@@ -1,7 +1,7 @@
-"""Positions folded from fills, at average cost; called by `position/project`.
+"""Positions folded from fills, splits and share movements, at average cost; called by `position/project`.
 
-Fills may arrive in any order and more than once: they are sorted by market time and id, and a
-second one with the same id is dropped, so the same set of fills always gives the same position.
+Entries may arrive in any order and more than once: they are sorted by market time and id, and a
+second one with the same id is dropped, so the same set of them always gives the same position.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from alpaquero.orders.intent import Side
 from alpaquero.orders.order import Fill
+from alpaquero.portfolio.movements import NINE_DECIMALS, ShareEntry, ShareMovement, Split, in_order
 
 _ZERO = Decimal(0)
-_NINE_DECIMALS = Decimal("1e-9")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """What one symbol's fills add up to, in shares and dollars.
+    """What one symbol's entries add up to, in shares and dollars.
 
     `quantity` and `cost_basis` are negative when short. `realised_pnl` counts closed shares,
-    `cash_flow` is all sales less all purchases. `opened_at` is None when nothing is held.
+    `cash_flow` is all sales less all purchases, and what a split paid in lieu of a part of a share.
+    `contributed` is the cost of shares that came without a purchase, so that always
+    `realised_pnl - cost_basis == cash_flow - contributed`. `opened_at` is None when nothing is held.
     """
 
     symbol: str
@@ -31,6 +33,7 @@ class Position:
     cost_basis: Decimal = _ZERO
     realised_pnl: Decimal = _ZERO
     cash_flow: Decimal = _ZERO
+    contributed: Decimal = _ZERO
     opened_at: datetime | None = None
     last_fill_at: datetime | None = None
     fills: int = 0
@@ -41,41 +44,39 @@ class Position:
         return per_share(self.cost_basis, self.quantity) if self.quantity else _ZERO
 
 
-def in_order(fills: Iterable[Fill]) -> list[Fill]:
-    """The fills by market time, then id, each id once.
-
-    Raises `ValueError` when two fills share an id and differ: one of them is wrong.
-    """
-    by_id: dict[str, Fill] = {}
-    for fill in fills:
-        if by_id.setdefault(fill.id, fill) != fill:
-            raise ValueError(f"two different fills carry the id {fill.id}; read it from the broker again")
-    return sorted(by_id.values(), key=lambda fill: (fill.at, fill.id))
-
-
-def position_of(symbol: str, fills: Iterable[Fill]) -> Position:
-    """The position that the fills of `symbol` add up to; other symbols' fills are left out."""
+def position_of(symbol: str, entries: Iterable[ShareEntry]) -> Position:
+    """The position that the entries of `symbol` add up to; other symbols' entries are left out."""
     position = Position(symbol=symbol)
-    for fill in in_order(fill for fill in fills if fill.symbol == symbol):
-        position = apply(position, fill)
+    for entry in in_order(entry for entry in entries if entry.symbol == symbol):
+        position = apply(position, entry)
     return position
 
 
-def positions_of(fills: Iterable[Fill]) -> dict[str, Position]:
-    """The position of every symbol that was ever traded, flat ones too, in order of symbol."""
-    every = list(fills)
-    return {symbol: position_of(symbol, every) for symbol in sorted({fill.symbol for fill in every})}
+def positions_of(entries: Iterable[ShareEntry]) -> dict[str, Position]:
+    """The position of every symbol that was ever held, flat ones too, in order of symbol."""
+    every = list(entries)
+    return {symbol: position_of(symbol, every) for symbol in sorted({entry.symbol for entry in every})}
 
 
-def apply(position: Position, fill: Fill) -> Position:
-    """The position after one more fill, which is newer than all before.
+def apply(position: Position, entry: ShareEntry) -> Position:
+    """The position after one more entry, which is newer than all before."""
+    match entry:
+        case Fill():
+            return _filled(position, entry)
+        case Split():
+            return _split(position, entry)
+        case ShareMovement():
+            return _moved(position, entry)
 
-    Shares close at average cost; what a fill leaves over opens the other side. Cost is carried to
-    nine decimals and the last share takes what is left, so rounding never adds up.
+
+def _filled(position: Position, fill: Fill) -> Position:
+    """Shares close at average cost; what a fill leaves over opens the other side.
+
+    Cost is carried to nine decimals and the last share takes what is left, so rounding never adds up.
     """
     signed = fill.quantity if fill.side is Side.BUY else -fill.quantity
     closing = _closing(position.quantity, signed)
-    cost_closed = _share_of(position.cost_basis, closing, position.quantity)
+    cost_closed = share_of(position.cost_basis, closing, position.quantity)
     quantity = position.quantity + signed
     opened = signed + closing
     return replace(
@@ -84,9 +85,41 @@ def apply(position: Position, fill: Fill) -> Position:
         cost_basis=position.cost_basis - cost_closed + opened * fill.price,
         realised_pnl=position.realised_pnl + closing * fill.price - cost_closed,
         cash_flow=position.cash_flow - signed * fill.price,
-        opened_at=_opened_at(position, fill, quantity),
+        opened_at=_opened_at(position, fill.at, quantity),
         last_fill_at=fill.at,
         fills=position.fills + 1,
+    )
+
+
+def _split(position: Position, split: Split) -> Position:
+    """More or fewer shares at the same cost; a part of a share that was paid out is sold for that cash."""
+    if not position.quantity:
+        return position
+    scaled, quantity = split.scaled(position.quantity), split.left(position.quantity)
+    cost_closed = share_of(position.cost_basis, scaled - quantity, scaled)
+    return replace(
+        position,
+        quantity=quantity,
+        cost_basis=position.cost_basis - cost_closed,
+        realised_pnl=position.realised_pnl + split.cash - cost_closed,
+        cash_flow=position.cash_flow + split.cash,
+        opened_at=position.opened_at if quantity else None,
+    )
+
+
+def _moved(position: Position, moved: ShareMovement) -> Position:
+    """Shares that came bring their cost, shares that went take theirs: no gain either way."""
+    closing = _closing(position.quantity, moved.quantity)
+    cost_closed = share_of(position.cost_basis, closing, position.quantity)
+    quantity = position.quantity + moved.quantity
+    brought = (moved.quantity + closing) * moved.price
+    since = moved.acquired_at or moved.at
+    return replace(
+        position,
+        quantity=quantity,
+        cost_basis=position.cost_basis - cost_closed + brought,
+        contributed=position.contributed - cost_closed + brought,
+        opened_at=_opened_at(position, since, quantity),
     )
 
 
@@ -102,7 +135,10 @@ def _closing(held: Decimal, signed: Decimal) -> Decimal:
     return min(held, -signed) if held > 0 else max(held, -signed)
 
 
-def _share_of(cost: Decimal, closing: Decimal, held: Decimal) -> Decimal:
+def share_of(cost: Decimal, closing: Decimal, held: Decimal) -> Decimal:
+    """The part of `cost` that goes with `closing` of the `held` shares, to nine decimals."""
+    if not closing:
+        return _ZERO
     if closing == held:
         return cost
     return _rounded(cost * closing / held)
@@ -111,11 +147,11 @@ def _share_of(cost: Decimal, closing: Decimal, held: Decimal) -> Decimal:
 def _rounded(value: Decimal) -> Decimal:
     exponent = value.as_tuple().exponent
     if isinstance(exponent, int) and exponent < -9:
-        return value.quantize(_NINE_DECIMALS, rounding=ROUND_HALF_EVEN)
+        return value.quantize(NINE_DECIMALS, rounding=ROUND_HALF_EVEN)
     return value
 
 
-def _opened_at(position: Position, fill: Fill, quantity: Decimal) -> datetime | None:
+def _opened_at(position: Position, at: datetime, quantity: Decimal) -> datetime | None:
     if not quantity:
         return None
-    return position.opened_at if position.quantity * quantity > 0 else fill.at
+    return position.opened_at if position.quantity * quantity > 0 else at

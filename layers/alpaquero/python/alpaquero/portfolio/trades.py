@@ -1,7 +1,8 @@
-"""Round trips folded from fills; called by `analytics/project`.
+"""Round trips folded from fills, splits and share movements; called by `analytics/project`.
 
 A trade begins with the fill that opens a position and ends with the fill that makes it flat;
-entries and exits in parts belong to one trade. A position still held is no trade yet.
+entries and exits in parts belong to one trade. A position still held is no trade yet. Shares that
+came without a fill are entered at their cost, and those that went leave at theirs.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from types import MappingProxyType
 
 from alpaquero.orders.intent import Side
 from alpaquero.orders.order import Fill
-from alpaquero.portfolio.positions import in_order, per_share
+from alpaquero.portfolio.movements import ShareEntry, ShareMovement, Split, in_order
+from alpaquero.portfolio.positions import per_share
 
 _ZERO = Decimal(0)
 _FOUR_DECIMALS = Decimal("0.0001")
@@ -51,16 +53,30 @@ class _Open:
     exited: Decimal = _ZERO
     exited_for: Decimal = _ZERO
 
+    def plus(self, quantity: Decimal, price: Decimal) -> _Open:
+        """With `quantity` more shares in at `price`."""
+        return replace(self, entered=self.entered + quantity, entered_for=self.entered_for + quantity * price)
 
-def trades_of(fills: Iterable[Fill], reasons: Mapping[str, str] = _NO_REASONS) -> list[Trade]:
+    def less(self, quantity: Decimal, brought: Decimal) -> _Open:
+        """With `quantity` more shares out, which brought so many dollars."""
+        return replace(self, exited=self.exited + quantity, exited_for=self.exited_for + brought)
+
+
+def trades_of(entries: Iterable[ShareEntry], reasons: Mapping[str, str] = _NO_REASONS) -> list[Trade]:
     """Every round trip, by the time it closed, then symbol.
 
     `reasons` maps client order ids to the reason of their order.
     """
     open_trades: dict[str, _Open] = {}
     trades: list[Trade] = []
-    for fill in in_order(fills):
-        closed = _take(open_trades, fill, reasons)
+    for entry in in_order(entries):
+        match entry:
+            case Fill():
+                closed = _take(open_trades, entry, reasons)
+            case Split():
+                closed = _split(open_trades, entry)
+            case ShareMovement():
+                closed = _move(open_trades, entry)
         if closed is not None:
             trades.append(closed)
     return sorted(trades, key=lambda trade: (trade.closed_at, trade.symbol, trade.opened_at))
@@ -70,26 +86,55 @@ def _take(open_trades: dict[str, _Open], fill: Fill, reasons: Mapping[str, str])
     """Adds one fill to its symbol's open trade; the trade when the fill ends it."""
     begun = open_trades.pop(fill.symbol, None) or _Open(side=fill.side, opened_at=fill.at)
     if fill.side is begun.side:
-        open_trades[fill.symbol] = replace(
-            begun,
-            entered=begun.entered + fill.quantity,
-            entered_for=begun.entered_for + fill.quantity * fill.price,
-        )
+        open_trades[fill.symbol] = begun.plus(fill.quantity, fill.price)
         return None
     out = min(fill.quantity, begun.entered - begun.exited)
-    ended = replace(begun, exited=begun.exited + out, exited_for=begun.exited_for + out * fill.price)
+    ended = begun.less(out, out * fill.price)
     if ended.exited < ended.entered:
         open_trades[fill.symbol] = ended
         return None
     rest = fill.quantity - out
     if rest:
-        open_trades[fill.symbol] = _Open(
-            side=fill.side, opened_at=fill.at, entered=rest, entered_for=rest * fill.price
-        )
+        open_trades[fill.symbol] = _Open(side=fill.side, opened_at=fill.at).plus(rest, fill.price)
     return _closed(ended, fill, reasons.get(fill.client_order_id or "", ""))
 
 
-def _closed(trade: _Open, last: Fill, reason: str) -> Trade:
+def _split(open_trades: dict[str, _Open], split: Split) -> Trade | None:
+    """The open trade in new shares; the trade when the cash paid in lieu ends it."""
+    begun = open_trades.pop(split.symbol, None)
+    if begun is None:
+        return None
+    held = begun.entered - begun.exited
+    scaled, left = split.scaled(held), split.left(held)
+    exited = split.scaled(begun.exited)
+    after = replace(begun, entered=exited + scaled, exited=exited).less(scaled - left, abs(split.cash))
+    if left:
+        open_trades[split.symbol] = after
+        return None
+    return _closed(after, split, "cash in lieu of a part of a share")
+
+
+def _move(open_trades: dict[str, _Open], moved: ShareMovement) -> Trade | None:
+    """Shares that came are entered at their cost; what went away is no longer part of a trade."""
+    side = Side.BUY if moved.quantity > 0 else Side.SELL
+    since = moved.acquired_at or moved.at
+    begun = open_trades.pop(moved.symbol, None) or _Open(side=side, opened_at=since)
+    quantity = abs(moved.quantity)
+    if side is begun.side:
+        open_trades[moved.symbol] = begun.plus(quantity, moved.price)
+        return None
+    gone = min(quantity, begun.entered - begun.exited)
+    entered = begun.entered - gone
+    left = replace(begun, entered=entered, entered_for=begun.entered_for * entered / begun.entered)
+    if left.exited < left.entered:
+        open_trades[moved.symbol] = left
+        return None
+    if quantity > gone:
+        open_trades[moved.symbol] = _Open(side=side, opened_at=since).plus(quantity - gone, moved.price)
+    return _closed(left, moved, "the rest was moved away") if left.entered else None
+
+
+def _closed(trade: _Open, last: ShareEntry, reason: str) -> Trade:
     gain = trade.exited_for - trade.entered_for
     pnl = gain if trade.side is Side.BUY else -gain
     percent = pnl * 100 / trade.entered_for

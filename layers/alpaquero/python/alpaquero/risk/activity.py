@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from alpaquero.orders.intent import Side
 from alpaquero.orders.order import Fill
-from alpaquero.portfolio.positions import in_order
+from alpaquero.portfolio.movements import ShareEntry, ShareMovement, Split, in_order
 
 KEPT = timedelta(days=61)  # as long as the longest window and the longest pause together
 MOST_STOPS = 200
@@ -59,7 +59,7 @@ class _Running:
 
 
 def activity_of(
-    fills: Iterable[Fill],
+    entries: Iterable[ShareEntry],
     stop_order_ids: Collection[str],
     *,
     baseline: Mapping[str, Decimal],
@@ -67,7 +67,7 @@ def activity_of(
     counted_from: datetime | None = None,
     folded: str = "",
 ) -> Activity:
-    """The activity that `fills` add up to, in any order and with repeats.
+    """The activity that fills, splits and share movements add up to, in any order and with repeats.
 
     `stop_order_ids` are the client order ids of stops. `baseline` is what was held before the
     first fill: its cost is unknown, so selling it is neither a win nor a loss. Losses and stops
@@ -79,9 +79,15 @@ def activity_of(
             holding = Holding(baseline_at, "baseline")
             fold.running[symbol] = _Running(quantity, holding, knows_cost=False)
     newest = None
-    for fill in in_order(fills):
-        fold.take(fill)
-        newest = fill.at
+    for entry in in_order(entries):
+        match entry:
+            case Fill():
+                fold.take(entry)
+                newest = entry.at
+            case Split():
+                fold.split(entry)
+            case ShareMovement():
+                fold.move(entry)
     return fold.result(newest, folded)
 
 
@@ -107,6 +113,23 @@ class _Fold:
             self.stops[episode] = fill.at
         if before and before * trade.quantity <= 0:
             self._closed(trade, fill, episode)
+
+    def split(self, split: Split) -> None:
+        trade = self.running.get(split.symbol)
+        if trade is None:
+            return
+        trade.quantity, trade.cash = split.left(trade.quantity), trade.cash + split.cash
+        if not trade.quantity:
+            del self.running[split.symbol]
+
+    def move(self, moved: ShareMovement) -> None:
+        """Shares that came or went without a fill: what they cost is not counted as won or lost."""
+        holding = Holding(moved.acquired_at or moved.at, moved.id)
+        trade = self.running.get(moved.symbol) or _Running(_ZERO, holding)
+        trade.quantity, trade.knows_cost = trade.quantity + moved.quantity, False
+        self.running[moved.symbol] = trade
+        if not trade.quantity:
+            del self.running[moved.symbol]
 
     def _closed(self, trade: _Running, fill: Fill, episode: str) -> None:
         self.exits[fill.symbol] = fill.at
