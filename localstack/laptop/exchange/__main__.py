@@ -20,6 +20,7 @@ from laptop.exchange.errors import ExchangeError
 from laptop.exchange.gate import Keys
 from laptop.exchange.history import folder_history, shipped_history
 from laptop.exchange.opening import AnnouncingServer, open_venue
+from laptop.exchange.synthetic import synthetic_history
 from laptop.exchange.venue import Venue
 
 
@@ -57,7 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state", type=Path, required=True, help="folder of the book, made if missing")
     parser.add_argument("--port", type=int, default=9200, help="0 takes a free one")
     parser.add_argument("--seed", type=int, default=1, help="fixes ids and draws")
-    parser.add_argument("--data", type=Path, help="folder of SYMBOL.csv files instead of the shipped prices")
+    prices = parser.add_mutually_exclusive_group()
+    prices.add_argument("--data", type=Path, help="folder of SYMBOL.csv files instead of the shipped prices")
+    prices.add_argument(
+        "--synthetic", type=int, metavar="N", help="N made-up symbols whose days resemble the shipped ones"
+    )
     parser.add_argument("--from", dest="first", type=_date, metavar="DATE", help="first session to trade")
     parser.add_argument(
         "--sessions", type=_count, help="how many sessions to trade, the last ones of the data"
@@ -142,6 +147,9 @@ def _held(option: str, path: Path) -> str:
 
 def _venue(options: argparse.Namespace) -> Venue:
     history = folder_history(options.data) if options.data else shipped_history()
+    if options.synthetic is not None:
+        history = synthetic_history(history, options.synthetic, options.seed)
+    sys.stderr.writelines(f"{note}\n" for note in history.notes)
     terms = MatchingTerms(options.seed, options.half_spread_bps, options.partial_fills)
     return open_venue(history, options.state, terms, first=options.first, count=options.sessions)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from fractions import Fraction
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,7 +21,6 @@ _STATUSES = ("active", "inactive")
 _ACTIONS = ("dividend", "merger", "spinoff", "split", "reorg")
 _DATE_TYPES = ("declaration_date", "ex_date", "record_date", "payable_date")
 _LONGEST_RANGE = timedelta(days=90)
-_LARGEST_RATE = 10_000
 
 
 async def assets(request: Request) -> Response:
@@ -51,8 +49,11 @@ async def asset(request: Request) -> Response:
 
 def asset_of(venue: Venue, symbol: str) -> wire.Json:
     """A symbol's asset as it is now."""
-    tradable = venue.market.last_trade(symbol, venue.now) is not None
-    return wire.asset_body(symbol, venue.seed, tradable=tradable)
+    tradable = venue.market.is_listed(symbol, venue.now)
+    body = wire.asset_body(symbol, venue.seed, tradable=tradable)
+    if venue.market.history.symbols[symbol].made_up:
+        body["name"] = f"{symbol} (synthetic: made-up prices)"
+    return body
 
 
 def symbol_of(venue: Venue, key: str) -> str | None:
@@ -109,12 +110,11 @@ def _known_splits(venue: Venue) -> Iterator[Split]:
 def _announcement(split: Split, seed: int) -> wire.Json:
     """A split in Alpaca's words: small letters, as alpaca-py reads them, where the spec has capitals."""
     day_of_split = split.ex_date.isoformat()
-    rate = Fraction(split.ratio).limit_denominator(_LARGEST_RATE)
     return {
         "id": derived_id(seed, "announcement", split.symbol, day_of_split),
         "corporate_action_id": f"{split.symbol}_{split.ex_date:%Y%m%d}",
         "ca_type": "split",
-        "ca_sub_type": "stock_split" if rate > 1 else "reverse_split",
+        "ca_sub_type": "stock_split" if split.new > split.old else "reverse_split",
         "initiating_symbol": split.symbol,
         "initiating_original_cusip": "",
         "target_symbol": split.symbol,
@@ -122,8 +122,8 @@ def _announcement(split: Split, seed: int) -> wire.Json:
         "effective_date": day_of_split,
         "ex_date": day_of_split,
         "cash": "0",
-        "old_rate": str(rate.denominator),
-        "new_rate": str(rate.numerator),
+        "old_rate": str(split.old),
+        "new_rate": str(split.new),
     }
 
 

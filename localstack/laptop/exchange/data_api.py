@@ -1,176 +1,210 @@
-"""Alpaca's market data routes for stocks: bars, latest bars, quotes and trades, snapshots."""
+"""Alpaca's market data routes for stocks: bars, trades, quotes, auctions, the latest of each, snapshots.
+
+Every answer says in the header X-Price-Source where its numbers come from: `recorded` history,
+`synthetic` (made up to fit it), or both.
+"""
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, time
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
+from functools import lru_cache
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from alpaquero.prices import NEW_YORK, Bar
-from laptop.exchange import wire
-from laptop.exchange.answers import json_answer, moment, venue_of, whole
+from laptop.exchange import data_query as query
+from laptop.exchange import reference_api, wire
+from laptop.exchange.answers import json_answer, venue_of
+from laptop.exchange.data_wire import SOURCE_HEADER, page_of_many, page_of_one
 from laptop.exchange.errors import RefusedError
-from laptop.exchange.venue import Venue
+from laptop.exchange.market import Market
+from laptop.exchange.series import Run, Series, Window
 
-_DEFAULT_LIMIT, _LARGEST_LIMIT = 1000, 10_000
-_DAY_NAMES = {"1Day", "1D", "Day"}
-_FEEDS = {"", "iex", "sip", "delayed_sip", "boats", "overnight", "otc"}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAILY, _INTRADAY, _TICKS = "D", "M", "T"
+
+# The runs of a symbol in a window.
+Runs = Callable[[str, Window], Iterator[Run]]
+Look = Callable[[Market, str, datetime], wire.Json | None]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 async def bars(request: Request) -> Response:
-    """GET /v2/stocks/bars: daily bars of many symbols, `limit` counted across them, paged by token."""
-    venue, wanted = venue_of(request), request.query_params
-    symbols = _symbols(request)
-    timeframe = wanted.get("timeframe") or ""
-    if timeframe not in _DAY_NAMES:
-        raise _bad(f"invalid timeframe: {timeframe or 'missing'}; this exchange serves 1Day")
-    adjustment = wanted.get("adjustment") or "raw"
-    if adjustment not in {"raw", "split"}:
-        raise _bad(f"invalid adjustment: {adjustment}; this exchange serves raw and split")
-    newest_first = _newest_first(request)
-    today = datetime.combine(venue.now.astimezone(NEW_YORK).date(), time(), tzinfo=NEW_YORK)
-    start = moment(request, "start") or today.astimezone(UTC)
-    end = moment(request, "end", end_of_day=True) or venue.now
-    limit = whole(request, "limit", _DEFAULT_LIMIT, _LARGEST_LIMIT)
-    from_symbol, from_start = _position(wanted.get("page_token"))
-    page: dict[str, list[wire.Json]] = {}
-    token = None
-    for symbol in symbols:
-        if symbol < from_symbol:
-            continue
-        known = venue.market.daily_bars(symbol, venue.now, split_adjusted=adjustment == "split")
-        chosen = _between(known, start, end, newest_first=newest_first)
-        if symbol == from_symbol and from_start is not None:
-            first = from_start
-            chosen = [bar for bar in chosen if (bar.start <= first if newest_first else bar.start >= first)]
-        if not chosen:
-            continue
-        if not limit:
-            token = _token(symbol, chosen[0])
+    """GET /v2/stocks/bars and /v2/stocks/{symbol}/bars: `limit` is counted across symbols."""
+    length, adjusted = query.bar_length_of(request), query.split_adjusted(request)
+    series = _series(request)
+    page = query.page_of(request, _INTRADAY if length.intraday else _DAILY)
+    return _paged(
+        request,
+        "bars",
+        page,
+        _INTRADAY if length.intraday else _DAILY,
+        lambda symbol, window: series.bars(symbol, length, window, adjusted=adjusted),
+    )
+
+
+async def trades(request: Request) -> Response:
+    """GET /v2/stocks/trades and /v2/stocks/{symbol}/trades."""
+    page = query.page_of(request, _TICKS)
+    return _paged(request, "trades", page, _TICKS, _series(request).trades)
+
+
+async def quotes(request: Request) -> Response:
+    """GET /v2/stocks/quotes and /v2/stocks/{symbol}/quotes."""
+    page = query.page_of(request, _TICKS)
+    return _paged(request, "quotes", page, _TICKS, _series(request).quotes)
+
+
+async def auctions(request: Request) -> Response:
+    """GET /v2/stocks/auctions and /v2/stocks/{symbol}/auctions: of the SIP, so fifteen minutes late."""
+    if (feed := request.query_params.get("feed") or "sip") != "sip":
+        raise query.bad(f"invalid feed: {feed}; auctions are of the feed sip")
+    page = query.page_of(request, _DAILY, default_feed="sip")
+    return _paged(request, "auctions", page, _DAILY, _series(request).auctions)
+
+
+def _series(request: Request) -> Series:
+    return _series_of(venue_of(request).market)
+
+
+@lru_cache(maxsize=4)
+def _series_of(market: Market) -> Series:
+    """A market's series, with what they have encoded so far."""
+    return Series(market)
+
+
+def _paged(request: Request, name: str, page: query.Page, mark: str, runs: Runs) -> Response:
+    lines: dict[str, list[bytes]] = {}
+    sources: set[str] = set()
+    token, left, window = None, page.limit, page.window
+    for symbol in page.symbols:
+        for run in runs(symbol, window):
+            if not run.lines:
+                continue
+            if left:
+                lines.setdefault(symbol, []).extend(run.lines[:left])
+                sources.add(_source(synthetic=run.synthetic))
+            if len(run.lines) > left:
+                token = query.token(symbol, mark, run.stamps[left])
+                break
+            left -= len(run.lines)
+        if token is not None:
             break
-        page[symbol] = [wire.bar_body(bar) for bar in chosen[:limit]]
-        if len(chosen) > limit:
-            token = _token(symbol, chosen[limit])
-            break
-        limit -= len(chosen)
-    return json_answer({"bars": page, "next_page_token": token})
+        window = page.later
+    rest = b',"currency":"USD"' if query.currency_of(request) else b""
+    single = request.path_params.get("symbol")
+    body = (
+        page_of_many(name, lines, token, rest)
+        if single is None
+        else page_of_one(name, single.upper(), lines.get(single.upper(), []), token, rest)
+    )
+    return Response(body, media_type="application/json", headers=_headers(sources))
 
 
-def _between(known: Sequence[Bar], start: datetime, end: datetime, *, newest_first: bool) -> Sequence[Bar]:
-    first = bisect_left(known, start, key=lambda bar: bar.start)
-    last = bisect_right(known, end, key=lambda bar: bar.start)
-    chosen = known[first:last]
-    return chosen[::-1] if newest_first else chosen
+def _source(*, synthetic: bool) -> str:
+    return "synthetic" if synthetic else "recorded"
 
 
-def _token(symbol: str, bar: Bar) -> str:
-    """Where the next page begins: base64 of SYMBOL|D|nanoseconds."""
-    nanoseconds = int((bar.start - _EPOCH).total_seconds()) * 1_000_000_000
-    return urlsafe_b64encode(f"{symbol}|D|{nanoseconds}".encode()).decode()
+def _headers(sources: set[str]) -> dict[str, str]:
+    return {SOURCE_HEADER: ", ".join(sorted(sources))} if sources else {}
 
 
-def _position(token: str | None) -> tuple[str, datetime | None]:
-    if not token:
-        return "", None
-    try:
-        symbol, _, nanoseconds = urlsafe_b64decode(token.encode()).decode().split("|")
-        return symbol, datetime.fromtimestamp(int(nanoseconds) // 1_000_000_000, UTC)
-    except ValueError:
-        raise _bad("invalid page_token") from None
+def _latest_bar(market: Market, symbol: str, now: datetime) -> wire.Json | None:
+    bar = market.minute_bar(symbol, now)
+    return None if bar is None else wire.bar_body(bar)
 
 
-def _newest_first(request: Request) -> bool:
-    sort = request.query_params.get("sort") or "asc"
-    if sort not in {"asc", "desc"}:
-        raise _bad(f"invalid sort: {sort}")
-    return sort == "desc"
+def _latest_quote(market: Market, symbol: str, now: datetime) -> wire.Json | None:
+    quoted = market.quote(symbol, now)
+    return None if quoted is None else wire.quote_body(*quoted)
 
 
-def _symbols(request: Request) -> list[str]:
-    """The symbols asked for that this exchange has, in order of name; one it lacks has no data."""
-    names = [name.strip().upper() for name in (request.query_params.get("symbols") or "").split(",")]
-    if not any(names):
-        raise _bad("symbols is required")
-    if (feed := request.query_params.get("feed") or "") not in _FEEDS:
-        raise _bad(f"invalid feed: {feed}")
-    for name in names:
-        if not name.replace(".", "").replace("-", "").replace("_", "").isalnum():
-            raise _bad(f"invalid symbol: {name}")
-    return sorted(set(names) & venue_of(request).market.history.symbols.keys())
+def _latest_trade(market: Market, symbol: str, now: datetime) -> wire.Json | None:
+    trade = market.last_trade(symbol, now)
+    return None if trade is None else wire.trade_body(trade)
 
 
-def _bad(message: str) -> RefusedError:
-    """The data API's errors carry no code."""
-    return RefusedError(400, message)
+def _snapshot(market: Market, symbol: str, now: datetime) -> wire.Json | None:
+    """What there is of a symbol; a part that is not there yet is left out."""
+    today, before = (market.daily_bar(symbol, now, back) for back in (0, 1))
+    parts = {
+        "latestTrade": _latest_trade(market, symbol, now),
+        "latestQuote": _latest_quote(market, symbol, now),
+        "minuteBar": _latest_bar(market, symbol, now),
+        "dailyBar": today and wire.bar_body(today),
+        "prevDailyBar": before and wire.bar_body(before),
+    }
+    return {name: part for name, part in parts.items() if part is not None} or None
 
 
-def _latest(name: str, look: Callable[[Venue, str], wire.Json | None]) -> Callable[[Request], Response]:
-    def answer(request: Request) -> Response:
-        venue = venue_of(request)
-        found = {symbol: look(venue, symbol) for symbol in _symbols(request)}
-        return json_answer({name: {symbol: body for symbol, body in found.items() if body is not None}})
+def _latest(name: str, look: Look) -> Endpoint:
+    """The route of the latest bar, quote or trade of many symbols."""
+
+    async def answer(request: Request) -> Response:
+        found = _found(request, look)
+        return _told({name: found, **_currency(request)})
 
     return answer
 
 
-def _latest_bar(venue: Venue, symbol: str) -> wire.Json | None:
-    bar = venue.market.minute_bar(symbol, venue.now)
-    return None if bar is None else wire.bar_body(bar)
+def _latest_single(name: str, look: Look) -> Endpoint:
+    """The route of the latest bar, quote or trade of one symbol."""
+
+    async def answer(request: Request) -> Response:
+        symbol = request.path_params["symbol"].upper()
+        found = _found(request, look)
+        if symbol not in found:
+            raise RefusedError(404, f"no {name} found for {symbol}")
+        return _told({name: found[symbol], "symbol": symbol, **_currency(request)})
+
+    return answer
 
 
-def _latest_quote(venue: Venue, symbol: str) -> wire.Json | None:
-    quoted = venue.market.quote(symbol, venue.now)
-    return None if quoted is None else wire.quote_body(*quoted)
+def _found(request: Request, look: Look) -> dict[str, wire.Json]:
+    now, market = query.latest_moment(request), venue_of(request).market
+    looked = {symbol: look(market, symbol, now) for symbol in query.symbols_of(request)}
+    return {symbol: body for symbol, body in looked.items() if body is not None}
 
 
-def _latest_trade(venue: Venue, symbol: str) -> wire.Json | None:
-    trade = venue.market.last_trade(symbol, venue.now)
-    return None if trade is None else wire.trade_body(trade)
+def _currency(request: Request) -> wire.Json:
+    named = query.currency_of(request)
+    return {"currency": named} if named else {}
 
 
-async def latest_bars(request: Request) -> Response:
-    """GET /v2/stocks/bars/latest: the last minute, cut out of the synthetic path."""
-    return _latest("bars", _latest_bar)(request)
-
-
-async def latest_quotes(request: Request) -> Response:
-    """GET /v2/stocks/quotes/latest."""
-    return _latest("quotes", _latest_quote)(request)
-
-
-async def latest_trades(request: Request) -> Response:
-    """GET /v2/stocks/trades/latest."""
-    return _latest("trades", _latest_trade)(request)
+def _told(body: object) -> Response:
+    """An answer of the latest prices, which are always a point of a path that was made up."""
+    answer = json_answer(body)
+    answer.headers[SOURCE_HEADER] = _source(synthetic=True)
+    return answer
 
 
 async def snapshots(request: Request) -> Response:
     """GET /v2/stocks/snapshots: symbols at the top level, no wrapper."""
-    venue = venue_of(request)
-    bodies: dict[str, wire.Json] = {}
-    for symbol in _symbols(request):
-        days = venue.market.daily_bars(symbol, venue.now, split_adjusted=False)
-        if not days:
-            continue
-        bodies[symbol] = {
-            "latestTrade": _latest_trade(venue, symbol),
-            "latestQuote": _latest_quote(venue, symbol),
-            "minuteBar": _latest_bar(venue, symbol),
-            "dailyBar": wire.bar_body(days[-1]),
-            "prevDailyBar": wire.bar_body(days[-2]) if len(days) > 1 else None,
-        }
-    return json_answer(bodies)
+    return _told(_found(request, _snapshot))
 
 
+async def snapshot(request: Request) -> Response:
+    """GET /v2/stocks/{symbol}/snapshot."""
+    symbol = request.path_params["symbol"].upper()
+    found = _found(request, _snapshot)
+    if symbol not in found:
+        raise RefusedError(404, f"no snapshot found for {symbol}")
+    return _told({"symbol": symbol, **found[symbol], **_currency(request)})
+
+
+_PREFIX = "/v2/stocks"
+_PAGED = {"bars": bars, "trades": trades, "quotes": quotes, "auctions": auctions}
+_LOOKS = {"bar": _latest_bar, "trade": _latest_trade, "quote": _latest_quote}
 ROUTES = [
-    Route("/v2/stocks/bars", bars),
-    Route("/v2/stocks/bars/latest", latest_bars),
-    Route("/v2/stocks/quotes/latest", latest_quotes),
-    Route("/v2/stocks/trades/latest", latest_trades),
-    Route("/v2/stocks/snapshots", snapshots),
+    *(Route(f"{_PREFIX}/{name}", route) for name, route in _PAGED.items()),
+    *(Route(f"{_PREFIX}/{name}s/latest", _latest(f"{name}s", look)) for name, look in _LOOKS.items()),
+    Route(f"{_PREFIX}/snapshots", snapshots),
+    *reference_api.ROUTES,
+    *(Route(f"{_PREFIX}/{{symbol}}/{name}", route) for name, route in _PAGED.items()),
+    *(
+        Route(f"{_PREFIX}/{{symbol}}/{name}s/latest", _latest_single(name, look))
+        for name, look in _LOOKS.items()
+    ),
+    Route(f"{_PREFIX}/{{symbol}}/snapshot", snapshot),
 ]

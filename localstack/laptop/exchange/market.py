@@ -1,10 +1,14 @@
 """What can be seen of the market at a moment: prices, quotes and bars, never anything from later.
 
-The exchange and its data routes ask here; every method takes the market time `now` (aware UTC).
+The exchange, its data routes and its streams ask here; every method takes the market time `now`
+(aware UTC). A session of which only the daily bar is known has the prices of a made-up path that fits
+it exactly; its minutes are cut out of that path and share the day's volume evenly, so that minutes sum
+up to the day. A session read from a minute file has those minutes.
 """
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,14 +16,18 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from math import prod
+from math import floor, prod
+from typing import Any, TypeVar
 
-from alpaquero.prices import NEW_YORK, Bar, Session, session_at
-from alpaquero.simulation import PriceSpan, Quote, SessionPath, quote_around
-from laptop.exchange.history import History, Split, SymbolHistory
+from alpaquero.prices import NEW_YORK, Bar, Session, bar_start, session_at
+from alpaquero.simulation import MinutePath, PricePath, Quote, SessionPath, quote_around
+from laptop.exchange.history import History, MinuteColumns, Split, SymbolHistory
 
+# How many trades the tape shows of a minute.
+TRADES_A_MINUTE = 4
 _MINUTE = timedelta(minutes=1)
 _PLACES = Decimal("0.000001")
+_VWAP_PLACES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,17 @@ class LastTrade:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class MarketBar(Bar):
+    """A bar with how many trades made it and their average price, weighted by volume."""
+
+    trades: int
+    vwap: float
+
+
+AnyBar = TypeVar("AnyBar", bound=Bar)
+
+
 class Market:
     """The replayed market, seen at a moment."""
 
@@ -37,11 +56,19 @@ class Market:
         self.history = history
         self.half_spread_bps = half_spread_bps
         self._by_date = {session.date: session for session in history.calendar}
+        self._trades = {
+            session.date: TRADES_A_MINUTE * ((session.close - session.open) // _MINUTE)
+            for session in history.sessions
+        }
         self._adjusted: dict[tuple[str, int], list[Bar]] = {}
 
     def open_session(self, now: datetime) -> Session | None:
         """The session that is open now."""
         return session_at(self.history.sessions, now)
+
+    def session_on(self, day: date) -> Session:
+        """The session of a date that is one. Raises KeyError for other dates."""
+        return self._by_date[day]
 
     def fraction(self, session: Session, now: datetime) -> Fraction:
         """How much of the session has passed, 0 to 1."""
@@ -49,9 +76,27 @@ class Market:
         whole = (session.close - session.open) // timedelta(microseconds=1)
         return min(max(Fraction(passed, whole), Fraction(0)), Fraction(1))
 
-    def path(self, symbol: str, session: Session) -> SessionPath | None:
+    def path(self, symbol: str, session: Session) -> PricePath | None:
         """The price path of a symbol through a session; None when it does not trade in it."""
-        return _path(self.history.symbols[symbol].bar_on(session.date))
+        history = self.history.symbols[symbol]
+        columns = history.minutes.get(session.date)
+        if columns is not None:
+            return _minute_path(session, columns)
+        return _path(history.bar_on(session.date))
+
+    def minutes(self, symbol: str, session: Session) -> MinuteColumns | None:
+        """The minutes of a session, also those still to come; None when the symbol does not trade in it."""
+        history = self.history.symbols[symbol]
+        columns = history.minutes.get(session.date)
+        if columns is not None:
+            return columns
+        bar = history.bar_on(session.date)
+        return None if bar is None else _cut_minutes(bar, (session.close - session.open) // _MINUTE)
+
+    def is_listed(self, symbol: str, now: datetime) -> bool:
+        """Whether the symbol has ever traded."""
+        dates = self.history.symbols[symbol].dates
+        return now >= self._by_date[dates[0]].open
 
     def last_trade(self, symbol: str, now: datetime) -> LastTrade | None:
         """The last price: on the path in an open session, else the last close; None before the first."""
@@ -59,7 +104,7 @@ class Market:
         session = self.open_session(now)
         if session is not None and (path := self.path(symbol, session)) is not None:
             return LastTrade(path.price_at(self.fraction(session, now)), now)
-        count = self._closed_count(history, now)
+        count = self.closed_count(history, now)
         if not count:
             return None
         last = history.bars[count - 1]
@@ -72,75 +117,136 @@ class Market:
 
     def previous_close(self, symbol: str, now: datetime) -> Decimal | None:
         """The close before the session that is open, or before the last closed one; split-adjusted."""
-        bars = self.daily_bars(symbol, now, split_adjusted=True)
-        return exact(bars[-2].close) if len(bars) > 1 else None
+        history = self.history.symbols[symbol]
+        session = self.open_session(now)
+        trading = session is not None and history.position(session.date) is not None
+        place = self.closed_count(history, now) - (1 if trading else 2)
+        if place < 0:
+            return None
+        ratio = split_ratio(self.effective_splits(history, now), history.dates[place])
+        return exact(adjusted_bar(history.bars[place], ratio).close)
 
     def daily_bars(self, symbol: str, now: datetime, *, split_adjusted: bool) -> Sequence[Bar]:
         """Every daily bar up to now, the forming one of an open session included, oldest first."""
         history = self.history.symbols[symbol]
         splits = self.effective_splits(history, now) if split_adjusted else []
-        count = self._closed_count(history, now)
-        closed = self._adjusted_bars(history, splits)[:count] if splits else history.bars[:count]
-        forming = self._forming(history, now)
+        closed = self.closed_bars(history, splits)[: self.closed_count(history, now)]
+        forming = self.forming_bar(symbol, now)
         return [*closed, forming] if forming is not None else closed
 
-    def minute_bar(self, symbol: str, now: datetime) -> Bar | None:
-        """The last whole minute that traded, cut out of the synthetic path; volume is an even share."""
-        trade = self.last_trade(symbol, now)
-        if trade is None:
+    def daily_bar(self, symbol: str, now: datetime, back: int = 0) -> MarketBar | None:
+        """The last daily bar, raw, the forming one of an open session included; or one `back` before it."""
+        forming = self.forming_bar(symbol, now)
+        if forming is not None and not back:
+            return forming
+        history = self.history.symbols[symbol]
+        place = self.closed_count(history, now) - 1 - (back if forming is None else back - 1)
+        return None if place < 0 else self.full_bars(history, place, place + 1)[0]
+
+    def full_bars(self, history: SymbolHistory, first: int, last: int) -> list[MarketBar]:
+        """The raw daily bars from place `first` to before `last`, with their trades and average prices."""
+        pairs = zip(history.dates[first:last], history.bars[first:last], strict=True)
+        return [self._full_bar(history, day, bar) for day, bar in pairs]
+
+    def _full_bar(self, history: SymbolHistory, day: date, bar: Bar) -> MarketBar:
+        columns = history.minutes.get(day)
+        if columns is not None:
+            return summed(bar.start, columns, 0, len(columns.indices))
+        prices = (bar.open, bar.high, bar.low, bar.close)
+        return MarketBar(bar.start, *prices, bar.volume, self._trades[day], mean_price(*prices))
+
+    def minute_bar(self, symbol: str, now: datetime) -> MarketBar | None:
+        """The last closed minute that traded; None before the first."""
+        history = self.history.symbols[symbol]
+        session = self.open_session(now)
+        place = self.closed_count(history, now)
+        days = [] if session is None else [session.date]
+        for day in [*days, *history.dates[max(place - 1, 0) : place]]:
+            on = self._by_date[day]
+            columns = self.minutes(symbol, on)
+            count = 0 if columns is None else closed_minutes(columns, on, now)
+            if columns is not None and count:
+                start = on.open + columns.indices[count - 1] * _MINUTE
+                return summed(start, columns, count - 1, count)
+        return None
+
+    def forming_bar(self, symbol: str, now: datetime) -> MarketBar | None:
+        """The daily bar of the open session so far, raw; None when the symbol does not trade now."""
+        session = self.open_session(now)
+        if session is None:
             return None
-        session = self._by_date[trade.at.astimezone(NEW_YORK).date()]
-        end = max(trade.at.replace(second=0, microsecond=0), session.open + _MINUTE)
-        path, day = self.path(symbol, session), self.history.symbols[symbol].bar_on(session.date)
-        if path is None or day is None:
+        path, columns = self.path(symbol, session), self.minutes(symbol, session)
+        if path is None or columns is None:
             return None
-        span = path.span(self.fraction(session, end - _MINUTE), self.fraction(session, min(end, now)))
-        return _bar(end - _MINUTE, span, day.volume // ((session.close - session.open) // _MINUTE))
+        elapsed = (now - session.open) / _MINUTE
+        began = bisect_right(columns.indices, elapsed)
+        closed = closed_minutes(columns, session, now)
+        span = path.span(Fraction(0), self.fraction(session, now))
+        volume = sum(columns.volumes[:closed])
+        if began > closed:
+            volume += floor(columns.volumes[closed] * (elapsed - columns.indices[closed]))
+        average = summed(session.open, columns, 0, closed).vwap if closed else float(span.open)
+        return MarketBar(
+            bar_start(session),
+            float(span.open),
+            float(span.high),
+            float(span.low),
+            float(span.close),
+            float(volume),
+            max(TRADES_A_MINUTE * closed, 1),
+            average,
+        )
 
     def effective_splits(self, history: SymbolHistory, now: datetime) -> list[Split]:
         """The splits that are in force: from the open of their day on."""
+        if not history.splits:
+            return []
         opened = bisect_right(self.history.calendar, now, key=lambda session: session.open)
         day = self.history.calendar[opened - 1].date if opened else date.min
         return [split for split in history.splits if split.ex_date <= day]
 
-    def _closed_count(self, history: SymbolHistory, now: datetime) -> int:
+    def closed_count(self, history: SymbolHistory, now: datetime) -> int:
         """How many of the symbol's bars are closed and published."""
+        return history.count_to(self.last_closed_day(now))
+
+    def last_closed_day(self, now: datetime) -> date:
+        """The last day, trading day or not, of which everything is over."""
         day = now.astimezone(NEW_YORK).date()
         session = self._by_date.get(day)
-        published = session is None or now >= session.close
-        return history.count_to(day if published else day - timedelta(days=1))
+        return day if session is None or now >= session.close else day - timedelta(days=1)
 
-    def _forming(self, history: SymbolHistory, now: datetime) -> Bar | None:
-        """The bar of the open session so far."""
-        session = self.open_session(now)
-        if session is None:
-            return None
-        day, path = history.bar_on(session.date), self.path(history.symbol, session)
-        if day is None or path is None:
-            return None
-        passed = self.fraction(session, now)
-        return _bar(day.start, path.span(Fraction(0), passed), float(int(day.volume * float(passed))))
-
-    def _adjusted_bars(self, history: SymbolHistory, splits: Sequence[Split]) -> list[Bar]:
-        """The bars with prices divided and volume multiplied by the splits that came after them."""
+    def closed_bars(self, history: SymbolHistory, splits: Sequence[Split]) -> Sequence[Bar]:
+        """All bars with prices divided and volume multiplied by the splits that came after them."""
+        if not splits:
+            return history.bars
         key = (history.symbol, len(splits))
         if key not in self._adjusted:
             self._adjusted[key] = [
-                adjusted_bar(bar, prod((s.ratio for s in splits if s.ex_date > day), start=Decimal(1)))
+                adjusted_bar(bar, split_ratio(splits, day))
                 for day, bar in zip(history.dates, history.bars, strict=True)
             ]
         return self._adjusted[key]
 
 
-def adjusted_bar(bar: Bar, ratio: Decimal) -> Bar:
+def split_ratio(splits: Sequence[Split], day: date) -> Decimal:
+    """How many shares of today a share of `day` is, after `splits`."""
+    return prod((split.ratio for split in splits if split.ex_date > day), start=Decimal(1))
+
+
+def adjusted_bar(bar: AnyBar, ratio: Decimal) -> AnyBar:
     """The bar as if `ratio` shares had been one share then."""
     if ratio == 1:
         return bar
-    opened, high, low, closed = (
-        float((exact(price) / ratio).quantize(_PLACES)) for price in (bar.open, bar.high, bar.low, bar.close)
-    )
-    volume = bar.volume * float(ratio)
-    return replace(bar, open=opened, high=high, low=low, close=closed, volume=volume)
+    opened, high, low, closed = (_divided(price, ratio) for price in (bar.open, bar.high, bar.low, bar.close))
+    changed: dict[str, Any] = {"open": opened, "high": high, "low": low, "close": closed}
+    changed["volume"] = float(round(bar.volume * float(ratio)))
+    if isinstance(bar, MarketBar):
+        changed["vwap"] = _divided(bar.vwap, ratio)
+    return replace(bar, **changed)
+
+
+def _divided(price: float, ratio: Decimal) -> float:
+    return float((exact(price) / ratio).quantize(_PLACES))
 
 
 def exact(price: float) -> Decimal:
@@ -148,8 +254,30 @@ def exact(price: float) -> Decimal:
     return Decimal(repr(price))
 
 
-def _bar(start: datetime, span: PriceSpan, volume: float) -> Bar:
-    return Bar(start, float(span.open), float(span.high), float(span.low), float(span.close), volume)
+def mean_price(opened: float, high: float, low: float, closed: float) -> float:
+    """The average price on the path through a bar: each of its three straight lines counts a third."""
+    return round((opened + 2 * (low + high) + closed) / 6, _VWAP_PLACES)
+
+
+def closed_minutes(columns: MinuteColumns, session: Session, now: datetime) -> int:
+    """How many of a session's minutes are over."""
+    return bisect_right(columns.indices, (now - session.open) // _MINUTE - 1)
+
+
+def summed(start: datetime, columns: MinuteColumns, first: int, last: int) -> MarketBar:
+    """The minutes from place `first` to before `last` as one bar that starts at `start`."""
+    opened, closed = columns.opens[first], columns.closes[last - 1]
+    highs, lows, volumes = columns.highs[first:last], columns.lows[first:last], columns.volumes[first:last]
+    closes = columns.closes[first:last]
+    means = [
+        (o + 2 * (low + high) + c) / 6
+        for o, high, low, c in zip(columns.opens[first:last], highs, lows, closes, strict=True)
+    ]
+    volume = float(sum(volumes))
+    value = sum(mean * shares for mean, shares in zip(means, volumes, strict=True))
+    vwap = round(value / volume if volume else sum(means) / len(means), _VWAP_PLACES)
+    trades = TRADES_A_MINUTE * (last - first)
+    return MarketBar(start, opened, max(highs), min(lows), closed, volume, trades, vwap)
 
 
 @lru_cache(maxsize=4096)
@@ -157,3 +285,28 @@ def _path(bar: Bar | None) -> SessionPath | None:
     if bar is None:
         return None
     return SessionPath(exact(bar.open), exact(bar.high), exact(bar.low), exact(bar.close))
+
+
+@lru_cache(maxsize=256)
+def _minute_path(session: Session, columns: MinuteColumns) -> MinutePath:
+    rows = zip(columns.opens, columns.highs, columns.lows, columns.closes, strict=True)
+    paths = [SessionPath(*(exact(price) for price in row)) for row in rows]
+    return MinutePath((session.close - session.open) // _MINUTE, columns.indices, paths)
+
+
+@lru_cache(maxsize=1024)
+def _cut_minutes(bar: Bar, minutes: int) -> MinuteColumns:
+    """The minutes of the path through a daily bar; whole shares, spread evenly, none lost."""
+    path = SessionPath(exact(bar.open), exact(bar.high), exact(bar.low), exact(bar.close))
+    grid = path.grid(minutes)
+    opens, closes = grid[:-1], grid[1:]
+    highs, lows = ([choose(pair) for pair in zip(opens, closes, strict=True)] for choose in (max, min))
+    for knot, price in enumerate(path.knots[1:-1], start=1):
+        place = min(minutes * knot // (len(path.knots) - 1), minutes - 1)
+        highs[place], lows[place] = max(highs[place], price), min(lows[place], price)
+    shares = int(bar.volume)
+    until = [shares * place // minutes for place in range(minutes + 1)]
+    volumes = array("d", (until[place + 1] - until[place] for place in range(minutes)))
+    volumes[-1] += bar.volume - shares
+    o, high, low, c = (array("d", map(float, column)) for column in (opens, highs, lows, closes))
+    return MinuteColumns(range(minutes), o, high, low, c, volumes)

@@ -18,12 +18,12 @@ from itertools import islice
 from math import sin, tau
 from typing import Protocol
 
-from alpaquero.prices import Bar, Session
+from alpaquero.prices import Session
 from alpaquero.simulation import quote_around
 from laptop.exchange import wire
 from laptop.exchange.clock import ClockMode, later
 from laptop.exchange.connection import Message
-from laptop.exchange.market import LastTrade, Market
+from laptop.exchange.market import LastTrade, Market, MarketBar
 from laptop.exchange.venue import Venue
 
 EVERY_SYMBOL = "*"
@@ -162,11 +162,9 @@ def _at(
             if bar is not None and bar.start == moment.at - _MINUTE:
                 yield "bars", _bar("b", symbol, bar)
         for symbol in channels["dailyBars"]:
-            if _trades_at(market, symbol, moment.at):
-                yield (
-                    "dailyBars",
-                    _bar("d", symbol, market.daily_bars(symbol, moment.at, split_adjusted=False)[-1]),
-                )
+            day = market.daily_bar(symbol, moment.at)
+            if day is not None and _trades_at(market, symbol, moment.at):
+                yield "dailyBars", _bar("d", symbol, day)
 
 
 def _trades_at(market: Market, symbol: str, at: datetime) -> bool:
@@ -189,7 +187,7 @@ def _quote(market: Market, symbol: str, at: datetime) -> Message | None:
     return Message("q", symbol, {"T": "q", "S": symbol, **wire.quote_body(*found), "t": at})
 
 
-def _bar(kind: str, symbol: str, bar: Bar) -> Message:
+def _bar(kind: str, symbol: str, bar: MarketBar) -> Message:
     return Message(kind, symbol, {"T": kind, "S": symbol, **wire.bar_body(bar), "t": bar.start})
 
 
@@ -227,8 +225,10 @@ def _made_up(at: datetime) -> Iterator[tuple[str, Message]]:
     if at.second == 0:
         start = at - _MINUTE
         prices = [float(_made_up_price(start + _SECOND * index)) for index in range(61)]
-        bar = Bar(start, prices[0], max(prices), min(prices), prices[-1], 6000.0)
-        yield "bars", _bar("b", TEST_SYMBOL, bar)
+        low, high, average = min(prices), max(prices), round(sum(prices) / len(prices), 6)
+        bar = {"t": start, "o": prices[0], "h": high, "l": low, "c": prices[-1]}
+        body = {"T": "b", "S": TEST_SYMBOL, **bar, "v": 6000, "n": 60, "vw": average}
+        yield "bars", Message("b", TEST_SYMBOL, body)
 
 
 def _made_up_price(at: datetime) -> Decimal:

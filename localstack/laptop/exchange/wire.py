@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 
-from alpaquero.prices import Bar
 from alpaquero.simulation import Quote
 from laptop.exchange.book import Position
 from laptop.exchange.identity import derived_id
-from laptop.exchange.market import LastTrade
+from laptop.exchange.market import LastTrade, MarketBar
 
 Json = dict[str, object]
 _NAMES = {
@@ -110,17 +109,17 @@ def asset_body(symbol: str, seed: int, *, tradable: bool) -> Json:
     }
 
 
-def bar_body(bar: Bar) -> Json:
-    """A bar. Trade count and average price are estimates: daily history has neither."""
+def bar_body(bar: MarketBar) -> Json:
+    """A bar, made up ones included."""
     return {
         "t": _bar_stamp(bar.start),
         "o": bar.open,
         "h": bar.high,
         "l": bar.low,
         "c": bar.close,
-        "v": int(bar.volume),
-        "n": int(bar.volume) // 100,
-        "vw": round((bar.high + bar.low + bar.close) / 3, 6),
+        "v": round(bar.volume),
+        "n": bar.trades,
+        "vw": bar.vwap,
     }
 
 

@@ -218,13 +218,34 @@ def refused(capsys: pytest.CaptureFixture[str], tmp_path: Path, *arguments: str)
         (["2012-11-19,1,2,0.5,x,1"], "AAPL.csv line 2: 'x' is no number; write a plain number"),
         (
             ["2012-11-19,1,2,0.5,1,1", "2012-11-19,1,2,0.5,1,1"],
-            "AAPL.csv line 3: 2012-11-19 does not come after",
+            "AAPL.csv line 3: 2012-11-19 is there twice; keep one row a day, sorted by time",
         ),
         (
             ["2012-11-22,1,2,0.5,1,1"],
             "AAPL.csv line 2: 2012-11-22 is no session of the New York Stock Exchange",
         ),
-        (["2012-11-19T14:31:00Z,1,2,0.5,1,1"], "is a time of day; this exchange reads daily rows"),
+        (
+            ["2012-11-20,1,2,0.5,1,1", "2012-11-19,1,2,0.5,1,1"],
+            "AAPL.csv line 3: 2012-11-19 comes after 2012-11-20; keep one row a day, sorted by time",
+        ),
+        (
+            ["2012-11-19,1,2,0.5,1,1", "2012-11-21,1,2,0.5,1,1"],
+            "AAPL.csv line 3: no row for the session of 2012-11-20, 2012-11-21 comes next; add what is",
+        ),
+        (
+            ["2012-11-19T14:31:00Z,1,2,0.5,1,1", "2012-11-19T14:31:00Z,1,2,0.5,1,1"],
+            "AAPL.csv line 3: 2012-11-19 14:31:00+00:00 is there twice; keep one row a minute",
+        ),
+        (["2012-11-19T14:31:30Z,1,2,0.5,1,1"], "is no whole minute; write the minute's start"),
+        (["2012-11-19T22:00:00Z,1,2,0.5,1,1"], "no row of the file lies in a session"),
+        (
+            ["2012-11-19,1,2,0.5,1,1", "2012-11-20T14:31:00Z,1,2,0.5,1,1"],
+            "AAPL.csv line 3: 2012-11-20T14:31:00Z is a time of day; keep one row a day in this file",
+        ),
+        (
+            ["2012-11-19T14:31:00Z,1,2,0.5,1,1", "2012-11-20,1,2,0.5,1,1"],
+            "AAPL.csv line 3: 2012-11-20 is a whole day among minutes",
+        ),
         (["2012-11-19,1,2,0,1,1"], "AAPL.csv line 2: a price is zero or negative; delete the row"),
         (["2012-11-19,3,2,0.5,1,1"], "lies outside low 0.5 to high 2.0; correct the row"),
         (["2012-11-19,1,2,0.5,1"], "AAPL.csv line 2: 5 fields instead of 6"),
