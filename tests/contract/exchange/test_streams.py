@@ -27,6 +27,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from laptop.exchange import connection, data_stream
+from laptop.exchange.ticks import MarketSource
 
 from .conftest import (
     KEYS,
@@ -119,8 +120,13 @@ def talking(
     exchange: RunningExchange, path: str, headers: Mapping[str, str] | None = None
 ) -> Iterator[ClientConnection]:
     """A plain websocket."""
+    # A client that leaves with messages unread would wait for its own closing handshake.
     with connect(
-        address(exchange, path), additional_headers=headers, proxy=None, open_timeout=READY_WITHIN_SECONDS
+        address(exchange, path),
+        additional_headers=headers,
+        proxy=None,
+        open_timeout=READY_WITHIN_SECONDS,
+        close_timeout=0.1,
     ) as socket:
         yield socket
 
@@ -509,6 +515,24 @@ def test_nothing_from_before_the_subscription_is_sent(calm: RunningExchange) -> 
         calm.admin.step()
         [bar] = heard(socket)
         assert (bar["T"], bar["S"], bar["t"]) == ("b", "CALM", f"{SESSION_DATES[2]}T14:30:00Z")
+
+
+def test_a_stream_that_fails_says_so_and_closes(
+    calm: RunningExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """500, and the next connection is served again."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with authenticated(calm) as socket, monkeypatch.context() as broken:
+        ask(socket, {"action": "subscribe", "bars": ["CALM"]})
+        broken.setattr(MarketSource, "points", fail)
+        calm.admin.step()
+        assert heard(socket) == error(500, "internal error")
+        assert is_closed(socket)
+    with authenticated(calm):
+        pass
 
 
 def test_the_test_feed_trades_at_night(calm: RunningExchange) -> None:

@@ -183,6 +183,27 @@ def test_a_producer_waits_for_a_client_but_not_for_ever(monkeypatch: pytest.Monk
     assert (client.sent, connection.slow) == ([], True)
 
 
+def test_a_client_that_was_too_slow_is_told_why_if_it_takes_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last message goes out with the close; a client that still takes nothing is not waited for."""
+    monkeypatch.setattr(connections, "_LAST_WORD_SECONDS", 0.05)
+
+    async def part(*, takes: bool) -> Client:
+        client = Client()
+        socket = WebSocket({"type": "websocket"}, client.receive, client.send)
+        await socket.accept()
+        encoding = Encoding(msgpack=False, binary=False, listed=True)
+        connection = Connection(socket, encoding, Scripted({}), stream="data", feed="iex", number=1)
+        if not takes:
+            client.takes.clear()
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await connection.last_word(message("slow"))
+        return client
+
+    taking, stuck = asyncio.run(part(takes=True)), asyncio.run(part(takes=False))
+    assert (taking.sent, taking.closed) == ([[{"S": "slow"}]], True)
+    assert (stuck.sent, stuck.closed) == ([], False)
+
+
 def test_what_a_job_raises_is_raised_by_the_connection() -> None:
     """A mistake is not taken for a client that left."""
 
