@@ -34,6 +34,10 @@ from laptop.exchange.gate import Keys
 from laptop.exchange.history import folder_history
 from laptop.exchange.opening import AnnouncingServer, open_venue
 
+from .exceptions import SPOILT
+from .official import Answer, problems
+from .watching import watching
+
 READY_WITHIN_SECONDS = 30
 KEYS = Keys("test-key", "test-secret", "test-admin-token")
 SESSION_DATES = ["2012-11-19", "2012-11-20", "2012-11-21", "2012-11-23", "2012-11-26", "2012-11-27"]
@@ -62,6 +66,21 @@ class ExchangeProcess(RunningExchange):
     """An exchange in a process of its own."""
 
     process: subprocess.Popen[str]
+
+
+@pytest.fixture(autouse=True)
+def as_the_official_specs_say(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hold every answer that a test gets, through whatever client, against Alpaca's official specs."""
+    if request.module.__name__.rsplit(".", 1)[-1] in SPOILT:
+        yield
+        return
+
+    def hold(answer: Answer) -> None:
+        found = problems(answer)
+        assert not found, "\n".join(found)
+
+    with watching(hold):
+        yield
 
 
 Start = Callable[..., ExchangeProcess]

@@ -46,6 +46,7 @@ from laptop.exchange.client import ExchangeAdmin
 
 HELD = ("HELD", "PART", "SOLD", "REST")  # bought before the drives begin
 QUIET = "CALM"  # never held
+WORKING = "working"  # an order that is open since a session has begun, so that it can be replaced
 
 
 @dataclass(frozen=True)
@@ -57,16 +58,15 @@ class World:
     data: Any
     numbers: Iterator[int]
 
-    def resting_order(self) -> Order:
+    def resting_order(self, client_order_id: str | None = None) -> Order:
         """A limit order that never fills."""
-        number = next(self.numbers)
         request = LimitOrderRequest(
             symbol=QUIET,
             qty=1,
             side=OrderSide.BUY,
             time_in_force=TimeInForce.GTC,
             limit_price=50,
-            client_order_id=f"drive-{number}",
+            client_order_id=client_order_id or f"drive-{next(self.numbers)}",
         )
         order = self.trading.submit_order(request)
         assert isinstance(order, Order)
@@ -83,7 +83,9 @@ class World:
 
 
 def prepared(admin: ExchangeAdmin, trading: Any, data: Any) -> World:
-    """A world in which one session has passed and the symbols of HELD are owned."""
+    """A world in which one session has passed, the symbols of HELD are owned and WORKING is open."""
+    world = World(admin, trading, data, count())
+    world.resting_order(WORKING)
     for symbol in HELD:
         order = MarketOrderRequest(
             symbol=symbol,
@@ -94,7 +96,7 @@ def prepared(admin: ExchangeAdmin, trading: Any, data: Any) -> World:
         )
         trading.submit_order(order)
     admin.step()
-    return World(admin, trading, data, count())
+    return world
 
 
 Drive = Callable[[World], None]
@@ -137,8 +139,8 @@ def _(world: World) -> None:
 
 @drive("TradingClient.replace_order_by_id")
 def _(world: World) -> None:
-    order = world.resting_order()
-    wanted = ReplaceOrderRequest(qty=3, limit_price=51, client_order_id=f"{order.client_order_id}-new")
+    order = world.trading.get_order_by_client_id(WORKING)
+    wanted = ReplaceOrderRequest(qty=3, limit_price=51, client_order_id=f"{WORKING}-new")
     replaced = world.trading.replace_order_by_id(order.id, wanted)
     assert (replaced.qty, replaced.limit_price, replaced.replaces) == ("3", "51", order.id)
     assert world.trading.get_order_by_id(order.id).replaced_by == replaced.id

@@ -143,16 +143,21 @@ def problems(answer: Answer) -> list[str]:
     asked = operation_of(answer.method, answer.path)
     if asked is None:
         return []
-    shown = f"{asked} answered {answer.status}"
-    request = _Request(_host(asked.spec), answer.path, answer.method.lower())
-    headers = Headers(answer.headers)
-    response = _Response(answer.content, answer.status, headers, headers.get("content-type", ""))
+    content_type = Headers(answer.headers).get("content-type", "")
+    return list(_problems(asked, answer.status, content_type, answer.content))
+
+
+@lru_cache(maxsize=512)
+def _problems(asked: Operation, status: int, content_type: str, content: bytes) -> tuple[str, ...]:
+    """Kept for a while, since a calendar of decades comes often and takes a second to look through."""
+    request = _Request(_host(asked.spec), asked.path, asked.method.lower())
+    response = _Response(content, status, Headers(), content_type)
     found: list[str] = []
     for error in _openapi(asked.spec).iter_response_errors(request, response):
-        if isinstance(error, ResponseNotFound) and answer.status in ERRORS_WITHOUT_A_SCHEMA:
+        if isinstance(error, ResponseNotFound) and status in ERRORS_WITHOUT_A_SCHEMA:
             continue
-        found.extend(f"{shown}: {said}" for said in _said(error) if not _let_through(asked, said))
-    return found
+        found.extend(said for said in _said(error) if not _let_through(asked, said))
+    return tuple(f"{asked} answered {status}: {said}" for said in found)
 
 
 def _said(error: Exception) -> list[str]:
@@ -160,8 +165,13 @@ def _said(error: Exception) -> list[str]:
     cause = error.__cause__
     details = getattr(cause, "schema_errors", None)
     if details:
-        return [f"{_place(detail)}: {detail.message[:300]}" for detail in details]
+        return [f"{_place(detail)}: {_short(detail.message)}" for detail in details]
     return [f"{type(error).__name__}: {error}" + (f" ({cause})" if cause else "")]
+
+
+def _short(message: str) -> str:
+    """Both ends of a message, whose middle may be a whole body."""
+    return message if len(message) <= 400 else f"{message[:150]} ... {message[-250:]}"
 
 
 def _place(detail: Any) -> str:
