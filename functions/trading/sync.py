@@ -26,10 +26,10 @@ from alpaquero.events.orders import order_changed, order_filled
 from alpaquero.events.schemas import BooksDrifted
 from alpaquero.observability import logger, observed, record_failed
 from alpaquero.orders.lifecycle import (
-    BrokerUpdate,
     OrderStatus,
     Phase,
     advance,
+    given_up,
     is_live,
     is_terminal,
     phase_of,
@@ -165,7 +165,7 @@ class Reconciliation:
         sent = order.wall_sent_at or order.wall_created_at
         if found is None and order.status == OrderStatus.UNKNOWN and self.wall_now - sent > LOST_AFTER:
             why = "the broker has no order with this client order id: it never arrived"
-            self._write(order, advance(order, BrokerUpdate(status="rejected", at=self.now, why=why)))
+            self._write(order, given_up(order, OrderStatus.REJECTED, at=self.now, why=why))
         elif found is None and order.status != OrderStatus.UNKNOWN:
             logger.warning("the broker lacks an order that it had", order=order.client_order_id)
         return found

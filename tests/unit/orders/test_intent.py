@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from alpaquero.orders.intent import Intent, OrderType
+from alpaquero.orders.intent import Intent, OrderClass, OrderType, TimeInForce
 from tests.unit.orders.builders import NOON, an_intent
 
 
@@ -17,6 +17,8 @@ def test_an_intent_survives_the_queue() -> None:
     """What is decoded is what was encoded, decimals as strings."""
     intent = an_intent(
         quantity=Decimal("1.50"),
+        order_class=OrderClass.SIMPLE,
+        time_in_force=TimeInForce.DAY,
         order_type=OrderType.STOP_LIMIT,
         limit_price=Decimal("10.10"),
         stop_price=Decimal("10.20"),
@@ -58,7 +60,7 @@ def test_the_id_comes_from_the_content() -> None:
 )
 def test_a_nonsensical_intent_is_refused(changes: dict[str, Any]) -> None:
     """It is refused where it is made, and again where it is read from the queue."""
-    with pytest.raises(ValueError, match=r"must|goes with|carries no trail"):
+    with pytest.raises(ValueError, match=r"must|goes with|needs trail_price"):
         an_intent(**changes)
 
 

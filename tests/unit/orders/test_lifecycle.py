@@ -18,9 +18,11 @@ from alpaquero.orders.lifecycle import (
     OrderStatus,
     Phase,
     advance,
+    given_up,
     intended,
     is_live,
     is_terminal,
+    phase_in,
     phase_of,
     step_exit,
     unclear,
@@ -124,7 +126,29 @@ def test_an_order_survives_the_store() -> None:
 )
 def test_what_may_follow_what(before: str, update: BrokerUpdate, after: str) -> None:
     """An order moves on, never back, and never again once it has ended."""
-    assert after == advance(an_order(status=before), update).status
+    told = NOON if before in TERMINAL else None
+    assert after == advance(an_order(status=before, broker_updated_at=told), update).status
+
+
+@pytest.mark.parametrize("status", ["canceled", "expired", "rejected"])
+@pytest.mark.parametrize(
+    "update",
+    [news("new"), news("filled", filled_quantity=Decimal(10)), news("canceled", broker_order_id="b1")],
+)
+def test_the_brokers_word_overrules_an_end_of_ours(status: str, update: BrokerUpdate) -> None:
+    """An order given up that turns up at the broker lives on there, and then ends for good."""
+    order = given_up(an_order(status="unknown"), status, at=at(1), why="it never arrived")
+    assert (status, Phase.GIVEN_UP) == (order.status, phase_in(order))
+    found = advance(order, update)
+    assert update.status == found.status
+    assert Phase.GIVEN_UP is not phase_in(found)
+
+
+@pytest.mark.parametrize("status", ["new", "filled", "canceled"])
+def test_what_the_broker_has_is_not_given_up(status: str) -> None:
+    """Neither a live order nor one that has ended is ended again by us."""
+    order = advance(an_order(), news(status))
+    assert order is given_up(order, "canceled", at=at(2), why="withdrawn")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from alpaquero.orders.intent import OrderType, Purpose, Side, TimeInForce
+from alpaquero.orders.intent import OrderClass, OrderType, Purpose, Side, TimeInForce
 from alpaquero.risk.activity import Activity
 from alpaquero.risk.book import Lock, Reservation, TradingState
 from alpaquero.risk.facts import MarketPrice, OpenOrder
@@ -48,6 +48,10 @@ def judged(case: Edge) -> RuleResult:
     verdict = assess(intent, a_book(**case.book), limits, some_facts(**case.facts))
     [result] = [result for result in verdict.results if result.code == case.code]
     return result
+
+
+SIMPLE = {"order_class": OrderClass.SIMPLE}
+DOLLARS = {"quantity": None, "time_in_force": TimeInForce.DAY, **SIMPLE}
 
 
 def state(word: str) -> dict[str, Any]:
@@ -112,9 +116,9 @@ EDGES = [
     Edge("market_open", PASSED, facts={"now": utc("2T19:59")}, limits={"allow_entries_while_closed": False}),
     Edge("market_open", FAILED, facts={"now": utc("2T20:00")}, limits={"allow_entries_while_closed": False}),
     Edge("market_open", PASSED, facts=CLOSED),
-    Edge("market_open", FAILED, facts=CLOSED, intent={"time_in_force": TimeInForce.IOC}),
-    Edge("market_open", FAILED, facts=CLOSED, intent={"time_in_force": TimeInForce.FOK}),
-    Edge("market_open", PASSED, intent={"time_in_force": TimeInForce.IOC}),
+    Edge("market_open", FAILED, facts=CLOSED, intent={"time_in_force": TimeInForce.IOC, **SIMPLE}),
+    Edge("market_open", FAILED, facts=CLOSED, intent={"time_in_force": TimeInForce.FOK, **SIMPLE}),
+    Edge("market_open", PASSED, intent={"time_in_force": TimeInForce.IOC, **SIMPLE}),
     Edge("market_open", FAILED, facts={"now": utc("6T20:30")}),  # past the calendar's end
     Edge("market_open", FAILED, facts={"sessions": ()}),
     Edge("market_open", NOT_APPLICABLE, sells=True, facts=CLOSED),
@@ -347,8 +351,44 @@ EDGES = [
     ),
     Edge("intraday_margin", FAILED, book={"positions": {"IBM": held("1", "328233.34")}}),
     Edge("quantity", PASSED, intent={"quantity": D("1")}),
-    Edge("quantity", FAILED, intent={"quantity": D("0.999")}),
-    Edge("quantity", FAILED, intent={"quantity": D("1.001")}),
+    Edge("quantity", FAILED, intent={"quantity": None}, book={"equity": D(90)}),
+    Edge("quantity", PASSED, intent={"quantity": D("0.5"), "time_in_force": TimeInForce.DAY, **SIMPLE}),
+    Edge("quantity", PASSED, intent={**DOLLARS, "notional": D(1)}),
+    Edge("quantity", FAILED, intent={**DOLLARS, "notional": D(1), "reference_price": D("2e9")}),
+    Edge(
+        "order_notional",
+        PASSED,
+        intent={**DOLLARS, "notional": D(600)},
+        limits={"order_notional_limit_dollars": D(600)},
+    ),
+    Edge(
+        "order_notional",
+        FAILED,
+        intent={**DOLLARS, "notional": D("600.01")},
+        limits={"order_notional_limit_dollars": D(600)},
+    ),
+    Edge("equity_at_risk", PASSED, intent={"quantity": D(100), "stop_loss_price": D(80)}, used="2000"),
+    Edge("equity_at_risk", FAILED, intent={"quantity": D(100), "stop_loss_price": D("79.99")}),
+    Edge("price_known", FAILED, intent={"stop_loss_price": D(100)}),
+    Edge("price_known", FAILED, intent={"take_profit_price": D(100)}),
+    Edge("price_known", PASSED, intent={"take_profit_price": D("100.01"), "stop_loss_price": D("99.99")}),
+    Edge(
+        "nothing_to_sell",
+        PASSED,
+        intent={"quantity": None, "percentage": D(50)},
+        book=HOLDING,
+        sells=True,
+        used="5",
+    ),
+    Edge("nothing_to_sell", FAILED, intent={"quantity": None, "percentage": D(9)}, book=HOLDING, sells=True),
+    Edge(
+        "nothing_to_sell",
+        PASSED,
+        intent={"quantity": None, "forced": True},
+        book={**HOLDING, "reservations": {"o": leaving("AAPL", "10")}},
+        sells=True,
+        used="10",
+    ),
     Edge("quantity", NOT_APPLICABLE, intent={"quantity": D("0.5")}, book=HOLDING, sells=True),
 ]
 

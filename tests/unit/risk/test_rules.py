@@ -184,8 +184,6 @@ def test_an_exit_sells_what_is_held_and_not_being_sold(
             "10",
             ["leverage_limit"],
         ),
-        ({}, {}, "0.5", ["quantity"]),
-        ({}, {}, "1.5", ["quantity"]),
         ({}, {}, "1", []),
     ],
 )

@@ -95,7 +95,7 @@ def situation_of(*, legs_open: int, position_quantity: Decimal, sale_status: str
             if legs_open:
                 return Situation.BLOCKED
             return Situation.CLEAR if position_quantity else Situation.FLAT
-        case Phase.ENDED:
+        case Phase.ENDED | Phase.GIVEN_UP:
             # Also a filled sale leaves shares when it was for a part of them. It is never sold again.
             if not position_quantity:
                 return Situation.SOLD

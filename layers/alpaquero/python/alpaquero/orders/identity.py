@@ -77,6 +77,18 @@ def client_order_id(origin: str, symbol: str, key: str, revision: int = 0) -> st
     return text
 
 
+def successor_id(account: str, identifier: str, symbol: str) -> str:
+    """The id of the order that takes the place of the one with `identifier`: its next revision.
+
+    A leg's id is the broker's, so its successor's key is made of it. The same order always has the
+    same successor: of two replacements of one order the second meets the first.
+    """
+    ours = _ID.fullmatch(identifier)
+    if ours is None:
+        return client_order_id("man", symbol, _hash("replaced", account, identifier))
+    return client_order_id(ours["origin"], symbol, ours["key"], int(ours["revision"]) + 1)
+
+
 def is_ours(text: str) -> bool:
     """Whether the id carries our prefix, whole or not: such an order is ours to recover."""
     return text.startswith(PREFIX + "-")

@@ -12,13 +12,10 @@ from decimal import Decimal
 from enum import StrEnum
 
 from alpaquero.orders.identity import client_order_id
+from alpaquero.orders.kinds import OrderClass, OrderType, Purpose, Side, TimeInForce
+from alpaquero.orders.terms import check
 
-
-class Side(StrEnum):
-    """Buy or sell, in Alpaca's words."""
-
-    BUY = "buy"
-    SELL = "sell"
+__all__ = ["Intent", "OrderClass", "OrderType", "Origin", "Purpose", "Side", "TimeInForce"]
 
 
 class Origin(StrEnum):
@@ -30,53 +27,16 @@ class Origin(StrEnum):
     PROTECT = "prot"
 
 
-class Purpose(StrEnum):
-    """What for: an entry opens or grows a position, an exit shrinks or closes it."""
-
-    ENTRY = "entry"
-    EXIT = "exit"
-
-
-class OrderType(StrEnum):
-    """Alpaca's order types."""
-
-    MARKET = "market"
-    LIMIT = "limit"
-    STOP = "stop"
-    STOP_LIMIT = "stop_limit"
-    TRAILING_STOP = "trailing_stop"
-
-
-class OrderClass(StrEnum):
-    """Alpaca's order classes; what Alpaca writes as an empty string is `simple` here."""
-
-    SIMPLE = "simple"
-    BRACKET = "bracket"
-    OCO = "oco"
-    OTO = "oto"
-
-
-class TimeInForce(StrEnum):
-    """Alpaca's times in force."""
-
-    DAY = "day"
-    GTC = "gtc"
-    OPG = "opg"
-    CLS = "cls"
-    IOC = "ioc"
-    FOK = "fok"
-
-
-_NEEDS_LIMIT = {OrderType.LIMIT, OrderType.STOP_LIMIT}
-_NEEDS_STOP = {OrderType.STOP, OrderType.STOP_LIMIT}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """What is wanted, from whom, and until when. Prices are dollars a share, raw (not split-adjusted).
 
-    `quantity` None means: sized by risk (an entry), the whole position (an exit). `bar_close` and
-    `valid_until` are market time. Raises `ValueError` for an intent no broker could take.
+    Its size is a `quantity` of shares, `notional` dollars (an entry) or a `percentage` of the
+    position (an exit); without any an entry is sized by risk and an exit sells the whole position.
+    `order_class` None is a bracket for an entry and simple for an exit. A bracket takes what it lacks of
+    `take_profit_price` and `stop_loss_price` from the settings. `forced` sells although another exit
+    is under way, which it takes the place of. `bar_close` and `valid_until` are market time.
+    Raises `ValueError` for an intent no broker could take, a `TermsError` where a field is to blame.
     """
 
     account: str
@@ -87,10 +47,20 @@ class Intent:
     key: str
     revision: int = 0
     order_type: OrderType = OrderType.MARKET
+    order_class: OrderClass | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
     quantity: Decimal | None = None
+    notional: Decimal | None = None
+    percentage: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    take_profit_price: Decimal | None = None
+    stop_loss_price: Decimal | None = None
+    stop_loss_limit_price: Decimal | None = None
+    extended_hours: bool = False
+    forced: bool = False
     strategy: str | None = None
     timeframe: str | None = None
     bar_close: datetime | None = None
@@ -104,20 +74,18 @@ class Intent:
 
     def __post_init__(self) -> None:
         client_order_id(self.origin, self.symbol, self.key, self.revision)
-        for name in ("quantity", "limit_price", "stop_price", "reference_price"):
-            value: Decimal | None = getattr(self, name)
-            if value is not None and not (value.is_finite() and value > 0):
-                raise ValueError(f"{name} is {value}; it must be a number above 0")
-        if self.order_type is OrderType.TRAILING_STOP:
-            raise ValueError("an intent carries no trail; use order_type market, limit, stop or stop_limit")
-        if (self.limit_price is not None) != (self.order_type in _NEEDS_LIMIT):
-            raise ValueError("limit_price goes with the order types limit and stop_limit, and only with them")
-        if (self.stop_price is not None) != (self.order_type in _NEEDS_STOP):
-            raise ValueError("stop_price goes with the order types stop and stop_limit, and only with them")
+        check(self)
         for name in ("bar_close", "valid_until"):
             at: datetime | None = getattr(self, name)
             if at is not None and at.tzinfo is None:
                 raise ValueError(f"{name} must carry a time zone; pass an aware UTC datetime")
+
+    @property
+    def kind(self) -> OrderClass:
+        """The class it is ordered as."""
+        if self.order_class is not None:
+            return self.order_class
+        return OrderClass.BRACKET if self.purpose is Purpose.ENTRY else OrderClass.SIMPLE
 
     @property
     def client_order_id(self) -> str:

@@ -4,7 +4,8 @@ Called by `trading/execute` when it writes and sends, and by `trading/sync` with
 reads. News may come late, twice or in any order; the result is the same.
 
     INTENDED --> UNKNOWN --> LIVE (any broker state) --> ENDED
-        \\____________\\______________________________/
+        \\__________ \\______________________________/^
+                    \\--> GIVEN_UP (ended by us) --------+--> LIVE, when it turns up after all
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
 
-from alpaquero.orders.intent import Intent, OrderClass, Purpose
+from alpaquero.orders.intent import Intent, Purpose
 from alpaquero.orders.order import ExitStep, Order, OrderEvent, OrderOrigin, OrderPurpose
 from alpaquero.risk.verdict import Verdict
 
@@ -51,20 +52,24 @@ class OrderStatus:
 
 
 class Phase(IntEnum):
-    """Where a status lies in an order's life."""
+    """Where an order lies in its life. GIVEN_UP is ended by us, without the broker's word: never sent,
+    withdrawn, refused or presumed lost. Should it turn up at the broker, what the broker says counts.
+    """
 
     UNSENT = 0
     UNCLEAR = 1
     LIVE = 2
-    ENDED = 3
+    GIVEN_UP = 3
+    ENDED = 4
 
 
 # The transition table: what may follow what. LIVE follows LIVE only when the news is newer.
 FOLLOWS = MappingProxyType(
     {
-        Phase.UNSENT: frozenset({Phase.UNCLEAR, Phase.LIVE, Phase.ENDED}),
-        Phase.UNCLEAR: frozenset({Phase.LIVE, Phase.ENDED}),
+        Phase.UNSENT: frozenset({Phase.UNCLEAR, Phase.LIVE, Phase.GIVEN_UP, Phase.ENDED}),
+        Phase.UNCLEAR: frozenset({Phase.LIVE, Phase.GIVEN_UP, Phase.ENDED}),
         Phase.LIVE: frozenset({Phase.LIVE, Phase.ENDED}),
+        Phase.GIVEN_UP: frozenset({Phase.LIVE, Phase.ENDED}),
         Phase.ENDED: frozenset[Phase](),
     }
 )
@@ -78,6 +83,9 @@ TERMINAL = frozenset(
         OrderStatus.REPLACED,
     }
 )
+
+# How we end an order ourselves: the broker alone can say that one is filled or replaced.
+OURS_TO_END = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
 
 # Live statuses in the order they come when the broker stamps two of them with the same time.
 _LIVE_ORDER = (
@@ -116,12 +124,18 @@ class BrokerUpdate:
 
 
 def phase_of(status: str) -> Phase:
-    """Where the status lies; a word we do not know is live."""
+    """Where the status lies, by itself; a word we do not know is live. See `phase_in` for an order's."""
     if status == OrderStatus.INTENDED:
         return Phase.UNSENT
     if status == OrderStatus.UNKNOWN:
         return Phase.UNCLEAR
     return Phase.ENDED if status in TERMINAL else Phase.LIVE
+
+
+def phase_in(order: Order) -> Phase:
+    """Where the order lies in its life: one that ended without the broker's word is GIVEN_UP."""
+    ours = order.status in OURS_TO_END and order.broker_updated_at is None
+    return Phase.GIVEN_UP if ours else phase_of(order.status)
 
 
 def is_terminal(status: str) -> bool:
@@ -137,12 +151,11 @@ def is_live(status: str) -> bool:
 def intended(intent: Intent, verdict: Verdict, *, at: datetime, wall_at: datetime) -> Order:
     """The first record of an approved intent, before anything is sent.
 
-    An entry with a stop and a target is a bracket. An exit begins its steps. `at` is market
-    time, `wall_at` wall time. Raises `ValueError` when the verdict is not an approval.
+    Stop and target are the verdict's, which has them where the class wants them. An exit begins its
+    steps. `at` is market time, `wall_at` wall time. Raises `ValueError` when the verdict is not an approval.
     """
     if not verdict.approved:
         raise ValueError(f"{intent.client_order_id} was refused by risk; only an approved intent is ordered")
-    is_bracket = verdict.stop_loss_price is not None and verdict.take_profit_price is not None
     return Order(
         account=intent.account,
         client_order_id=intent.client_order_id,
@@ -155,13 +168,18 @@ def intended(intent: Intent, verdict: Verdict, *, at: datetime, wall_at: datetim
         updated_at=at,
         wall_created_at=wall_at,
         order_type=intent.order_type,
-        order_class=OrderClass.BRACKET if is_bracket else OrderClass.SIMPLE,
+        order_class=intent.kind,
         time_in_force=intent.time_in_force,
-        quantity=verdict.quantity,
+        quantity=None if intent.notional else verdict.quantity,
+        notional=intent.notional,
         limit_price=intent.limit_price,
         stop_price=intent.stop_price,
+        trail_price=intent.trail_price,
+        trail_percent=intent.trail_percent,
         take_profit_price=verdict.take_profit_price,
         stop_loss_price=verdict.stop_loss_price,
+        stop_loss_limit_price=intent.stop_loss_limit_price,
+        extended_hours=intent.extended_hours,
         strategy=intent.strategy,
         timeframe=intent.timeframe,
         bar_close=intent.bar_close,
@@ -185,6 +203,17 @@ def unclear(order: Order, *, at: datetime, why: str) -> Order:
     if phase_of(order.status) is not Phase.UNSENT:
         return order
     return _changed(replace(order, status=OrderStatus.UNKNOWN), at=at, why=why)
+
+
+def given_up(order: Order, status: str, *, at: datetime, why: str, answer: str = "") -> Order:
+    """The order ended by us, in `status`: it was never sent, withdrawn, refused or presumed lost.
+
+    What the broker says of it later still counts. One that is ended already, or that the broker
+    has, is returned as it is.
+    """
+    if Phase.GIVEN_UP not in FOLLOWS[phase_in(order)]:
+        return order
+    return _changed(replace(order, status=status), at=at, why=why, answer=answer)
 
 
 def resized(order: Order, quantity: Decimal, *, at: datetime, why: str) -> Order:
@@ -232,7 +261,7 @@ def advance(order: Order, update: BrokerUpdate) -> Order:
 
 
 def _may_follow(order: Order, update: BrokerUpdate) -> bool:
-    now, then = phase_of(update.status), phase_of(order.status)
+    now, then = phase_of(update.status), phase_in(order)
     if now not in FOLLOWS[then]:
         return False
     if now is Phase.LIVE and then is Phase.LIVE and order.broker_updated_at is not None:

@@ -71,7 +71,9 @@ class Order:
 
     `parent` is the client order id of the order this is a leg of. `broker_updated_at` is the
     broker's own time of the state we hold; `created_at` and `updated_at` are market time.
-    `wall_sent_at` is when a submission was tried whose outcome we did not learn.
+    `wall_sent_at` is when a submission was tried whose outcome we did not learn. `replaces` is the
+    client order id of the order it takes the place of, `replaced_by` the broker's id of the one that
+    took its own; `asked_at` and `asked_limit_price` are those of the first order in such a row.
     """
 
     account: str
@@ -95,8 +97,12 @@ class Order:
     notional: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
     take_profit_price: Decimal | None = None
     stop_loss_price: Decimal | None = None
+    stop_loss_limit_price: Decimal | None = None
+    extended_hours: bool = False
     filled_quantity: Decimal = Decimal(0)
     filled_average_price: Decimal | None = None
     strategy: str | None = None
@@ -110,7 +116,10 @@ class Order:
     correlation_id: str = ""
     verdict: tuple[RuleResult, ...] = ()
     exit_step: ExitStep | None = None
+    replaces: str | None = None
     replaced_by: str | None = None
+    asked_at: datetime | None = None
+    asked_limit_price: Decimal | None = None
     broker_updated_at: datetime | None = None
     version: int = 1
     history: tuple[OrderEvent, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from alpaquero.orders.terms import is_fractional
 from alpaquero.risk import sizing
 from alpaquero.risk.proposal import Answer, Proposal, not_applicable
 
@@ -65,10 +66,12 @@ def intraday_margin(proposal: Proposal) -> Answer:
 
 
 def quantity(proposal: Proposal) -> Answer:
-    """An entry is at least one share and whole, for a bracket takes no fraction."""
+    """An entry is at least one share and whole; a simple day order may be a fraction or for dollars."""
     shares = proposal.quantity
-    passed = shares >= 1 and shares == shares.to_integral_value()
     bound = f", bound by {proposal.bound_by}" if proposal.bound_by else ""
+    if is_fractional(proposal.intent):
+        return Answer(shares > 0, f"{shares} shares" + ("" if shares > 0 else "; too few dollars for any"))
+    passed = shares >= 1 and shares == shares.to_integral_value()
     message = f"{shares} shares{bound}" + ("" if passed else "; an entry takes whole shares, 1 or more")
     return Answer(passed, message, Decimal(1), shares)
 

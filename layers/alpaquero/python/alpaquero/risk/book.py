@@ -38,7 +38,7 @@ class Reservation:
     """What one order that has not ended may still take.
 
     `notional` is cash in dollars (an entry), `quantity` the shares it may trade (an exit's keep
-    a second exit from selling them twice).
+    a second exit from selling them twice). A `forced` exit takes the place of the others.
     """
 
     symbol: str
@@ -46,6 +46,7 @@ class Reservation:
     purpose: Purpose
     notional: Decimal
     quantity: Decimal = Decimal(0)
+    forced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,11 +141,13 @@ class RiskBook:
         held = self.positions.get(symbol)
         return held.quantity if held else Decimal(0)
 
-    def free_quantity(self, symbol: str) -> Decimal:
-        """Shares held that no exit under way has promised to sell; never below 0."""
-        promised = sum(
-            (r.quantity for r in self._reserved(Purpose.EXIT, symbol) if r.side is Side.SELL), Decimal(0)
-        )
+    def free_quantity(self, symbol: str, *, forced: bool = False) -> Decimal:
+        """Shares held that no exit under way has promised to sell; never below 0.
+
+        A `forced` exit ends the others, so only those that are forced themselves count against it.
+        """
+        exits = [r for r in self._reserved(Purpose.EXIT, symbol) if r.side is Side.SELL]
+        promised = sum((r.quantity for r in exits if r.forced or not forced), Decimal(0))
         return max(self.held_quantity(symbol) - promised, Decimal(0))
 
     def pending_entry(self, symbol: str) -> bool:

@@ -101,10 +101,13 @@ def price_known(proposal: Proposal) -> Answer:
         return Answer(False, "no quote and no reference price; wait for market data")
     if distance is None:
         return Answer(False, "the average true range is not known; too few daily bars of the symbol")
-    stop = stop_loss_price(price, distance)
-    passed = 0 < stop < price
+    own, target = proposal.intent.stop_loss_price, proposal.intent.take_profit_price
+    stop = own or stop_loss_price(price, distance)
     message = f"judged at {price}, stop {stop}"
-    return Answer(passed, message if passed else message + "; too low a price for a stop")
+    if target is not None and target <= price:
+        return Answer(False, f"{message}, target {target}; the target must be above the price")
+    passed = 0 < stop < price
+    return Answer(passed, message if passed else message + "; the stop must be below the price, above 0")
 
 
 def price_collar(proposal: Proposal) -> Answer:

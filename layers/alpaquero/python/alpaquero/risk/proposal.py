@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from alpaquero.orders.intent import Intent, Purpose
+from alpaquero.orders.terms import is_fractional
 from alpaquero.risk.book import RiskBook
 from alpaquero.risk.facts import Facts
 from alpaquero.risk.limits import RiskLimits
@@ -44,12 +45,12 @@ class Proposal:
     @property
     def shares(self) -> Decimal:
         """Shares the caps are asked about: one when none fits, so that the cap in the way is named."""
-        return max(self.quantity, Decimal(1))
+        return self.quantity if is_fractional(self.intent) else max(self.quantity, Decimal(1))
 
     @property
     def notional(self) -> Decimal:
-        """Dollars an entry of these shares may cost."""
-        return self.shares * self.worst_price
+        """Dollars an entry of these shares may cost; one for dollars costs no more than these."""
+        return self.intent.notional or self.shares * self.worst_price
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
-from alpaquero.orders.intent import Intent, Purpose
+from alpaquero.orders.intent import Intent, OrderClass, Purpose
+from alpaquero.orders.terms import NINE_PLACES, is_whole
 from alpaquero.risk import amount_rules, loss_rules, market_rules, sizing, symbol_rules
 from alpaquero.risk.book import Reservation, RiskBook
 from alpaquero.risk.facts import Facts
@@ -100,16 +101,36 @@ def assess(intent: Intent, book: RiskBook, limits: RiskLimits, facts: Facts) -> 
     results = tuple(rule.result(proposal) for rule in RULES)
     if not all(result.passed for result in results):
         return Verdict(approved=False, quantity=Decimal(0), results=results, bound_by=proposal.bound_by)
-    if proposal.price is None or proposal.stop_distance is None:  # an exit: it has neither
-        return Verdict(approved=True, quantity=proposal.quantity, results=results)
+    if proposal.price is None or proposal.stop_distance is None:  # an exit: it is not sized by its stop
+        return Verdict(
+            approved=True,
+            quantity=proposal.quantity,
+            results=results,
+            stop_loss_price=intent.stop_loss_price,
+            take_profit_price=intent.take_profit_price,
+        )
+    stop, target = _exit_prices(proposal, proposal.price, proposal.stop_distance)
     return Verdict(
         approved=True,
         quantity=proposal.quantity,
         results=results,
-        stop_loss_price=sizing.stop_loss_price(proposal.price, proposal.stop_distance),
-        take_profit_price=sizing.take_profit_price(proposal.price, limits),
-        reserve_notional=proposal.quantity * proposal.worst_price,
+        stop_loss_price=stop,
+        take_profit_price=target,
+        reserve_notional=proposal.notional,
         bound_by=proposal.bound_by,
+    )
+
+
+def _exit_prices(
+    proposal: Proposal, price: Decimal, distance: Decimal
+) -> tuple[Decimal | None, Decimal | None]:
+    """Stop and target that an entry brings: its own, and for a bracket the settings' for what it lacks."""
+    stop, target = proposal.intent.stop_loss_price, proposal.intent.take_profit_price
+    if proposal.intent.kind is not OrderClass.BRACKET:
+        return stop, target
+    return (
+        stop or sizing.stop_loss_price(price, distance),
+        target or sizing.take_profit_price(price, proposal.limits),
     )
 
 
@@ -121,21 +142,25 @@ def reservation_for(intent: Intent, verdict: Verdict) -> Reservation:
         purpose=intent.purpose,
         notional=verdict.reserve_notional,
         quantity=verdict.quantity,
+        forced=intent.forced,
     )
 
 
 def _proposal(intent: Intent, book: RiskBook, limits: RiskLimits, facts: Facts) -> Proposal:
     price, worst, distance, bound_by = None, Decimal(0), None, None
     if intent.purpose is Purpose.EXIT:
-        quantity = book.free_quantity(intent.symbol) if intent.quantity is None else intent.quantity
+        quantity = exit_quantity(intent, book.free_quantity(intent.symbol, forced=intent.forced))
     else:
         quantity = intent.quantity or Decimal(0)
         price = _judged_price(intent, facts.price)
     if price is not None:
-        # A limit order never pays more than its limit; any other may fill higher than it was judged.
-        worst = intent.limit_price or sizing.reserve_price(price, limits)
+        worst = _worst_price(intent, price, limits)
         distance = sizing.stop_distance(price, limits, facts.average_true_range)
-        if intent.quantity is None and distance:
+        if intent.stop_loss_price is not None:
+            distance = price - intent.stop_loss_price
+        if intent.notional is not None:
+            quantity = (intent.notional / price).quantize(NINE_PLACES, ROUND_FLOOR)
+        elif intent.quantity is None and distance and distance > 0:
             sized = sizing.size_entry(
                 intent.symbol, worst_price=worst, stop_distance=distance, book=book, limits=limits
             )
@@ -151,6 +176,27 @@ def _proposal(intent: Intent, book: RiskBook, limits: RiskLimits, facts: Facts) 
         quantity=quantity,
         bound_by=bound_by,
     )
+
+
+def exit_quantity(intent: Intent, free: Decimal) -> Decimal:
+    """The shares an exit wants: a number, a percentage of what is free, or all of it.
+
+    A percentage of whole shares is whole shares.
+    """
+    if intent.quantity is not None:
+        return intent.quantity
+    if intent.percentage is None:
+        return free
+    step = Decimal(1) if is_whole(free) else NINE_PLACES
+    return (free * intent.percentage / 100).quantize(step, ROUND_FLOOR)
+
+
+def _worst_price(intent: Intent, price: Decimal, limits: RiskLimits) -> Decimal:
+    """Dollars a share to count at: a limit order never pays more, any other may fill higher than judged."""
+    if intent.limit_price is not None:
+        return intent.limit_price
+    trail = intent.trail_price or price * (intent.trail_percent or Decimal(0)) / 100
+    return sizing.reserve_price(price + trail, limits)
 
 
 def _judged_price(intent: Intent, known: Decimal | None) -> Decimal | None:

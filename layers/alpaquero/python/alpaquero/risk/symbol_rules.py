@@ -73,8 +73,8 @@ def wash_trade(proposal: Proposal) -> Answer:
 def nothing_to_sell(proposal: Proposal) -> Answer:
     """An exit sells shares that are held and that no other exit is selling."""
     symbol, book = proposal.intent.symbol, proposal.book
-    held, free = book.held_quantity(symbol), book.free_quantity(symbol)
-    asked = proposal.intent.quantity if proposal.intent.quantity is not None else free
+    held, free = book.held_quantity(symbol), book.free_quantity(symbol, forced=proposal.intent.forced)
+    asked = proposal.quantity
     passed = 0 < asked <= free
     message = f"{held} {symbol} held, {free} free to sell" + ("" if passed else f", {asked} asked")
     return Answer(passed, message, free, asked)
