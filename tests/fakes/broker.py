@@ -16,6 +16,7 @@ from typing import Literal
 from alpaquero.broker.protocol import (
     Adjustment,
     BrokerAccount,
+    BrokerActivity,
     BrokerClock,
     BrokerFill,
     BrokerOrder,
@@ -55,6 +56,7 @@ class FakeBroker:
     cash: Decimal = OPENING_CASH
     now: datetime = START
     blocks: tuple[str, ...] = ()
+    happened: list[BrokerActivity] = field(default_factory=list)
     _orders: dict[str, BrokerOrder] = field(default_factory=dict)
     _parents: dict[str, str] = field(default_factory=dict)
     _holdings: dict[str, _Holding] = field(default_factory=dict)
@@ -101,6 +103,51 @@ class FakeBroker:
         self._book(order, filled, paid)
         if done:
             self._after_fill(order_id)
+
+    def move_cash(self, kind: str, amount: str, symbol: str | None = None, *, told: bool = True) -> None:
+        """Cash that comes or goes without a trade, told as an activity unless the broker keeps quiet."""
+        self.cash += Decimal(amount)
+        if told:
+            self._happen(kind, symbol, amount=Decimal(amount))
+
+    def move_shares(
+        self, symbol: str, quantity: str, price: str, kind: str = "JNLS", *, told: bool = True
+    ) -> None:
+        """Shares that come or go without a trade; those that come cost `price` each."""
+        held, moved = self._holdings.setdefault(symbol, _Holding()), Decimal(quantity)
+        if moved > 0:
+            held.average = (held.quantity * held.average + moved * Decimal(price)) / (held.quantity + moved)
+        held.quantity += moved
+        if told:
+            self._happen(kind, symbol, quantity=moved)
+
+    def split(self, symbol: str, new: int, old: int = 1, cash: str = "0") -> None:
+        """The morning of a split: shares, prices and open orders follow, a part of a share is paid out."""
+        ratio, held = Decimal(new) / Decimal(old), self._holdings.get(symbol, _Holding())
+        cost = held.quantity * held.average
+        held.quantity = (held.quantity * ratio).quantize(NINE_PLACES)
+        if Decimal(cash):
+            held.quantity, self.cash = held.quantity.to_integral_value(ROUND_DOWN), self.cash + Decimal(cash)
+        held.average = cost / held.quantity if held.quantity else Decimal(0)
+        self.prices[symbol] /= ratio
+        for order in [o for o in self._orders.values() if o.symbol == symbol and not o.is_terminal]:
+            self._orders[order.id] = replace(
+                order,
+                quantity=order.quantity * ratio if order.quantity else None,
+                limit_price=order.limit_price / ratio if order.limit_price else None,
+                stop_price=order.stop_price / ratio if order.stop_price else None,
+                filled_quantity=order.filled_quantity * ratio,
+                updated_at=self.now,
+            )
+
+    def _happen(
+        self, kind: str, symbol: str | None, amount: Decimal = Decimal(0), quantity: Decimal | None = None
+    ) -> None:
+        day = self.now.astimezone(NEW_YORK).date()
+        number = len(self.happened)
+        self.happened.append(
+            BrokerActivity(f"{day:%Y%m%d}000000000::{number:08}", kind, day, amount, symbol, quantity)
+        )
 
     # ------------------------------------------------------------ OrderReader
 
@@ -176,6 +223,10 @@ class FakeBroker:
     def fills(self, after_id: str | None = None) -> list[BrokerFill]:
         self._fail("fills")
         return [fill for fill in self._fills if after_id is None or fill.id > after_id]
+
+    def activities(self, since: date) -> list[BrokerActivity]:
+        self._fail("activities")
+        return [activity for activity in self.happened if activity.day >= since]
 
     # ------------------------------------------------------------ OrderSubmitter
 

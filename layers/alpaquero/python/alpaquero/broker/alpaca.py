@@ -8,7 +8,7 @@ made by `alpaquero.broker.bodies`, since alpaca-py's own models pass decimals th
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import quote
 
@@ -21,6 +21,7 @@ from alpaquero.broker.guard import shared_guard
 from alpaquero.broker.keys import LIVE_HOST, PAPER_URL, BrokerKeys, read_keys, refuse_foreign_keys
 from alpaquero.broker.protocol import (
     BrokerAccount,
+    BrokerActivity,
     BrokerClock,
     BrokerFill,
     BrokerOrder,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 NO_SUCH_THING = 40410000  # the code beside Alpaca's own 404; a proxy's 404 has none
 ORDERS_A_PAGE = 500
-FILLS_A_PAGE = 100
+FILLS_A_PAGE = ACTIVITIES_A_PAGE = 100
 CANCEL_IS_UNDER_WAY = "pending_cancel"
 DRY_RUN, LIVE = "dry_run", "live"
 
@@ -234,6 +235,24 @@ class AlpacaReader(AlpacaClock):
             if page[-1].id == token:
                 raise BrokerUnclear("the broker's list of fills does not advance past one page")
             token = page[-1].id
+
+    def activities(self, since: date) -> list[BrokerActivity]:
+        found: list[BrokerActivity] = []
+        # The broker's `after` leaves the day itself out.
+        after = datetime.combine(since - timedelta(days=1), time(), UTC).isoformat()
+        parameters = {"category": "non_trade_activity", "direction": "asc", "after": after}
+        while True:
+            page = self._transport.read(
+                "/account/activities", {**parameters, "page_size": str(ACTIVITIES_A_PAGE)}
+            )
+            rows = understood(every(dict), page)
+            counted = [row for row in rows if row.get("status") != "canceled"]
+            found += understood(every(answers.an_activity), counted)
+            if len(rows) < ACTIVITIES_A_PAGE:
+                return found
+            if rows[-1]["id"] == parameters.get("page_token"):
+                raise BrokerUnclear("the broker's list of activities does not advance past one page")
+            parameters["page_token"] = str(rows[-1]["id"])
 
     def _all_orders(
         self, parameters: dict[str, str], after: datetime | None, limit: int | None

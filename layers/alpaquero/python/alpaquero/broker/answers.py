@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from alpaquero.broker.protocol import (
     BrokerAccount,
+    BrokerActivity,
     BrokerClock,
     BrokerFill,
     BrokerOrder,
@@ -161,6 +162,23 @@ def a_fill(row: Row) -> BrokerFill:
         price=_decimal(row["price"]),
         at=_moment(row["transaction_time"]),
     )
+
+
+def an_activity(row: Row) -> BrokerActivity:
+    """One that is no trade; a plan of a deposit has no date yet but its creation's."""
+    return BrokerActivity(
+        id=_text(row, "id"),
+        kind=_text(row, "activity_type"),
+        day=_date_of(str(row.get("date") or row["created_at"])),
+        amount=_decimal_or_none(row.get("net_amount")) or Decimal(0),
+        symbol=row.get("symbol") or None,
+        quantity=_decimal_or_none(row.get("qty")),
+        description=_text_if_any(row, "description"),
+    )
+
+
+def _date_of(text: str) -> date:
+    return date.fromisoformat(text) if len(text) == len("2026-01-01") else _moment(text).date()
 
 
 def _side_of_execution(kind: str) -> str:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from alpaquero.broker.protocol import (
     BrokerAccount,
+    BrokerActivity,
     BrokerClock,
     BrokerFill,
     BrokerOrder,
@@ -72,6 +73,10 @@ class DryRunReader:
     def fills(self, after_id: str | None = None) -> list[BrokerFill]:
         """The account's real fills; an intended order has none."""
         return self._reader.fills(after_id)
+
+    def activities(self, since: date) -> list[BrokerActivity]:
+        """What really happened to the account without a trade."""
+        return self._reader.activities(since)
 
     def open_orders(self, nested: bool = True) -> list[BrokerOrder]:
         """The account's open orders and ours."""

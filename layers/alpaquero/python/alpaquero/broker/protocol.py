@@ -130,6 +130,23 @@ class BrokerFill:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerActivity:
+    """What happened to the account without a trade, `kind` in the broker's word: FEE, DIV, CSD, JNLS.
+
+    `amount` is the cash that came, negative when it went; `quantity` the shares that came, or, of a
+    dividend, those that it was paid for. `day` is the date in New York that the broker books it on.
+    """
+
+    id: str
+    kind: str
+    day: date
+    amount: Decimal = Decimal(0)
+    symbol: str | None = None
+    quantity: Decimal | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerQuote:
     """The best bid and ask, in USD a share."""
 
@@ -333,6 +350,9 @@ class OrderReader(ClockReader, Protocol):
 
     def fills(self, after_id: str | None = None) -> list[BrokerFill]:
         """Every fill reported after the one with `after_id` (all of them by default), oldest first."""
+
+    def activities(self, since: date) -> list[BrokerActivity]:
+        """What happened without a trade on `since` (New York) or later, but for what was cancelled."""
 
 
 class OrderSubmitter(OrderReader, Protocol):

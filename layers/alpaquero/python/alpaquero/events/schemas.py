@@ -157,6 +157,56 @@ class BooksDrifted(Event, frozen=True, kw_only=True):
     differences: dict[str, str]
 
 
+class PositionSplit(Event, frozen=True, kw_only=True):
+    """Each share of an open position became `ratio` shares (market time, midnight of the ex date).
+
+    With `whole` a part of a share was paid out in `cash`. `movement_id` is its id in the books.
+    """
+
+    movement_id: str
+    symbol: str
+    ratio: Decimal
+    whole: bool
+    cash: Decimal
+    message: str
+
+
+class SharesMoved(Event, frozen=True, kw_only=True):
+    """Shares came (or went, below 0) without a fill, at a cost of `price` each (market time)."""
+
+    movement_id: str
+    symbol: str
+    quantity: Decimal
+    price: Decimal
+    kind: str
+    message: str
+    acquired_at: datetime | None = None
+
+
+class CashMoved(Event, frozen=True, kw_only=True):
+    """Dollars came or went without a fill, `kind` in the broker's word (market time)."""
+
+    movement_id: str
+    kind: str
+    amount: Decimal
+    symbol: str | None
+    message: str
+
+
+class OrderPassedOver(Event, frozen=True, kw_only=True):
+    """The broker has an order of a form that our books do not keep (market time)."""
+
+    broker_order_id: str
+    client_order_id: str
+    message: str
+
+
+class BooksRebuilt(Event, frozen=True, kw_only=True):
+    """What is derived in the books was derived anew; projections derive themselves again (wall time)."""
+
+    differences: dict[str, str]
+
+
 class TradingStateChanged(Event, frozen=True, kw_only=True):
     """ACTIVE, REDUCING or HALTED, who changed it and why (wall time)."""
 
@@ -194,6 +244,7 @@ EVENTS: dict[str, type[Event]] = {
         RunPlanned, RunConcluded, SignalRaised, SignalWithheld, TradeRejected, OrderSubmitted,
         OrderUpdated, OrderFilled, PositionChanged, EquityMarked, RiskLimitBreached, BooksDrifted,
         TradingStateChanged, SettingsChanged, RunMissed, ServiceDegraded,
+        PositionSplit, SharesMoved, CashMoved, OrderPassedOver, BooksRebuilt,
     )
 }  # fmt: skip
 

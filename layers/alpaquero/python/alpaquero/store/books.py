@@ -14,7 +14,7 @@ from decimal import Decimal
 
 import msgspec
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import DoesNotExist, PutError, TransactWriteError
+from pynamodb.exceptions import DoesNotExist, TransactWriteError
 from pynamodb.indexes import AllProjection, LocalSecondaryIndex
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
@@ -24,15 +24,26 @@ from alpaquero.broker.protocol import BrokerPosition
 from alpaquero.errors import Conflict
 from alpaquero.events import bus
 from alpaquero.events.bus import EncodedEvent
+from alpaquero.events.movements import movement_told
 from alpaquero.orders.lifecycle import is_terminal
 from alpaquero.orders.order import ExitStep, Fill, Order
+from alpaquero.portfolio.movements import (
+    CashMovement,
+    Movement,
+    ShareEntry,
+    ShareMovement,
+    SharesKind,
+    Split,
+)
 from alpaquero.risk.activity import KEPT, Activity, activity_of
 from alpaquero.risk.book import RiskBook
 from alpaquero.store.tables import REGION, connection, from_body, table_name, to_body
 
 ORDER, FILL, OUTBOX = "ORDER#", "FILL#", "OUTBOX#"
+SHARES, CASH = "SHARES#", "CASH#"
 FILLS_IN_MARK = 50  # as many as sync reads again
-RISKBOOK, BASELINE, BROKER = "RISKBOOK", "BASELINE", "BROKER"
+MOST_TOLD = 99  # a transaction takes 100 items; what more an account holds at first, a rebuild tells
+RISKBOOK, BASELINE, BROKER, NOTES = "RISKBOOK", "BASELINE", "BROKER", "NOTES"
 
 
 class ByTime(LocalSecondaryIndex["BookItem"]):  # type: ignore[no-untyped-call]
@@ -83,6 +94,44 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     positions: dict[str, Decimal]
     last_fill_id: str | None
     at: datetime
+    entry_prices: dict[str, Decimal] = {}
+
+    def openings(self, account: str) -> list[ShareMovement]:
+        """The positions as shares that came at the broker's entry price, as the account was first seen."""
+        return [
+            ShareMovement(
+                id=f"opening:{symbol}",
+                account=account,
+                symbol=symbol,
+                at=self.at,
+                quantity=quantity,
+                price=self.entry_prices.get(symbol, Decimal(0)),
+                kind=SharesKind.OPENING,
+                why="held when the account was first seen",
+            )
+            for symbol, quantity in sorted(self.positions.items())
+            if quantity
+        ]
+
+
+class SyncNotes(msgspec.Struct, frozen=True, kw_only=True):
+    """What one sync leaves for the next: differences that stand, since when, and what was told once.
+
+    `drift` is from what to the amount that the broker has more than our books, `drift_since` wall
+    time; `passed_over` are the broker's ids of orders that the books have no form for.
+    """
+
+    drift: dict[str, Decimal] = {}
+    drift_since: datetime | None = None
+    passed_over: tuple[str, ...] = ()
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """How a movement is kept: one of the three is there."""
+
+    split: Split | None = None
+    shares: ShareMovement | None = None
+    cash: CashMovement | None = None
 
 
 class BrokerFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +198,23 @@ class Books:
         found = BookItem.query(self.account, BookItem.sk.startswith(FILL), consistent_read=True)
         return [from_body(item.body, Fill) for item in found]
 
+    def share_movements(self) -> list[Split | ShareMovement]:
+        """Every split and every movement of shares after the baseline, in the order of their ids."""
+        found = BookItem.query(self.account, BookItem.sk.startswith(SHARES), consistent_read=True)
+        kept = [from_body(item.body, Moved) for item in found]
+        return [entry for entry in (one.split or one.shares for one in kept) if entry is not None]
+
+    def cash_movements(self) -> list[CashMovement]:
+        """All cash that came or went without a fill, in the order of the ids."""
+        found = BookItem.query(self.account, BookItem.sk.startswith(CASH), consistent_read=True)
+        return [one for one in (from_body(item.body, Moved).cash for item in found) if one is not None]
+
+    def share_entries(self) -> list[ShareEntry]:
+        """All that our positions are folded from: what was held at first, fills, splits, movements."""
+        baseline = self.baseline()
+        openings = baseline.openings(self.account) if baseline else []
+        return [*openings, *self.fills(), *self.share_movements()]
+
     def newest_fill_ids(self, limit: int) -> list[str]:
         """The newest broker activity ids we hold, newest first."""
         found = BookItem.query(
@@ -171,8 +237,8 @@ class Books:
         What it was folded from is told by the newest fills, for one may be reported late, and by
         the admin's release, before which losses do not count.
         """
-        newest = self.newest_fill_ids(FILLS_IN_MARK)
-        told = ",".join([*newest, str(book.released_at)])
+        newest, moved = self.newest_fill_ids(FILLS_IN_MARK), self.share_movements()
+        told = ",".join([*newest, *(entry.id for entry in moved), str(book.released_at)])
         mark = hashlib.sha256(told.encode()).hexdigest()[:16]
         if book.activity.folded == mark:
             return book.activity
@@ -180,7 +246,7 @@ class Books:
         since = max((fill.at for fill in fills), default=book.as_of) - KEPT
         orders = self.orders_of({f.client_order_id for f in fills if f.client_order_id and f.at >= since})
         return activity_of(
-            fills,
+            [*fills, *moved],
             {identifier for identifier, order in orders.items() if order.stop_price is not None},
             baseline=baseline.positions if baseline else {},
             baseline_at=baseline.at if baseline else book.as_of,
@@ -198,19 +264,31 @@ class Books:
         item = self._get(BROKER)
         return from_body(item.body, BrokerFigures) if item else None
 
+    def notes(self) -> SyncNotes:
+        """What the last sync left for this one."""
+        item = self._get(NOTES)
+        return from_body(item.body, SyncNotes) if item else SyncNotes()
+
     # writing
+
+    def keep_notes(self, notes: SyncNotes) -> None:
+        """Keeps what the next sync must know."""
+        BookItem(self.account, NOTES, body=to_body(notes)).save()
 
     def keep_broker_figures(self, figures: BrokerFigures) -> None:
         """Keeps the broker's figures in place of the older ones."""
         BookItem(self.account, BROKER, body=to_body(figures)).save()
 
     def open_with(self, baseline: Baseline) -> Baseline:
-        """Records what the account held when first seen; the first record stays for good."""
+        """Records and tells what the account held when first seen; the first record stays for good."""
         item = BookItem(self.account, BASELINE, body=to_body(baseline))
         try:
-            item.save(condition=BookItem.pk.does_not_exist())
-        except PutError as error:
-            if error.cause_response_code != "ConditionalCheckFailedException":
+            with TransactWrite(connection=connection()) as transaction:
+                transaction.save(item, condition=BookItem.pk.does_not_exist())
+                for opening in baseline.openings(self.account)[:MOST_TOLD]:
+                    transaction.save(self._outbox_item(movement_told(opening)))
+        except TransactWriteError as error:
+            if error.cause_response_code != "TransactionCanceledException":
                 raise
             return from_body(BookItem.get(self.account, BASELINE, consistent_read=True).body, Baseline)
         return baseline
@@ -221,13 +299,14 @@ class Books:
         new_orders: Sequence[Order] = (),
         changed_orders: Sequence[Order] = (),
         new_fills: Sequence[Fill] = (),
+        movements: Sequence[Movement] = (),
         risk_book: RiskBook | None = None,
         events: Iterable[EncodedEvent] = (),
     ) -> None:
         """Writes all of it in one transaction.
 
         A new order must not exist yet, a changed one must still have the version before its own,
-        a new fill must not exist, and so the risk book. Raises `Conflict` when any does not hold;
+        a new fill or movement must not exist, and so the risk book. Raises `Conflict` when any does not hold;
         then nothing was written: read again and decide again.
         """
         try:
@@ -239,6 +318,8 @@ class Books:
                 for fill in new_fills:
                     item = BookItem(self.account, FILL + fill.id, body=to_body(fill))
                     transaction.save(item, condition=BookItem.pk.does_not_exist())
+                for movement in movements:
+                    transaction.save(self._movement_item(movement), condition=BookItem.pk.does_not_exist())
                 if risk_book is not None:
                     item = BookItem(
                         self.account, RISKBOOK, body=to_body(risk_book), version=risk_book.version
@@ -272,6 +353,16 @@ class Books:
             listed_at=written,
             open_since=None if is_terminal(order.status) and not exit_under_way else written,
         )
+
+    def _movement_item(self, movement: Movement) -> BookItem:
+        match movement:
+            case Split():
+                sk, kept = SHARES + movement.id, Moved(split=movement)
+            case ShareMovement():
+                sk, kept = SHARES + movement.id, Moved(shares=movement)
+            case CashMovement():
+                sk, kept = CASH + movement.id, Moved(cash=movement)
+        return BookItem(self.account, sk, body=to_body(kept))
 
     def _outbox_item(self, event: EncodedEvent) -> BookItem:
         return BookItem(self.account, OUTBOX + event.id, body=to_body(event), written_at=wall.seconds())
