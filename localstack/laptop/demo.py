@@ -5,6 +5,10 @@ A private stack on free ports; the schedules are off and each step sends the ver
 sends: the exchange trades a session, sync, plan, sync and monitor follow, each waited for. After
 each session the tables and the exchange's book are checkpointed together, so that a killed demo
 goes on where it was.
+
+With faults the exchange spoils requests while sessions are traded (`laptop.exchange.faults.MIXES`). A
+job that fails is sent again, as its schedule would a minute later. After the last session the faults
+end, a last sync and monitor follow, and the same comparison is made.
 """
 
 from __future__ import annotations
@@ -27,13 +31,22 @@ from laptop import watchlist
 from laptop.checkpoint import Checkpoints
 from laptop.demo_options import DemoOptions
 from laptop.errors import LaptopError
-from laptop.exchange.admin_bodies import Status
+from laptop.exchange.admin_bodies import ReportedFill, ReportedPosition, Status
 from laptop.layout import StateFolder
-from laptop.quiescence import Quiescence
-from laptop.stack import ExchangeOptions, LaptopCloud, Stack
+from laptop.quiescence import AFTER_OUTBOX, BEFORE_OUTBOX, Quiescence
+from laptop.stack import ExchangeOptions, InvocationError, LaptopCloud, Stack
 
 ACCOUNT: Final = "paper"
 LOG_GROUP: Final = "/alpaquero/local"
+NO_FAULTS: Final = "none"
+# With faults: how often a job is sent until it ends well, and seconds between; a breaker opens for a minute.
+_TRIES: Final = 40
+_BETWEEN_TRIES: Final = 2.0
+_QUIET_WITHIN: Final = 60.0
+_QUIET_WITHIN_FAULTS: Final = 1200.0
+_RETRY_SOON: Final = {"VisibilityTimeout": "30"}
+_SETTLED_WITHIN: Final = 150.0
+_LAST_JOBS: Final = ("sync", "monitor", "sync")
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +58,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     data: str | None
     seed: int
     partial_fills: str
+    faults: str = NO_FAULTS
 
     @classmethod
     def of(cls, options: DemoOptions) -> Replay:
@@ -56,6 +70,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
             data=str(options.data.absolute()) if options.data else None,
             seed=options.seed,
             partial_fills=str(float(options.partial_fills)),
+            faults=options.faults,
         )
 
 
@@ -67,10 +82,15 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     errors: int
     dead_letters: int
+    faults_injected: dict[str, int] = {}
 
 
 class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it. Money is decimal text; `seconds` is wall time, of all parts of a resumed demo."""
+    """What came of it. Money is decimal text; `seconds` is wall time, of all parts of a resumed demo.
+
+    `faults_injected` counts by kind what the exchange did wrong on purpose. `fills_missing` are fills of the
+    exchange that the books lack or have otherwise, `positions_differing` symbols held in another quantity.
+    """
 
     trades_sha256: str
     sessions: int
@@ -93,18 +113,28 @@ class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
     notifications: int
     dead_letters: int
     errors: int
+    faults_injected: dict[str, int]
+    fills_missing: list[str]
+    positions_differing: list[str]
+    orders_without_verdict: list[str]
     seconds: float
 
     def disagreements(self) -> list[str]:
-        """What must not be: where the books and the exchange differ, or something was lost."""
+        """What must not be: where the books and the exchange differ, or something was lost.
+
+        Logged errors count only where no fault was injected: a function that meets one says so.
+        """
         checks = {
+            "fills are missing from the books": bool(self.fills_missing),
+            "positions differ from the exchange's": bool(self.positions_differing),
+            "orders were placed without a verdict": bool(self.orders_without_verdict),
             "cash differs from the exchange's": self.cash != self.exchange_cash,
             "equity differs from the exchange's": self.equity != self.exchange_equity,
             "orders are missing from the books": self.orders_known != self.orders_accepted_by_exchange,
             "an intent has two orders": self.duplicate_orders > 0,
             "orders are left unknown": self.unknown_orders > 0,
             "messages were given up": self.dead_letters > 0,
-            "functions logged errors": self.errors > 0,
+            "functions logged errors": self.errors > 0 and not self.faults_injected,
             "fills were not notified": self.notifications < self.fills,
         }
         return [what for what, holds in checks.items() if holds]
@@ -129,8 +159,6 @@ def run(
 
     Raises `LaptopError` when the options do not fit, or something did not end in its time.
     """
-    if options.faults != "none":
-        raise LaptopError("the exchange injects no faults yet: run the demo with --faults none")
     before = _progress(options) if options.resume else None
     replay = before.replay if before else Replay.of(options)
     cloud = LaptopCloud(
@@ -165,14 +193,30 @@ def _progress(options: DemoOptions) -> Progress:
     return found
 
 
-def trade_session(stack: Stack, quiet: Quiescence) -> Status:
-    """The market's next session, then the very events that the schedules send, each waited for."""
+def trade_session(stack: Stack, quiet: Quiescence, *, spoilt: bool = False) -> Status:
+    """The market's next session, then the very events that the schedules send, each waited for.
+
+    `spoilt` says that the exchange injects faults: then a job may fail and is sent again, and the plan
+    is sent twice, because a stale clock shows the first one the day before.
+    """
     status = stack.exchange.step()
-    for jobs in (("sync", "plan"), ("sync", "monitor")):
+    for jobs in (("sync", "plan"), ("sync", "plan", "monitor") if spoilt else ("sync", "monitor")):
         for job in jobs:
-            stack.tick(job)
-        quiet.wait()
+            _send(stack, job, _TRIES if spoilt else 1)
+        quiet.wait(_QUIET_WITHIN_FAULTS if spoilt else _QUIET_WITHIN)
     return status
+
+
+def _send(stack: Stack, job: str, tries: int) -> None:
+    """Send a job its event until it ends well. Raises `LaptopError` when it never does."""
+    for left in reversed(range(tries)):
+        try:
+            stack.tick(job)
+            return
+        except InvocationError:
+            if not left:
+                raise
+            time.sleep(_BETWEEN_TRIES)
 
 
 class Demo:
@@ -192,15 +236,54 @@ class Demo:
         if self.before is None:
             watchlist.ensure(self.cloud, self.replay.symbols, reason="the demo's symbols")
             self.cloud.tick("sync")
+        if self.spoilt:
+            # A resumed demo meets other faults than the sessions before, not the same again.
+            self.cloud.exchange.add_fault_mix(self.replay.faults, self.replay.seed + status.sessions_done)
+            self._retry_soon()
         for _ in range(status.sessions_done, total):
             self._session(show, total)
             if kill_at is not None and self.cloud.exchange.status().sessions_done >= kill_at:
                 self._kill_everything()
+        if self.spoilt:
+            self._end_faults()
         self.quiet.wait()
         return self._result()
 
+    @property
+    def spoilt(self) -> bool:
+        """Whether the exchange injects faults."""
+        return self.replay.faults != NO_FAULTS
+
+    def _retry_soon(self) -> None:
+        """Have a message that failed come again after half a minute, where the template says minutes."""
+        sqs = self.cloud.client("sqs")
+        for queue in (*BEFORE_OUTBOX, *AFTER_OUTBOX):
+            sqs.set_queue_attributes(QueueUrl=self.cloud.outputs[queue], Attributes=_RETRY_SOON)
+
+    def _end_faults(self) -> None:
+        """Let all that failed be tried again, then have the books brought level.
+
+        An order that never arrived is given up a minute after it was sent, so this may take that long.
+        """
+        self.cloud.exchange.clear_faults()
+        self.quiet.wait(_QUIET_WITHIN_FAULTS)
+        deadline = time.monotonic() + _SETTLED_WITHIN
+        while True:
+            for job in _LAST_JOBS:
+                _send(self.cloud, job, _TRIES)
+                self.quiet.wait(_QUIET_WITHIN_FAULTS)
+            orders = [item["body"] for item in self._items("Books") if item["sk"].startswith("ORDER#")]
+            if not unknown_orders(orders) or time.monotonic() > deadline:
+                return
+            time.sleep(_BETWEEN_TRIES)
+
+    def _faults_injected(self) -> dict[str, int]:
+        """By kind, those before a demo was killed included."""
+        before = self.before.faults_injected if self.before else {}
+        return dict(sorted((Counter(before) + Counter(self.cloud.exchange.injected_faults().counts)).items()))
+
     def _session(self, show: Callable[[Step], None], total: int) -> None:
-        status = trade_session(self.cloud, self.quiet)
+        status = trade_session(self.cloud, self.quiet, spoilt=self.spoilt)
         self._checkpoint(status.sessions_done)
         date = status.session.date.isoformat() if status.session else ""
         show(Step(status.sessions_done, total, date))
@@ -212,6 +295,7 @@ class Demo:
             seconds=self._seconds(),
             errors=self.before.errors if self.before else 0,
             dead_letters=self.before.dead_letters if self.before else 0,
+            faults_injected=self._faults_injected(),
         )
         self.cloud.checkpoint(label=msgspec.json.encode(progress).decode(), with_exchange=True)
 
@@ -254,7 +338,7 @@ class Demo:
             entries=sum(fill["side"] == "buy" for fill in fills),
             exits=sum(fill["side"] == "sell" for fill in fills),
             duplicate_orders=duplicate_orders([order.client_order_id for order in report.orders]),
-            unknown_orders=sum(order["status"] in {"unknown", "intended"} for order in orders),
+            unknown_orders=unknown_orders(orders),
             positions=held,
             cash=cash,
             equity=equity,
@@ -263,6 +347,10 @@ class Demo:
             notifications=len(notified),
             dead_letters=self.quiet.dead_letters() + (self.before.dead_letters if self.before else 0),
             errors=self._errors() + (self.before.errors if self.before else 0),
+            faults_injected=self._faults_injected(),
+            fills_missing=missing_fills(fills, report.fills),
+            positions_differing=differing_positions(held, report.positions),
+            orders_without_verdict=without_verdict(orders),
             seconds=self._seconds(),
         )
 
@@ -295,9 +383,36 @@ def trades_sha256(fills: list[dict[str, Any]]) -> str:
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
+def unknown_orders(orders: list[dict[str, Any]]) -> int:
+    """Orders of which the books do not say whether the broker has them."""
+    return sum(order["status"] in {"unknown", "intended"} for order in orders)
+
+
 def duplicate_orders(client_order_ids: list[str]) -> int:
     """Orders at the exchange beyond one for each intent: same origin, symbol and key, another revision."""
     intents = Counter(
         identifier.rsplit("-", 1)[0] for identifier in client_order_ids if identifier.startswith("aq1-")
     )
     return sum(count - 1 for count in intents.values())
+
+
+def missing_fills(known: list[dict[str, Any]], traded: list[ReportedFill]) -> list[str]:
+    """The ids of the exchange's fills that the books lack, or have with other shares or another price."""
+    booked = {fill["id"]: (Decimal(fill["quantity"]), Decimal(fill["price"])) for fill in known}
+    return sorted(fill.id for fill in traded if booked.get(fill.id) != (fill.qty, fill.price))
+
+
+def differing_positions(held: dict[str, Decimal], owned: list[ReportedPosition]) -> list[str]:
+    """The symbols of which books and exchange have different quantities."""
+    at_exchange = {position.symbol: position.qty for position in owned}
+    symbols = held.keys() | at_exchange.keys()
+    return sorted(symbol for symbol in symbols if held.get(symbol, 0) != at_exchange.get(symbol, 0))
+
+
+def without_verdict(orders: list[dict[str, Any]]) -> list[str]:
+    """Orders of ours, by their client order id, that no rule judged; the legs of a bracket came with it."""
+    return sorted(
+        order["client_order_id"]
+        for order in orders
+        if order["client_order_id"].startswith("aq1-") and not order["verdict"]
+    )

@@ -42,6 +42,11 @@ class StateFolder:
         return self.root / "exchange"
 
     @property
+    def exchange_address(self) -> Path:
+        """Where an exchange that runs alone says its URL."""
+        return self.exchange / "address"
+
+    @property
     def logs(self) -> Path:
         path = self.root / "logs"
         path.mkdir(exist_ok=True)

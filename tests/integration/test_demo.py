@@ -13,6 +13,7 @@ import pytest
 
 from laptop.demo import trades_sha256
 from laptop.demo_options import DemoOptions
+from laptop.exchange.faults import MIXES
 from tests.integration.commands import Ended, ended, left_soon, start
 from tests.integration.conftest import FIRST_SESSION, SESSIONS
 from tests.integration.reading import Traded
@@ -102,3 +103,13 @@ def test_250_sessions_hold_the_books(tmp_path: Path) -> None:
     )
     assert (result["fills"] >= 20, result["exits"] >= 5, result["errors"]) == (True, True, 0)
     assert result["seconds"] < 180
+
+
+@pytest.mark.slow
+def test_the_worst_day_leaves_the_books_right(tmp_path: Path) -> None:
+    """20 sessions in which every kind of fault occurs: the exit code says that all checks hold."""
+    asked = ("demo", "--sessions", "20", "--seed", "1", "--faults", "heavy", "--json")
+    result = _result(ended(start(*asked, "--state", tmp_path)))
+    kinds = {rule.kind.value for rule in MIXES["heavy"](1)}
+    assert set(result["faults_injected"]) == kinds
+    assert (result["unknown_orders"], result["duplicate_orders"], result["fills_missing"]) == (0, 0, [])

@@ -1,4 +1,4 @@
-"""What every command shares: the state folder's option, ``--json``, tables and progress lines."""
+"""What commands share: options, the exchange that runs, ``--json``, tables and progress lines."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from laptop.exchange.client import ExchangeAdmin
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -28,6 +31,38 @@ def json_option(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")(
         command
     )
+
+
+def port_option(command: _Command) -> _Command:
+    """``--port N``, for commands on an exchange that runs."""
+    return click.option(
+        "--port", type=click.IntRange(1, 65535), help="The exchange's, when it is not found by the folder."
+    )(command)
+
+
+def running_exchange(state: Path | None, port: int | None) -> ExchangeAdmin:
+    """The exchange that runs with this state folder: of its stack, alone, or the one on `port`.
+
+    Raises `NotRunningError` when none is known.
+    """
+    from laptop import credentials, processes
+    from laptop.errors import NotRunningError
+    from laptop.exchange.client import ExchangeAdmin
+    from laptop.layout import StateFolder
+    from laptop.stack import Stack
+
+    folder = StateFolder.at(state)
+    alone = folder.exchange_address
+    if port is None and not alone.exists():
+        return Stack.find(folder).exchange
+    kept = credentials.load(folder.credentials_file)
+    if kept is None:
+        raise NotRunningError(
+            f"no exchange was started with {folder.root}: give the --state of the one that runs, "
+            "or start one with `alpaquero up` or `alpaquero exchange`"
+        )
+    url = alone.read_text("utf-8") if port is None else f"http://{processes.LOOPBACK}:{port}"
+    return ExchangeAdmin(url, kept.exchange_admin_token)
 
 
 def print_json(value: Any) -> None:

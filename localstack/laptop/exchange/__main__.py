@@ -7,7 +7,7 @@ import json
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -24,8 +24,17 @@ from laptop.exchange.synthetic import synthetic_history
 from laptop.exchange.venue import Venue
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT. 0 after a clean stop, 2 when it cannot start."""
+def _announce(port: int) -> None:
+    """The one line on stdout that whoever started the exchange waits for."""
+    sys.stdout.write(json.dumps({"ready": True, "port": port}) + "\n")
+    sys.stdout.flush()
+
+
+def main(arguments: Sequence[str] | None = None, announce: Callable[[int], None] = _announce) -> int:
+    """Serve until SIGTERM or SIGINT, and announce the port once requests are taken.
+
+    Answers 0 after a clean stop, 2 when it cannot start.
+    """
     options = _parser().parse_args(arguments)
     try:
         listening = _listen(options.port)
@@ -40,15 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # uvicorn raises the signal again after its own stop: let that one pass.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: None)
-    server = AnnouncingServer(app, _announce)
+    server = AnnouncingServer(app, announce)
     server.run(sockets=[listening])
     return 0 if server.started else 1
-
-
-def _announce(port: int) -> None:
-    """The one line on stdout that whoever started the exchange waits for."""
-    sys.stdout.write(json.dumps({"ready": True, "port": port}) + "\n")
-    sys.stdout.flush()
 
 
 def _parser() -> argparse.ArgumentParser:

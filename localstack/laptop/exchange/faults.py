@@ -319,11 +319,11 @@ def heavy_mix(seed: int) -> list[FaultRule]:
         _rule(seed, FaultKind.SERVER_ERROR, probability=0.02),
         _rule(seed, FaultKind.UNAVAILABLE, probability=0.02),
         _rule(seed, FaultKind.TIMEOUT_BEFORE, probability=0.02),
-        _rule(seed, FaultKind.TIMEOUT_AFTER, probability=0.015),
+        _rule(seed, FaultKind.TIMEOUT_AFTER, probability=0.02),
         _rule(seed, FaultKind.CUT_BEFORE, probability=0.02),
-        _rule(seed, FaultKind.CUT_AFTER, probability=0.015),
-        _rule(seed, FaultKind.HTML, probability=0.01),
-        _rule(seed, FaultKind.TRUNCATED, probability=0.01),
+        _rule(seed, FaultKind.CUT_AFTER, probability=0.02),
+        _rule(seed, FaultKind.HTML, probability=0.02),
+        _rule(seed, FaultKind.TRUNCATED, probability=0.02),
     ]
     submissions = [
         _rule(seed, kind, "submit", probability=0.1)
@@ -341,7 +341,7 @@ def heavy_mix(seed: int) -> list[FaultRule]:
         _rule(seed, FaultKind.LATENCY, probability=0.1, milliseconds=20, most_milliseconds=300),
         *submissions,
         _rule(seed, FaultKind.STALE_CLOCK, probability=0.1, age_seconds=86_400),
-        _rule(seed, FaultKind.ACCOUNT_BLOCKED, probability=0.02),
+        _rule(seed, FaultKind.ACCOUNT_BLOCKED, probability=0.05),
         *every,
     ]
 

@@ -49,6 +49,9 @@ def test_the_help_loads_no_command() -> None:
         ["mail"],
         ["restart", "trading"],
         ["faults"],
+        ["faults", "counts"],
+        ["exchange", "clock"],
+        ["exchange", "ledger"],
     ],
 )
 def test_without_a_stack_a_command_says_how_to_start_one(
@@ -72,8 +75,10 @@ def test_without_a_stack_a_command_says_how_to_start_one(
         (["demo", "--faults", "many"], "--faults"),
         (["tick", "sell"], "plan"),
         (["up", "--from", "2012-13-01"], "--from"),
-        (["faults", "--route", "orders"], "--add"),
-        (["faults", "--add", "late", "--port", "9"], "504_after"),
+        (["faults", "add", "late", "--port", "9"], "504_after"),
+        (["faults", "add", "html", "--route", "everything", "--port", "9"], "trade_updates"),
+        (["faults", "mix", "worse"], "heavy"),
+        (["exchange", "clock", "--to", "tomorrow", "--port", "9"], "--to"),
         (["exchange", "--synthetic", "5", "--data", "."], "--data"),
         (["exchange", "--clock", "fast"], "stepped"),
         (["fly"], "fly"),
