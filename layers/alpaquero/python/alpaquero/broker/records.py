@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 
 from alpaquero.broker.protocol import BrokerFill, BrokerOrder
 from alpaquero.orders.identity import is_ours
 from alpaquero.orders.intent import OrderClass, OrderType, Side, TimeInForce
-from alpaquero.orders.lifecycle import BrokerUpdate
+from alpaquero.orders.lifecycle import BrokerUpdate, advance, amended, is_terminal
 from alpaquero.orders.order import Fill, LegRole, Order, OrderEvent, OrderOrigin, OrderPurpose
 
 
@@ -34,6 +35,66 @@ def update_of(order: BrokerOrder, why: str) -> BrokerUpdate:
         broker_order_id=order.id,
         replaced_by=order.replaced_by,
         why=why,
+    )
+
+
+def followed(order: Order, theirs: BrokerOrder, why: str) -> Order:
+    """The order after the broker's news: its state, and the shares and prices it is for now.
+
+    Those change when the company splits its shares. A trailing stop's price follows the market, so it
+    is no news. The same object when nothing changed; else one version on.
+    """
+    is_older = order.broker_updated_at is not None and theirs.updated_at < order.broker_updated_at
+    terms = {} if is_older or is_terminal(order.status) else _changed_terms(order, theirs)
+    after = advance(order, update_of(theirs, why))
+    if not terms:
+        return after
+    said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in terms.items())
+    changed = amended(after, at=theirs.updated_at, why=f"at the broker it has {said}", **terms)
+    return replace(changed, version=order.version + 1)
+
+
+def _changed_terms(order: Order, theirs: BrokerOrder) -> dict[str, Decimal]:
+    names = ["quantity", "limit_price", "stop_price"]
+    if order.order_type is OrderType.TRAILING_STOP:
+        names.remove("stop_price")
+    told = {name: getattr(theirs, name) for name in names}
+    return {
+        name: value for name, value in told.items() if value and getattr(order, name) not in {None, value}
+    }
+
+
+def successor_of(before: Order, theirs: BrokerOrder, wall_at: datetime) -> Order | UnmodelledOrder:
+    """The record of the order that took the place of `before`, whoever asked for that.
+
+    It inherits what the first one was for: an entry's stays an entry, a stop stays a stop.
+    """
+    record = adopted(theirs, before.account, wall_at)
+    if isinstance(record, UnmodelledOrder):
+        return record
+    why = f"takes the place of {before.client_order_id}"
+    return replace(
+        record,
+        origin=before.origin,
+        purpose=before.purpose,
+        parent=before.parent,
+        role=before.role,
+        take_profit_price=before.take_profit_price,
+        stop_loss_price=before.stop_loss_price,
+        strategy=before.strategy,
+        timeframe=before.timeframe,
+        bar_close=before.bar_close,
+        valid_until=before.valid_until,
+        reference_price=before.reference_price,
+        reason=before.reason,
+        requested_by=before.requested_by,
+        replaces=before.client_order_id,
+        asked_at=before.asked_at or before.created_at,
+        asked_limit_price=before.asked_limit_price or before.limit_price,
+        run_id=before.run_id,
+        correlation_id=before.correlation_id,
+        verdict=before.verdict,
+        history=tuple(replace(event, why=why) for event in record.history),
     )
 
 

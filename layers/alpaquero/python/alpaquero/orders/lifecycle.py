@@ -17,8 +17,9 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
 
-from alpaquero.orders.intent import Intent, Purpose
+from alpaquero.orders.intent import Intent, Purpose, TimeInForce
 from alpaquero.orders.order import ExitStep, Order, OrderEvent, OrderOrigin, OrderPurpose
+from alpaquero.orders.terms import is_whole
 from alpaquero.risk.verdict import Verdict
 
 
@@ -217,10 +218,44 @@ def given_up(order: Order, status: str, *, at: datetime, why: str, answer: str =
 
 
 def resized(order: Order, quantity: Decimal, *, at: datetime, why: str) -> Order:
-    """An order that is not sent yet, for `quantity` shares; the same order when it is for these already."""
-    if order.quantity == quantity:
+    """An order that is not sent yet, for `quantity` shares; the same order when it is for these already.
+
+    With a fraction it is a day order, for the broker takes no other.
+    """
+    force = order.time_in_force if is_whole(quantity) else TimeInForce.DAY
+    if (order.quantity, order.time_in_force) == (quantity, force):
         return order
-    return _changed(replace(order, quantity=quantity), at=at, why=why)
+    return _changed(replace(order, quantity=quantity, time_in_force=force), at=at, why=why)
+
+
+def noted(order: Order, *, at: datetime, why: str) -> Order:
+    """The order with a line in its history, such as who asked for its cancel; the same when it says so last."""
+    if order.history and order.history[-1].why == why:
+        return order
+    return _changed(order, at=at, why=why)
+
+
+def amended(
+    order: Order,
+    *,
+    at: datetime,
+    why: str,
+    quantity: Decimal | None = None,
+    limit_price: Decimal | None = None,
+    stop_price: Decimal | None = None,
+) -> Order:
+    """The order for the shares and at the prices that the broker has it for now, as a split leaves it.
+
+    What is None stays.
+    """
+    after = replace(
+        order,
+        quantity=order.quantity if quantity is None else quantity,
+        limit_price=order.limit_price if limit_price is None else limit_price,
+        stop_price=order.stop_price if stop_price is None else stop_price,
+        broker_updated_at=at,
+    )
+    return _changed(after, at=at, why=why)
 
 
 def step_exit(order: Order, step: ExitStep, *, at: datetime, why: str) -> Order:
