@@ -22,6 +22,8 @@ from laptop.exchange.arrival import Arrival
 from laptop.exchange.book import Book, Change
 from laptop.exchange.errors import ExchangeError
 
+FORMAT = 2  # of the changes; raised when a book of before can no longer be read
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ledger (
     number INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL);
@@ -125,12 +127,26 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
+def _require_format(db: sqlite3.Connection, path: Path) -> None:
+    """Mark a new book with the form of its changes; refuse one whose changes have another form."""
+    [form] = db.execute("PRAGMA user_version").fetchone()
+    if form == 0 and db.execute("SELECT 1 FROM origin").fetchone() is None:
+        db.execute(f"PRAGMA user_version = {FORMAT}")
+    elif form != FORMAT:
+        db.close()
+        raise ExchangeError(
+            f"{path} was written by another version of Alpaquero (form {form}, this one reads {FORMAT}); "
+            "move the file away to begin a new book"
+        )
+
+
 class Ledger:
     """The book's file. One process at a time has it open."""
 
     def __init__(self, path: Path) -> None:
         self._decoder = msgspec.json.Decoder(Change)
         self._db = _connect(path)
+        _require_format(self._db, path)
         self._number: int = self._db.execute("SELECT coalesce(max(number), 0) FROM ledger").fetchone()[0]
 
     def origin(self) -> Origin | None:
