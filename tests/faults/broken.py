@@ -1,4 +1,4 @@
-"""Five ways in which trading bots lose or double orders, put into the real functions on purpose.
+"""Seven ways in which trading bots lose, double or forget orders, put into the real functions on purpose.
 
 The campaign must catch each of them; one that it does not catch shows a check that cannot fail.
 """
@@ -106,10 +106,44 @@ def publish_before_write() -> Iterator[None]:
         yield
 
 
-VARIANTS = (
-    random_order_id,
-    retry_without_look_up,
-    verdict_outside_the_transaction,
-    incremental_fill_quantity,
-    publish_before_write,
-)
+@contextmanager
+def stale_news_wins() -> Iterator[None]:
+    """Whatever was read last is written, though another wrote something newer in between."""
+    guarded = Books.commit
+
+    def heedless(order: Order, update: BrokerUpdate) -> Order:
+        if (update.status, update.filled_quantity) == (order.status, order.filled_quantity):
+            return lifecycle.advance(order, update)
+        after = replace(order, status=update.status, filled_quantity=update.filled_quantity)
+        return replace(after, broker_order_id=update.broker_order_id, version=order.version + 1)
+
+    def overwriting(books: Books, *, changed_orders: Any = (), **others: Any) -> None:
+        current = books.orders_of(order.client_order_id for order in changed_orders)
+        forced = [replace(o, version=current[o.client_order_id].version + 1) for o in changed_orders]
+        guarded(books, changed_orders=forced, **others)
+
+    with patch.object(sync, "advance", heedless), patch.object(Books, "commit", overwriting):
+        yield
+
+
+@contextmanager
+def stops_forgotten() -> Iterator[None]:
+    """Nobody puts a stop under shares that lost theirs."""
+
+    def nothing(*_: Any) -> bool:
+        return True
+
+    with patch.object(execute.Desk, "protect", nothing), patch.object(execute.Desk, "_protect", nothing):
+        yield
+
+
+# Each mistake, and what the campaign says of it.
+VARIANTS = {
+    random_order_id: "is no id of an intent",
+    retry_without_look_up: "without the risk book|is no id of an intent",
+    verdict_outside_the_transaction: "written without the risk book",
+    incremental_fill_quantity: "no rest after|: filled ",
+    publish_before_write: "told before it was written",
+    stale_news_wins: "moved back from",
+    stops_forgotten: "held without a stop",
+}

@@ -25,8 +25,11 @@ from alpaquero import wall
 from alpaquero.broker.transport import BrokerTransport
 from alpaquero.events import queues
 from alpaquero.observability import logger
+from alpaquero.orders.lifecycle import OrderStatus
+from alpaquero.orders.order import Order
 from alpaquero.simulation import MatchingTerms
 from alpaquero.store.books import Books
+from alpaquero.store.tables import from_body
 from laptop.exchange.history import History, shipped_history
 from tests.conftest import CREDENTIALS
 from tests.faults.in_process_exchange import InProcessExchange, Wire
@@ -46,6 +49,17 @@ FUNCTIONS = (
     "position.project",
     "analytics.project",
 )
+# The calls where a crash or a rival hurts most.
+SUBMISSION = "POST /v2/orders"
+AFTER_SUBMISSION = "the call after a submission"
+AIMS = (
+    SUBMISSION,
+    AFTER_SUBMISSION,
+    "DELETE /v2/orders",
+    "dynamodb.TransactWriteItems",
+    "sqs.SendMessage",
+    "events.PutEvents",
+)
 _Answer = TypeVar("_Answer")
 
 
@@ -60,6 +74,7 @@ class Blow(StrEnum):
     CRASH_AFTER = "crash after a step"
     CONFLICT = "transaction conflict"
     OVERTAKEN = "overtaken by sync"
+    MARKET = "the market trades and sync tells"
     AGAIN = "delivered again while it runs"
 
 
@@ -67,10 +82,12 @@ class Blow(StrEnum):
 class Plan:
     """Trouble for one invocation: what happens at which of its calls, counted from 0.
 
-    `reads` counts the requests that change nothing, `changes` those that place, replace or cancel.
+    `aimed` meets the first call whose name begins so, as `POST /v2/orders`. `reads` counts the
+    requests that change nothing, `changes` those that place, replace or cancel.
     """
 
     blows: dict[int, Blow] = field(default_factory=dict)
+    aimed: dict[str, Blow] = field(default_factory=dict)
     reads: dict[int, Wire] = field(default_factory=dict)
     changes: dict[int, Wire] = field(default_factory=dict)
 
@@ -91,7 +108,7 @@ class World:
         self.wall = datetime(2026, 11, 2, 12, tzinfo=UTC)
         self.failures: list[Exception] = []
         self.wrongs: list[str] = []  # what was seen to break a promise while it happened
-        self._folder = tempfile.TemporaryDirectory(prefix="alpaquero-faults-")
+        self._folder = tempfile.TemporaryDirectory(prefix="alpaquero-faults-", dir=_memory_folder())
         terms = MatchingTerms(seed=seed, partial_fill_probability=partial_fills)
         self.exchange = InProcessExchange(history(), Path(self._folder.name), terms, SESSIONS)
         self.exchange.around = self._step
@@ -102,7 +119,9 @@ class World:
         self._plan = Plan()
         self._calls = 0
         self._requests = {True: 0, False: 0}
+        self._last_call = ""
         self._inside: str | None = None
+        self._overtaking = False
         self._again: Callable[[], object] = lambda: None
 
     @contextmanager
@@ -236,12 +255,24 @@ class World:
     # what must hold at every moment
 
     def _watch_transaction(self, items: list[dict[str, Any]]) -> None:
-        """An intent's order is written together with the risk book that reserves for it."""
+        """An intent's order is written with the risk book that reserves for it; no order moves back."""
+        for item in items:
+            if item["sk"]["S"].startswith("ORDER#"):
+                self._watch_order(item)
         keys = [item["sk"]["S"] for item in items]
         first = [item for item in items if item.get("version", {}).get("N") == "1"]
         decided = [i["sk"]["S"] for i in first if i["sk"]["S"].startswith(_DECIDED)]
         if decided and "RISKBOOK" not in keys:
             self.wrongs.append(f"{decided} written without the risk book")
+
+    def _watch_order(self, item: dict[str, Any]) -> None:
+        stored = self.aws.database.tables["books"].get(ACCOUNT, item["sk"]["S"])
+        if stored is None:
+            return
+        before, after = (from_body(one["body"]["S"], Order) for one in (stored, item))
+        lost = after.filled_quantity < before.filled_quantity
+        if lost or (is_filled(before) and not is_filled(after)):
+            self.wrongs.append(f"{before.client_order_id} moved back from {before.status} to {after.status}")
 
     def _watch_event(self, name: str, detail: dict[str, Any]) -> None:
         """A fact is told only once it is written."""
@@ -257,7 +288,8 @@ class World:
         if self._inside is None:
             return make()
         number, self._calls = self._calls, self._calls + 1
-        blow = self._plan.blows.get(number)
+        blow = self._plan.blows.get(number) or self._aimed_at(what)
+        self._last_call = what
         match blow:
             case Blow.CRASH_BEFORE:
                 self.counts[blow] += 1
@@ -270,6 +302,9 @@ class World:
             case Blow.OVERTAKEN if self._inside != "trading.sync":
                 self.counts[blow] += 1
                 self.sync()
+            case Blow.MARKET if not self._overtaking:
+                self.counts[blow] += 1
+                self._overtake()
             case Blow.AGAIN if self._inside != "trading.sync":
                 self.counts[blow] += 1
                 again, self._again = self._again, lambda: None
@@ -280,6 +315,21 @@ class World:
             raise Crash
         return answer
 
+    def _overtake(self) -> None:
+        """Between two steps the exchange trades a session and another sync reads it first."""
+        self._overtaking = True
+        try:
+            self.session()
+            self.sync()
+        finally:
+            self._overtaking = False
+
+    def _aimed_at(self, what: str) -> Blow | None:
+        if self._last_call == SUBMISSION and AFTER_SUBMISSION in self._plan.aimed:
+            what = AFTER_SUBMISSION
+        aim = next((aim for aim in self._plan.aimed if what.startswith(aim)), None)
+        return self._plan.aimed.pop(aim) if aim is not None else None
+
     def _wire(self, what: str) -> Wire | None:
         if self._inside is None:
             return None
@@ -289,7 +339,20 @@ class World:
         trouble = (self._plan.reads if reads else self._plan.changes).get(number)
         if trouble is not None:
             self.counts[trouble] += 1
+        if trouble is not None and what == SUBMISSION:
+            self.counts[f"{trouble}, of a submission"] += 1
         return trouble
+
+
+def _memory_folder() -> str | None:
+    """Where a file costs no disk; None for the usual place."""
+    shared = Path("/dev/shm")  # noqa: S108 - the folder in it has a name of its own
+    return str(shared) if os.access(shared, os.W_OK) else None
+
+
+def is_filled(order: Order) -> bool:
+    """Whether nothing more can happen to it."""
+    return order.status == OrderStatus.FILLED
 
 
 def _failed(answer: dict[str, Any]) -> list[str]:
