@@ -9,7 +9,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpaquero.simulation import SessionPath
+from alpaquero.simulation import MinutePath, SessionPath
 
 prices = st.decimals(min_value="0.01", max_value="1000", places=4)
 fractions = st.fractions(min_value=0, max_value=1, max_denominator=10_000)
@@ -67,3 +67,39 @@ def test_a_reached_price_is_where_the_path_is_then(
     assert after <= at <= 1
     if at < 1:
         assert abs(path.price_at(at) - price) <= Decimal("0.0001")
+
+
+@given(path=paths(), parts=st.integers(1, 400))
+def test_the_grid_is_what_the_path_says_at_each_of_its_fractions(path: SessionPath, parts: int) -> None:
+    """Minute bars are cut from the grid, fills from the path: they are the same numbers."""
+    assert path.grid(parts) == [path.price_at(Fraction(part, parts)) for part in range(parts + 1)]
+
+
+@given(path=paths(), low=fractions, high=fractions, price=prices)
+def test_a_minute_path_of_one_minute_is_the_path_of_that_minute(
+    path: SessionPath, low: Fraction, high: Fraction, price: Decimal
+) -> None:
+    """Prices, spans and times agree."""
+    start, end = sorted([low, high])
+    minutes = MinutePath(1, [0], [path])
+    assert minutes.price_at(start) == path.price_at(start)
+    assert minutes.span(start, end) == path.span(start, end)
+    if price != path.price_at(start):
+        assert minutes.reached(price, start) == path.reached(price, start)
+
+
+@given(first=paths(), second=paths(), at=fractions, price=prices)
+def test_stretches_of_a_minute_path_have_what_the_whole_has(
+    first: SessionPath, second: SessionPath, at: Fraction, price: Decimal
+) -> None:
+    """Cut anywhere, also at the jump between two minutes, no extreme is lost; a price reached lies in it."""
+    path = MinutePath(4, [0, 2], [first, second])
+    whole = path.span(Fraction(0), Fraction(1))
+    before, after = path.span(Fraction(0), at), path.span(at, Fraction(1))
+    assert (whole.high, whole.low) == (max(before.high, after.high), min(before.low, after.low))
+    assert (whole.open, whole.close) == (first.open, second.close)
+    reached = path.reached(price, Fraction(0))
+    if reached < 1:
+        until = path.span(Fraction(0), reached)
+        here = path.price_at(reached)
+        assert min(until.low, here) <= price <= max(until.high, here)
