@@ -35,6 +35,7 @@ from laptop.exchange.errors import malformed, not_found
 from laptop.exchange.faults import MIXES, FaultRuleError, RuleState, Switchboard
 from laptop.exchange.margin import held_value
 from laptop.exchange.venue import Venue
+from laptop.exchange.wire import text
 
 _Body = TypeVar("_Body")
 _LARGEST_PAGE = 1000
@@ -212,7 +213,7 @@ def _times(session: Session | None) -> SessionTimes | None:
 def _report(venue: Venue) -> Report:
     book = venue.book
     positions = [
-        ReportedPosition(symbol, held.quantity, held_value(book, venue.market, symbol, venue.now))
+        ReportedPosition(symbol, _plain(held.quantity), held_value(book, venue.market, symbol, venue.now))
         for symbol, held in sorted(book.positions.items())
     ]
     return Report(
@@ -228,7 +229,7 @@ def _report(venue: Venue) -> Report:
                 order.client_order_id,
                 order.id,
                 order.status.value,
-                order.filled_quantity,
+                _plain(order.filled_quantity),
                 order.symbol,
                 order.side.value,
                 order.parent,
@@ -242,13 +243,18 @@ def _report(venue: Venue) -> Report:
                 trade.order_id,
                 trade.side.value,
                 trade.symbol,
-                trade.quantity,
+                _plain(trade.quantity),
                 trade.price,
                 trade.at,
             )
             for trade in book.trades
         ],
     )
+
+
+def _plain(quantity: Decimal) -> Decimal:
+    """The quantity without trailing zeros, as the trading routes write it."""
+    return Decimal(text(quantity))
 
 
 ROUTES = [

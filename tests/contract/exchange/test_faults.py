@@ -369,4 +369,5 @@ def test_the_report_tells_open_orders_and_splits_equity(exchange: ExchangeProces
     assert report.equity == report.cash + report.long_market_value + report.short_market_value
     exchange.admin.step()
     assert exchange.admin.report().open_orders == []
+    assert {str(position.qty) for position in exchange.admin.report().positions} == {"1"}
     assert exchange.admin.report().long_market_value > Decimal(0)
