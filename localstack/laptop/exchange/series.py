@@ -29,8 +29,9 @@ from laptop.exchange.tape import exact_price, tape_of
 from laptop.exchange.timeframes import BarLength, Unit, midnight
 from laptop.exchange.wire import stamp
 
-_BLOCK = 64  # daily bars
-_KEPT_BLOCKS, _KEPT_SESSIONS = 8192, 512
+_BLOCK = 32  # daily bars
+# Room for a year of 5,000 symbols (some 250 MB when all of it is asked for).
+_KEPT_BLOCKS, _KEPT_SESSIONS = 50_000, 512
 _MINUTE = timedelta(minutes=1)
 
 

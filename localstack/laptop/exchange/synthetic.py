@@ -31,7 +31,9 @@ _CENT = 100
 _LEAST, _MOST = 1_000, 2_000_000_000
 _MOST_VOLUME = 2_000_000_000
 _VOLUME_WINDOW = 63  # sessions: a quarter
-_KEPT_SYMBOLS = 2048
+_CHUNK = 512  # sessions
+_LAST_MADE = 8  # symbols
+_KEPT_CHUNKS = 16_384  # some 160 MB
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int32]
@@ -49,11 +51,22 @@ class _Days:
 
 
 class _Universe:
-    """Makes a symbol's columns when they are first looked at; keeps those used last."""
+    """Makes a symbol's columns when they are first looked at; keeps the stretches used last."""
 
     def __init__(self, days: _Days, seed: int, sessions: int) -> None:
         self._days, self._seed, self._sessions = days, seed, sessions
-        self.columns = lru_cache(maxsize=_KEPT_SYMBOLS)(self._columns)
+        self._chunk = lru_cache(maxsize=_KEPT_CHUNKS)(self._made_chunk)
+        self._whole = lru_cache(maxsize=_LAST_MADE)(self._columns)
+
+    def columns(self, symbol: str, first: int, last: int) -> Whole:
+        """The columns of the sessions from `first` to before `last`."""
+        chunks = range(first // _CHUNK, max(-(-last // _CHUNK), first // _CHUNK + 1))
+        parts = [self._chunk(symbol, chunk) for chunk in chunks]
+        begin = chunks.start * _CHUNK
+        return np.hstack(parts)[:, first - begin : last - begin]
+
+    def _made_chunk(self, symbol: str, chunk: int) -> Whole:
+        return self._whole(symbol)[:, chunk * _CHUNK : (chunk + 1) * _CHUNK].copy()
 
     def _columns(self, symbol: str) -> Whole:
         """Open, high, low, close (in ten-thousandths) and volume as rows, a column a session."""
@@ -103,9 +116,12 @@ class _Bars(Sequence[Bar]):
         """A bar, or the bars of a slice."""
         if isinstance(place, int):
             return self[place : place + 1 or None][0]
-        columns = self._universe.columns(self._symbol)[:, place]
+        first, last, step = place.indices(len(self))
+        if step != 1:
+            return [self[index] for index in range(first, last, step)]
+        columns = self._universe.columns(self._symbol, first, max(first, last))
         opens, highs, lows, closes = (columns[:-1] / _PLACES).tolist()
-        rows = zip(self._sessions[place], opens, highs, lows, closes, columns[-1].tolist(), strict=True)
+        rows = zip(self._sessions[first:last], opens, highs, lows, closes, columns[-1].tolist(), strict=True)
         return [Bar(bar_start(session), o, h, low, c, float(v)) for session, o, h, low, c, v in rows]
 
 
