@@ -36,6 +36,6 @@ def test_a_book_of_another_form_is_refused_with_the_fix(tmp_path: Path) -> None:
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version = 0")
     db.close()
-    with pytest.raises(ExchangeError, match="written by another version of Alpaquero.*move the file away"):
+    with pytest.raises(ExchangeError, match=r"written by another version of Alpaquero.*move the file away"):
         Ledger(path)
     assert path.exists()
