@@ -20,7 +20,6 @@ from laptop.exchange.errors import ExchangeError
 from laptop.exchange.gate import Keys
 from laptop.exchange.history import folder_history, shipped_history
 from laptop.exchange.opening import AnnouncingServer, open_venue
-from laptop.exchange.synthetic import synthetic_history
 from laptop.exchange.venue import Venue
 
 
@@ -151,6 +150,8 @@ def _held(option: str, path: Path) -> str:
 def _venue(options: argparse.Namespace) -> Venue:
     history = folder_history(options.data) if options.data else shipped_history()
     if options.synthetic is not None:
+        from laptop.exchange.synthetic import synthetic_history  # with numpy, which no other start needs
+
         history = synthetic_history(history, options.synthetic, options.seed)
     sys.stderr.writelines(f"{note}\n" for note in history.notes)
     terms = MatchingTerms(options.seed, options.half_spread_bps, options.partial_fills)

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from importlib.metadata import version
+
+import msgspec
 
 from alpaquero.prices import NEW_YORK, Session
+from laptop.layout import BUILD, write_private
 
 # Alpaca's calendar goes from 1970 to 2029.
 _FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2029, 12, 31)
-_NANOSECONDS = 1_000_000_000
 _PRE_MARKET, _AFTER_HOURS_END, _EARLY_AFTER_HOURS_END = time(4), time(20), time(17)
 _FULL_CLOSE = time(16)
 # Days from trade to settlement by first day in force: rule 15c6-1 of the SEC (T+5, T+3, T+2, T+1).
@@ -29,20 +33,35 @@ _SETTLEMENT = (
 
 @lru_cache(maxsize=8)
 def nyse_sessions(first: date) -> tuple[Session, ...]:
-    """Every session from `first` or 1970, whichever is earlier, to the end of 2029 or a year from today."""
+    """Every session from `first` or 1970, whichever is earlier, to the end of 2029 or a year from today.
+
+    They are kept under build/, since exchange-calendars, with pandas under it, takes most of a start.
+    """
+    begin = min(first, _FIRST_DAY)
+    end = max(_LAST_DAY, datetime.now(UTC).date() + timedelta(days=365))
+    kept = BUILD / "calendar" / f"XNYS-{version('exchange-calendars')}-{begin}-{end}.json"
+    hours: list[tuple[int, int]] = []
+    with suppress(OSError, msgspec.DecodeError):
+        hours = msgspec.json.decode(kept.read_bytes(), type=list[tuple[int, int]])
+    if not hours:
+        hours = _computed_hours(begin, end)
+        with suppress(OSError):  # without a place to keep them, every start computes them
+            write_private(kept, msgspec.json.encode(hours))
+    times = [(_utc(opened), _utc(closed)) for opened, closed in hours]
+    # New York opens at 14:30 UTC or thereabouts, so in both places it is the same date.
+    return tuple(Session(opened.date(), opened, closed) for opened, closed in times)
+
+
+def _computed_hours(begin: date, end: date) -> list[tuple[int, int]]:
+    """Open and close of every session, in seconds since 1970."""
     import exchange_calendars
 
-    last = max(_LAST_DAY, datetime.now(UTC).date() + timedelta(days=365))
-    calendar = exchange_calendars.get_calendar(
-        "XNYS", start=min(first, _FIRST_DAY).isoformat(), end=last.isoformat()
+    calendar = exchange_calendars.get_calendar("XNYS", start=begin.isoformat(), end=end.isoformat())
+    opens, closes = (
+        times.to_numpy("datetime64[s]").astype("int64").tolist()
+        for times in (calendar.opens, calendar.closes)
     )
-    days = calendar.sessions.date
-    opens = calendar.opens.to_numpy("datetime64[ns]").astype("int64")
-    closes = calendar.closes.to_numpy("datetime64[ns]").astype("int64")
-    return tuple(
-        Session(day, _utc(int(opened)), _utc(int(closed)))
-        for day, opened, closed in zip(days, opens, closes, strict=True)
-    )
+    return list(zip(opens, closes, strict=True))
 
 
 @lru_cache(maxsize=4096)
@@ -77,5 +96,5 @@ def _bank_holiday(day: date) -> bool:
     return columbus or veterans or observed
 
 
-def _utc(nanoseconds: int) -> datetime:
-    return datetime.fromtimestamp(nanoseconds // _NANOSECONDS, UTC)
+def _utc(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
