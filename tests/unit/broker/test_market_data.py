@@ -55,6 +55,14 @@ def test_no_data_is_an_empty_answer(market_data: AlpacaMarketData, server: Scrip
     assert market_data.daily_bars(["AAPL"], START, END) == {}
 
 
+def test_every_price_names_its_feed(market_data: AlpacaMarketData, server: ScriptedServer) -> None:
+    """Left to its default, Alpaca refuses a free plan's keys any window that ends now."""
+    server.script = [Reply(200, {"bars": {}, "next_page_token": None}), Reply(200, {"trades": {}})]
+    market_data.daily_bars(["AAPL"], START, END)
+    market_data.latest_trades(["AAPL"])
+    assert [asked.query["feed"] for asked in server.asked] == ["iex", "iex"]
+
+
 def test_a_page_token_that_repeats_is_an_error(market_data: AlpacaMarketData, server: ScriptedServer) -> None:
     """A broker that hands out the same page for ever is unclear, not an endless loop."""
     server.script = [Reply(200, {"bars": {}, "next_page_token": "x"})] * 2

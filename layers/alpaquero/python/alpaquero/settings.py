@@ -21,6 +21,8 @@ import msgspec
 from alpaquero.errors import ConfigurationError
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
+# Free keys may read IEX alone, some per cent of the whole market's volume; paid ones the tape (sip).
+DataFeed = Literal["iex", "sip", "delayed_sip"]
 Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/\s]+")]
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -53,6 +55,7 @@ class DataApiSettings(FunctionSettings, frozen=True, kw_only=True):
     """What a function needs to reach the data API; `data_secret` names the keys' secret."""
 
     alpaca_data_url: Url
+    alpaca_data_feed: DataFeed = "iex"
     data_secret: Text
 
     def __post_init__(self) -> None:
@@ -63,6 +66,7 @@ class BrokerSettings(TradingApiSettings, frozen=True, kw_only=True):
     """What a function needs that trades and reads prices."""
 
     alpaca_data_url: Url
+    alpaca_data_feed: DataFeed = "iex"
     data_secret: Text
 
     def __post_init__(self) -> None:

@@ -30,6 +30,8 @@ class MarketDataAccess(Protocol):
     @property
     def alpaca_data_url(self) -> str: ...
     @property
+    def alpaca_data_feed(self) -> str: ...
+    @property
     def data_secret(self) -> str: ...
 
 
@@ -43,16 +45,20 @@ def connect_market_data(settings: MarketDataAccess, priority: Priority = Priorit
         from alpaca.data.historical.stock import StockHistoricalDataClient
     url = settings.alpaca_data_url.rstrip("/")
     client = StockHistoricalDataClient(keys.key_id, keys.secret_key, raw_data=True, url_override=url)
-    return AlpacaMarketData(
-        BrokerTransport(client, shared_guard("data", url, settings.data_secret), priority)
-    )
+    transport = BrokerTransport(client, shared_guard("data", url, settings.data_secret), priority)
+    return AlpacaMarketData(transport, settings.alpaca_data_feed)
 
 
 class AlpacaMarketData:
-    """`MarketDataReader` over Alpaca's data API, on the best feed the keys' plan allows."""
+    """`MarketDataReader` over Alpaca's data API, every price from the one feed.
 
-    def __init__(self, transport: BrokerTransport) -> None:
+    The feed is always said: left out, Alpaca reads history from `sip`, which refuses a free plan's
+    keys with 403 when the window ends less than 15 minutes ago.
+    """
+
+    def __init__(self, transport: BrokerTransport, feed: str = "iex") -> None:
         self._transport = transport
+        self._feed = feed
 
     def daily_bars(
         self, symbols: Sequence[str], start: datetime, end: datetime, adjustment: Adjustment = "split"
@@ -65,6 +71,7 @@ class AlpacaMarketData:
                 "start": start.isoformat(),
                 "end": end.isoformat(),
                 "adjustment": adjustment,
+                "feed": self._feed,
                 "limit": str(BARS_A_PAGE),
                 "sort": "asc",
             }
@@ -119,7 +126,8 @@ class AlpacaMarketData:
 
         found: dict[str, T] = {}
         for chunk in _chunks(symbols):
-            answer = self._transport.read(f"/stocks/{kind}/latest", {"symbols": ",".join(chunk)})
+            parameters = {"symbols": ",".join(chunk), "feed": self._feed}
+            answer = self._transport.read(f"/stocks/{kind}/latest", parameters)
             found.update(understood(latest_values, answer))
         return found
 
