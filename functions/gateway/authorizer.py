@@ -31,7 +31,17 @@ checker = token_checker(
 # What each role may call below the stage, methods and paths as in API Gateway's ARNs.
 RIGHTS: dict[str, tuple[str, ...]] = {
     "viewer": ("GET/*", "POST/api/auth/ticket"),
-    "trader": ("GET/*", "POST/api/auth/ticket", "POST/api/orders", "DELETE/api/orders/*"),
+    "trader": (
+        "GET/*",
+        "POST/api/auth/ticket",
+        "POST/api/orders",
+        "PATCH/api/orders/*",
+        "DELETE/api/orders",
+        "DELETE/api/orders/*",
+        "POST/api/positions/*",
+        "POST/api/risk/assess",
+        "POST/api/trading_state",
+    ),
     "admin": ("*",),
 }
 

@@ -1,20 +1,48 @@
-"""Orders: list them, place one by hand, cancel one. Placing and cancelling are commands to `execute`."""
+"""Orders: list them, place one by hand, replace or cancel it, close positions.
+
+Whatever trades is a command to `execute`; an answer of 202 says that it waits there.
+"""
 
 from __future__ import annotations
 
-from alpaquero.errors import InvalidRequest, NotFound
+import hashlib
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeVar
+
+from alpaquero.errors import Conflict, InvalidRequest, NotFound
 from alpaquero.events import queues
-from alpaquero.events.commands import CancelOrder
+from alpaquero.events.commands import CancelOrder, CancelOrders, OrderCommand, cancels
 from alpaquero.events.commands import PlaceOrder as PlaceOrderCommand
+from alpaquero.events.commands import ReplaceOrder as ReplaceOrderCommand
 from alpaquero.observability import correlation_id
 from alpaquero.orders.identity import manual_key
-from alpaquero.orders.intent import Intent, OrderType, Origin, Purpose, Side, TimeInForce
+from alpaquero.orders.intent import Intent, OrderClass, OrderType, Origin, Purpose, Side, TimeInForce
 from alpaquero.orders.lifecycle import is_terminal
 from alpaquero.orders.order import Order as OrderRecord
+from alpaquero.orders.replacement import Change, changed_terms, free_successor
+from alpaquero.orders.terms import TermsError, on_ticks
+from alpaquero.risk.book import RiskBook, TradingState
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store.books import Books, listed_at
 from alpaquero.web.app import json_response, service_app, to_cursor
-from alpaquero.web.bodies import Order, OrderAccepted, OrderStep, Page, PlaceOrder, RuleOutcome
+from alpaquero.web.bodies import (
+    ClosePosition,
+    ClosePositions,
+    Order,
+    OrderAccepted,
+    OrdersAccepted,
+    OrderStep,
+    Page,
+    PlaceOrder,
+    ReplaceOrder,
+    RuleOutcome,
+)
+
+_Word = TypeVar("_Word", bound=StrEnum)
 
 
 class OrdersSettings(FunctionSettings, frozen=True, kw_only=True):
@@ -50,64 +78,217 @@ def orders() -> Page[Order]:
     )
 
 
+@app.endpoint("GET", public="/api/orders/{id}", service="/trading/orders/{id}")
+def order(id: str) -> Order:  # noqa: A002 - the route's parameter, as the owner's document names it
+    """One order with its whole log: who asked and why, the verdict, each state, each broker answer."""
+    return _body(_order(id))
+
+
 @app.endpoint("POST", public="/api/orders", service="/trading/orders", role="trader")
 def place() -> object:
     """Queues a person's order for the risk check; the same Idempotency-Key is the same order."""
-    key = app.header("Idempotency-Key")
-    if not key:
-        raise InvalidRequest(
-            "Send an Idempotency-Key header, so that a repeat is not a second order.", "Idempotency-Key"
-        )
+    key = _idempotency_key()
     intent = _intent(app.body(PlaceOrder), key, app.require("trader").username)
-    queues.send_in_order(
-        SETTINGS.order_queue,
-        PlaceOrderCommand(intent=intent),
-        group=SETTINGS.account,
-        deduplication_id=intent.client_order_id,
-    )
+    _send(PlaceOrderCommand(intent=intent), intent.client_order_id)
     return json_response(OrderAccepted(client_order_id=intent.client_order_id), 202)
+
+
+@app.endpoint("PATCH", public="/api/orders/{id}", service="/trading/orders/{id}", role="trader")
+def replace(id: str) -> object:  # noqa: A002 - the route's parameter, as the owner's document names it
+    """Queues the replacement of an open order; answers the id of the order that takes its place."""
+    body, old = app.body(ReplaceOrder), _order(id)
+    with _named_fields():
+        change = Change(
+            quantity=body.quantity,
+            limit_price=body.limit_price,
+            stop_price=body.stop_price,
+            trail=body.trail,
+            time_in_force=None if body.time_in_force is None else _word(TimeInForce, body, "time_in_force"),
+        )
+        identifier, written = free_successor(old, change, BOOKS.order)
+        if written is None:
+            changed_terms(old, change)
+    command = ReplaceOrderCommand(
+        client_order_id=id,
+        change=change,
+        requested_by=app.require("trader").username,
+        correlation_id=correlation_id(),
+        reason=body.reason,
+    )
+    mark = hashlib.sha256(repr(change).encode()).hexdigest()[:16]
+    _send(command, f"replace:{identifier}:{mark}")
+    return json_response(OrderAccepted(client_order_id=identifier, status="replacement queued"), 202)
 
 
 @app.endpoint("DELETE", public="/api/orders/{id}", service="/trading/orders/{id}", role="trader")
 def cancel(id: str) -> object:  # noqa: A002 - the route's parameter, as the owner's document names it
     """Queues the cancel of an open order, named by its client order id."""
-    order = BOOKS.order(id)
-    if order is None:
-        raise NotFound(f"There is no order {id}; GET /api/orders lists them by client_order_id.")
+    order = _order(id)
     if is_terminal(order.status):
         raise InvalidRequest(f"The order is {order.status} already; there is nothing to cancel.", "id")
     command = CancelOrder(
         client_order_id=id, requested_by=app.require("trader").username, correlation_id=correlation_id()
     )
-    queues.send_in_order(
-        SETTINGS.order_queue,
-        command,
-        group=SETTINGS.account,
-        deduplication_id=f"cancel:{id}:{order.version}",
-    )
+    _send(command, f"cancel:{id}:{order.version}")
     return json_response(OrderAccepted(client_order_id=id, status="cancel queued"), 202)
 
 
-def _intent(body: PlaceOrder, key: str, username: str) -> Intent:
+@app.endpoint("DELETE", public="/api/orders", service="/trading/orders", role="trader")
+def cancel_all() -> object:
+    """Queues the cancel of all open orders, or of those of a `symbol`, behind what waits on the queue.
+
+    Stops and targets of positions stay unless `protection` is true. Answers those open now.
+    """
+    symbol, protection = app.query("symbol"), app.query("protection") or "false"
+    if protection not in {"true", "false"}:
+        raise InvalidRequest("protection must be true or false", "protection")
+    command = CancelOrders(
+        symbol=symbol.upper() if symbol else None,
+        protection=protection == "true",
+        requested_by=app.require("trader").username,
+        correlation_id=correlation_id(),
+    )
+    found = [o.client_order_id for o in BOOKS.open_orders() if cancels(command, o)]
+    _send(command, f"cancel-all:{uuid.uuid4().hex}")
+    return json_response(OrdersAccepted(client_order_ids=found, status="cancel queued"), 202)
+
+
+@app.endpoint(
+    "POST",
+    public="/api/positions/{symbol}/close",
+    service="/trading/positions/{symbol}/close",
+    role="trader",
+)
+def close(symbol: str) -> object:
+    """Queues the sale of a position at market, whole or in part; `force` whatever else is selling it."""
+    body, key = app.body(ClosePosition), _idempotency_key()
+    intent = _exit(symbol.upper(), key, body, quantity=body.quantity, percentage=body.percentage)
+    if BOOKS.order(intent.client_order_id) is None:
+        held = _book_that_may_sell().held_quantity(intent.symbol)
+        if held <= 0:
+            raise NotFound(f"No {intent.symbol} is held; GET /api/positions lists what is.")
+        if intent.quantity is not None and intent.quantity > held:
+            raise InvalidRequest(f"quantity is {intent.quantity} and {held} are held", "quantity")
+    _send(PlaceOrderCommand(intent=intent), intent.client_order_id)
+    return json_response(OrderAccepted(client_order_id=intent.client_order_id), 202)
+
+
+@app.endpoint("POST", public="/api/positions/close", service="/trading/positions/close", role="trader")
+def close_all() -> object:
+    """Queues the sale of every position at market."""
+    body, key = app.body(ClosePositions), _idempotency_key()
+    book = _book_that_may_sell()
+    intents = [
+        _exit(symbol, key, body) for symbol in sorted(book.positions) if book.held_quantity(symbol) > 0
+    ]
+    for intent in intents:
+        _send(PlaceOrderCommand(intent=intent), intent.client_order_id)
+    return json_response(OrdersAccepted(client_order_ids=[i.client_order_id for i in intents]), 202)
+
+
+def _send(command: OrderCommand, deduplication_id: str) -> None:
+    queues.send_in_order(
+        SETTINGS.order_queue, command, group=SETTINGS.account, deduplication_id=deduplication_id
+    )
+
+
+def _order(identifier: str) -> OrderRecord:
+    found = BOOKS.order(identifier)
+    if found is None:
+        raise NotFound(f"There is no order {identifier}; GET /api/orders lists them by client_order_id.")
+    return found
+
+
+def _idempotency_key() -> str:
+    key = app.header("Idempotency-Key")
+    if not key:
+        raise InvalidRequest(
+            "Send an Idempotency-Key header, so that a repeat is not a second order.", "Idempotency-Key"
+        )
+    return key
+
+
+def _book_that_may_sell() -> RiskBook:
+    book = BOOKS.risk_book()
+    if book is None:
+        raise NotFound("The books are not open yet: the first sync opens them, within a minute of the start.")
+    if book.trading_state is TradingState.HALTED:
+        raise Conflict(
+            "Trading is HALTED, which stops every order, exits too. An admin raises it to REDUCING first: "
+            "POST /api/trading_state."
+        )
+    return book
+
+
+@contextmanager
+def _named_fields() -> Iterator[None]:
+    """Terms that do not fit are the caller's to mend: the answer names the field."""
     try:
-        side = Side(body.side)
+        yield
+    except TermsError as error:
+        raise InvalidRequest(str(error), error.field) from None
+    except ValueError as error:
+        raise InvalidRequest(str(error), "symbol") from None
+
+
+def _word(kind: type[_Word], body: object, field: str) -> _Word:
+    """The body's word for `field`."""
+    given = getattr(body, field)
+    try:
+        return kind(given)
+    except ValueError:
+        raise TermsError(field, f"{field} is {given!r}; send one of {', '.join(kind)}") from None
+
+
+def _intent(body: PlaceOrder, key: str, username: str) -> Intent:
+    with _named_fields():
+        side = _word(Side, body, "side")
+        return on_ticks(
+            Intent(
+                account=SETTINGS.account,
+                origin=Origin.MANUAL,
+                purpose=Purpose.ENTRY if side is Side.BUY else Purpose.EXIT,
+                symbol=body.symbol.upper(),
+                side=side,
+                key=manual_key(SETTINGS.account, key),
+                order_type=_word(OrderType, body, "order_type"),
+                order_class=None if body.order_class is None else _word(OrderClass, body, "order_class"),
+                time_in_force=_word(TimeInForce, body, "time_in_force"),
+                quantity=body.quantity,
+                notional=body.notional,
+                percentage=body.percentage,
+                limit_price=body.limit_price,
+                stop_price=body.stop_price,
+                trail_price=body.trail_price,
+                trail_percent=body.trail_percent,
+                take_profit_price=body.take_profit_price,
+                stop_loss_price=body.stop_loss_price,
+                stop_loss_limit_price=body.stop_loss_limit_price,
+                extended_hours=body.extended_hours,
+                reason=body.reason or "placed by hand",
+                requested_by=username,
+                correlation_id=correlation_id(),
+            )
+        )
+
+
+def _exit(symbol: str, key: str, body: ClosePosition | ClosePositions, **size: Decimal | None) -> Intent:
+    """The intent to sell at market; its key is the request's, so a repeat is the same sale."""
+    with _named_fields():
         return Intent(
             account=SETTINGS.account,
             origin=Origin.MANUAL,
-            purpose=Purpose.ENTRY if side is Side.BUY else Purpose.EXIT,
-            symbol=body.symbol.upper(),
-            side=side,
+            purpose=Purpose.EXIT,
+            symbol=symbol,
+            side=Side.SELL,
             key=manual_key(SETTINGS.account, key),
-            order_type=OrderType(body.order_type),
-            time_in_force=TimeInForce(body.time_in_force),
-            quantity=body.quantity,
-            limit_price=body.limit_price,
-            reason="placed by hand",
-            requested_by=username,
+            quantity=size.get("quantity"),
+            percentage=size.get("percentage"),
+            forced=body.force,
+            reason=body.reason or ("forced out by hand" if body.force else "closed by hand"),
+            requested_by=app.require("trader").username,
             correlation_id=correlation_id(),
         )
-    except ValueError as error:
-        raise InvalidRequest(str(error)) from None
 
 
 def _wanted(order: OrderRecord, status: str, symbol: str | None) -> bool:
@@ -140,6 +321,17 @@ def _body(order: OrderRecord) -> Order:
         reason=order.reason,
         created_at=order.created_at,
         updated_at=order.updated_at,
+        notional=order.notional,
+        trail_price=order.trail_price,
+        trail_percent=order.trail_percent,
+        stop_loss_limit_price=order.stop_loss_limit_price,
+        extended_hours=order.extended_hours,
+        requested_by=order.requested_by,
+        run_id=order.run_id,
+        correlation_id=order.correlation_id,
+        exit_step=order.exit_step,
+        replaces=order.replaces,
+        replaced_by=order.replaced_by,
         verdict=[
             RuleOutcome(
                 code=r.code,
@@ -151,5 +343,5 @@ def _body(order: OrderRecord) -> Order:
             )
             for r in order.verdict
         ],
-        history=[OrderStep(at=h.at, status=h.status, why=h.why) for h in order.history],
+        history=[OrderStep(at=h.at, status=h.status, why=h.why, answer=h.answer) for h in order.history],
     )

@@ -4,11 +4,15 @@ transaction, then the order at the broker.
 Started by OrderQueue (FIFO, group = account). The order id comes from the intent, so a repeat of
 the command finds the order that the first one wrote, and the broker takes an id once. The books
 say what was meant before the broker is asked; a crash in between is taken up again from the books.
+
+No command holds up those behind it for long. Once an order is written, a broker that does not answer
+is sync's to come back to. Before that the command comes again soon, a few times. One that cannot be
+carried out ends as `TradeRejected`, with the error, and is dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -25,19 +29,29 @@ from alpaquero.broker.protocol import (
     BrokerOrder,
     BrokerPosition,
     MarketDataReader,
+    OrderChange,
     OrderRequest,
     OrderSubmitter,
 )
 from alpaquero.broker.records import update_of
-from alpaquero.errors import BrokerRejected, BrokerUnclear, Conflict
+from alpaquero.errors import (
+    AlpaqueroError,
+    BrokerRejected,
+    BrokerUnavailable,
+    BrokerUnclear,
+    Conflict,
+)
 from alpaquero.events import bus, queues
 from alpaquero.events.commands import (
     CancelOrder,
+    CancelOrders,
     OrderCommand,
     PlaceOrder,
     ProtectPosition,
+    ReplaceOrder,
     ResumeOrder,
     SyncBooks,
+    cancels,
 )
 from alpaquero.events.orders import order_changed
 from alpaquero.events.schemas import TradeRejected
@@ -46,19 +60,22 @@ from alpaquero.orders.exits import ExitAction, next_action
 from alpaquero.orders.identity import client_order_id, exit_key
 from alpaquero.orders.intent import Intent, OrderType, Side, TimeInForce
 from alpaquero.orders.lifecycle import (
-    BrokerUpdate,
     OrderStatus,
     advance,
+    given_up,
     intended,
     is_live,
     is_terminal,
+    noted,
     resized,
     step_exit,
     unclear,
 )
 from alpaquero.orders.order import ExitStep, Order, OrderOrigin, OrderPurpose
+from alpaquero.orders.replacement import changed_terms, free_successor, grows, intent_of, successor
+from alpaquero.orders.terms import is_whole, on_ticks
 from alpaquero.prices.ticks import Direction, round_price
-from alpaquero.risk.book import TradingState
+from alpaquero.risk.book import Reservation, RiskBook, TradingState
 from alpaquero.risk.rules import assess, reservation_for
 from alpaquero.risk.verdict import RuleResult, Verdict
 from alpaquero.settings import BrokerSettings, Text, load
@@ -68,11 +85,17 @@ from alpaquero.store.books import Books
 SYNC_AFTER_SECONDS = 5
 ATTEMPTS = 5  # at a transaction that others also write to
 EXIT_STEPS_A_CALL = 6  # cancel, confirm, sell and the way back; the rest is sync's next minute
+TRIES = 4  # of a command that could not be carried out for now; its queue gives up after 5
+AGAIN_AFTER_SECONDS = 15
+
+# What no second try can mend: the command, the books or the code are wrong, or the broker said no.
+PERMANENT = (msgspec.MsgspecError, ValueError, LookupError, TypeError, AttributeError, BrokerRejected)
 
 
 class ExecuteSettings(BrokerSettings, frozen=True, kw_only=True):
-    """What executing needs: the trading API, the last trade's price, and the queue to sync soon after."""
+    """What executing needs: the trading API, prices, its own queue and the one that asks for a sync."""
 
+    order_queue: Text
     sync_queue: Text
 
 
@@ -92,12 +115,26 @@ def _prices() -> MarketDataReader:
 @observed("trading")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Executes each command of the batch, in order."""
-    return queues.work_through(
-        event,
-        lambda record: execute(msgspec.json.decode(record["body"], type=OrderCommand, strict=False)),
-        record_failed,
-        in_order=True,
-    )
+    return queues.work_through(event, carry_out, again_soon, in_order=True)
+
+
+def carry_out(record: dict[str, Any]) -> None:
+    """Executes the command of a record; one that cannot be carried out is told of and dropped."""
+    command: OrderCommand | None = None
+    try:
+        command = msgspec.json.decode(record["body"], type=OrderCommand, strict=False)
+        execute(command)
+    except Exception as error:
+        if not isinstance(error, PERMANENT) and queues.times_received(record) < TRIES:
+            raise
+        give_up(command, error, record["messageId"])
+
+
+def again_soon(record: dict[str, Any], error: Exception) -> None:
+    """Lets a record that failed come again in seconds, for those behind it wait as long."""
+    record_failed(record, error)
+    if "receiptHandle" in record:
+        queues.deliver_again_after(SETTINGS.order_queue, record, AGAIN_AFTER_SECONDS)
 
 
 def execute(command: OrderCommand) -> None:
@@ -110,8 +147,38 @@ def execute(command: OrderCommand) -> None:
             desk.resume(command.client_order_id)
         case CancelOrder():
             desk.cancel(command)
+        case CancelOrders():
+            desk.cancel_all(command)
+        case ReplaceOrder():
+            desk.replace(command)
         case ProtectPosition():
             desk.protect(command)
+
+
+def give_up(command: OrderCommand | None, error: Exception, message_id: str) -> None:
+    """Tells that a command came to nothing: a log line and `TradeRejected` with what went wrong."""
+    logger.error("a command was given up", exc_info=error, command=type(command).__name__)
+    books = Books(SETTINGS.account)
+    intent = command.intent if isinstance(command, PlaceOrder) else None
+    identifier = intent.client_order_id if intent else getattr(command, "client_order_id", "")
+    order = books.order(identifier) if identifier and intent is None else None
+    about = intent or order
+    book = books.risk_book()
+    # Texts of errors that are not ours may hold anything; the log has them under the correlation id.
+    ours = isinstance(error, AlpaqueroError | ValueError | LookupError)
+    event = TradeRejected(
+        id=f"given_up:{message_id}",
+        occurred_at=book.as_of if book else wall.now(),
+        account=SETTINGS.account,
+        correlation_id=about.correlation_id if about else getattr(command, "correlation_id", ""),
+        client_order_id=identifier,
+        symbol=about.symbol if about else getattr(command, "symbol", None) or "",
+        side=about.side if about else "",
+        codes=["command_failed"],
+        message=f"{type(command).__name__} was not carried out: "
+        + (str(error) if ours else f"{type(error).__name__}, see the log"),
+    )
+    books.commit(events=[bus.encoded(event, "trading")])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,16 +205,16 @@ class Desk:
 
     def place(self, intent: Intent) -> None:
         """Judges and writes the intent, then sends its order; goes on where an earlier try stopped."""
-        order = self.books.order(intent.client_order_id) or self._decide(intent)
+        order = self.books.order(intent.client_order_id) or self._decide(on_ticks(intent))
         if order is not None:
-            self._go_on(order)
+            self._carry_on(order)
 
     def resume(self, identifier: str) -> None:
         """Goes on with an order that was left half way."""
         order = self.books.order(identifier)
         if order is None:
             raise LookupError(f"order {identifier} is not in the books; sync adopts it if the broker has it")
-        self._go_on(order)
+        self._carry_on(order)
 
     def cancel(self, command: CancelOrder) -> None:
         """Asks the broker to cancel; sync records what became of it. What was not sent ends here."""
@@ -155,12 +222,24 @@ class Desk:
         if order is None or is_terminal(order.status):
             logger.info("nothing to cancel", order=command.client_order_id)
             return
-        why = f"{command.requested_by} cancelled it"
+        self._cancel(order, command.requested_by)
+
+    def cancel_all(self, command: CancelOrders) -> None:
+        """Cancels what is open, of one symbol or of all; an order that cannot be cancelled stops no other."""
+        for order in [order for order in self.books.open_orders() if cancels(command, order)]:
+            try:
+                self._cancel(order, command.requested_by)
+            except BrokerRejected as refusal:  # it has ended, or is being replaced: sync tells which
+                logger.warning("an order was not cancelled", order=order.client_order_id, why=refusal.message)
+
+    def _cancel(self, order: Order, requested_by: str) -> None:
+        why, now = f"{requested_by} cancelled it", self.broker.clock().now
         if order.status == OrderStatus.INTENDED:
-            order = self._withdraw(order, OrderStatus.CANCELED, why, self.broker.clock().now)
+            order = self._withdraw(order, OrderStatus.CANCELED, why, now)
         if is_terminal(order.status):
             return
         self.broker.cancel(self._broker_id_of(order))
+        self._commit(order, noted(order, at=now, why=why))
         self._sync_soon(f"{why}: {order.client_order_id}", order.correlation_id)
 
     def _broker_id_of(self, order: Order) -> str:
@@ -168,7 +247,7 @@ class Desk:
             return order.broker_order_id
         found = self.broker.order_by_client_id(order.client_order_id)
         if found is None:
-            raise LookupError(f"nobody knows yet whether {order.client_order_id} arrived; cancel it later")
+            raise Conflict(f"nobody knows yet whether {order.client_order_id} arrived; try again in a minute")
         return found.id
 
     # the decision
@@ -176,18 +255,11 @@ class Desk:
     def _decide(self, intent: Intent) -> Order | None:
         """Verdict, intent and reservation in one transaction; judged again when the book moved."""
         for _ in range(ATTEMPTS):
-            book = self.books.risk_book()
-            if book is None:
-                raise LookupError("the books have not been opened: the first sync has not run yet")
-            limits = trading_settings.current().settings.risk
-            now = self.broker.clock().now
-            facts = risk_facts.gather(
-                intent, limits, now, books=self.books, calendar=self.broker, prices=self.prices
-            )
-            verdict = assess(intent, book, limits, facts)
+            book = self._book()
+            verdict, now = self._verdict(intent, book)
             try:
                 if not verdict.approved:
-                    self._refuse(intent, verdict, now)
+                    self._refuse(intent, verdict.failed, now)
                     return None
                 order = intended(intent, verdict, at=now, wall_at=wall.now())
                 reservation = reservation_for(intent, verdict)
@@ -201,7 +273,27 @@ class Desk:
             return order
         raise Conflict(f"the risk book kept changing while {intent.client_order_id} was judged")
 
-    def _refuse(self, intent: Intent, verdict: Verdict, now: datetime) -> None:
+    def _book(self) -> RiskBook:
+        book = self.books.risk_book()
+        if book is None:
+            raise Conflict("the books have not been opened: the first sync has not run yet")
+        return book
+
+    def _verdict(
+        self, intent: Intent, book: RiskBook, replaced: str | None = None
+    ) -> tuple[Verdict, datetime]:
+        """The verdict on an intent, and the market time it was given at; as if `replaced` were gone."""
+        limits = trading_settings.current().settings.risk
+        now = self.broker.clock().now
+        facts = risk_facts.gather(
+            intent, limits, now, books=self.books, calendar=self.broker, prices=self.prices
+        )
+        if replaced is not None:
+            others = tuple(o for o in facts.open_orders if o.client_order_id != replaced)
+            book, facts = book.without_reservation(replaced), replace(facts, open_orders=others)
+        return assess(intent, book, limits, facts), now
+
+    def _refuse(self, intent: Intent, failed: Sequence[RuleResult], now: datetime) -> None:
         event = TradeRejected(
             id=f"refused:{intent.client_order_id}",
             occurred_at=now,
@@ -210,15 +302,78 @@ class Desk:
             client_order_id=intent.client_order_id,
             symbol=intent.symbol,
             side=intent.side,
-            codes=[rule.code for rule in verdict.failed],
-            message="; ".join(rule.message for rule in verdict.failed),
+            codes=[rule.code for rule in failed],
+            message="; ".join(rule.message for rule in failed),
         )
         self.books.commit(events=[bus.encoded(event, "trading")])
 
+    # replacing
+
+    def replace(self, command: ReplaceOrder) -> None:
+        """Puts a changed order in the place of an open one; goes on where an earlier try stopped.
+
+        The new order is written with what it reserves before the broker is asked. Both reserve until
+        sync sees the old one ended: either may fill.
+        """
+        order = self.books.order(command.client_order_id)
+        if order is None:
+            raise LookupError(f"order {command.client_order_id} is not in the books")
+        identifier, new = free_successor(order, command.change, self.books.order)
+        if new is None:
+            new = self._decide_replacement(order, identifier, command)
+        if new is not None:
+            self._carry_on(new)
+
+    def _decide_replacement(self, order: Order, identifier: str, command: ReplaceOrder) -> Order | None:
+        """The new order, judged anew where it could take more than the old one; None when refused."""
+        for _ in range(ATTEMPTS):
+            if not is_live(order.status) and not is_terminal(order.status):
+                raise Conflict(f"{order.client_order_id} is not at the broker yet; try again in a minute")
+            terms, book = changed_terms(order, command.change), self._book()
+            asker = {"requested_by": command.requested_by, "correlation_id": command.correlation_id}
+            intent = intent_of(order, terms, identifier, **asker)
+            reservation: Reservation | None = book.reservations.get(order.client_order_id)
+            if grows(order, terms):
+                verdict, now = self._verdict(intent, book, order.client_order_id)
+                failed, results = verdict.failed, verdict.results
+                reservation = reservation_for(intent, verdict)
+            else:
+                now = self.broker.clock().now
+                results = (*order.verdict, smaller(order, book.trading_state))
+                failed = tuple(rule for rule in results if not rule.passed)
+            if failed:
+                self._refuse(intent, failed, now)
+                return None
+            why = command.reason or f"{command.requested_by} changed it"
+            new = successor(
+                order, terms, identifier, at=now, wall_at=wall.now(), reason=why, verdict=results, **asker
+            )
+            reserved = book.with_order(identifier, reservation, now) if reservation else book
+            try:
+                self.books.commit(new_orders=[new], risk_book=reserved.next_version())
+            except Conflict:
+                existing = self.books.order(identifier)
+                if existing is not None:
+                    return existing
+                order = self.books.order(order.client_order_id) or order
+                continue
+            return new
+        raise Conflict(f"the risk book kept changing while {order.client_order_id} was replaced")
+
     # the order
 
+    def _carry_on(self, order: Order) -> None:
+        """Goes on with a written order; when the broker does not answer, sync comes back to it."""
+        try:
+            self._go_on(order)
+        except (BrokerUnavailable, BrokerUnclear) as error:
+            logger.warning("the order waits for the broker", order=order.client_order_id, why=str(error))
+            self._sync_soon(f"{order.client_order_id} waits for the broker", order.correlation_id)
+
     def _go_on(self, order: Order) -> None:
-        if order.exit_step is not None:
+        if order.status == OrderStatus.INTENDED and order.replaces is not None:
+            self._send(order)
+        elif order.exit_step is not None:
             self._drive_exit(order)
         elif order.status == OrderStatus.INTENDED:
             self._send(order)
@@ -230,16 +385,28 @@ class Desk:
         if obstacle is not None:
             return self._withdraw(order, *obstacle, now)
         try:
-            answer = self.broker.submit(request_of(order))
+            answer = self._submit(order)
         except BrokerRejected as refusal:
-            return self._end(order, OrderStatus.REJECTED, now, refusal.message, answer=str(refusal.body))
+            return self._end(order, OrderStatus.REJECTED, now, refusal.message, answer=told_by(refusal))
         except BrokerUnclear as error:
             tried = replace(order, wall_sent_at=wall.now())
             order = self._commit(order, unclear(tried, at=now, why=str(error)))
         else:
-            order = self._commit(order, advance(order, update_of(answer, "sent")))
+            update = replace(update_of(answer, "sent"), answer=f"{answer.status} as {answer.id}")
+            # What a replacement is for is the broker's to say: the old order may have filled meanwhile.
+            sized = replace(order, quantity=answer.quantity or order.quantity) if order.replaces else order
+            order = self._commit(order, advance(sized, update))
         self._sync_soon(f"after {order.client_order_id}", order.correlation_id)
         return order
+
+    def _submit(self, order: Order) -> BrokerOrder:
+        """Places the order, or puts it in the place of the one it replaces."""
+        if order.replaces is None:
+            return self.broker.submit(request_of(order))
+        old = self.books.order(order.replaces)
+        if old is None:
+            raise LookupError(f"order {order.replaces}, which {order.client_order_id} replaces, is not there")
+        return self.broker.replace(self._broker_id_of(old), change_of(order, old))
 
     def _obstacle(self, order: Order, now: datetime) -> tuple[str, str] | None:
         """What forbids to send a written order: the status it ends in, and why."""
@@ -265,7 +432,9 @@ class Desk:
 
     def _end(self, order: Order, status: str, now: datetime, why: str, answer: str = "") -> Order:
         """Ends an order that no broker holds, and gives its reservation back in the same write."""
-        ended = advance(order, BrokerUpdate(status=status, at=now, why=why, answer=answer))
+        ended = given_up(order, status, at=now, why=why, answer=answer)
+        if ended is order:
+            return order
         for _ in range(ATTEMPTS):
             book = self.books.risk_book()
             released = book.without_reservation(order.client_order_id) if book else None
@@ -315,10 +484,12 @@ class Desk:
             if obstacle is not None:  # before the legs are cancelled, so that they stay
                 order = self._withdraw(order, *obstacle, now)
         # Orders before the position: a leg that fills in between is still seen as open.
-        others = [
-            o for o in self.broker.open_orders(nested=False)
-            if o.symbol == order.symbol and o.client_order_id != order.client_order_id
-        ]  # fmt: skip
+        others = self._others(order.symbol)
+        own = next((o for o in others if o.client_order_id == order.client_order_id), None)
+        if own is not None:
+            others.remove(own)
+            if order.status == OrderStatus.INTENDED:  # its legs are no orders in its way
+                order = self._commit(order, advance(order, update_of(own, "sent before a crash")))
         position = self.broker.position(order.symbol)
         held = position.quantity if position else Decimal(0)
         decision = next_action(
@@ -371,6 +542,8 @@ class Desk:
         if self._trading_state() is TradingState.HALTED:
             logger.warning("no stop is placed while trading is halted", symbol=exit_order.symbol)
             return False
+        if any(_is_another_sale(o, exit_order) for o in self.books.open_orders()):
+            return False  # it sells what is left, or puts the stop back itself
         stops = [o.stop_price for o in self.books.orders() if _is_stop(o, exit_order.symbol)]
         wanted = WantedStop(
             key=exit_key(exit_order.account, exit_order.symbol, exit_order.client_order_id),
@@ -441,21 +614,53 @@ class Desk:
 
 def request_of(order: Order) -> OrderRequest:
     """The broker's request for an order of our books."""
-    if order.quantity is None:
-        raise ValueError(f"{order.client_order_id} has no quantity; only sized orders are sent")
     return OrderRequest(
         client_order_id=order.client_order_id,
         symbol=order.symbol,
         side=order.side.value,
         quantity=order.quantity,
+        notional=order.notional,
         order_type=order.order_type.value,
         order_class=order.order_class.value,
         time_in_force=order.time_in_force.value,
         limit_price=order.limit_price,
         stop_price=order.stop_price,
+        trail_price=order.trail_price,
+        trail_percent=order.trail_percent,
         take_profit_price=order.take_profit_price,
         stop_loss_price=order.stop_loss_price,
+        stop_loss_limit_price=order.stop_loss_limit_price,
+        extended_hours=order.extended_hours,
     )
+
+
+def change_of(new: Order, old: Order) -> OrderChange:
+    """The broker's request to put `new` in the place of `old`."""
+    trails = [
+        getattr(new, name)
+        for name in ("trail_price", "trail_percent")
+        if getattr(new, name) != getattr(old, name)
+    ]
+    return OrderChange(
+        client_order_id=new.client_order_id,
+        quantity=new.asked_quantity,
+        limit_price=new.limit_price if new.limit_price != old.limit_price else None,
+        stop_price=new.stop_price if new.stop_price != old.stop_price else None,
+        trail=trails[0] if trails else None,
+        time_in_force=new.time_in_force.value if new.time_in_force is not old.time_in_force else None,
+    )
+
+
+def smaller(order: Order, state: TradingState) -> RuleResult:
+    """What a replacement that takes no more than the old order is judged by."""
+    if state is TradingState.HALTED:
+        return RuleResult("trading_state", False, "trading is HALTED, so no order is replaced")
+    return RuleResult("replacement", True, f"it takes no more than {order.client_order_id}")
+
+
+def told_by(refusal: BrokerRejected) -> str:
+    """The broker's refusal as the order's history keeps it."""
+    return f"{refusal.status} {refusal.code or ''} {refusal.body or refusal.message}".replace("  ", " ")
 
 
 def protective_price(position: BrokerPosition, last_stop: Decimal | None, percent: Decimal) -> Decimal:
@@ -487,13 +692,23 @@ def protection_of(  # noqa: PLR0917 - what a stop is made of
         updated_at=now,
         wall_created_at=wall.now(),
         order_type=OrderType.STOP,
-        time_in_force=TimeInForce.GTC,
+        time_in_force=TimeInForce.GTC if is_whole(wanted.quantity) else TimeInForce.DAY,
         quantity=wanted.quantity,
         stop_price=price,
         reason=wanted.reason,
         requested_by="risk",
         correlation_id=wanted.correlation_id,
         verdict=(RuleResult("protection", True, "a stop only shrinks a position"),),
+    )
+
+
+def _is_another_sale(order: Order, exit_order: Order) -> bool:
+    """Whether another exit of the same symbol has yet to sell, or is selling."""
+    return (
+        order.symbol == exit_order.symbol
+        and order.client_order_id != exit_order.client_order_id
+        and order.exit_step not in {None, ExitStep.DONE}
+        and not is_terminal(order.status)
     )
 
 

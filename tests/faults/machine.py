@@ -17,11 +17,13 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from alpaquero.events.commands import CancelOrder, PlaceOrder
+from alpaquero.events.commands import CancelOrder, CancelOrders, PlaceOrder, ReplaceOrder
 from alpaquero.orders.identity import client_order_id, manual_key, signal_key
-from alpaquero.orders.intent import Intent, OrderType, Origin, Purpose, Side, TimeInForce
+from alpaquero.orders.intent import Intent, OrderClass, OrderType, Origin, Purpose, Side, TimeInForce
 from alpaquero.orders.lifecycle import OrderStatus, is_terminal
-from alpaquero.orders.order import Order, OrderPurpose
+from alpaquero.orders.order import Order, OrderOrigin, OrderPurpose
+from alpaquero.orders.replacement import Change
+from alpaquero.orders.terms import TermsError
 from alpaquero.portfolio.positions import positions_of
 from alpaquero.prices.ticks import Direction, round_price
 from alpaquero.risk.book import TradingState
@@ -31,6 +33,59 @@ from tests.faults.world import ACCOUNT, AIMS, Blow, Plan, World
 
 MINUTES_TO_PROTECT = 8  # a request for a stop that was lost is made again once SQS forgets the first
 SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
+
+
+@dataclass(frozen=True)
+class Form:
+    """An order by hand: `prices` as parts of the market's, `sized` when `terms` say how much."""
+
+    name: str
+    side: Side
+    terms: dict[str, Any]
+    prices: dict[str, Decimal] = field(default_factory=dict)
+    sized: bool = False
+
+
+def _part(percent: int) -> Decimal:
+    return Decimal(percent) / 100
+
+
+SIMPLE = {"order_class": OrderClass.SIMPLE}
+DAY = {"time_in_force": TimeInForce.DAY}
+BUY, SELL = Side.BUY, Side.SELL
+FORMS = (
+    Form("bracket", BUY, DAY, {"take_profit_price": _part(104), "stop_loss_price": _part(97)}),
+    Form("bracket, own stop", BUY, {}, {"stop_loss_price": _part(98)}),
+    Form("oto", BUY, {"order_class": OrderClass.OTO}, {"stop_loss_price": _part(96)}),
+    Form("simple", BUY, SIMPLE),
+    Form("notional", BUY, {**SIMPLE, **DAY, "notional": Decimal("1234.56")}, sized=True),
+    Form("fraction", BUY, {**SIMPLE, **DAY, "quantity": Decimal("2.345678901")}, sized=True),
+    Form("ioc", BUY, {**SIMPLE, "time_in_force": TimeInForce.IOC}),
+    Form("opg", BUY, {**SIMPLE, "time_in_force": TimeInForce.OPG}),
+    Form("cls", BUY, {**SIMPLE, "time_in_force": TimeInForce.CLS}),
+    Form("stop entry", BUY, {"order_type": OrderType.STOP}, {"stop_price": _part(102)}),
+    Form(
+        "stop limit entry",
+        BUY,
+        {"order_type": OrderType.STOP_LIMIT},
+        {"stop_price": _part(102), "limit_price": _part(103)},
+    ),
+    Form(
+        "trailing entry",
+        BUY,
+        {**SIMPLE, "order_type": OrderType.TRAILING_STOP, "trail_percent": Decimal(2)},
+    ),
+    Form(
+        "oco",
+        SELL,
+        {"order_class": OrderClass.OCO, "order_type": OrderType.LIMIT},
+        {"take_profit_price": _part(103), "stop_loss_price": _part(96)},
+    ),
+    Form("stop exit", SELL, {"order_type": OrderType.STOP}, {"stop_price": _part(98)}),
+    Form("trailing exit", SELL, {"order_type": OrderType.TRAILING_STOP, "trail_percent": Decimal(3)}),
+    Form("limit exit", SELL, {"order_type": OrderType.LIMIT}, {"limit_price": _part(103)}),
+    Form("exit at the open", SELL, {"time_in_force": TimeInForce.OPG}),
+)  # fmt: skip
 
 plans = st.builds(
     Plan,
@@ -65,6 +120,7 @@ class MoneyPath(RuleBasedStateMachine):
         self._stack = ExitStack()
         self._numbers = count(1)
         self.wanted: set[str] = set()  # the client order ids of every intent that was sent
+        self.replaced: set[str] = set()  # the client order ids of orders that someone asked to replace
         self.steps = 0
 
     @initialize(seed=st.integers(0, 999), wants=wishes, plan=plans)
@@ -113,6 +169,78 @@ class MoneyPath(RuleBasedStateMachine):
         intent = replace(intent, origin=Origin.MANUAL, quantity=Decimal(shares), requested_by="ana", **priced)
         self._send(intent, _id(intent))
 
+    @rule(symbol=symbols, form=st.sampled_from(FORMS), shares=st.integers(1, 20))
+    def by_hand_in_every_form(self, symbol: str, form: Form, shares: int) -> None:
+        """A person orders with a type, class or time in force of his own."""
+        price = self._price(symbol)
+        intent = self._intent(symbol, form.side, manual_key(ACCOUNT, str(next(self._numbers))))
+        terms = {name: round_price(price * part, Direction.NEAREST) for name, part in form.prices.items()}
+        size = {} if form.sized else {"quantity": Decimal(shares)}
+        try:
+            intent = replace(intent, requested_by="ana", **{**size, **terms, **form.terms})
+        except TermsError:
+            return  # a price that lies on another step than the one it is told apart from
+        self.tally.counts[f"by hand: {form.name}"] += 1
+        self._send(intent, _id(intent))
+
+    @rule(
+        pick=st.integers(0, 99), shares=st.integers(1, 60), off=st.integers(-3, 3), copies=st.integers(1, 2)
+    )
+    def change(self, pick: int, shares: int, off: int, copies: int) -> None:
+        """A person changes an open order's quantity or price; the request may come twice."""
+        orders = [o for o in self.world.books.open_orders() if not is_terminal(o.status)]
+        if not orders:
+            return
+        order = orders[pick % len(orders)]
+        price = round_price(self._price(order.symbol) * (100 + off) / 100, Direction.NEAREST)
+        changes: dict[str, Any] = {"quantity": Decimal(shares)}
+        if order.order_type in {OrderType.LIMIT, OrderType.STOP}:
+            changes = {f"{order.order_type}_price": price}
+        command = ReplaceOrder(
+            client_order_id=order.client_order_id,
+            change=Change(**changes),
+            requested_by="ana",
+            correlation_id="campaign",
+        )
+        self.replaced.add(order.client_order_id)
+        self.tally.counts["replacements asked"] += 1
+        for copy in range(copies):
+            self.world.send(command, f"replace:{order.client_order_id}:{next(self._numbers)}:{copy}")
+
+    @rule(symbol=st.none() | symbols, protection=st.booleans())
+    def cancel_all(self, symbol: str | None, protection: bool) -> None:
+        """A person cancels everything that is open, with or without the stops."""
+        command = CancelOrders(
+            symbol=symbol, protection=protection, requested_by="ana", correlation_id="campaign"
+        )
+        self.tally.counts["cancel all"] += 1
+        self.world.send(command, f"cancel-all:{next(self._numbers)}")
+
+    @rule(symbol=symbols, percentage=st.sampled_from((10, 50, 100)), forced=st.booleans())
+    def close(self, symbol: str, percentage: int, forced: bool) -> None:
+        """A person closes a part of a position, or forces it out whatever else is selling it."""
+        intent = self._intent(symbol, Side.SELL, manual_key(ACCOUNT, str(next(self._numbers))))
+        self.tally.counts["forced out" if forced else "closed"] += 1
+        self._send(replace(intent, percentage=Decimal(percentage), forced=forced), _id(intent))
+
+    @rule(forced=st.booleans())
+    def close_all(self, forced: bool) -> None:
+        """A person closes every position under one key."""
+        book = self.world.books.risk_book()
+        key = manual_key(ACCOUNT, str(next(self._numbers)))
+        for symbol in sorted(book.positions if book else ()):
+            intent = replace(self._intent(symbol, Side.SELL, key), forced=forced)
+            self._send(intent, _id(intent))
+
+    @rule()
+    def flatten(self) -> None:
+        """Everything is to be sold and nothing bought, until someone raises the state."""
+        book = self.world.books.risk_book()
+        if book is not None:
+            now = self.world.exchange.venue.now
+            flat = replace(book, trading_state=TradingState.REDUCING, flatten_since=now)
+            self.world.books.commit(risk_book=flat.next_version())
+
     @rule(pick=st.integers(0, 99))
     def cancel(self, pick: int) -> None:
         """A person cancels an open order."""
@@ -129,7 +257,8 @@ class MoneyPath(RuleBasedStateMachine):
         """An admin changes the trading state."""
         book = self.world.books.risk_book()
         if book is not None:
-            self.world.books.commit(risk_book=replace(book, trading_state=state).next_version())
+            changed = replace(book, trading_state=state, flatten_since=None)
+            self.world.books.commit(risk_book=changed.next_version())
 
     # what runs
 
@@ -258,7 +387,12 @@ class MoneyPath(RuleBasedStateMachine):
         for theirs in parents:
             ours = orders.get(theirs.client_order_id)
             assert ours is not None, f"{theirs.client_order_id} is at the broker and not in the books"
-            known = theirs.client_order_id in self.wanted or ours.purpose is OrderPurpose.PROTECTION
+            known = (
+                theirs.client_order_id in self.wanted
+                or ours.replaces in self.replaced
+                or ours.purpose is OrderPurpose.PROTECTION
+                or ours.origin is OrderOrigin.RISK
+            )
             assert known, f"{theirs.client_order_id} is no id of an intent"
             assert ours.verdict, f"{theirs.client_order_id} was ordered without a verdict"
 

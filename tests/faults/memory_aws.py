@@ -69,7 +69,15 @@ class Queue:
             message.received += 1
             self.waiting.remove(message)
             self.in_hand[message.id] = message
-        return [{"messageId": m.id, "body": m.body, "eventSourceARN": "memory"} for m in batch]
+        return [
+            {
+                "messageId": m.id,
+                "body": m.body,
+                "attributes": {"ApproximateReceiveCount": str(m.received)},
+                "eventSourceARN": "memory",
+            }
+            for m in batch
+        ]
 
     def settle(self, batch: list[dict[str, Any]], failed: set[str]) -> None:
         """Ends a delivery: what failed comes again, in its old place, or is given up after five times."""

@@ -158,6 +158,11 @@ TOLD_BELOW = {
     ("POST", "/api/auth/sign-out"),
     ("POST", "/api/orders"),
     ("DELETE", "/api/orders/{id}"),
+    ("GET", "/api/orders/{id}"),
+    ("PATCH", "/api/orders/{id}"),
+    ("DELETE", "/api/orders"),
+    ("POST", "/api/positions/close"),
+    ("POST", "/api/positions/{symbol}/close"),
 }
 
 

@@ -85,6 +85,11 @@ CASES = {
 NOT_READ_HERE = {
     ("POST", "/trading/orders"),
     ("DELETE", "/trading/orders/{id}"),
+    ("GET", "/trading/orders/{id}"),
+    ("PATCH", "/trading/orders/{id}"),
+    ("DELETE", "/trading/orders"),
+    ("POST", "/trading/positions/close"),
+    ("POST", "/trading/positions/{symbol}/close"),
     ("POST", "/configuration/config"),
     ("POST", "/configuration/live-trading"),
     ("POST", "/risk/risk/assess"),

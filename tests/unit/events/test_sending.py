@@ -100,7 +100,7 @@ def test_a_legs_fill_says_what_the_leg_was_for() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        PlaceOrder(intent=an_intent(quantity=Decimal("1.50"))),
+        PlaceOrder(intent=an_intent(quantity=Decimal("150.00"))),
         ResumeOrder(client_order_id="aq1", correlation_id="c"),
         CancelOrder(client_order_id="aq1", requested_by="ana", correlation_id="c"),
     ],

@@ -147,13 +147,16 @@ def test_a_refused_order_is_rejected_and_gives_its_reservation_back(world: World
     assert ["rejected"] == [event.status for event in world.told(OrderUpdated)]
 
 
-def test_a_broker_that_does_not_answer_leaves_the_command_on_its_queue(world: World) -> None:
-    """Nothing was sent, so the order stays intended and the record comes again."""
+def test_an_order_waits_for_a_broker_that_does_not_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was sent and nobody behind it waits: it stays intended until sync hands it back."""
     world.broker.fail_next("submit", "unavailable")
-    assert 1 == len(world.place(BUY)["batchItemFailures"])
+    assert [] == world.place(BUY)["batchItemFailures"]
     assert "intended" == world.order(BUY.client_order_id).status
-    world.place(BUY)
-    assert "accepted" == world.order(BUY.client_order_id).status
+    monkeypatch.setattr("alpaquero.wall.now", lambda: datetime.now(UTC) + timedelta(minutes=2))
+    world.settle()
+    assert ("accepted", 1) == (world.order(BUY.client_order_id).status, len(world.broker.orders()))
 
 
 def test_a_refusal_is_told_and_writes_no_order(world: World) -> None:

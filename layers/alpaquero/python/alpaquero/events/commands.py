@@ -9,6 +9,9 @@ from __future__ import annotations
 import msgspec
 
 from alpaquero.orders.intent import Intent
+from alpaquero.orders.lifecycle import is_terminal
+from alpaquero.orders.order import Order, OrderPurpose
+from alpaquero.orders.replacement import Change
 
 
 class EvaluateShard(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +59,31 @@ class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     correlation_id: str
 
 
+class CancelOrders(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """To `trading/execute`: cancel what is open, of one symbol or of all.
+
+    Stops and targets of positions stay unless `protection`.
+    """
+
+    requested_by: str
+    correlation_id: str
+    symbol: str | None = None
+    protection: bool = False
+
+
+class ReplaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """To `trading/execute`: put a changed order in the place of an open one.
+
+    An order is replaced once: the same change again is the same request, another one is refused.
+    """
+
+    client_order_id: str
+    change: Change
+    requested_by: str
+    correlation_id: str
+    reason: str = ""
+
+
 class ProtectPosition(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """To `trading/execute`: put a stop under the shares of this holding that no stop covers.
 
@@ -68,4 +96,14 @@ class ProtectPosition(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     correlation_id: str
 
 
-OrderCommand = PlaceOrder | ResumeOrder | CancelOrder | ProtectPosition
+OrderCommand = PlaceOrder | ResumeOrder | CancelOrder | CancelOrders | ReplaceOrder | ProtectPosition
+
+
+def cancels(command: CancelOrders, order: Order) -> bool:
+    """Whether the command means this order, which has something left to do."""
+    protects = order.purpose in {OrderPurpose.LEG, OrderPurpose.PROTECTION}
+    return (
+        command.symbol in {None, order.symbol}
+        and not is_terminal(order.status)
+        and (command.protection or not protects)
+    )

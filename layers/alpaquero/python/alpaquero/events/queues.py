@@ -37,6 +37,20 @@ def send_in_order(
     )
 
 
+def deliver_again_after(
+    queue_url: str, record: Mapping[str, Any], seconds: int, *, client: Any = None
+) -> None:
+    """Lets a record that goes back come again after `seconds`, not after the queue's own pause."""
+    (client or _client()).change_message_visibility(
+        QueueUrl=queue_url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=seconds
+    )
+
+
+def times_received(record: Mapping[str, Any]) -> int:
+    """How often SQS has delivered the record, this time included."""
+    return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+
+
 def work_through(
     event: Mapping[str, Any],
     handle: Callable[[dict[str, Any]], object],

@@ -229,7 +229,7 @@ def resized(order: Order, quantity: Decimal, *, at: datetime, why: str) -> Order
 
 
 def noted(order: Order, *, at: datetime, why: str) -> Order:
-    """The order with a line in its history, such as who asked for its cancel; the same when it says so last."""
+    """The order with a line in its history, as who asked for its cancel; the same when it says so last."""
     if order.history and order.history[-1].why == why:
         return order
     return _changed(order, at=at, why=why)

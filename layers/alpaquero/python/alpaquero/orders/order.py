@@ -73,7 +73,8 @@ class Order:
     broker's own time of the state we hold; `created_at` and `updated_at` are market time.
     `wall_sent_at` is when a submission was tried whose outcome we did not learn. `replaces` is the
     client order id of the order it takes the place of, `replaced_by` the broker's id of the one that
-    took its own; `asked_at` and `asked_limit_price` are those of the first order in such a row.
+    took its own; `asked_at` and `asked_limit_price` are those of the first order in such a row, and
+    `asked_quantity` what a replacement changed the whole quantity to, what was filled included.
     """
 
     account: str
@@ -118,6 +119,7 @@ class Order:
     exit_step: ExitStep | None = None
     replaces: str | None = None
     replaced_by: str | None = None
+    asked_quantity: Decimal | None = None
     asked_at: datetime | None = None
     asked_limit_price: Decimal | None = None
     broker_updated_at: datetime | None = None

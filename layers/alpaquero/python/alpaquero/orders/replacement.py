@@ -6,6 +6,7 @@ next revision of the old one's id, so the same order is replaced once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +15,7 @@ from typing import Any
 from alpaquero.orders.identity import successor_id
 from alpaquero.orders.intent import Intent, OrderType, Origin, Purpose, TimeInForce
 from alpaquero.orders.kinds import OrderClass, Side
-from alpaquero.orders.lifecycle import OrderStatus, is_terminal
+from alpaquero.orders.lifecycle import OrderStatus, Phase, is_terminal, phase_in
 from alpaquero.orders.order import ExitStep, Order, OrderEvent, OrderOrigin, OrderPurpose
 from alpaquero.orders.terms import NEEDS_LIMIT, NEEDS_STOP, WAITS, TermsError, is_whole
 from alpaquero.prices.ticks import Direction, round_price
@@ -48,27 +49,64 @@ class Change:
             )
 
 
+def free_successor(
+    order: Order, change: Change, look_up: Callable[[str], Order | None]
+) -> tuple[str, Order | None]:
+    """The id for the order that takes the place of `order`, and its record when this very change was
+    written already.
+
+    A replacement that came to nothing leaves its id used up. Raises `TermsError` when the order is
+    replaced by another change.
+    """
+    identifier = order.client_order_id
+    while True:
+        identifier = successor_id(order.account, identifier, order.symbol)
+        found = look_up(identifier)
+        if found is None:
+            return identifier, None
+        if phase_in(found) is Phase.GIVEN_UP:
+            continue
+        if _comes_of(found, order, change):
+            return identifier, found
+        raise TermsError("id", f"the order is being replaced by {identifier} already; change that one")
+
+
+def _comes_of(new: Order, order: Order, change: Change) -> bool:
+    """Whether `new` is what `change` makes of `order`."""
+    wanted = {name: value for name, value in _priced(order, change).items() if value is not None}
+    told = (new.asked_quantity, change.time_in_force or new.time_in_force)
+    return told == (change.quantity, new.time_in_force) and all(
+        getattr(new, name) == value for name, value in wanted.items()
+    )
+
+
+def _priced(order: Order, change: Change) -> dict[str, Decimal | None]:
+    """The prices a change sets, on their step: a purchase pays no more, a sale gets no less."""
+    direction = Direction.DOWN if order.side is Side.BUY else Direction.UP
+    limit, stop, trail = change.limit_price, change.stop_price, change.trail
+    by_price = order.trail_price is not None
+    return {
+        "limit_price": None if limit is None else round_price(limit, direction),
+        "stop_price": None if stop is None else round_price(stop, direction),
+        "trail_price": round_price(trail, Direction.DOWN) if trail and by_price else None,
+        "trail_percent": None if by_price else trail,
+    }
+
+
 def changed_terms(order: Order, change: Change) -> dict[str, Any]:
     """The fields of `order` that the change sets, prices on their step: a purchase pays no more, a sale
     gets no less. Raises `TermsError` for a change that this order cannot take.
     """
     _check_open(order)
-    direction = Direction.DOWN if order.side is Side.BUY else Direction.UP
     terms: dict[str, Any] = {}
     if change.quantity is not None:
         terms["quantity"] = _quantity(order, change.quantity)
     for name, types in (("limit_price", NEEDS_LIMIT), ("stop_price", NEEDS_STOP)):
-        price: Decimal | None = getattr(change, name)
-        if price is not None:
-            if order.order_type not in types:
-                raise TermsError(name, f"a {order.order_type} order has no {name} to change")
-            terms[name] = round_price(price, direction)
-    if change.trail is not None:
-        if order.order_type is not OrderType.TRAILING_STOP:
-            raise TermsError("trail", "trail is changed of a trailing_stop alone")
-        is_price = order.trail_price is not None
-        trail = round_price(change.trail, Direction.DOWN) if is_price else change.trail
-        terms["trail_price" if is_price else "trail_percent"] = trail
+        if getattr(change, name) is not None and order.order_type not in types:
+            raise TermsError(name, f"a {order.order_type} order has no {name} to change")
+    if change.trail is not None and order.order_type is not OrderType.TRAILING_STOP:
+        raise TermsError("trail", "trail is changed of a trailing_stop alone")
+    terms |= {name: price for name, price in _priced(order, change).items() if price is not None}
     if change.time_in_force is not None:
         terms["time_in_force"] = _time_in_force(order, change.time_in_force)
     left = {name: value for name, value in terms.items() if value != getattr(order, name)}
@@ -78,7 +116,7 @@ def changed_terms(order: Order, change: Change) -> dict[str, Any]:
 
 
 def grows(order: Order, terms: dict[str, Any]) -> bool:
-    """Whether the new order could take more than the old one: more shares, or a purchase at a higher price."""
+    """Whether the new order could take more than the old one: more shares, or dearer ones."""
     more = "quantity" in terms and terms["quantity"] > (order.quantity or Decimal(0))
     dearer = order.side is Side.BUY and any(
         terms[name] > (getattr(order, name) or Decimal(0))
@@ -91,6 +129,7 @@ def grows(order: Order, terms: dict[str, Any]) -> bool:
 def successor(
     order: Order,
     terms: dict[str, Any],
+    identifier: str,
     *,
     at: datetime,
     wall_at: datetime,
@@ -108,8 +147,9 @@ def successor(
     return replace(
         order,
         **(terms | {"quantity": None if quantity is None else quantity - order.filled_quantity}),
-        client_order_id=successor_id(order.account, order.client_order_id, order.symbol),
+        client_order_id=identifier,
         replaces=order.client_order_id,
+        asked_quantity=terms.get("quantity"),
         replaced_by=None,
         status=OrderStatus.INTENDED,
         broker_order_id=None,
@@ -132,9 +172,10 @@ def successor(
     )
 
 
-def intent_of(order: Order, terms: dict[str, Any], *, requested_by: str, correlation_id: str) -> Intent:
+def intent_of(
+    order: Order, terms: dict[str, Any], identifier: str, *, requested_by: str, correlation_id: str
+) -> Intent:
     """What risk judges when an order grows: the new order as an intent."""
-    identifier = successor_id(order.account, order.client_order_id, order.symbol)
     key, revision = identifier.rsplit("-", 2)[1:]
     entry = order.purpose is OrderPurpose.ENTRY
     named = ("order_type", "time_in_force", "limit_price", "stop_price", "trail_price", "trail_percent")

@@ -46,7 +46,7 @@ Check = Callable[[], object]
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
 _FIELD = re.compile(r"field `([^`]+)`|\$\.([A-Za-z_][\w.]*)")
 _PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET,POST,DELETE,OPTIONS",
+    "Access-Control-Allow-Methods": "GET,POST,PATCH,DELETE,OPTIONS",
     "Access-Control-Allow-Headers": "authorization,content-type,idempotency-key,x-correlation-id",
     "Access-Control-Max-Age": "600",
 }
