@@ -1,7 +1,8 @@
-"""Folds fills to round trips and keeps the equity curve; fed by AnalyticsQueue.
+"""Folds facts to round trips and keeps the equity curve; fed by AnalyticsQueue.
 
-`OrderFilled` and `EquityMarked` may come twice, late and in any order: the fill is kept first,
-then the symbol's round trips are folded from all of them, also on a repeat.
+Facts (fills, splits, shares that moved) and equity marks may come twice, late and in any order: the
+fact is kept first, then the symbol's round trips are folded from all of them, also on a repeat.
+`BooksRebuilt`, or the job of the same name, derives all round trips anew.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from typing import Any
 from alpaquero.errors import Conflict
 from alpaquero.events.bus import received
 from alpaquero.events.queues import work_through
-from alpaquero.events.schemas import EquityMarked, OrderFilled
-from alpaquero.observability import correlation, observed, record_failed
-from alpaquero.portfolio.trades import trades_of
+from alpaquero.events.schemas import BooksRebuilt, EquityMarked, OrderFilled, PositionSplit, SharesMoved
+from alpaquero.observability import correlation, logger, observed, record_failed
 from alpaquero.settings import FunctionSettings, load
 from alpaquero.store import analytics
-from alpaquero.store.projections import fill_of
+from alpaquero.store.books import Books
+from alpaquero.store.projections import Fact
 
 TRIES = 4
 
@@ -25,8 +26,18 @@ SETTINGS = load(FunctionSettings)
 
 @observed("analytics")
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Works through a batch of AnalyticsQueue."""
+    """Works through a batch of AnalyticsQueue, or derives every round trip anew."""
+    if event.get("job") == "rebuild":
+        return {"differences": rebuild()}
     return work_through(event, project, record_failed)
+
+
+def rebuild() -> dict[str, str]:
+    """Derives every round trip from the books; answers what was different, by symbol."""
+    differences = analytics.rebuild(SETTINGS.account, Books(SETTINGS.account))
+    if differences:
+        logger.warning("round trips were not what the books add up to", differences=differences)
+    return differences
 
 
 def project(record: dict[str, Any]) -> None:
@@ -35,21 +46,20 @@ def project(record: dict[str, Any]) -> None:
     correlation(event.correlation_id)
     if isinstance(event, EquityMarked):
         analytics.save_mark(SETTINGS.account, event)
-    elif isinstance(event, OrderFilled):
+    elif isinstance(event, OrderFilled | PositionSplit | SharesMoved):
         _refold(event)
+    elif isinstance(event, BooksRebuilt):
+        rebuild()
     else:
-        raise TypeError(
-            f"AnalyticsQueue takes fills and equity marks, not {type(event).__name__}; correct the bus rule"
-        )
+        raise TypeError(f"AnalyticsQueue takes no {type(event).__name__}; correct the bus rule")
 
 
-def _refold(fill: OrderFilled, tries: int = TRIES) -> None:
-    """Keeps the fill and writes its symbol's round trips; again when another worker came between."""
-    fills = analytics.keep_fill(SETTINGS.account, fill)
-    trades = trades_of(map(fill_of, fills), {f.client_order_id: f.reason for f in fills})
+def _refold(fact: Fact, tries: int = TRIES) -> None:
+    """Keeps the fact and writes its symbol's round trips; again when another worker came between."""
+    facts = analytics.keep(SETTINGS.account, fact)
     try:
-        analytics.save_trades(SETTINGS.account, fill.symbol, trades, fills=len(fills))
+        analytics.refold(SETTINGS.account, fact.symbol, facts)
     except Conflict:
         if tries == 1:
             raise
-        _refold(fill, tries - 1)
+        _refold(fact, tries - 1)

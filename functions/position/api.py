@@ -1,27 +1,35 @@
 """The position service's routes: the account, its positions and the portfolio, from our own books.
 
-Cash is what the account held when first seen plus the cash flow of every fill since; a position
-is what it held then plus what was filled since. The broker's own figures stand beside ours.
+Cash is what the account held when first seen, plus the cash flow of every fill and what came or went
+without one since; a position is folded from fills, splits and shares that moved, in lots first in,
+first out. The broker's own figures stand beside ours, with what the two differ in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from itertools import pairwise
 
 import msgspec
 
 from alpaquero.broker.market_data import connect_market_data
 from alpaquero.broker.protocol import BrokerPosition, BrokerTrade, MarketDataReader
-from alpaquero.errors import BrokerUnclear, NotFound
+from alpaquero.errors import BrokerUnclear, InvalidRequest, NotFound
+from alpaquero.events.schemas import EquityMarked
 from alpaquero.orders.order import LegRole, Order, OrderPurpose
+from alpaquero.portfolio.lots import lots_of
+from alpaquero.portfolio.movements import CashMovement
 from alpaquero.portfolio.positions import Position
+from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.risk import sizing
 from alpaquero.risk.book import RiskBook
+from alpaquero.risk.limits import RiskLimits
 from alpaquero.settings import DataApiSettings, load
-from alpaquero.store import positions
-from alpaquero.store.books import Baseline, Books, BrokerFigures
+from alpaquero.store import analytics, positions, trading_settings
+from alpaquero.store.books import Books, BrokerFigures
 from alpaquero.web import bodies
 from alpaquero.web.app import service_app
 
@@ -29,6 +37,7 @@ SETTINGS = load(DataApiSettings)
 BOOKS = Books(SETTINGS.account)
 ZERO, HUNDRED = Decimal(0), Decimal(100)
 PERCENT_STEP = Decimal("0.0001")
+DAYS, MOST_DAYS = 30, 366
 NOT_OPEN = "the books are not open yet: the first sync opens them, within a minute of the start"
 
 app = service_app(
@@ -65,6 +74,8 @@ class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
     holdings: tuple[Holding, ...]
     trading_state: str
     as_of: datetime
+    income: Decimal = ZERO
+    deposits: Decimal = ZERO
 
     @property
     def position_value(self) -> Decimal:
@@ -113,17 +124,92 @@ def account() -> bodies.Account:
 @app.endpoint("GET", public="/api/positions", service="/position/positions")
 def open_positions() -> bodies.Page[bodies.Position]:
     """Every open position with the stop and the target that guard it, by symbol."""
-    guards = BOOKS.open_orders()
-    return bodies.Page(items=[position_body(holding, guards) for holding in portfolio().holdings])
+    guards, limits, at_broker = BOOKS.open_orders(), risk_limits(), broker_positions()
+    return bodies.Page(
+        items=[
+            position_body(holding, guards, limits, at_broker.get(holding.symbol))
+            for holding in portfolio().holdings
+        ]
+    )
+
+
+@app.endpoint("GET", public="/api/positions/{symbol}", service="/position/positions/{symbol}")
+def one_position(symbol: str) -> bodies.PositionDetail:
+    """One symbol with its lots and what another entry could buy; 404 for one that was never held."""
+    symbol = symbol.upper()
+    entries = positions.entries(SETTINGS.account, symbol)
+    if not entries:
+        raise NotFound(f"{symbol} was never held; GET /api/positions lists what is.")
+    ours = portfolio()
+    held = next((h for h in ours.holdings if h.symbol == symbol), None)
+    lots, theirs, limits = lots_of(symbol, entries), broker_positions().get(symbol), risk_limits()
+    price = held.current_price if held else None
+    return bodies.PositionDetail(
+        symbol=symbol,
+        position=position_body(held, BOOKS.open_orders(), limits, theirs) if held else None,
+        realised_pnl=lots.realised_pnl,
+        lots=[
+            bodies.Lot(
+                source=lot.source,
+                opened_at=lot.opened_at,
+                holding_days=lot.holding_days(ours.as_of),
+                quantity=lot.quantity,
+                cost_basis=lot.cost,
+                market_value=lot.quantity * price,
+                unrealised_pnl=lot.quantity * price - lot.cost,
+            )
+            for lot in lots.open
+            if price is not None
+        ],
+        closed_lots=[
+            bodies.ClosedLot(
+                source=lot.source,
+                closed_by=lot.closed_by,
+                opened_at=lot.opened_at,
+                closed_at=lot.closed_at,
+                holding_days=lot.holding_days,
+                quantity=lot.quantity,
+                cost_basis=lot.cost,
+                proceeds=lot.proceeds,
+                realised_pnl=lot.pnl,
+            )
+            for lot in lots.closed
+        ],
+        reconciled=lots.quantity == (theirs.quantity if theirs else ZERO),
+        sizing=sizing_body(symbol, price, limits),
+    )
+
+
+@app.endpoint("GET", public="/api/portfolio/history", service="/position/portfolio/history")
+def history() -> bodies.Page[bodies.PortfolioDay]:
+    """Equity at the end of each market day, the newest first; `days` says how far back (30)."""
+    book = BOOKS.risk_book()
+    if book is None:
+        raise NotFound(NOT_OPEN)
+    text = app.query("days") or str(DAYS)
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_DAYS:
+        raise InvalidRequest(f"days must be a number from 1 to {MOST_DAYS}", "days")
+    since = book.as_of - timedelta(days=int(text) + 1)
+    marks = analytics.marks_since(SETTINGS.account, since)
+    return bodies.Page(items=days_of(marks, BOOKS.cash_movements())[: int(text)])
 
 
 @app.endpoint("GET", public="/api/portfolio/summary", service="/position/portfolio/summary")
 def summary() -> bodies.PortfolioSummary:
     """The portfolio in one view."""
-    return summary_body(portfolio(), figures().buying_power)
+    ours, book = portfolio(), BOOKS.risk_book()
+    day_start = book.day_start_equity if book else None
+    return summary_body(
+        ours, figures().buying_power, risk_limits(), day_start=day_start, differences=BOOKS.notes().drift
+    )
 
 
-def position_body(holding: Holding, open_orders: Iterable[Order]) -> bodies.Position:
+def position_body(
+    holding: Holding,
+    open_orders: Iterable[Order],
+    limits: RiskLimits,
+    at_broker: BrokerPosition | None,
+) -> bodies.Position:
     """One position as the API answers it."""
     stop, target = guards_of(holding.symbol, open_orders)
     gain = holding.market_value - holding.cost_basis
@@ -139,7 +225,50 @@ def position_body(holding: Holding, open_orders: Iterable[Order]) -> bodies.Posi
         stop_price=stop,
         target_price=target,
         opened_at=holding.opened_at,
+        sector=limits.sector_of(holding.symbol),
+        broker_quantity=at_broker.quantity if at_broker else ZERO,
     )
+
+
+def sizing_body(symbol: str, price: Decimal | None, limits: RiskLimits) -> bodies.Sizing | None:
+    """What an entry at `price` would buy; None without a price, or when sizes go by the true range."""
+    book = BOOKS.risk_book()
+    distance = None if price is None else sizing.stop_distance(price, limits, None)
+    if price is None or book is None or not distance:
+        return None
+    worst = sizing.reserve_price(price, limits)
+    sized = sizing.size_entry(symbol, worst_price=worst, stop_distance=distance, book=book, limits=limits)
+    return bodies.Sizing(quantity=sized.quantity, bound_by=sized.bound_by, caps=sized.caps)
+
+
+def days_of(marks: Sequence[EquityMarked], movements: Iterable[CashMovement]) -> list[bodies.PortfolioDay]:
+    """The last mark of each market day with its gain, the newest first; the oldest only begins the row."""
+    closing = {day_of(mark.occurred_at): mark for mark in marks}
+    deposits: dict[date, Decimal] = {}
+    for movement in movements:
+        if movement.is_funding:
+            day = day_of(movement.at)
+            deposits[day] = deposits.get(day, ZERO) + movement.amount
+    days, following = sorted(closing), []
+    for before, day in pairwise(days):
+        moved = sum((amount for on, amount in deposits.items() if before < on <= day), ZERO)
+        mark = closing[day]
+        following.append(
+            bodies.PortfolioDay(
+                date=day,
+                equity=mark.equity,
+                cash=mark.cash,
+                deposits=moved,
+                pnl=mark.equity - closing[before].equity - moved,
+                drawdown_percent=mark.drawdown_percent,
+            )
+        )
+    return following[::-1]
+
+
+def day_of(at: datetime) -> date:
+    """The market day, in New York."""
+    return at.astimezone(NEW_YORK).date()
 
 
 def guards_of(symbol: str, open_orders: Iterable[Order]) -> tuple[Decimal | None, Decimal | None]:
@@ -155,9 +284,23 @@ def guards_of(symbol: str, open_orders: Iterable[Order]) -> tuple[Decimal | None
     return stop, target
 
 
-def summary_body(ours: Portfolio, buying_power: Decimal) -> bodies.PortfolioSummary:
-    """The portfolio as the API answers it; exposure by symbol is in per cent of equity."""
+def summary_body(
+    ours: Portfolio,
+    buying_power: Decimal,
+    limits: RiskLimits,
+    *,
+    day_start: Decimal | None,
+    differences: dict[str, Decimal],
+) -> bodies.PortfolioSummary:
+    """The portfolio as the API answers it; exposure by symbol and sector is in per cent of equity.
+
+    The day's gain is over what the market day began with, deposits left out.
+    """
     exposure = {h.symbol: percent(abs(h.market_value), ours.equity) for h in ours.holdings}
+    by_sector: dict[str, Decimal] = {}
+    for holding in ours.holdings:
+        sector = limits.sector_of(holding.symbol)
+        by_sector[sector] = by_sector.get(sector, ZERO) + abs(holding.market_value)
     return bodies.PortfolioSummary(
         value=ours.equity,
         cash=ours.cash,
@@ -168,6 +311,12 @@ def summary_body(ours: Portfolio, buying_power: Decimal) -> bodies.PortfolioSumm
         unrealised_pnl=ours.unrealised_pnl,
         realised_pnl=ours.realised_pnl,
         as_of=ours.as_of,
+        exposure_by_sector={s: percent(value, ours.equity) for s, value in sorted(by_sector.items())},
+        day_pnl=None if day_start is None else ours.equity - day_start,
+        income=ours.income,
+        deposits=ours.deposits,
+        total_pnl=ours.realised_pnl + ours.unrealised_pnl + ours.income,
+        differences=differences,
     )
 
 
@@ -184,6 +333,16 @@ def figures() -> BrokerFigures:
     return kept
 
 
+def broker_positions() -> dict[str, BrokerPosition]:
+    """The broker's positions as the last sync read them, by symbol."""
+    return {position.symbol: position for position in figures().positions}
+
+
+def risk_limits() -> RiskLimits:
+    """The limits in force, which hold the map of sectors."""
+    return trading_settings.current().settings.risk
+
+
 def portfolio(*, at_last_sync: bool = False) -> Portfolio:
     """Our books as they are, at the newest prices or at those of the last sync.
 
@@ -193,67 +352,55 @@ def portfolio(*, at_last_sync: bool = False) -> Portfolio:
     if baseline is None or risk_book is None:
         raise NotFound(NOT_OPEN)
     folded = positions.positions(SETTINGS.account)
-    at_broker = {p.symbol: p for p in figures().positions}
-    held = {p.symbol for p in folded if p.quantity} | {
-        s for s, quantity in baseline.positions.items() if quantity
-    }
+    at_broker = broker_positions()
+    held = {p.symbol for p in folded if p.quantity}
     unpriced = sorted(held - at_broker.keys() if at_last_sync else held)
     trades = market_data().latest_trades(unpriced) if unpriced else {}
-    return valued(folded, baseline, risk_book, trades, at_broker)
+    return valued(folded, baseline.cash, BOOKS.cash_movements(), risk_book, trades, at_broker)
 
 
-def valued(
+def valued(  # noqa: PLR0917 -- the books' parts, one argument each
     folded: Iterable[Position],
-    baseline: Baseline,
+    opening_cash: Decimal,
+    movements: Iterable[CashMovement],
     risk_book: RiskBook,
     trades: Mapping[str, BrokerTrade],
     at_broker: Mapping[str, BrokerPosition],
 ) -> Portfolio:
-    """The baseline and every fill since, at the last trades' prices.
+    """The opening cash and all that came since, at the last trades' prices.
 
-    A symbol without a trade is valued as the broker does it, and one held before we came has the
-    broker's entry price, for we did not see it bought. Raises `BrokerUnclear` when neither has a
-    price.
+    A symbol without a trade is valued as the broker does it. Raises `BrokerUnclear` when neither has
+    a price.
     """
-    since = {position.symbol: position for position in folded}
-    held = sorted(since.keys() | baseline.positions.keys())
-    found = (
-        holding(s, since.get(s), baseline.positions.get(s, ZERO), trades.get(s), at_broker.get(s))
-        for s in held
-    )
+    every, moved = sorted(folded, key=lambda p: p.symbol), list(movements)
+    found = (holding(p, trades.get(p.symbol), at_broker.get(p.symbol)) for p in every if p.quantity)
+    deposits = sum((m.amount for m in moved if m.is_funding), ZERO)
+    income = sum((m.amount for m in moved if not m.is_funding), ZERO)
     return Portfolio(
-        cash=baseline.cash + sum((p.cash_flow for p in since.values()), ZERO),
-        realised_pnl=sum((p.realised_pnl for p in since.values()), ZERO),
-        holdings=tuple(h for h in found if h is not None),
+        cash=opening_cash + deposits + income + sum((p.cash_flow for p in every), ZERO),
+        realised_pnl=sum((p.realised_pnl for p in every), ZERO),
+        holdings=tuple(found),
         trading_state=risk_book.trading_state,
         as_of=max([risk_book.as_of, *(trade.at for trade in trades.values())]),
+        income=income,
+        deposits=deposits,
     )
 
 
-def holding(
-    symbol: str,
-    since: Position | None,
-    before: Decimal,
-    trade: BrokerTrade | None,
-    at_broker: BrokerPosition | None,
-) -> Holding | None:
-    """What is held of `symbol`: `before` shares and those filled since; None when that is nothing."""
-    quantity = before + (since.quantity if since else ZERO)
-    if not quantity:
-        return None
+def holding(position: Position, trade: BrokerTrade | None, at_broker: BrokerPosition | None) -> Holding:
+    """The position at the newest price; at the broker's cost where ours is not known."""
     price = trade.price if trade else (at_broker.current_price if at_broker else None)
-    if since is not None and not before:
-        entry: Decimal | None = since.average_entry_price
-    else:
-        entry = at_broker.average_entry_price if at_broker else None
-    if price is None or entry is None:
+    if price is None:
         raise BrokerUnclear(
-            f"neither market data nor the broker has a price of {symbol}, which our books hold"
+            f"neither market data nor the broker has a price of {position.symbol}, which our books hold"
         )
+    entry = position.average_entry_price
+    if not entry and at_broker is not None:
+        entry = at_broker.average_entry_price
     return Holding(
-        symbol=symbol,
-        quantity=quantity,
+        symbol=position.symbol,
+        quantity=position.quantity,
         average_entry_price=entry,
         current_price=price,
-        opened_at=since.opened_at if since else None,
+        opened_at=position.opened_at,
     )

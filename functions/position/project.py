@@ -1,7 +1,8 @@
-"""Folds fills to positions; fed by PositionQueue with `OrderFilled` as the bus delivers it.
+"""Folds facts to positions; fed by PositionQueue with events as the bus delivers them.
 
-Fills may come twice, late and in any order: the fill is kept first, then the symbol's position is
-folded from all of them and told, also on a repeat, which mends a crash in between.
+A fact is a fill, a split or shares that moved. Facts may come twice, late and in any order: the fact
+is kept first, then the symbol's position is folded from all of them and told, also on a repeat, which
+mends a crash in between. `BooksRebuilt`, or the job of the same name, derives all of it anew.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from typing import Any
 
 from alpaquero.events.bus import encoded, publish, received
 from alpaquero.events.queues import work_through
-from alpaquero.events.schemas import OrderFilled, PositionChanged
-from alpaquero.observability import correlation, observed, record_failed
+from alpaquero.events.schemas import BooksRebuilt, OrderFilled, PositionChanged, PositionSplit, SharesMoved
+from alpaquero.observability import correlation, logger, observed, record_failed
 from alpaquero.portfolio.positions import position_of
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store import positions
-from alpaquero.store.projections import fill_of
+from alpaquero.store.books import Books
+from alpaquero.store.projections import Fact, entry_of
 
 
 class Settings(FunctionSettings, frozen=True, kw_only=True):
@@ -29,30 +31,48 @@ SETTINGS = load(Settings)
 
 @observed("position")
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Works through a batch of PositionQueue."""
+    """Works through a batch of PositionQueue, or derives every position anew."""
+    if event.get("job") == "rebuild":
+        return {"differences": rebuild()}
     return work_through(event, project, record_failed)
 
 
+def rebuild() -> dict[str, str]:
+    """Derives every position from the books; answers what was different, by symbol."""
+    differences = positions.rebuild(SETTINGS.account, Books(SETTINGS.account))
+    if differences:
+        logger.warning("positions were not what the books add up to", differences=differences)
+    return differences
+
+
 def project(record: dict[str, Any]) -> None:
-    """Brings the position of one fill's symbol up to date and tells of it."""
+    """Brings the position of one fact's symbol up to date and tells of it."""
     event = received(record["body"])
-    if not isinstance(event, OrderFilled):
-        raise TypeError(f"PositionQueue is for OrderFilled, not {type(event).__name__}; correct the bus rule")
     correlation(event.correlation_id)
-    fills = positions.keep_fill(SETTINGS.account, event)
-    position = position_of(event.symbol, map(fill_of, fills))
-    if not positions.save(SETTINGS.account, position, fills=len(fills)):
-        return  # a worker that saw more fills has written, and tells of them
+    if isinstance(event, BooksRebuilt):
+        rebuild()
+    elif isinstance(event, OrderFilled | PositionSplit | SharesMoved):
+        _refold(event)
+    else:
+        raise TypeError(f"PositionQueue takes no {type(event).__name__}; correct the bus rule")
+
+
+def _refold(fact: Fact) -> None:
+    facts = positions.keep(SETTINGS.account, fact)
+    position = position_of(fact.symbol, map(entry_of, facts))
+    if not positions.save(SETTINGS.account, position, fills=len(facts)):
+        return  # a worker that saw more facts has written, and tells of them
+    told = fact.fill_id if isinstance(fact, OrderFilled) else fact.movement_id
     changed = PositionChanged(
-        id=f"position:{event.symbol}:{event.fill_id}",
-        occurred_at=event.occurred_at,
-        correlation_id=event.correlation_id,
-        causation_id=event.id,
+        id=f"position:{fact.symbol}:{told}",
+        occurred_at=fact.occurred_at,
+        correlation_id=fact.correlation_id,
+        causation_id=fact.id,
         account=SETTINGS.account,
-        symbol=event.symbol,
+        symbol=fact.symbol,
         quantity=position.quantity,
         average_entry_price=position.average_entry_price,
         realised_pnl=position.realised_pnl,
-        fills=len(fills),
+        fills=position.fills,
     )
     publish([encoded(changed, "position")], SETTINGS.bus)

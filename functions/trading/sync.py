@@ -3,55 +3,78 @@
 Started by the rule `SyncSchedule` each minute, and by SyncQueue soon after each submission. It
 looks and never trades: an order that needs another step at the broker is handed back to `execute`.
 Repeats and overlaps are harmless: every write is conditional, and a fill is known by its activity id.
+What fills do not explain is looked up among the broker's activities and the companies' splits; a
+difference that stands a quarter of an hour is taken over as the broker has it. `rebuild` derives anew.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
+import msgspec
+
 from alpaquero import wall
 from alpaquero.broker.alpaca import connect_reader
-from alpaquero.broker.protocol import BrokerAccount, BrokerOrder, BrokerPosition, OrderReader, with_legs
-from alpaquero.broker.records import UnmodelledOrder, adopted, fill_of, leg_of, update_of
-from alpaquero.errors import Conflict, OrderNotFound
+from alpaquero.broker.budget import Priority
+from alpaquero.broker.explanations import CASH, Difference, Evidence, adopted_differences, explained
+from alpaquero.broker.market_data import connect_market_data
+from alpaquero.broker.protocol import (
+    BrokerAccount,
+    BrokerOrder,
+    BrokerPosition,
+    CorporateAction,
+    MarketDataReader,
+    OrderReader,
+    with_legs,
+)
+from alpaquero.broker.records import UnmodelledOrder, adopted, fill_of, followed, leg_of, successor_of
+from alpaquero.errors import BrokerError, Conflict, OrderNotFound
 from alpaquero.events import bus, queues
 from alpaquero.events.bus import EncodedEvent
 from alpaquero.events.commands import ResumeOrder
+from alpaquero.events.movements import movement_told
 from alpaquero.events.orders import order_changed, order_filled
-from alpaquero.events.schemas import BooksDrifted
-from alpaquero.observability import logger, observed, record_failed
+from alpaquero.events.schemas import BooksDrifted, BooksRebuilt, OrderPassedOver
+from alpaquero.observability import correlation_id, count, logger, observed, record_failed
 from alpaquero.orders.lifecycle import (
     OrderStatus,
     Phase,
-    advance,
     given_up,
     is_live,
-    is_terminal,
     phase_of,
 )
 from alpaquero.orders.order import Order
+from alpaquero.portfolio.movements import CashMovement, Movement
 from alpaquero.portfolio.positions import positions_of
+from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.risk import derived
+from alpaquero.risk.activity import Activity
 from alpaquero.risk.book import HeldPosition, Reservation, RiskBook, TradingState
-from alpaquero.settings import Text, TradingApiSettings, load
-from alpaquero.store import health
-from alpaquero.store.books import Baseline, Books, BrokerFigures
+from alpaquero.settings import BrokerSettings, Text, load
+from alpaquero.store import analytics, health
+from alpaquero.store.books import Baseline, Books, BrokerFigures, SyncNotes
 
 ATTEMPTS = 5  # at a transaction that others also write to
-CENT = Decimal("0.01")
 RECENT = timedelta(days=4)  # how far back the broker's list is read for orders that are not open any more
 FILLS_READ_AGAIN = 50
 UNSENT_AFTER = timedelta(seconds=60)  # wall time after which an order written and not sent is taken up again
 LOST_AFTER = timedelta(seconds=60)  # wall time after which an UNKNOWN order the broker lacks never arrived
 SWEEP_AFTER_SECONDS = 20
+TAKEN_OVER_AFTER = timedelta(minutes=15)  # wall time for which a difference must stand unexplained
+LOOK_BACK = timedelta(days=14)  # how far back activities and splits are read, for some are told late
+MOVEMENTS_A_WRITE = 40  # each is two of the hundred items that a transaction takes
+TOLD_ONCE = 200  # ids of orders passed over that are remembered
+REBUILD = "rebuild"
 
 
-class SyncSettings(TradingApiSettings, frozen=True, kw_only=True):
-    """What syncing needs: the trading API with its keys, the order queue, the bus."""
+class SyncSettings(BrokerSettings, frozen=True, kw_only=True):
+    """What syncing needs: the trading API with its keys, the companies' splits, the order queue, the bus."""
 
     order_queue: Text
     bus: Text
@@ -73,12 +96,61 @@ def _broker() -> OrderReader:
     return connect_reader(SETTINGS)
 
 
+@cache
+def _market_data() -> MarketDataReader:
+    return connect_market_data(SETTINGS, Priority.DATA)
+
+
 @observed("trading")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Syncs once, whether the schedule or the queue asks; a failed request comes again."""
-    if "Records" not in event:
-        return sync()
-    return queues.work_through(event, lambda _record: sync(), record_failed)
+    if "Records" in event:
+        return queues.work_through(event, _asked, record_failed)
+    return rebuild() if event.get("job") == REBUILD else sync()
+
+
+def _asked(record: dict[str, Any]) -> None:
+    """Does what a message of SyncQueue asks for."""
+    if msgspec.json.decode(record["body"]).get("reason") == REBUILD:
+        rebuild()
+    else:
+        sync()
+
+
+def rebuild() -> dict[str, Any]:
+    """Syncs, then derives the risk book anew from orders, fills and marks; answers what was different.
+
+    `BooksRebuilt` leaves with the write, and the projections derive themselves from the books on it.
+    Safe while trading goes on: the write is for the version that was read, and what no fold gives stays.
+    """
+    sync()
+    books = Books(SETTINGS.account)
+    for _ in range(ATTEMPTS):
+        book, baseline = books.risk_book(), books.baseline()
+        if book is None or baseline is None:
+            raise LookupError("the books have not been opened; run a sync first")
+        after = derived.rebuilt(
+            book,
+            books.open_orders(),
+            marks=[(mark.occurred_at, mark.equity) for mark in analytics.marks(SETTINGS.account)],
+            funding=[(m.at, m.amount) for m in books.cash_movements() if m.is_funding],
+            opened_with=baseline.equity,
+        )
+        after = replace(after, activity=books.activity(replace(after, activity=Activity())))
+        differences = derived.differences(book, after)
+        told = BooksRebuilt(
+            id=f"rebuilt:{SETTINGS.account}:{wall.now().isoformat()}",
+            occurred_at=wall.now(),
+            account=SETTINGS.account,
+            correlation_id=correlation_id(),
+            differences=differences,
+        )
+        try:
+            books.commit(risk_book=after.next_version(), events=[bus.encoded(told, "trading")])
+        except Conflict:
+            continue
+        return {"differences": differences, "told": told.id}
+    raise Conflict("trading kept changing the risk book; set trading to HALTED and rebuild again")
 
 
 def sync() -> dict[str, Any]:
@@ -108,6 +180,7 @@ class Reconciliation:
         self.wall_now = wall.now()
         self.changed = {"orders": 0, "adopted": 0, "fills": 0}
         self.by_broker_id: dict[str, Order] = {}
+        self.listed: dict[str, BrokerOrder] = {}
         self._open_the_books()
 
     def _open_the_books(self) -> None:
@@ -115,6 +188,8 @@ class Reconciliation:
         if self.books.baseline() is not None:
             return
         newest = self._newest_fill()
+        # Today's activities are in the cash already; older ones are never read.
+        today = self.broker.activities(self.now.astimezone(NEW_YORK).date())
         account, positions = self.broker.account(), self.broker.positions()
         if self._newest_fill() != newest:
             raise Conflict("the account traded while its books were opened; the next sync tries again")
@@ -125,6 +200,9 @@ class Reconciliation:
                 positions={p.symbol: p.quantity for p in positions},
                 last_fill_id=newest,
                 at=self.now,
+                equity=account.equity,
+                entry_prices={p.symbol: p.average_entry_price for p in positions},
+                activities=tuple(activity.id for activity in today),
             )
         )
 
@@ -143,7 +221,9 @@ class Reconciliation:
             found = self._look_up(order)
             if found is not None:
                 listed.append(found)
+        self.listed = {theirs.id: theirs for theirs in with_legs(listed)}
         known = ours | self.books.orders_of({o.client_order_id for o in with_legs(listed)} - ours.keys())
+        self.by_broker_id = {o.broker_order_id: o for o in known.values() if o.broker_order_id}
         for theirs in listed:
             self._take(theirs, known)
 
@@ -173,22 +253,74 @@ class Reconciliation:
     def _take(
         self, theirs: BrokerOrder, known: dict[str, Order], parent: Order | None = None
     ) -> Order | None:
-        """Takes over the broker's state of an order and of its legs; None for a form we do not keep."""
+        """Takes over the broker's state of an order and of its legs; None for a form we do not keep.
+
+        The order that took its place is taken first, so that one that we follow always leads to it.
+        """
         order = known.get(theirs.client_order_id)
-        if order is not None:
-            order = self._write(order, advance(order, update_of(theirs, "sync")))
-        elif parent is not None:
-            order = self._adopt(leg_of(parent, theirs, self.wall_now))
-        else:
-            record = adopted(theirs, SETTINGS.account, self.wall_now)
+        if order is None:
+            record = self._record_of(theirs, parent)
             if isinstance(record, UnmodelledOrder):
-                logger.warning("an order placed elsewhere is not kept", id=record.id, why=record.why)
+                self._pass_over(record)
                 return None
             order = self._adopt(record)
+            known[order.client_order_id] = self.by_broker_id[theirs.id] = order
+        self._follow(theirs, known, order)
+        order = self._write(order, followed(order, theirs, "sync"))
         known[order.client_order_id] = self.by_broker_id[theirs.id] = order
         for leg in theirs.legs:
             self._take(leg, known, order)
         return order
+
+    def _record_of(self, theirs: BrokerOrder, parent: Order | None) -> Order | UnmodelledOrder:
+        """The first record of an order: a successor's, a leg's, or one placed elsewhere."""
+        before = self._replaced_by(theirs)
+        if before is not None:
+            return successor_of(before, theirs, self.wall_now)
+        if parent is not None:
+            return leg_of(parent, theirs, self.wall_now)
+        return adopted(theirs, SETTINGS.account, self.wall_now)
+
+    def _replaced_by(self, theirs: BrokerOrder) -> Order | None:
+        """The order of ours whose place this one took."""
+        if theirs.replaces is None or theirs.replaces in self.by_broker_id:
+            return self.by_broker_id.get(theirs.replaces or "")
+        try:
+            before = self.broker.order(theirs.replaces)
+        except OrderNotFound:
+            return None
+        return self.books.order(before.client_order_id)
+
+    def _follow(self, theirs: BrokerOrder, known: dict[str, Order], order: Order) -> None:
+        """Takes the order that replaced this one, to the end of the row, whoever asked for it."""
+        to = theirs.replaced_by
+        if to is None or to in self.by_broker_id:
+            return
+        self.by_broker_id.setdefault(theirs.id, order)
+        try:
+            self._take(self.listed.get(to) or self.broker.order(to), known)
+        except OrderNotFound:
+            logger.warning("the order that replaced one is not to be found", broker_order_id=to)
+
+    def _pass_over(self, record: UnmodelledOrder) -> None:
+        """Says once that an order placed elsewhere is not kept."""
+        notes = self.books.notes()
+        if record.id in notes.passed_over:
+            return
+        logger.warning("an order placed elsewhere is not kept", id=record.id, why=record.why)
+        event = OrderPassedOver(
+            id=f"passed_over:{record.id}",
+            occurred_at=self.now,
+            account=SETTINGS.account,
+            broker_order_id=record.id,
+            client_order_id=record.client_order_id,
+            message=record.why,
+        )
+        passed_over = (*notes.passed_over, record.id)[-TOLD_ONCE:]
+        self.books.commit(
+            events=[bus.encoded(event, "trading")],
+            notes=msgspec.structs.replace(notes, passed_over=passed_over),
+        )
 
     def _write(self, before: Order, after: Order) -> Order:
         if after is before:
@@ -249,29 +381,48 @@ class Reconciliation:
     def risk_book(self) -> None:
         """Sets cash, equity and positions to the broker's, and gives back what ended orders reserved.
 
-        When our fills do not add up to what the broker holds, `BooksDrifted` leaves with the write.
+        What fills do not add up to is explained and recorded with the write, or told as `BooksDrifted`.
         """
         for _ in range(ATTEMPTS):
-            book = self.books.risk_book()
+            book, notes = self.books.risk_book(), self.books.notes()
             # Reservations before positions: the shares of an order that has ended are in what is read after.
             left, deducted = self._reservations_left(book) if book else ({}, ())
             positions, account = self.broker.positions(), self.broker.account()
             self._keep_figures(account, positions)
-            after = self._level(book, left, positions, account)
-            after = replace(after, deducted=deducted, activity=self.books.activity(after))
-            if book is not None and replace(after, version=book.version) == book:
-                return
-            differences = {} if book and book.holds_as(after) else self._differences(after)
+            level = self._level(book, left, positions, account)
+            is_level = book is not None and book.holds_as(level) and not notes.drift
+            differences = {} if is_level else self._differences(level, ())
             if differences and self.fills():
                 self.orders()  # the market moved while we read: read again
                 continue
-            events = [self._drifted(differences)] if differences else []
+            moved = self._explained(differences, positions, notes) if differences else []
+            differences = self._differences(level, moved) if moved else differences
+            after = derived.with_movements(level, moved)
+            after = replace(after, deducted=deducted, activity=self.books.activity(after))
+            drift = {name: difference.missing for name, difference in differences.items()}
+            if book is not None and replace(after, version=book.version) == book and drift == notes.drift:
+                return
+            told = [self._drifted(differences)] if differences and drift != notes.drift else []
             try:
-                self.books.commit(risk_book=after, events=events)
+                self.books.commit(
+                    risk_book=after,
+                    movements=moved,
+                    events=[*map(movement_told, moved), *told],
+                    notes=self._noted(notes, drift),
+                )
             except Conflict:
                 continue
+            if told:
+                count("BooksDrifted", len(differences))
             return
         raise Conflict("the risk book kept changing during a sync; the next sync tries again")
+
+    def _noted(self, notes: SyncNotes, drift: dict[str, Decimal]) -> SyncNotes | None:
+        """What the next sync must know of differences; None when it knows."""
+        if drift == notes.drift:
+            return None
+        since = self.wall_now if drift else None
+        return msgspec.structs.replace(notes, drift=drift, drift_since=since)
 
     def _keep_figures(self, account: BrokerAccount, positions: list[BrokerPosition]) -> None:
         """Keeps what the broker says of the account for those who may not ask it themselves."""
@@ -316,39 +467,97 @@ class Reconciliation:
         )
 
     def _reservations_left(self, book: RiskBook) -> tuple[dict[str, Reservation], tuple[str, ...]]:
-        """What is still reserved, and by which orders that the broker's buying power counts already."""
+        """What is still reserved, and by which orders that the broker's buying power counts already.
+
+        An open order that reserves nothing yet, such as one placed elsewhere, does so from now on.
+        """
         orders = self.books.orders_of(book.reservations)
-        found = {i: _left(reservation, orders.get(i)) for i, reservation in book.reservations.items()}
+        found = {i: derived.left(reservation, orders.get(i)) for i, reservation in book.reservations.items()}
         left = {identifier: reservation for identifier, reservation in found.items() if reservation}
+        for order in self.books.open_orders():
+            if order.client_order_id in book.reservations:
+                continue
+            reservation = derived.reservation_of(order, book, lambda symbol: self._price(symbol, book))
+            if reservation is not None:
+                left[order.client_order_id], orders[order.client_order_id] = reservation, order
         return left, tuple(sorted(i for i in left if is_live(orders[i].status)))
+
+    def _price(self, symbol: str, book: RiskBook) -> Decimal:
+        """Dollars a share for an order that names no price; 0 when nobody has one."""
+        held = book.positions.get(symbol)
+        if held is not None:
+            return held.market_value / held.quantity
+        try:
+            trade = _market_data().latest_trades([symbol]).get(symbol)
+        except BrokerError as error:
+            logger.warning("no price for an order placed elsewhere", symbol=symbol, error=str(error))
+            return Decimal(0)
+        return trade.price if trade else Decimal(0)
 
     # agreement
 
-    def _differences(self, book: RiskBook) -> dict[str, str]:
-        """Where baseline and fills do not add up to the broker's cash and positions."""
+    def _differences(self, book: RiskBook, moved: Sequence[Movement]) -> dict[str, Difference]:
+        """Where baseline, fills and movements do not add up to the broker's cash and positions."""
         baseline = self.books.baseline()
         if baseline is None:
             return {}
-        folded = positions_of(self.books.fills())
+        new_cash = [m for m in moved if isinstance(m, CashMovement)]
+        new_shares = [m for m in moved if not isinstance(m, CashMovement)]
+        folded = positions_of([*self.books.share_entries(), *new_shares])
         cash = baseline.cash + sum((position.cash_flow for position in folded.values()), Decimal(0))
-        held = dict(baseline.positions)
-        for symbol, position in folded.items():
-            held[symbol] = held.get(symbol, Decimal(0)) + position.quantity
-        differences = {} if cash == book.cash else {"cash": f"{cash} in our books, {book.cash} at the broker"}
-        for symbol in held.keys() | book.positions.keys():
-            ours, theirs = held.get(symbol, Decimal(0)), book.held_quantity(symbol)
-            if ours != theirs:
-                differences[symbol] = f"{ours} in our books, {theirs} at the broker"
-        return differences
+        cash += sum((m.amount for m in [*self.books.cash_movements(), *new_cash]), Decimal(0))
+        found = {CASH: Difference(ours=cash, theirs=book.cash)}
+        for symbol in folded.keys() | book.positions.keys():
+            ours = folded[symbol].quantity if symbol in folded else Decimal(0)
+            found[symbol] = Difference(ours=ours, theirs=book.held_quantity(symbol))
+        return {name: difference for name, difference in found.items() if difference.missing}
 
-    def _drifted(self, differences: dict[str, str]) -> EncodedEvent:
-        text = "; ".join(f"{name}: {difference}" for name, difference in sorted(differences.items()))
+    def _explained(
+        self, differences: Mapping[str, Difference], positions: list[BrokerPosition], notes: SyncNotes
+    ) -> list[Movement]:
+        """The movements that explain the differences; taken over as they are once they stood long enough."""
+        baseline = self.books.baseline()
+        if baseline is None:
+            return []
+        since = max(self.now - LOOK_BACK, baseline.at).astimezone(NEW_YORK).date()
+        recorded = [m.id for m in (*self.books.share_movements(), *self.books.cash_movements())]
+        evidence = Evidence(
+            account=SETTINGS.account,
+            entries=self.books.share_entries(),
+            held={position.symbol: position for position in positions},
+            activities=self.broker.activities(since),
+            actions=self._actions(differences.keys() - {CASH}),
+            known=frozenset([*recorded, *baseline.activities]),
+            opened_at=baseline.at,
+            now=self.now,
+        )
+        moved = explained(differences, evidence)
+        stood = notes.drift_since is not None and self.wall_now - notes.drift_since >= TAKEN_OVER_AFTER
+        same = notes.drift == {name: difference.missing for name, difference in differences.items()}
+        if not moved and stood and same and notes.drift_since is not None:
+            moved = adopted_differences(differences, evidence, notes.drift_since)
+        return moved[:MOVEMENTS_A_WRITE]
+
+    def _actions(self, symbols: set[str]) -> list[CorporateAction]:
+        """What the companies did to their shares lately; nothing when the data API does not say."""
+        if not symbols:
+            return []
+        today = self.now.astimezone(NEW_YORK).date()
+        try:
+            return _market_data().corporate_actions(sorted(symbols), today - LOOK_BACK, today)
+        except BrokerError as error:
+            logger.warning("splits could not be read; the next sync asks again", error=str(error))
+            return []
+
+    def _drifted(self, differences: Mapping[str, Difference]) -> EncodedEvent:
+        said = {n: f"{d.ours} in our books, {d.theirs} at the broker" for n, d in differences.items()}
+        text = "; ".join(f"{name}: {difference}" for name, difference in sorted(said.items()))
         event = BooksDrifted(
             id=f"drift:{hashlib.sha256(text.encode()).hexdigest()[:20]}",
             occurred_at=self.now,
             account=SETTINGS.account,
             message=f"our books and the broker's disagree: {text}",
-            differences=differences,
+            differences=said,
         )
         return bus.encoded(event, "trading")
 
@@ -374,15 +583,3 @@ class Reconciliation:
             group=SETTINGS.account,
             deduplication_id=f"{order.client_order_id}:{order.version}:{self.wall_now:%Y%m%d%H%M}",
         )
-
-
-def _left(reservation: Reservation, order: Order | None) -> Reservation | None:
-    """What an order still reserves: in proportion to what is not filled, nothing once it ended."""
-    if order is None or is_terminal(order.status):
-        return None
-    remaining = order.remaining_quantity
-    if remaining is None or remaining >= reservation.quantity:
-        return reservation
-    # The reservation may have shrunk before, so the share is of what it is for now.
-    notional = reservation.notional * remaining / reservation.quantity
-    return replace(reservation, notional=notional.quantize(CENT), quantity=remaining)

@@ -71,7 +71,7 @@ def story() -> list[Any]:
     filled = order_filled(fill, orders[0])
     told = decode(filled.name, filled.detail)
     assert isinstance(told, OrderFilled)
-    said += [positions.keep_fill("paper", told), positions.keep_fill("paper", told)]
+    said += [positions.keep("paper", told), positions.keep("paper", told)]
     return said
 
 

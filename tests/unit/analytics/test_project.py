@@ -85,15 +85,15 @@ def test_of_two_workers_the_one_that_saw_more_fills_wins(
 ) -> None:
     """A worker overtaken between reading and writing leaves the newer trades as they are."""
     project.handler(delivered(FILLS[0]), None)
-    keep = analytics.keep_fill
+    keep = analytics.keep
 
     def overtaken(account: str, fill: OrderFilled) -> list[OrderFilled]:
         seen = keep(account, fill)
-        monkeypatch.setattr(analytics, "keep_fill", keep)
+        monkeypatch.setattr(analytics, "keep", keep)
         project.handler(delivered(FILLS[3 - first]), None)
         return seen
 
-    monkeypatch.setattr(analytics, "keep_fill", overtaken)
+    monkeypatch.setattr(analytics, "keep", overtaken)
     assert project.handler(delivered(FILLS[first]), None) == {"batchItemFailures": []}
     assert [(Decimal(70), "reason 3")] == results()
 

@@ -11,11 +11,14 @@ import pytest
 
 from alpaquero.broker.protocol import BrokerPosition, BrokerTrade
 from alpaquero.errors import BrokerUnclear
+from alpaquero.events.schemas import EquityMarked, OrderFilled
 from alpaquero.orders.intent import OrderType, Side
 from alpaquero.orders.order import LegRole, Order, OrderOrigin, OrderPurpose
+from alpaquero.portfolio.movements import CashMovement
 from alpaquero.portfolio.positions import Position
 from alpaquero.risk.book import RiskBook, TradingState
-from alpaquero.store import positions
+from alpaquero.risk.limits import RiskLimits
+from alpaquero.store import analytics, positions
 from alpaquero.store.books import Baseline, Books, BrokerFigures
 from functions.position import api
 from tests.fakes.broker import FakeMarketData
@@ -26,6 +29,9 @@ BOOK = RiskBook(
     account="paper", cash=Decimal(0), equity=Decimal(0), peak_equity=Decimal(0), as_of=AT,
     trading_state=TradingState.REDUCING,
 )  # fmt: skip
+
+
+LIMITS = RiskLimits(sectors={"AAPL": "technology"})
 
 
 def baseline(cash: str, **held: str) -> Baseline:
@@ -53,7 +59,7 @@ def test_cash_is_the_baseline_and_the_cash_flow_of_every_fill() -> None:
     """Closed positions count with what they brought, open ones with what they cost."""
     ours = api.valued(
         [folded("AAPL", "10", "1000", "-1000"), folded("IBM", "0", "0", "55.25", "55.25")],
-        baseline("100000"), BOOK, {"AAPL": trade("AAPL", "104.5", 3)}, {},
+        Decimal(100000), [], BOOK, {"AAPL": trade("AAPL", "104.5", 3)}, {},
     )  # fmt: skip
     assert (ours.cash, ours.position_value, ours.equity) == (
         Decimal("99055.25"),
@@ -65,36 +71,60 @@ def test_cash_is_the_baseline_and_the_cash_flow_of_every_fill() -> None:
     assert [h.symbol for h in ours.holdings] == ["AAPL"]
 
 
-def test_what_was_held_before_counts_on() -> None:
-    """Shares held when the account was first seen stay ours, less those sold since."""
+def test_shares_of_unknown_cost_have_the_brokers() -> None:
+    """What came without a cost that we know is shown at the broker's entry price."""
     ours = api.valued(
-        [folded("AAPL", "-4", "-400", "400")],
-        baseline("1000", AAPL="10", IBM="2"),
-        BOOK,
-        {"AAPL": trade("AAPL", "100")},
-        {"AAPL": at_broker("AAPL", "90", "99"), "IBM": at_broker("IBM", "50", "60")},
-    )
-    assert [(h.symbol, h.quantity, h.average_entry_price, h.current_price) for h in ours.holdings] == [
-        ("AAPL", Decimal(6), Decimal(90), Decimal(100)),
-        ("IBM", Decimal(2), Decimal(50), Decimal(60)),
+        [folded("AAPL", "6", "0", "400")], Decimal(1000), [], BOOK, {"AAPL": trade("AAPL", "100")},
+        {"AAPL": at_broker("AAPL", "90", "99")},
+    )  # fmt: skip
+    assert [(h.quantity, h.average_entry_price, h.current_price) for h in ours.holdings] == [
+        (Decimal(6), Decimal(90), Decimal(100))
     ]
-    assert ours.equity == Decimal(1400 + 600 + 120)
+    assert ours.equity == Decimal(1400 + 600)
+
+
+def test_deposits_are_no_gain_and_dividends_are() -> None:
+    """Both are cash; only what the owner did not put in himself counts as income."""
+    moved = [cash_moved("CSD", "500"), cash_moved("DIV", "12.5"), cash_moved("FEE", "-0.5")]
+    ours = api.valued([], Decimal(1000), moved, BOOK, {}, {})
+    assert (ours.cash, ours.deposits, ours.income) == (Decimal(1512), Decimal(500), Decimal(12))
+
+
+def cash_moved(kind: str, amount: str, days: int = 0) -> CashMovement:
+    return CashMovement(
+        id=f"{kind}:{days}", account="paper", kind=kind, at=AT + timedelta(days=days), amount=Decimal(amount)
+    )
+
+
+def mark(days: int, equity: str) -> EquityMarked:
+    return EquityMarked(
+        id=f"m{days}", occurred_at=AT + timedelta(days=days), equity=Decimal(equity), cash=Decimal(1),
+        peak_equity=Decimal(equity), drawdown_percent=Decimal(0),
+    )  # fmt: skip
+
+
+def test_a_days_gain_leaves_deposits_out() -> None:
+    """Equity rose by 600 over two days, 500 of it put in: the rest was earned."""
+    days = api.days_of([mark(0, "1000"), mark(3, "1500"), mark(4, "1600")], [cash_moved("CSD", "500", 2)])
+    assert [(1600, 0, 100), (1500, 500, 0)] == [(d.equity, d.deposits, d.pnl) for d in days]
 
 
 def test_a_holding_that_nobody_can_price_is_not_made_up() -> None:
     """Without a trade and without the broker's price there is no equity to tell."""
     with pytest.raises(BrokerUnclear, match="AAPL"):
-        api.valued([folded("AAPL", "10", "1000", "-1000")], baseline("1"), BOOK, {}, {})
+        api.valued([folded("AAPL", "10", "1000", "-1000")], Decimal(1), [], BOOK, {}, {})
 
 
 def test_a_short_position_gains_when_the_price_falls() -> None:
     """Quantity, value and cost are negative when short, the gain positive."""
     ours = api.valued(
-        [folded("AAPL", "-10", "-1000", "1000")], baseline("0"), BOOK, {"AAPL": trade("AAPL", "90")}, {}
+        [folded("AAPL", "-10", "-1000", "1000")], Decimal(0), [], BOOK, {"AAPL": trade("AAPL", "90")}, {}
     )
-    body = api.position_body(ours.holdings[0], [])
+    body = api.position_body(ours.holdings[0], [], LIMITS, None)
     assert (body.market_value, body.unrealised_pnl, body.unrealised_pnl_percent) == (-900, 100, 10)
-    summary = api.summary_body(ours, Decimal(7))
+    summary = api.summary_body(ours, Decimal(7), LIMITS, day_start=Decimal(90), differences={})
+    assert (summary.day_pnl, summary.total_pnl) == (10, 100)
+    assert summary.exposure_by_sector == {"technology": 900}
     assert (summary.value, summary.exposure_percent, summary.exposure_by_symbol) == (100, 900, {"AAPL": 900})
 
 
@@ -188,6 +218,43 @@ def open_books() -> None:
             at=AT,
         )
     )
+
+
+@pytest.mark.usefixtures("prices")
+def test_a_position_is_shown_with_its_lots(call: Call) -> None:
+    """Each purchase with its own cost and gain, what was sold of it, and what an entry could buy."""
+    open_books()
+    for number, (side, quantity, price) in enumerate((("buy", 8, 100), ("buy", 4, 90), ("sell", 2, 110))):
+        fact = OrderFilled(
+            id=f"f{number}", occurred_at=AT + timedelta(days=number), account="paper", fill_id=f"f{number}",
+            client_order_id="o", symbol="AAPL", side=side, purpose="entry", role=None,
+            quantity=Decimal(quantity), price=Decimal(price), reason="",
+        )  # fmt: skip
+        positions.keep("paper", fact)
+    status, detail = call(api.app, "/api/positions/{symbol}", path={"symbol": "aapl"})
+    assert status == 200
+    assert [("f0", "6", "30.0"), ("f1", "4", "60.0")] == [
+        (lot["source"], lot["quantity"], lot["unrealised_pnl"]) for lot in detail["lots"]
+    ]
+    assert [("f0", "f2", "2", "20", 2)] == [
+        (lot["source"], lot["closed_by"], lot["quantity"], lot["realised_pnl"], lot["holding_days"])
+        for lot in detail["closed_lots"]
+    ]
+    assert (True, "10", True) == (
+        detail["reconciled"], detail["position"]["broker_quantity"], detail["sizing"] is not None,
+    )  # fmt: skip
+    assert 404 == call(api.app, "/api/positions/{symbol}", path={"symbol": "IBM"})[0]
+
+
+@pytest.mark.usefixtures("prices")
+def test_the_history_goes_back_as_far_as_asked(call: Call) -> None:
+    """One row a market day, the newest first; a number that makes no sense is refused."""
+    open_books()
+    for days in range(-5, 1):
+        analytics.save_mark("paper", mark(days, str(1000 + days)))
+    status, page = call(api.app, "/api/portfolio/history", query={"days": "3"})
+    assert (200, ["2026-11-20", "2026-11-19", "2026-11-18"]) == (status, [d["date"] for d in page["items"]])
+    assert 400 == call(api.app, "/api/portfolio/history", query={"days": "0"})[0]
 
 
 def test_nobody_reads_the_account_without_signing_in(call: Call) -> None:

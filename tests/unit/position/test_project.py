@@ -14,6 +14,7 @@ import pytest
 from alpaquero.events.schemas import EquityMarked, Event, OrderFilled, PositionChanged
 from alpaquero.portfolio.positions import Position
 from alpaquero.store import positions
+from alpaquero.store.projections import Fact
 from functions.position import project
 
 Batch = Callable[..., dict[str, Any]]
@@ -85,7 +86,7 @@ def test_order_and_repeats_do_not_matter(published: list[Event], delivered: Batc
 
 def test_a_repeat_mends_a_crash_between_keeping_and_folding(published: list[Event], delivered: Batch) -> None:
     """A fill that was kept and not folded is folded and told when its message comes again."""
-    positions.keep_fill("paper", FILLS[0])
+    positions.keep("paper", FILLS[0])
     assert positions.positions("paper") == []
     project.handler(delivered(FILLS[0]), None)
     assert Decimal(10) == positions.positions("paper")[0].quantity
@@ -97,15 +98,15 @@ def test_of_two_workers_the_one_that_saw_more_fills_wins(
     published: list[Event], delivered: Batch, monkeypatch: pytest.MonkeyPatch, first: int
 ) -> None:
     """A worker that read the fills before another put its own cannot put the older fold on top."""
-    keep = positions.keep_fill
+    keep = positions.keep
 
-    def overtaken(account: str, fill: OrderFilled) -> list[OrderFilled]:
+    def overtaken(account: str, fill: OrderFilled) -> list[Fact]:
         seen = keep(account, fill)
-        monkeypatch.setattr(positions, "keep_fill", keep)
+        monkeypatch.setattr(positions, "keep", keep)
         project.handler(delivered(FILLS[1 - first]), None)  # the other worker, from start to end
         return seen
 
-    monkeypatch.setattr(positions, "keep_fill", overtaken)
+    monkeypatch.setattr(positions, "keep", overtaken)
     assert project.handler(delivered(FILLS[first]), None) == {"batchItemFailures": []}
     assert Decimal(15) == positions.positions("paper")[0].quantity
     assert [event.fills for event in published if isinstance(event, PositionChanged)] == [2]

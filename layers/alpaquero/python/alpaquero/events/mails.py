@@ -10,12 +10,16 @@ from typing import Any
 
 from alpaquero.events.schemas import (
     BooksDrifted,
+    CashMoved,
     Event,
     OrderFilled,
+    OrderPassedOver,
     OrderUpdated,
+    PositionSplit,
     RiskLimitBreached,
     RunMissed,
     ServiceDegraded,
+    SharesMoved,
     TradeRejected,
     TradingStateChanged,
 )
@@ -95,6 +99,32 @@ def _books_drifted(event: BooksDrifted) -> tuple[str, list[str]]:
     return "Our books and the broker's disagree", [event.message, *differences]
 
 
+def _split(event: PositionSplit) -> tuple[str, list[str]]:
+    lines = [f"{event.message}.", "Shares, prices, stops and targets in the books follow the broker's."]
+    return f"Split: {event.symbol}, one share is {event.ratio:.6g}", lines
+
+
+def _shares_moved(event: SharesMoved) -> tuple[str, list[str]]:
+    verb = "came" if event.quantity > 0 else "went"
+    return (
+        f"{_plain(abs(event.quantity))} {event.symbol} {verb} without an order of ours",
+        [f"{event.message} ({event.kind}), at a cost of {_money(event.price)} a share."],
+    )
+
+
+def _cash_moved(event: CashMoved) -> tuple[str, list[str]]:
+    verb = "came" if event.amount > 0 else "went"
+    of = f" of {event.symbol}" if event.symbol else ""
+    return f"{_money(abs(event.amount))} {verb}: {event.kind}{of}", [event.message]
+
+
+def _passed_over(event: OrderPassedOver) -> tuple[str, list[str]]:
+    return (
+        "An order at the broker is not in our books",
+        [event.message, f"Order: {event.client_order_id}, {event.broker_order_id} at the broker"],
+    )
+
+
 def _state_changed(event: TradingStateChanged) -> tuple[str, list[str]]:
     return (
         f"Trading is {event.state}",
@@ -116,6 +146,10 @@ _WRITERS: dict[type[Event], Callable[[Any], tuple[str, list[str]]]] = {
     TradeRejected: _trade_rejected,
     RiskLimitBreached: _limit_breached,
     BooksDrifted: _books_drifted,
+    PositionSplit: _split,
+    SharesMoved: _shares_moved,
+    CashMoved: _cash_moved,
+    OrderPassedOver: _passed_over,
     TradingStateChanged: _state_changed,
     RunMissed: _run_missed,
     ServiceDegraded: _service_degraded,

@@ -16,11 +16,13 @@ from pynamodb.transactions import TransactWrite
 
 from alpaquero.errors import Conflict
 from alpaquero.events.schemas import EquityMarked, OrderFilled
-from alpaquero.portfolio.trades import Trade
-from alpaquero.store.projections import ProjectionItem
+from alpaquero.portfolio.trades import Trade, trades_of
+from alpaquero.store.books import Books
+from alpaquero.store.projections import Fact, ProjectionItem, entry_of
 from alpaquero.store.tables import REGION, connection, from_body, table_name, to_body
 
 TRADE, MARK, TRADES = "TRADE#", "MARK#", "TRADES"
+TRIES = 4
 BATCH = 90  # a transaction takes 100 items, one of them the ledger
 
 
@@ -40,10 +42,54 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
 
 
-def keep_fill(account: str, fill: OrderFilled) -> list[OrderFilled]:
-    """Keeps `fill` and returns every fill of its symbol that has come so far."""
-    AnalyticsItem.keep_fill(account, fill)
-    return AnalyticsItem.kept_fills(account, fill.symbol)
+def keep(account: str, fact: Fact) -> list[Fact]:
+    """Keeps `fact` and returns every fact of its symbol that has come so far."""
+    AnalyticsItem.keep(account, fact)
+    return AnalyticsItem.kept(account, fact.symbol)
+
+
+def refold(account: str, symbol: str, facts: Sequence[Fact], *, anew: bool = False) -> None:
+    """Writes the round trips that `facts` add up to. Raises as `save_trades`."""
+    reasons = {f.client_order_id: f.reason for f in facts if isinstance(f, OrderFilled)}
+    trades = trades_of(map(entry_of, facts), reasons)
+    save_trades(account, symbol, trades, fills=len(facts), anew=anew)
+
+
+def rebuild(account: str, books: Books) -> dict[str, str]:
+    """Derives every round trip anew from the books; answers what was different, by symbol.
+
+    Safe while facts come in, as every fold is written over the one that was read. Raises `Conflict`
+    when one kept changing: set trading to HALTED and rebuild again.
+    """
+    before = _by_symbol(account)
+    symbols = {entry.symbol for entry in books.share_entries()} | before.keys()
+    differences = AnalyticsItem.make_facts(account, sorted(symbols), books)
+    for symbol in sorted(symbols):
+        _refold_anew(account, symbol)
+    after = _by_symbol(account)
+    for symbol in sorted(symbols):
+        had, has = before.get(symbol, []), after.get(symbol, [])
+        if had != has:
+            differences[symbol] = f"{len(had)} trades before, {len(has)} after, not the same ones"
+    return differences
+
+
+def _refold_anew(account: str, symbol: str) -> None:
+    for tries_left in reversed(range(TRIES)):
+        try:
+            refold(account, symbol, AnalyticsItem.kept(account, symbol), anew=True)
+        except Conflict:
+            if not tries_left:
+                raise
+        else:
+            return
+
+
+def _by_symbol(account: str) -> dict[str, list[Trade]]:
+    found: dict[str, list[Trade]] = {}
+    for trade in trades(account):
+        found.setdefault(trade.symbol, []).append(trade)
+    return found
 
 
 def _ledger(account: str, symbol: str) -> Ledger:
@@ -54,14 +100,17 @@ def _ledger(account: str, symbol: str) -> Ledger:
     return from_body(item.body, Ledger)
 
 
-def save_trades(account: str, symbol: str, trades: Sequence[Trade], *, fills: int) -> None:
-    """Makes the table hold exactly `trades` for `symbol`, folded from `fills` fills.
+def save_trades(
+    account: str, symbol: str, trades: Sequence[Trade], *, fills: int, anew: bool = False
+) -> None:
+    """Makes the table hold exactly `trades` for `symbol`, folded from `fills` facts.
 
-    A fold of more fills stays. Only what differs is written, with the symbol's ledger in the same
-    transaction. Raises `Conflict` when another worker wrote meanwhile: fold again.
+    A fold of more facts stays, unless it is derived `anew`. Only what differs is written, with the
+    symbol's ledger in the same transaction. Raises `Conflict` when another worker wrote meanwhile:
+    fold again.
     """
     ledger = _ledger(account, symbol)
-    if ledger.fills > fills:
+    if ledger.fills > fills and not anew:
         return
     wanted = _bodies(symbol, trades)
     checksums = {sk: zlib.crc32(body.encode()) for sk, body in wanted.items()}
@@ -121,6 +170,12 @@ def marks(account: str) -> list[EquityMarked]:
     """The whole equity curve, oldest first."""
     found = AnalyticsItem.query(account, AnalyticsItem.sk.startswith(MARK), consistent_read=True)
     return [from_body(item.body, EquityMarked) for item in found]
+
+
+def marks_since(account: str, at: datetime) -> list[EquityMarked]:
+    """The equity curve from `at` on, oldest first."""
+    within = AnalyticsItem.sk.between(MARK + at.isoformat(), f"{MARK}~")
+    return [from_body(item.body, EquityMarked) for item in AnalyticsItem.query(account, within)]
 
 
 def newest_trades(account: str, limit: int, after: str | None = None) -> tuple[list[Trade], str | None]:

@@ -87,14 +87,20 @@ class BookItem(Model):
 
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True):
-    """What the account held when it was first seen: our books are this plus every fill since."""
+    """What the account held when it was first seen: our books are this plus what came since.
+
+    `entry_prices` are the broker's, in dollars a share; `activities` the ids of that day's that were
+    in its cash already.
+    """
 
     account_number: str
     cash: Decimal
     positions: dict[str, Decimal]
     last_fill_id: str | None
     at: datetime
+    equity: Decimal | None = None
     entry_prices: dict[str, Decimal] = {}
+    activities: tuple[str, ...] = ()
 
     def openings(self, account: str) -> list[ShareMovement]:
         """The positions as shares that came at the broker's entry price, as the account was first seen."""
@@ -271,10 +277,6 @@ class Books:
 
     # writing
 
-    def keep_notes(self, notes: SyncNotes) -> None:
-        """Keeps what the next sync must know."""
-        BookItem(self.account, NOTES, body=to_body(notes)).save()
-
     def keep_broker_figures(self, figures: BrokerFigures) -> None:
         """Keeps the broker's figures in place of the older ones."""
         BookItem(self.account, BROKER, body=to_body(figures)).save()
@@ -301,6 +303,7 @@ class Books:
         new_fills: Sequence[Fill] = (),
         movements: Sequence[Movement] = (),
         risk_book: RiskBook | None = None,
+        notes: SyncNotes | None = None,
         events: Iterable[EncodedEvent] = (),
     ) -> None:
         """Writes all of it in one transaction.
@@ -329,6 +332,8 @@ class Books:
                         BookItem.pk.does_not_exist() if first else BookItem.version == risk_book.version - 1
                     )
                     transaction.save(item, condition=condition)
+                if notes is not None:
+                    transaction.save(BookItem(self.account, NOTES, body=to_body(notes)))
                 for event in events:
                     transaction.save(self._outbox_item(event))
         except TransactWriteError as error:
