@@ -6,11 +6,13 @@ serves the same app over the same HTTP without a second of start-up, for the man
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import queue
 import select
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -24,6 +26,7 @@ import httpx
 import pytest
 from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.trading.client import TradingClient
+from starlette.types import ASGIApp
 
 import alpaquero
 import laptop
@@ -39,6 +42,8 @@ from .official import Answer, problems
 from .watching import watching
 
 READY_WITHIN_SECONDS = 30
+# The exchange speaks plain HTTP: loading the certificates of all authorities takes longer than a test.
+NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 KEYS = Keys("test-key", "test-secret", "test-admin-token")
 SESSION_DATES = ["2012-11-19", "2012-11-20", "2012-11-21", "2012-11-23", "2012-11-26", "2012-11-27"]
 _SOURCES = [Path(module.__path__[0]).parent for module in (alpaquero, laptop)]
@@ -58,7 +63,9 @@ class RunningExchange:
         """A plain request with the right keys, for what alpaca-py does not show."""
         headers = {"APCA-API-KEY-ID": KEYS.key_id, "APCA-API-SECRET-KEY": KEYS.secret_key}
         shown = {name: str(value) for name, value in params.items()}
-        return httpx.get(self.url + path, headers=headers, params=shown, trust_env=False)
+        return httpx.get(
+            self.url + path, headers=headers, params=shown, trust_env=False, verify=NO_AUTHORITIES
+        )
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,26 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         yield begin
 
 
+class PromptServer(AnnouncingServer):
+    """Ends when it is told to, not at the next tenth of a second."""
+
+    def __init__(self, app: ASGIApp, announce: Callable[[int], None]) -> None:
+        super().__init__(app, announce)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Serve until told."""
+        self._loop = asyncio.get_running_loop()
+        await self.on_tick(0)
+        await self._told.wait()
+
+    def stop(self) -> None:
+        """Tell it, from another thread."""
+        assert self._loop is not None, "the exchange was not ready"
+        self._loop.call_soon_threadsafe(self._told.set)
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """Serves made prices from a thread, stepped, from the second of SESSION_DATES on."""
@@ -124,13 +151,13 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
         def begin(data: Path, terms: MatchingTerms | None = None) -> RunningExchange:
             ready: queue.Queue[int] = queue.Queue()
-            servers: list[AnnouncingServer] = []
+            servers: list[PromptServer] = []
 
             def run() -> None:
                 first = date.fromisoformat(SESSION_DATES[1])
                 history = folder_history(data)
                 venue = open_venue(history, tmp_path / "state", terms or MatchingTerms(1), first=first)
-                servers.append(AnnouncingServer(build_app(venue, KEYS), ready.put))
+                servers.append(PromptServer(build_app(venue, KEYS), ready.put))
                 servers[0].run(sockets=[listening])
 
             listening = stack.enter_context(socket.socket())
@@ -140,7 +167,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
             def stop() -> None:
                 for server in servers:
-                    server.should_exit = True
+                    server.stop()
                 thread.join(READY_WITHIN_SECONDS)
                 assert not thread.is_alive(), "the exchange did not stop"
 

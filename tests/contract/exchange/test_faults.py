@@ -20,7 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 from laptop.exchange.errors import ExchangeError
 from laptop.exchange.faults import FaultKind, FaultRule
 
-from .conftest import KEYS, READY_WITHIN_SECONDS, ExchangeProcess, Start
+from .conftest import KEYS, NO_AUTHORITIES, READY_WITHIN_SECONDS, ExchangeProcess, Start
 
 ALPACA_PYS_RETRIES = 3
 
@@ -218,7 +218,9 @@ def test_a_list_with_a_wrong_rule_puts_none_in_force(exchange: ExchangeProcess) 
     assert exchange.admin.faults() == []
     headers = {"Authorization": f"Bearer {KEYS.admin_token}"}
     for body in ({"rules": [{"kind": "418"}]}, {"rules": [{"kind": "500", "percent": 3}]}, {}):
-        refused = httpx.post(exchange.url + "/admin/faults", json=body, headers=headers, trust_env=False)
+        refused = httpx.post(
+            exchange.url + "/admin/faults", json=body, headers=headers, trust_env=False, verify=NO_AUTHORITIES
+        )
         assert refused.status_code == 422
     with pytest.raises(ExchangeError, match="no fault rule mine"):
         exchange.admin.remove_fault("mine")

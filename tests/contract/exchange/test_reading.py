@@ -22,7 +22,7 @@ from alpaca.trading.enums import CorporateActionType
 from alpaca.trading.models import Asset, CorporateActionAnnouncement, TradeAccount
 from alpaca.trading.requests import GetCorporateAnnouncementsRequest
 
-from .conftest import RunningExchange, Start
+from .conftest import NO_AUTHORITIES, RunningExchange, Start
 
 SYMBOLS = ["AAPL", "FB", "GOOG", "IBM", "MSFT"]
 
@@ -159,7 +159,7 @@ def test_without_the_keys_nothing_is_answered(shipped: RunningExchange) -> None:
         "/v2/stocks/bars": {},
         "/admin/status": {"Authorization": "Bearer wrong"},
     }.items():
-        answer = httpx.get(shipped.url + path, headers=headers, trust_env=False)
+        answer = httpx.get(shipped.url + path, headers=headers, trust_env=False, verify=NO_AUTHORITIES)
         assert (answer.status_code, answer.json()) == (401, {"message": "unauthorized."})
 
 

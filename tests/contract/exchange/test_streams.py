@@ -26,7 +26,7 @@ from alpaca.trading.stream import TradingStream
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from laptop.exchange import connection, data_stream
+from laptop.exchange import connection, data_stream, opening
 from laptop.exchange.ticks import MarketSource
 
 from .conftest import (
@@ -217,14 +217,14 @@ def updates_from_now_on(exchange: RunningExchange, received: Received) -> None:
     received.items.clear()
 
 
-def test_alpaca_py_hears_of_every_step_of_an_order(process: ExchangeProcess) -> None:
+def test_alpaca_py_hears_of_every_step_of_an_order(calm: RunningExchange) -> None:
     """Queued, held legs, at work after the open, filled: in the book's order, with the fill's figures."""
     received = Received()
-    with running(listening_stream(process, received), lambda: process.trading.submit_order(PROBE)):
-        updates_from_now_on(process, received)
-        order = process.trading.submit_order(bracket())
+    with running(listening_stream(calm, received), lambda: calm.trading.submit_order(PROBE)):
+        updates_from_now_on(calm, received)
+        order = calm.trading.submit_order(bracket())
         assert isinstance(order, Order)
-        process.admin.step()
+        calm.admin.step()
         updates = received.wait(lambda items: len(items) >= 6, "the order's life was not told")
     assert all(isinstance(update, TradeUpdate) for update in updates)
     told = [(update.event, str(update.order.type.value)) for update in updates]
@@ -237,7 +237,7 @@ def test_alpaca_py_hears_of_every_step_of_an_order(process: ExchangeProcess) -> 
         ("new", "limit"),
     ]
     fill = updates[4]
-    [activity] = process.get("/v2/account/activities/FILL").json()
+    [activity] = calm.get("/v2/account/activities/FILL").json()
     assert str(fill.execution_id) == activity["id"].partition("::")[2]
     assert (fill.qty, fill.position_qty, fill.price) == (5, 5, float(activity["price"]))
     assert (fill.order.id, fill.order.status, fill.order.filled_qty) == (order.id, "filled", "5")
@@ -325,16 +325,16 @@ def test_every_connection_hears_every_update(calm: RunningExchange) -> None:
     assert events == [["accepted", "held", "held", "canceled", "canceled", "canceled"]] * 3
 
 
-def test_alpaca_py_receives_bars_trades_and_quotes_of_a_stepped_session(process: ExchangeProcess) -> None:
+def test_alpaca_py_receives_bars_trades_and_quotes_of_a_stepped_session(calm: RunningExchange) -> None:
     """A minute bar for each minute, the day's bar growing to the one of the data route, ticks in between."""
     bars, daily, trades, quotes = Received(), Received(), Received(), Received()
-    stream = StockDataStream(KEYS.key_id, KEYS.secret_key, url_override=address(process, "/v2/iex"))
+    stream = StockDataStream(KEYS.key_id, KEYS.secret_key, url_override=address(calm, "/v2/iex"))
     stream.subscribe_bars(bars.take, "*")
     stream.subscribe_daily_bars(daily.take, "LIVELY")
     stream.subscribe_trades(trades.take, "LIVELY")
     stream.subscribe_quotes(quotes.take, "LIVELY")
-    with subscribed(running(stream, process.admin.step)):
-        process.admin.step()
+    with subscribed(running(stream, calm.admin.step)):
+        calm.admin.step()
         per_day = 2 * SESSION_MINUTES
         minutes = bars.wait(lambda items: len(items) >= per_day, "a session's minute bars did not come")[
             :per_day
@@ -351,24 +351,20 @@ def test_alpaca_py_receives_bars_trades_and_quotes_of_a_stepped_session(process:
     request = StockBarsRequest(
         symbol_or_symbols="LIVELY", timeframe=TimeFrame.Day, start=day, end=day + timedelta(days=1)
     )
-    assert process.data.get_stock_bars(request)["LIVELY"] == [days[SESSION_MINUTES - 1]]
+    assert calm.data.get_stock_bars(request)["LIVELY"] == [days[SESSION_MINUTES - 1]]
     assert all(isinstance(tick, Trade) and 45 <= tick.price <= 55 for tick in ticks)
     assert all(isinstance(offer, Quote) and offer.bid_price < offer.ask_price for offer in offers)
     assert [tick.timestamp for tick in ticks] == [offer.timestamp for offer in offers]
 
 
-def test_data_flows_while_the_clock_runs_at_a_bounded_rate(
-    start: Start, prices: WriteFolder, tmp_path: Path
-) -> None:
+def test_data_flows_while_the_clock_runs_at_a_bounded_rate(calm: RunningExchange) -> None:
     """Every minute has its bar; trades come some four a wall second, not one a market second."""
-    options = ("--data", str(prices(CALM)), "--from", SESSION_DATES[1], "--seconds-per-session", "1")
-    exchange = start(tmp_path / "state", *options)
     bars, trades = Received(), Received()
-    stream = StockDataStream(KEYS.key_id, KEYS.secret_key, url_override=address(exchange, "/v2/iex"))
+    stream = StockDataStream(KEYS.key_id, KEYS.secret_key, url_override=address(calm, "/v2/iex"))
     stream.subscribe_bars(bars.take, "CALM")
     stream.subscribe_trades(trades.take, "CALM")
-    with subscribed(running(stream, exchange.admin.status)):
-        exchange.admin.clock(mode="running")
+    with subscribed(running(stream, calm.admin.status)):
+        calm.admin.clock(mode="running", seconds_per_session=1)
         last = SESSION_DATES[3]
         minutes = bars.wait(
             lambda items: bool(items) and items[-1].timestamp.date().isoformat() >= last, "bars stopped"
@@ -581,6 +577,7 @@ def test_a_client_that_reads_nothing_is_dropped_and_holds_up_nobody(
     """The market steps on, the connection's place is free again, and stopping does not wait for it."""
     monkeypatch.setattr(connection, "SLOW_AFTER_SECONDS", 0.1)
     monkeypatch.setattr(connection, "QUEUED_FRAMES", 4)
+    monkeypatch.setattr(opening, "_STOP_WITHIN_SECONDS", 1)
     exchange = serve(prices(MANY))
     lasting.enter_context(stuck(exchange))
     for _ in SESSION_DATES[1:]:

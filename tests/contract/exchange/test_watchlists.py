@@ -12,7 +12,7 @@ from alpaca.common.exceptions import APIError
 from alpaca.trading.models import Watchlist
 from alpaca.trading.requests import CreateWatchlistRequest, UpdateWatchlistRequest
 
-from .conftest import KEYS, RunningExchange, Serve
+from .conftest import KEYS, NO_AUTHORITIES, RunningExchange, Serve
 
 NOWHERE = UUID("00000000-0000-4000-8000-000000000000")
 
@@ -142,5 +142,6 @@ def test_a_body_that_is_no_json_answers_400(made: RunningExchange) -> None:
         content="{",
         headers={"APCA-API-KEY-ID": KEYS.key_id, "APCA-API-SECRET-KEY": KEYS.secret_key},
         trust_env=False,
+        verify=NO_AUTHORITIES,
     )
     assert (400, 40010000) == (answer.status_code, answer.json()["code"])
