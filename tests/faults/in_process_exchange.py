@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from io import BytesIO
 from pathlib import Path
@@ -58,8 +59,15 @@ class Answer:
 class InProcessExchange:
     """One venue, its app, and the wire in front of it."""
 
-    def __init__(self, history: History, state: Path, terms: MatchingTerms, sessions: int) -> None:
-        self.venue = open_venue(history, state, terms, count=sessions)
+    def __init__(
+        self,
+        history: History,
+        state: Path,
+        terms: MatchingTerms,
+        sessions: int,
+        first: date | None = None,
+    ) -> None:
+        self.venue = open_venue(history, state, terms, first=first, count=sessions)
         self._app = build_app(self.venue, Keys(KEY, SECRET, "admin"))
         self.trouble: Callable[[str], Wire | None] = lambda what: None
         self.around: Around = unhindered

@@ -26,7 +26,14 @@ BATCH = 10
 SECRET = '{"key_id":"key","secret_key":"secret"}'
 
 # Which events go to which queue; the rules of the template, held to it by a test.
-SUBSCRIBERS = {"OrderFilled": ("position-queue", "analytics-queue"), "EquityMarked": ("analytics-queue",)}
+_PROJECTIONS = ("position-queue", "analytics-queue")
+SUBSCRIBERS = {
+    "OrderFilled": _PROJECTIONS,
+    "PositionSplit": _PROJECTIONS,
+    "SharesMoved": _PROJECTIONS,
+    "BooksRebuilt": _PROJECTIONS,
+    "EquityMarked": ("analytics-queue",),
+}
 
 Answer = TypeVar("Answer")
 

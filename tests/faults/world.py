@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -101,7 +101,9 @@ def history() -> History:
 class World:
     """One account, its functions and its exchange, from the first sync to the last."""
 
-    def __init__(self, seed: int, counts: Counter[str], partial_fills: float = 0.3) -> None:
+    def __init__(
+        self, seed: int, counts: Counter[str], partial_fills: float = 0.3, first: date | None = None
+    ) -> None:
         self.counts = counts
         self.aws = MemoryAws()
         self.books = Books(ACCOUNT)
@@ -110,7 +112,7 @@ class World:
         self.wrongs: list[str] = []  # what was seen to break a promise while it happened
         self._folder = tempfile.TemporaryDirectory(prefix="alpaquero-faults-", dir=_memory_folder())
         terms = MatchingTerms(seed=seed, partial_fill_probability=partial_fills)
-        self.exchange = InProcessExchange(history(), Path(self._folder.name), terms, SESSIONS)
+        self.exchange = InProcessExchange(history(), Path(self._folder.name), terms, SESSIONS, first)
         self.exchange.around = self._step
         self.exchange.trouble = self._wire
         self.aws.around = self._step
