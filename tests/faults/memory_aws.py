@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from threading import RLock
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -108,6 +109,7 @@ class MemoryAws:
         self.around: Around = unhindered
         self.on_event: Callable[[str, dict[str, Any]], None] = lambda name, detail: None
         self._numbers = count(1)
+        self._one_at_a_time = RLock()
 
     @contextmanager
     def installed(self) -> Iterator[MemoryAws]:
@@ -125,6 +127,10 @@ class MemoryAws:
             BaseClient._make_api_call = door  # type: ignore[attr-defined]
 
     def _call(self, service: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        with self._one_at_a_time:
+            return self._answer(service, operation, request)
+
+    def _answer(self, service: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         if service == "dynamodb":
             return self.database.call(operation, request)
         if (service, operation) == ("secretsmanager", "GetSecretValue"):
