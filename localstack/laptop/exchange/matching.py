@@ -21,7 +21,9 @@ from alpaquero.simulation import (
     OrderType,
     PricePath,
     PriceSpan,
+    Side,
     TimeInForce,
+    WorkingOrder,
     follow,
     is_over,
     match,
@@ -49,18 +51,22 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Where in a session's path matching is at: the session, the path, and two fractions of it."""
+    """Where in a session's path matching is at: the session, the path, and two fractions of it.
+
+    No order of it came later than `since`, and nothing in it happens earlier.
+    """
 
     session: Session
     path: PricePath
     start: Fraction
     end: Fraction
+    since: datetime
 
     def time(self, fraction: Fraction) -> datetime:
         """Market time at a fraction of the session, to the millisecond."""
         milliseconds = (self.session.close - self.session.open) // _MILLISECOND
         # A fraction where two price lines cross may have a numerator of dozens of digits.
-        return self.session.open + int(milliseconds * fraction) * _MILLISECOND
+        return max(self.session.open + int(milliseconds * fraction) * _MILLISECOND, self.since)
 
 
 class Matching:
@@ -89,7 +95,7 @@ class Matching:
             span = path.span(start, end)
             band = self._quiet.get(symbol)
             if band is None or not band.covers(span):
-                self._offer_to(symbol, Stretch(session, path, start, end), span)
+                self._offer_to(symbol, Stretch(session, path, start, end, self._recorder.now), span)
 
     def offer_extended(self, at: datetime) -> None:
         """Offer the last price to the orders that may trade outside sessions.
@@ -170,7 +176,7 @@ class Matching:
             self._note_trigger(order, span)
         else:
             at = self._fraction_of(order, fill, stretch, span)
-            filled = self._fill(order, fill, stretch.time(at))
+            filled = self._fill_on(self._fill(order, fill, stretch.time(at)), working, fill, span)
             if order.role is Role.ENTRY and not filled.working:
                 self._wake_exits(filled, stretch.time(at))
                 rest = rest_after(working, fill, span)
@@ -211,7 +217,7 @@ class Matching:
         matched, fill = outcome
         leg = working.pop(matched.client_order_id)
         at = stretch.time(self._fraction_of(leg, fill, stretch, span))
-        filled = self._fill(leg, fill, at)
+        filled = self._fill_on(self._fill(leg, fill, at), matched, fill, span)
         for other in working.values():
             if not filled.working or leg.role is Role.STOP:
                 self.change(other, at, status=Status.CANCELED, canceled_at=at)
@@ -237,8 +243,19 @@ class Matching:
             return stretch.start if fill.moment is Moment.START else stretch.end
         if order.type is OrderType.TRAILING_STOP:
             return self._trail_fraction(order, stretch, span)
-        level = order.stop_price if order.role is Role.STOP else order.limit_price or order.stop_price
-        return min(stretch.path.reached(level or fill.price, stretch.start), stretch.end)
+        if order.type is OrderType.STOP_LIMIT:
+            return self._stop_limit_fraction(order, stretch, span)
+        return _reached(order.limit_price or order.stop_price, stretch, stretch.start)
+
+    def _stop_limit_fraction(self, order: Order, stretch: Stretch, span: PriceSpan) -> Fraction:
+        """When a stop-limit traded: with its stop if its limit lies beyond that, else with its limit."""
+        limit, stop = order.limit_price, order.stop_price
+        at_first = PriceSpan(span.open, span.open, span.open, span.open)
+        if limit is None or stop is None or order.triggered or triggers(order.for_matching(), at_first):
+            return _reached(limit, stretch, stretch.start)
+        triggered = _reached(stop, stretch, stretch.start)
+        through = stop < limit if order.side is Side.BUY else stop > limit
+        return triggered if through else _reached(limit, stretch, triggered)
 
     def _trail_fraction(self, order: Order, stretch: Stretch, span: PriceSpan) -> Fraction:
         """When a trailing stop was reached: after the mark that it then trailed from."""
@@ -249,8 +266,21 @@ class Matching:
         level = trail.reached[0] if trail.reached else span.close
         return min(stretch.path.reached(level, start), stretch.end)
 
+    def _fill_on(self, order: Order, before: WorkingOrder, fill: Fill, span: PriceSpan) -> Order:
+        """Fill what is left of a stop that filled in part inside a span: it is a market order now."""
+        stops = order.type in {OrderType.STOP, OrderType.TRAILING_STOP}
+        if not stops or not order.working or fill.moment is not Moment.INSIDE:
+            return order
+        rest = match(order.for_matching(), rest_after(before, fill, span), self._terms)
+        return order if rest is None else self._fill(order, rest, order.updated_at)
+
     def _fill(self, order: Order, fill: Fill, at: datetime) -> Order:
-        """Record a fill; answers the order after it. One for dollars now knows its shares."""
+        """Record a fill; answers the order after it. One for dollars now knows its shares.
+
+        The second fill of an order comes a millisecond later at least: activities are listed by time.
+        """
+        if order.filled_quantity:
+            at = max(at, order.updated_at + _MILLISECOND)
         cumulative = order.filled_quantity + fill.quantity
         quantity = order.quantity if order.notional is None else cumulative
         complete = cumulative == quantity
@@ -280,6 +310,11 @@ class Matching:
         )
         self._recorder.record(Traded(trade, after))
         return after
+
+
+def _reached(price: Decimal | None, stretch: Stretch, after: Fraction) -> Fraction:
+    """The first fraction of a stretch, from `after` on, at which its path is at `price`; else its end."""
+    return stretch.end if price is None else min(stretch.path.reached(price, after), stretch.end)
 
 
 def _client_order_id(order: Order) -> str:

@@ -21,7 +21,7 @@ from laptop.exchange.admission import (
 )
 from laptop.exchange.book import EXITS, Accepted, Changed, Order, OrderClass, Role, Status
 from laptop.exchange.errors import invalid
-from laptop.exchange.hours import expiry, is_working_time
+from laptop.exchange.hours import check_window, expiry, is_working_time
 from laptop.exchange.identity import derived_id
 from laptop.exchange.terms import ReplaceRequest, Terms, check, time_in_force_of
 
@@ -32,6 +32,7 @@ def amend(request: ReplaceRequest, order: Order, setting: Setting) -> tuple[Orde
     """The new order, and the changes that put it in the old one's place. Raises RefusedError."""
     _check_state(order)
     terms = _terms(request, order, setting)
+    check_window(terms.time_in_force, setting.market, setting.now)
     client_order_id = new_client_order_id(request.client_order_id, setting)
     worth = order.worth if order.intent.closes else share_worth(terms, order.intent, setting)
     _check_room(terms, order, worth, setting)

@@ -21,7 +21,7 @@ from laptop.exchange.arrival import Arrival, current_request
 from laptop.exchange.book import Accepted, Book, Change, Order, SessionClosed, Status
 from laptop.exchange.clock import AFTER_CLOSE, ClockMode, later, later_in_real_time
 from laptop.exchange.errors import RefusedError, invalid
-from laptop.exchange.hours import extended_windows
+from laptop.exchange.hours import extended_windows, gtc_orders_end
 from laptop.exchange.ledger import Ledger, RecordedChange, RecordedRequest
 from laptop.exchange.margin import Standing, standing
 from laptop.exchange.market import Market
@@ -257,7 +257,8 @@ class Venue:
             self._pass_closed(session.open)
             self._open(session)
         else:
-            spans = [(self.market.fraction(session, self.now), _END), (_END, _END)]
+            now = self.market.fraction(session, self.now)
+            spans = [(now, now), (now, _END), (_END, _END)]
         for start, end in spans:
             self._matching.offer(session, start, end)
         self._close(session)
@@ -300,7 +301,8 @@ class Venue:
             self.record(change)
 
     def _pass_closed(self, until: datetime) -> None:
-        """Pass time between sessions; orders for extended hours trade and expire in it."""
+        """Pass time between sessions; orders for extended hours trade and expire in it, gtc orders end."""
+        since = self.now
         if self.book.extended:
             for start, end in extended_windows(self.market, self.now, until):
                 self.now = start
@@ -308,6 +310,8 @@ class Venue:
                 self.now = end
                 self._expire(map(self.book.orders.__getitem__, sorted(self.book.extended)))
         self.now = until
+        if gtc_orders_end(since, until):
+            self._expire(self.book.all_open_orders())
 
     def _close(self, session: Session) -> None:
         """The close of a session: orders whose time is over expire, and the equity is noted."""
@@ -319,7 +323,7 @@ class Venue:
         """End the orders whose time is over."""
         for order in list(orders):
             if self.book.orders[order.id].working and order.expires_at <= self.now:
-                self._matching.end(order, Status.EXPIRED, self.now)
+                self._matching.end(order, Status.EXPIRED, order.expires_at)
 
 
 def _close(session: Session) -> datetime:

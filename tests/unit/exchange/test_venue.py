@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -84,6 +84,7 @@ def test_a_partly_filled_entry_fills_its_rest_in_the_same_session_and_then_has_i
     venue.step()
     quantities = [trade.quantity for trade in venue.book.trades]
     assert len(quantities) == 2
+    assert venue.book.trades[0].id < venue.book.trades[1].id
     assert sum(quantities) == 100
     assert [trade.leaves for trade in venue.book.trades] == [quantities[1], 0]
     target, stop = venue.book.legs_of(order)
@@ -92,7 +93,7 @@ def test_a_partly_filled_entry_fills_its_rest_in_the_same_session_and_then_has_i
 
 
 def test_a_partly_filled_stop_sells_the_rest_and_nothing_is_sold_twice(opened: Open) -> None:
-    """The target is cancelled with the stop's first fill, and the position ends at nothing."""
+    """The target is cancelled with the stop's first fill, the rest follows at once as a market order."""
     venue = opened([*CALM[:2], (99, 100, 94, 96), *CALM[:2]], partial=1.0)
     order = buy(venue)
     venue.step()
@@ -100,7 +101,9 @@ def test_a_partly_filled_stop_sells_the_rest_and_nothing_is_sold_twice(opened: O
     target, stop = venue.book.legs_of(order)
     assert (target.status, stop.status) == (Status.CANCELED, Status.FILLED)
     sold = [trade for trade in venue.book.trades if trade.side.value == "sell"]
-    assert [trade.price for trade in sold] == [Decimal(95), Decimal(96)]
+    assert [trade.price for trade in sold] == [Decimal(95), Decimal(95)]
+    assert sold[0].at + timedelta(milliseconds=1) == sold[1].at
+    assert sold[0].id < sold[1].id
     assert sum(trade.quantity for trade in sold) == 100
     assert venue.book.positions == {}
 
@@ -228,7 +231,7 @@ def test_a_moment_of_any_fraction_has_a_market_time(opened: Open) -> None:
     venue = opened(CALM)
     session = venue.sessions[1]
     path = SessionPath(*map(Decimal, ("10", "12", "9", "11")))
-    stretch = Stretch(session, path, Fraction(0), Fraction(1))
+    stretch = Stretch(session, path, Fraction(0), Fraction(1), session.open)
     third = Fraction(10**40 + 7, 3 * 10**40)
     assert stretch.time(third) == session.open + (session.close - session.open) / 3
     assert (stretch.time(Fraction(0)), stretch.time(Fraction(1))) == (session.open, session.close)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from alpaquero.simulation import MatchingTerms, Side
-from laptop.exchange.book import Order, Status
+from laptop.exchange.book import Changed, Order, Status
 from laptop.exchange.clock import ClockMode
 from laptop.exchange.errors import RefusedError
 from laptop.exchange.history import folder_history
@@ -464,3 +465,85 @@ def test_a_resting_order_is_not_missed_by_the_clock_that_skips_quiet_prices(open
     for tick in range(1, 4000):
         venue.run_to(tick / 50)
     assert [price for price, order in orders.items() if now_of(venue, order).filled_at] == [97, 98, 99]
+
+
+@pytest.mark.parametrize(
+    ("limit", "bar", "hour"),
+    [
+        # On its way from 98 up to 107 in the middle third of the day, the price passes 102 at 12:38 New York.
+        (106, (100, 107, 98, 106), 17.6),
+        # The stop is reached at 12:38; the limit when the price falls back in the last third.
+        (101, (100, 107, 98, 100.5), 20.8),
+    ],
+)
+def test_a_stop_limit_order_trades_when_its_limit_allows_after_its_stop(
+    opened: Open, limit: int, bar: tuple[float, float, float, float], hour: float
+) -> None:
+    """At once where the limit lies beyond the stop, else when the price comes back to the limit."""
+    venue = opened([CALM[0], bar, *CALM[:3]])
+    order = venue.place_order(ask(type_="stop_limit", stop_price=102, limit_price=limit))
+    venue.step()
+    filled = now_of(venue, order).filled_at
+    assert filled is not None
+    assert filled.hour + filled.minute / 60 == pytest.approx(hour, abs=0.1)
+
+
+def test_a_stop_limit_bracket_whose_price_ran_away_enters_when_it_comes_back(opened: Open) -> None:
+    """The first day gaps over stop and limit; the second comes back to the limit, short of the stop."""
+    days = [CALM[0], (103, 104, 102.5, 103), (101.5, 101.8, 100, 101), *CALM[:2]]
+    venue = opened(days)
+    entry = venue.place_order(bracket(type_="stop_limit", stop_price=102, limit_price=101))
+    venue.step()
+    assert now_of(venue, entry).triggered
+    venue.step()
+    assert now_of(venue, entry).filled_value == 1010
+    assert [leg.status for leg in venue.book.legs_of(entry)] == [Status.NEW, Status.HELD]
+
+
+def test_nothing_is_filled_before_it_was_submitted(opened: Open) -> None:
+    """Not by a part of a millisecond either."""
+    venue = opened()
+    venue.jump(IN_SESSION.replace(microsecond=654_321))
+    order = venue.place_order(ask())
+    venue.jump(IN_SESSION.replace(second=1))
+    assert now_of(venue, order).filled_at == order.submitted_at
+
+
+def test_a_market_order_filled_in_two_parts_is_done_at_the_price_of_the_moment(opened: Open) -> None:
+    """In a stepped session that is already open too: the rest does not wait for the close."""
+    venue = opened([CALM[0], (100, 110, 99, 110), *CALM[:3]], partial=1.0)
+    venue.jump(IN_SESSION)
+    order = venue.place_order(ask())
+    venue.step()
+    first, second = venue.book.trades
+    assert (first.price, first.at) == (second.price, IN_SESSION)
+    assert now_of(venue, order).filled_at == IN_SESSION + timedelta(milliseconds=1)
+
+
+def test_a_gtc_order_ends_a_quarter_past_four_on_its_ninetieth_day(opened: Open) -> None:
+    """New York's time, daylight saving or not; on a day without a session too."""
+    venue = opened()
+    order = venue.place_order(ask(type_="limit", limit_price=90, time_in_force="gtc"))
+    assert order.submitted_at == datetime(2012, 11, 19, 21, 30, tzinfo=UTC)
+    assert order.expires_at == datetime(2013, 2, 17, 21, 15, tzinfo=UTC)
+
+
+def test_an_order_whose_time_is_over_between_sessions_expires_then(opened: Open) -> None:
+    """Neither before nor at the next session's close, but at its own time."""
+    venue = opened()
+    order = venue.place_order(ask(type_="limit", limit_price=90, time_in_force="gtc"))
+    ends = datetime(2012, 11, 22, 21, 15, tzinfo=UTC)
+    venue.book.apply(Changed(replace(order, expires_at=ends)))
+    venue.jump(ends - timedelta(seconds=1))
+    assert now_of(venue, order).working
+    venue.jump(ends)
+    assert (now_of(venue, order).status, now_of(venue, order).expired_at) == (Status.EXPIRED, ends)
+
+
+def test_an_order_is_not_replaced_by_an_auction_order_that_would_come_too_late(opened: Open) -> None:
+    """At 15:55 nothing more is taken for the close, new or in another's place."""
+    venue = opened()
+    order = venue.place_order(ask(type_="limit", limit_price=90))
+    venue.jump(datetime(2012, 11, 20, 20, 55, tzinfo=UTC))
+    with pytest.raises(RefusedError, match="cls orders must be submitted after 7:00pm and before 3:50pm"):
+        venue.replace_order(order.id, ReplaceRequest(time_in_force="cls"))

@@ -163,6 +163,24 @@ def test_after_a_stop_entry_the_exits_see_the_high_but_not_an_earlier_low() -> N
     assert PriceSpan(Decimal(103), Decimal(106), Decimal(102), Decimal(102)) == rest
 
 
+def test_after_a_stop_limit_entry_the_exits_see_no_price_beyond_its_limit() -> None:
+    """Its stop was reached at 104, then the price came back to the limit: that is where it was bought."""
+    entry = order(OrderType.STOP_LIMIT, Side.BUY, limit="103", stop="104")
+    fill = match(entry, DAY, AT_NO_SPREAD)
+    assert fill is not None
+    rest = rest_after(entry, fill, DAY)
+    assert PriceSpan(Decimal(103), Decimal(103), Decimal(102), Decimal(102)) == rest
+
+
+def test_a_stop_limit_entry_whose_stop_was_reached_before_leaves_what_a_limit_leaves() -> None:
+    """Triggered in an earlier span, it may fill in one that never comes near its stop again."""
+    entry = replace(order(OrderType.STOP_LIMIT, Side.BUY, limit="97", stop="110"), triggered=True)
+    fill = match(entry, DAY, AT_NO_SPREAD)
+    assert fill is not None
+    rest = rest_after(entry, fill, DAY)
+    assert PriceSpan(Decimal(97), Decimal(102), Decimal(95), Decimal(102)) == rest
+
+
 @pytest.mark.parametrize(
     ("limit", "stop", "expected"),
     [

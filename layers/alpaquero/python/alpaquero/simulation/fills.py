@@ -103,8 +103,9 @@ def rest_after(order: WorkingOrder, fill: Fill, span: PriceSpan) -> PriceSpan:
     if fill.moment is Moment.END:
         return PriceSpan(span.close, span.close, span.close, span.close, ends_session=span.ends_session)
     level = _level(order, span)
-    falling = (order.side is Side.BUY) is (order.type is OrderType.LIMIT)
-    certain = order.type in {OrderType.LIMIT, OrderType.STOP}
+    limited = _works_as_limit(order)
+    falling = (order.side is Side.BUY) is limited
+    certain = limited or order.type is OrderType.STOP
     return PriceSpan(
         open=level,
         high=span.high if certain and not falling else max(level, span.close),
@@ -115,13 +116,21 @@ def rest_after(order: WorkingOrder, fill: Fill, span: PriceSpan) -> PriceSpan:
 
 
 def _level(order: WorkingOrder, span: PriceSpan) -> Decimal:
-    """The price at which an order that filled inside `span` was reached."""
-    if order.type is OrderType.LIMIT and order.limit_price is not None:
-        return order.limit_price
+    """The price at which an order that filled inside `span` was reached; never beyond its limit."""
+    limit = order.limit_price
+    if limit is not None and _works_as_limit(order):
+        return limit
     trigger = _trigger(order, span)
     if trigger is None:
         raise ValueError(f"order {order.client_order_id}: a {order.type} order fills at the start of a span")
-    return trigger[0]
+    if limit is None:
+        return trigger[0]
+    return min(trigger[0], limit) if order.side is Side.BUY else max(trigger[0], limit)
+
+
+def _works_as_limit(order: WorkingOrder) -> bool:
+    """Whether it is a limit order, or a stop-limit whose stop was reached in an earlier span."""
+    return order.type is OrderType.LIMIT or (order.type is OrderType.STOP_LIMIT and order.triggered)
 
 
 def _execution(
