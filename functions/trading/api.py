@@ -1,6 +1,7 @@
 """Orders: list them, place one by hand, replace or cancel it, close positions.
 
-Whatever trades is a command to `execute`; an answer of 202 says that it waits there.
+Whatever trades is a command to `execute`; an answer of 202 says that it waits there. So do a sync and
+a rebuild of what is derived, on SyncQueue.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TypeVar
 
 from alpaquero.errors import Conflict, InvalidRequest, NotFound
 from alpaquero.events import queues
-from alpaquero.events.commands import CancelOrder, CancelOrders, OrderCommand, cancels
+from alpaquero.events.commands import CancelOrder, CancelOrders, OrderCommand, SyncBooks, cancels
 from alpaquero.events.commands import PlaceOrder as PlaceOrderCommand
 from alpaquero.events.commands import ReplaceOrder as ReplaceOrderCommand
 from alpaquero.observability import correlation_id
@@ -40,15 +41,17 @@ from alpaquero.web.bodies import (
     PlaceOrder,
     ReplaceOrder,
     RuleOutcome,
+    SyncAccepted,
 )
 
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
 class OrdersSettings(FunctionSettings, frozen=True, kw_only=True):
-    """What the orders API needs: the queue that `execute` reads."""
+    """What the orders API needs: the queue that `execute` reads, and that of `sync`."""
 
     order_queue: Text
+    sync_queue: Text
 
 
 SETTINGS = load(OrdersSettings)
@@ -56,6 +59,24 @@ BOOKS = Books(SETTINGS.account)
 OPEN, CLOSED, ALL = "open", "closed", "all"
 
 app = service_app("trading", {"books": BOOKS.risk_book})
+
+
+@app.endpoint("POST", public="/api/sync", service="/trading/sync", role="trader")
+def sync_now() -> object:
+    """Queues a sync of the books with the broker, beside the one of each minute."""
+    return _sync_for(f"{app.require('trader').username} asked for it")
+
+
+@app.endpoint("POST", public="/api/rebuild", service="/trading/rebuild", role="admin")
+def rebuild() -> object:
+    """Queues a rebuild of what is derived; `BooksRebuilt` tells what was different in the risk book."""
+    return _sync_for("rebuild")
+
+
+def _sync_for(reason: str) -> object:
+    asked = SyncBooks(reason=reason, correlation_id=correlation_id())
+    queues.send(SETTINGS.sync_queue, asked)
+    return json_response(SyncAccepted(correlation_id=asked.correlation_id), 202)
 
 
 @app.endpoint("GET", public="/api/orders", service="/trading/orders")

@@ -19,6 +19,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "logs": ("operate", "Show the functions' logs."),
     "restart": ("operate", "Put a service's current code into its functions."),
     "tick": ("operate", "Send plan, sync, monitor or probe the event its schedule sends."),
+    "rebuild": ("rebuild", "Derive risk book, positions and trades again, and tell what was different."),
     "signals": ("read", "Show the last signals, from the public API."),
     "orders": ("read", "Show the last orders, from the public API."),
     "limits": ("limits", "Show the risk limits and their use, or import sectors and blackouts."),

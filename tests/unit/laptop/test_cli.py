@@ -45,6 +45,7 @@ def test_the_help_loads_no_command() -> None:
         ["signals", "--symbol", "IBM"],
         ["token"],
         ["tick", "plan"],
+        ["rebuild"],
         ["curl", "9001/positions"],
         ["mail"],
         ["restart", "trading"],

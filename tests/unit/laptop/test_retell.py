@@ -1,4 +1,4 @@
-"""After a checkpoint is put back every fill is told again, as it was told before."""
+"""After a checkpoint is put back every fill and split is told again, as it was told before."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 import boto3
 import pytest
 
+from alpaquero.events.movements import movement_told
 from alpaquero.events.orders import order_filled
 from alpaquero.orders.intent import Side
 from alpaquero.orders.order import Fill
+from alpaquero.portfolio.movements import Split
 from alpaquero.store.books import Books
 from laptop.retell import fills_again
 
@@ -42,10 +44,11 @@ def test_every_fill_is_in_the_outbox_again() -> None:
         at=AT,
     )
     told = order_filled(fill, None)
-    books.commit(new_fills=[fill], events=[told])
+    split = Split(id="split:MSFT:x", account="paper", symbol="MSFT", at=AT, ratio=Decimal(2))
+    books.commit(new_fills=[fill], movements=[split], events=[told])
     books.published([told.id])
     assert [] == books.outbox()
 
     assert fills_again(Sessions(), "books") == 1  # type: ignore[arg-type]
 
-    assert [told] == books.outbox()
+    assert [told, movement_told(split)] == books.outbox()

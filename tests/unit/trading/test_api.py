@@ -33,6 +33,15 @@ def test_a_persons_order_is_a_command_under_its_key(world: World, call: Call) ->
     assert ("accepted", Decimal(5), "ana") == (order.status, order.quantity, order.requested_by)
 
 
+def test_a_sync_may_be_asked_for(world: World, call: Call) -> None:
+    """A trader queues it; only an admin may have everything derived again."""
+    world.queues.receive("sync-queue")
+    assert 202 == call(api.app, "/api/sync", method="POST", role="trader")[0]
+    assert 403 == call(api.app, "/api/rebuild", method="POST", role="trader")[0]
+    assert 202 == call(api.app, "/api/rebuild", method="POST", role="admin")[0]
+    assert ["ana asked for it", "rebuild"] == [body["reason"] for body in world.queues.bodies("sync-queue")]
+
+
 def test_another_key_is_another_order(world: World, call: Call) -> None:
     """Two orders that look alike are two when the person says so."""
     assert place(call, key="k1")[1] != place(call, key="k2")[1]

@@ -95,6 +95,15 @@ class CashMovement:
         return self.kind in FUNDING
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """How a movement is kept in the books: one of the three is there."""
+
+    split: Split | None = None
+    shares: ShareMovement | None = None
+    cash: CashMovement | None = None
+
+
 # Deposits, withdrawals, journals and transfers of cash, in the broker's words.
 # Source: https://docs.alpaca.markets/docs/account-activities (TradeActivity types).
 FUNDING = frozenset({"CSD", "CSW", "JNLC", "ACATC", "TRANS", "JNL"})

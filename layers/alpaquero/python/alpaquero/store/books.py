@@ -29,6 +29,7 @@ from alpaquero.orders.lifecycle import is_terminal
 from alpaquero.orders.order import ExitStep, Fill, Order
 from alpaquero.portfolio.movements import (
     CashMovement,
+    Moved,
     Movement,
     ShareEntry,
     ShareMovement,
@@ -130,14 +131,6 @@ class SyncNotes(msgspec.Struct, frozen=True, kw_only=True):
     drift: dict[str, Decimal] = {}
     drift_since: datetime | None = None
     passed_over: tuple[str, ...] = ()
-
-
-class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """How a movement is kept: one of the three is there."""
-
-    split: Split | None = None
-    shares: ShareMovement | None = None
-    cash: CashMovement | None = None
 
 
 class BrokerFigures(msgspec.Struct, frozen=True, kw_only=True):

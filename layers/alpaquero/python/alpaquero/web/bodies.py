@@ -205,6 +205,13 @@ class ClosePositions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     reason: str = ""
 
 
+class SyncAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """A sync or a rebuild is queued; its log lines and events carry what follows."""
+
+    correlation_id: str
+    status: str = "queued"
+
+
 class OrderAccepted(msgspec.Struct, frozen=True, kw_only=True):
     """The order is queued for the risk check; follow it by its client order id."""
 
