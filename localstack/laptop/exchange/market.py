@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from itertools import accumulate
 from math import floor, prod
 from typing import Any, TypeVar
 
@@ -182,10 +183,11 @@ class Market:
         began = bisect_right(columns.indices, elapsed)
         closed = closed_minutes(columns, session, now)
         span = path.span(Fraction(0), self.fraction(session, now))
-        volume = sum(columns.volumes[:closed])
+        passed = _running_sums(columns)
+        volume = passed.volumes[closed]
         if began > closed:
             volume += floor(columns.volumes[closed] * (elapsed - columns.indices[closed]))
-        average = summed(session.open, columns, 0, closed).vwap if closed else float(span.open)
+        average = passed.vwap(closed) if closed else float(span.open)
         return MarketBar(
             bar_start(session),
             float(span.open),
@@ -256,7 +258,11 @@ def exact(price: float) -> Decimal:
 
 def mean_price(opened: float, high: float, low: float, closed: float) -> float:
     """The average price on the path through a bar: each of its three straight lines counts a third."""
-    return round((opened + 2 * (low + high) + closed) / 6, _VWAP_PLACES)
+    return round(_mean(opened, high, low, closed), _VWAP_PLACES)
+
+
+def _mean(opened: float, high: float, low: float, closed: float) -> float:
+    return (opened + 2 * (low + high) + closed) / 6
 
 
 def closed_minutes(columns: MinuteColumns, session: Session, now: datetime) -> int:
@@ -269,15 +275,38 @@ def summed(start: datetime, columns: MinuteColumns, first: int, last: int) -> Ma
     opened, closed = columns.opens[first], columns.closes[last - 1]
     highs, lows, volumes = columns.highs[first:last], columns.lows[first:last], columns.volumes[first:last]
     closes = columns.closes[first:last]
-    means = [
-        (o + 2 * (low + high) + c) / 6
-        for o, high, low, c in zip(columns.opens[first:last], highs, lows, closes, strict=True)
-    ]
+    rows = zip(columns.opens[first:last], highs, lows, closes, strict=True)
+    means = [_mean(*prices) for prices in rows]
     volume = float(sum(volumes))
     value = sum(mean * shares for mean, shares in zip(means, volumes, strict=True))
     vwap = round(value / volume if volume else sum(means) / len(means), _VWAP_PLACES)
     trades = TRADES_A_MINUTE * (last - first)
     return MarketBar(start, opened, max(highs), min(lows), closed, volume, trades, vwap)
+
+
+@dataclass(frozen=True, slots=True)
+class _RunningSums:
+    """Sums over the first so many minutes of a session, from none to all of them."""
+
+    volumes: Sequence[float]
+    values: Sequence[float]
+    means: Sequence[float]
+
+    def vwap(self, count: int) -> float:
+        """The average price of the first `count` minutes, weighted by volume."""
+        volume = self.volumes[count]
+        weighted = self.values[count] / volume if volume else self.means[count] / count
+        return round(weighted, _VWAP_PLACES)
+
+
+@lru_cache(maxsize=1024)
+def _running_sums(columns: MinuteColumns) -> _RunningSums:
+    """Kept, since the daily bar is told anew each minute of the session."""
+    rows = zip(columns.opens, columns.highs, columns.lows, columns.closes, strict=True)
+    means = [_mean(*prices) for prices in rows]
+    values = (mean * shares for mean, shares in zip(means, columns.volumes, strict=True))
+    sums = (list(accumulate(each, initial=0.0)) for each in (columns.volumes, values, means))
+    return _RunningSums(*sums)
 
 
 @lru_cache(maxsize=4096)

@@ -103,6 +103,7 @@ class _Bars(Sequence[Bar]):
 
     def __init__(self, universe: _Universe, symbol: str, history: History) -> None:
         self._universe, self._symbol, self._sessions = universe, symbol, history.sessions
+        self._last: tuple[int, Bar] | None = None
 
     def __len__(self) -> int:
         """How many sessions there are."""
@@ -115,7 +116,10 @@ class _Bars(Sequence[Bar]):
     def __getitem__(self, place: int | slice) -> Bar | list[Bar]:
         """A bar, or the bars of a slice."""
         if isinstance(place, int):
-            return self[place : place + 1 or None][0]
+            # The bar of the open session is asked for with every price of it.
+            if self._last is None or self._last[0] != place:
+                self._last = place, self[place : place + 1 or None][0]
+            return self._last[1]
         first, last, step = place.indices(len(self))
         if step != 1:
             return [self[index] for index in range(first, last, step)]
