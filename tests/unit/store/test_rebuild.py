@@ -1,0 +1,165 @@
+"""A rebuild makes both projections what the books add up to, whatever was wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from alpaquero.errors import Conflict
+from alpaquero.events.schemas import BooksRebuilt, Event, OrderFilled
+from alpaquero.orders.order import Fill
+from alpaquero.portfolio.movements import Split
+from alpaquero.portfolio.positions import position_of
+from alpaquero.portfolio.trades import trades_of
+from alpaquero.store import analytics, positions
+from alpaquero.store.books import Baseline, Books
+from alpaquero.store.projections import entry_of, facts_of
+from functions.analytics import project as analytics_project
+from functions.position import project as position_project
+from tests.unit.orders.builders import a_fill, at
+
+FILLS = [a_fill(1, "buy", "10", "100"), a_fill(2, "sell", "10", "110"), a_fill(4, "buy", "3", "90")]
+SPLIT = Split(id="split:AAPL:x", account="paper", symbol="AAPL", at=at(5), ratio=Decimal(2))
+REBUILT = BooksRebuilt(id="r", occurred_at=at(9), account="paper", differences={})
+
+
+@pytest.fixture
+def books(tables: None) -> Books:
+    """Ten AAPL bought and sold, three bought and split, two IBM held from the beginning."""
+    opened = Books("paper")
+    opened.open_with(
+        Baseline(
+            account_number="A", cash=Decimal(1000), positions={"IBM": Decimal(2)}, last_fill_id=None,
+            at=at(0), entry_prices={"IBM": Decimal(50)},
+        )
+    )  # fmt: skip
+    opened.commit(new_fills=FILLS, movements=[SPLIT])
+    return opened
+
+
+def tell(books: Books, leaving_out: int | None = None) -> None:
+    """Brings the projections what the books tell, all but one fact."""
+    for number, fact in enumerate(facts_of(books)):
+        if number != leaving_out:
+            found = positions.keep("paper", fact)
+            positions.save("paper", position_of(fact.symbol, map(entry_of, found)), fills=len(found))
+            analytics.refold("paper", fact.symbol, analytics.keep("paper", fact))
+
+
+def is_sound(books: Books) -> bool:
+    """Whether both projections are folds of the books."""
+    entries = books.share_entries()
+    folded = {s: position_of(s, entries) for s in ("AAPL", "IBM")}
+    return ({p.symbol: p for p in positions.positions("paper")}, analytics.trades("paper")) == (
+        folded,
+        trades_of(entries, {f.client_order_id or "": "filled outside of Alpaquero" for f in FILLS}),
+    )
+
+
+def test_sound_projections_are_left_as_they_are(books: Books) -> None:
+    """Nothing is different, twice."""
+    tell(books)
+    for _ in range(2):
+        assert ({}, {}) == (positions.rebuild("paper", books), analytics.rebuild("paper", books))
+    assert is_sound(books)
+
+
+@pytest.mark.parametrize("missing", range(5))
+def test_a_fact_that_never_came_is_brought(books: Books, missing: int) -> None:
+    """What was under way when a queue was lost is in the books still."""
+    tell(books, leaving_out=missing)
+    assert positions.rebuild("paper", books)
+    assert analytics.rebuild("paper", books)
+    assert is_sound(books)
+
+
+def test_empty_tables_are_filled(books: Books) -> None:
+    """As after a table was lost."""
+    assert {"AAPL", "IBM"} == positions.rebuild("paper", books).keys()
+    analytics.rebuild("paper", books)
+    assert is_sound(books)
+
+
+def test_a_fact_that_the_books_lack_goes(books: Books) -> None:
+    """A fill of nowhere leaves the position and the trades, and is told."""
+    tell(books)
+    stray = OrderFilled(
+        id="s", occurred_at=at(6), account="paper", fill_id="stray", client_order_id="", symbol="AAPL",
+        side="sell", purpose="unknown", role=None, quantity=Decimal(6), price=Decimal(1), reason="",
+    )  # fmt: skip
+    positions.keep("paper", stray)
+    analytics.refold("paper", "AAPL", analytics.keep("paper", stray))
+    found = positions.rebuild("paper", books)
+    assert ["AAPL"] == list(found)
+    assert ["AAPL"] == list(analytics.rebuild("paper", books))
+    assert is_sound(books)
+
+
+def test_a_fill_that_comes_meanwhile_is_kept(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trading goes on during a rebuild: what is written and told in between is not taken for a stray one."""
+    tell(books)
+    late = a_fill(7, "sell", "6", "60")
+    fills = Books.fills
+    come: list[Fill] = []
+
+    def meanwhile(self: Books) -> list[Fill]:
+        if not come:
+            come.append(late)
+            self.commit(new_fills=[late])
+            for fact in facts_of(self):
+                positions.keep("paper", fact)
+        return fills(self)
+
+    monkeypatch.setattr(Books, "fills", meanwhile)
+    positions.rebuild("paper", books)
+    analytics.rebuild("paper", books)
+    aapl = next(p for p in positions.positions("paper") if p.symbol == "AAPL")
+    assert Decimal(0) == aapl.quantity == position_of("AAPL", books.share_entries()).quantity
+
+
+def test_a_position_that_keeps_changing_says_what_to_do(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rather than write over news it gives up, and names the fix."""
+    tell(books)
+    kept = positions.PositionItem.kept.__func__  # type: ignore[attr-defined]
+
+    def overtaken(cls: type[Any], account: str, symbol: str) -> Any:
+        found = kept(cls, account, symbol)
+        item = cls.get(account, positions.POSITION + symbol)
+        item.fills += 1
+        item.save()
+        return found
+
+    monkeypatch.setattr(positions.PositionItem, "kept", classmethod(overtaken))
+    with pytest.raises(Conflict, match="HALTED"):
+        positions.rebuild("paper", books)
+
+
+def test_both_projections_rebuild_when_the_books_were(
+    books: Books, delivered: Callable[..., dict[str, Any]], published: list[Event]
+) -> None:
+    """On the event from the bus, and as a job of the command line that answers what was different."""
+    for handler in (position_project.handler, analytics_project.handler):
+        assert {"batchItemFailures": []} == handler(delivered(REBUILT), None)
+        assert {"differences": {}} == handler({"job": "rebuild"}, None)
+    assert is_sound(books)
+
+
+def test_a_word_of_an_order_learnt_later_is_no_difference(books: Books) -> None:
+    """The fill is the same, whatever its order's reason was when it was told."""
+    for fact in facts_of(books):
+        told = replace_reason(fact)
+        positions.save(
+            "paper", position_of(fact.symbol, map(entry_of, positions.keep("paper", told))), fills=9
+        )
+    assert {} == positions.rebuild("paper", books)
+
+
+def replace_reason(fact: Any) -> Any:
+    """The same fill under another reason."""
+    return msgspec.structs.replace(fact, reason="x") if isinstance(fact, OrderFilled) else fact
