@@ -111,6 +111,7 @@ With alpaca-py:
   TradingStream(key, secret, url_override="{streams}/stream")
   StockDataStream(key, secret, url_override="{streams}/v2/iex")
 
+The market has a date of its own: ask TradingClient.get_clock(), not datetime.now().
 `alpaquero exchange clock` and `alpaquero faults` work on it from another terminal.
 """
 
@@ -154,6 +155,8 @@ def clock(
         print_json(told)
     else:
         del told["symbols"]
+        if told["session"]:
+            told["session"] = told["session"]["date"]
         print_table("The exchange's clock", ("what", "value"), list(told.items()))
     return 0
 

@@ -37,6 +37,7 @@ class Streams:
         self.routes = [
             WebSocketRoute("/stream", self._trade_updates),
             WebSocketRoute("/v2/{feed}", self._market_data),
+            WebSocketRoute("/{path:path}", self._nothing),
         ]
 
     def cut_all(self) -> int:
@@ -56,7 +57,7 @@ class Streams:
     async def _market_data(self, socket: WebSocket) -> None:
         feed: str = socket.path_params["feed"]
         if feed not in self._data.feeds:
-            await socket.send_denial_response(Response("404 page not found", status_code=404))
+            await self._nothing(socket)
             return
         packed = _asks_msgpack(socket)
         connection = await self._accepted(socket, Encoding(packed, packed, listed=True), "data", feed)
@@ -64,6 +65,11 @@ class Streams:
             await self._data.serve(connection, feed, socket.headers)
         finally:
             self._open.discard(connection)
+
+    async def _nothing(self, socket: WebSocket) -> None:
+        """A path that is no stream. Closing alone would answer 403, as if the keys were wrong."""
+        streams = ", ".join(["/stream", *(f"/v2/{feed}" for feed in sorted(self._data.feeds))])
+        await socket.send_denial_response(Response(f"no such stream; there are {streams}", status_code=404))
 
     async def _accepted(self, socket: WebSocket, encoding: Encoding, stream: str, feed: str) -> Connection:
         await socket.accept()

@@ -17,11 +17,20 @@ _MARKET_DATA = ("/v2/stocks", "/v1beta1/", "/v1beta3/")
 # Alpaca's trading routes that this exchange does not serve: how a path begins or ends, and its subject.
 UNSERVED_BEGINNINGS = {
     "/v1/locates": "locates of shares to borrow",
+    "/v1beta1/crypto": "crypto",
+    "/v1beta1/forex/": "currencies",
+    "/v1beta1/logos/": "logos",
+    "/v1beta1/news": "news",
+    "/v1beta1/options/": "options",
+    "/v1beta1/screener/": "screener",
+    "/v1beta3/crypto": "crypto",
     "/v2beta1/events/activities": "the event stream of activities",
     "/v2/options/": "options",
     "/v2/tokenization/": "tokenization",
     "/v2/wallets": "crypto wallets",
 }
+# A client that was given more than the address puts its own paths behind it.
+_DOUBLED = ("//", "/v2/v2/")
 UNSERVED_ENDINGS = {"/exercise": "options", "/do-not-exercise": "options"}
 _CODES = {404: (40410000, "endpoint not found."), 405: (40510000, "method not allowed")}
 
@@ -34,6 +43,9 @@ async def no_route(request: Request, error: Exception) -> Response:
     code, message = _CODES.get(error.status_code, (None, error.detail))
     if subject := _subject(path):
         message = f"endpoint not found: this exchange has no {subject}"
+    elif path.startswith(_DOUBLED):
+        address = f"{request.base_url}".rstrip("/")
+        message = f"endpoint not found: give {address} as the URL, without a slash or /v2 behind it"
     if code is None or path.startswith(_MARKET_DATA):
         return json_answer({"message": message}, error.status_code)
     return json_answer(RefusedError(error.status_code, message, code).body, error.status_code)

@@ -297,3 +297,22 @@ def test_what_is_not_served_answers_in_alpacas_shape(
     with pytest.raises(APIError) as raised:
         made.trading._request(method, path.removeprefix("/v2"), api_version=path[1:3])
     assert (raised.value.status_code, raised.value.code) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("//v2/account", "without a slash or /v2 behind it"),
+        ("/v2/v2/account", "without a slash or /v2 behind it"),
+        ("/v1beta1/news", "this exchange has no news"),
+        ("/v1beta1/screener/stocks/most-actives", "this exchange has no screener"),
+        ("/v1beta3/crypto/us/bars", "this exchange has no crypto"),
+    ],
+)
+def test_a_path_that_is_not_here_says_what_is_missing_or_wrong(
+    made: RunningExchange, path: str, said: str
+) -> None:
+    """404 whose message names the subject, or what is wrong with the address a client was given."""
+    answer = made.get(path)
+    assert answer.status_code == 404
+    assert said in answer.json()["message"]

@@ -421,8 +421,10 @@ def test_the_sip_feed_needs_another_subscription(calm: RunningExchange) -> None:
         heard(socket)
         assert ask(socket, AUTH) == error(409, "insufficient subscription")
         assert is_closed(socket)
-    with pytest.raises(InvalidStatus, match="404"), talking(calm, "/v2/nonsense"):
-        pass
+    for path in ("/v2/nonsense", "/", "/v1beta1/news"):
+        with pytest.raises(InvalidStatus, match="404") as raised, talking(calm, path):
+            pass
+        assert b"/stream, /v2/delayed_sip, /v2/iex, /v2/sip" in raised.value.response.body
 
 
 def test_subscriptions_add_up_and_every_answer_lists_them_all(calm: RunningExchange) -> None:
