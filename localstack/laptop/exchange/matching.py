@@ -176,7 +176,8 @@ class Matching:
             self._note_trigger(order, span)
         else:
             at = self._fraction_of(order, fill, stretch, span)
-            filled = self._fill_on(self._fill(order, fill, stretch.time(at)), working, fill, span)
+            filled = self._fill(_followed(order, span), fill, stretch.time(at))
+            filled = self._fill_on(filled, working, fill, span)
             if order.role is Role.ENTRY and not filled.working:
                 self._wake_exits(filled, stretch.time(at))
                 rest = rest_after(working, fill, span)
@@ -277,10 +278,12 @@ class Matching:
     def _fill(self, order: Order, fill: Fill, at: datetime) -> Order:
         """Record a fill; answers the order after it. One for dollars now knows its shares.
 
-        The second fill of an order comes a millisecond later at least: activities are listed by time.
+        The second fill of an order comes a millisecond later at least, while the session lasts: activities
+        are listed by time.
         """
-        if order.filled_quantity:
-            at = max(at, order.updated_at + _MILLISECOND)
+        later = order.updated_at + _MILLISECOND
+        if order.filled_quantity and self._market.open_session(later):
+            at = max(at, later)
         cumulative = order.filled_quantity + fill.quantity
         quantity = order.quantity if order.notional is None else cumulative
         complete = cumulative == quantity
@@ -310,6 +313,13 @@ class Matching:
         )
         self._recorder.record(Traded(trade, after))
         return after
+
+
+def _followed(order: Order, span: PriceSpan) -> Order:
+    """An order that fills in a span; a trailing stop with the mark that it then trailed from."""
+    if order.type is not OrderType.TRAILING_STOP or order.triggered:
+        return order
+    return replace(order, high_water_mark=follow(order.for_matching(), span).high_water_mark)
 
 
 def _reached(price: Decimal | None, stretch: Stretch, after: Fraction) -> Fraction:

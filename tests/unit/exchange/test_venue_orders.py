@@ -227,6 +227,19 @@ def test_a_trailing_stop_shows_its_mark_and_sells_when_the_price_turns(opened: O
     sold = now_of(venue, order)
     assert (sold.status, sold.filled_value) == (Status.FILLED, Decimal(1030))
     assert datetime(2012, 11, 21, 16, tzinfo=UTC) < (sold.filled_at or IN_SESSION)
+    body = order_body(sold, venue.book, 1, nested=False)
+    assert (body["hwm"], body["stop_price"]) == ("108", "103")
+
+
+def test_the_rest_of_a_stop_reached_with_the_closing_price_still_trades_in_the_session(opened: Open) -> None:
+    """The day's last price is the trailing stop: both parts are filled by the close."""
+    venue = opened([*CALM[:2], (100, 106, 99, 103), *CALM[:2]], partial=1.0)
+    venue.place_order(ask(qty=100))
+    venue.step()
+    venue.place_order(ask("sell", "trailing_stop", trail_price=3, time_in_force="gtc", qty=100))
+    venue.step()
+    sold = [trade.at for trade in venue.book.trades if trade.side is Side.SELL]
+    assert sold == [venue.sessions[1].close] * 2
 
 
 def test_an_order_for_extended_hours_trades_at_the_last_close(opened: Open) -> None:
