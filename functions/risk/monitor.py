@@ -20,11 +20,13 @@ from alpaquero.broker.market_data import connect_market_data
 from alpaquero.broker.protocol import BrokerTrade, ClockReader, MarketDataReader
 from alpaquero.errors import Conflict
 from alpaquero.events import bus, queues
-from alpaquero.events.commands import CancelOrder, PlaceOrder, ProtectPosition
+from alpaquero.events.commands import CancelOrder, PlaceOrder, ProtectPosition, ReplaceOrder
 from alpaquero.events.schemas import EquityMarked, Event, RiskLimitBreached, TradingStateChanged
 from alpaquero.observability import correlation_id, logger, observed
 from alpaquero.orders.identity import is_ours
 from alpaquero.orders.order import Order
+from alpaquero.orders.replacement import Change
+from alpaquero.orders.timeouts import OrderSettings, overdue, reprices
 from alpaquero.risk.book import RiskBook, TradingState, market_day
 from alpaquero.risk.drawdown import MissingStop, daily_loss_percent, mark, missing_stops
 from alpaquero.risk.exits import due_exits, entries_to_cancel, exit_intent, with_highs
@@ -75,13 +77,14 @@ class Watched:
 @observed("risk")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Marks the account once a market time, then sends what is due; answers what it found."""
-    books, limits = Books(SETTINGS.account), trading_settings.current().settings.risk
+    books, settings = Books(SETTINGS.account), trading_settings.current().settings
+    limits = settings.risk
     now = _clock().clock().now
     found = watch(books, limits, now)
     if found is None:
         logger.info("nothing to watch before the first sync")
         return {"marked": False, "reason": "the first sync has not run yet"}
-    cancelled = send_cancels(found, now)
+    cancelled = [*send_cancels(found, now), *send_overdue(found, settings.orders, now)]
     sold = send_exits(found, limits, now)
     protected = send_protections(found, limits, now, sold)
     health.record_work("risk", detail="monitor")
@@ -241,6 +244,42 @@ def send_cancels(found: Watched, now: datetime) -> list[str]:
             deduplication_id=f"cancel:{identifier}:{now:%Y%m%d%H%M}",
         )
     return cancelled
+
+
+def send_overdue(found: Watched, settings: OrderSettings, now: datetime) -> list[str]:
+    """Asks for the entries that wait too long to be cancelled or priced anew; answers their ids."""
+    if not (settings.entry_timeout_minutes or settings.reprice_after_minutes):
+        return []
+    if found.book.trading_state is TradingState.HALTED:
+        settings = replace(settings, reprice_after_minutes=0)  # a halt cancels, and places nothing
+    symbols = reprices(found.open_orders, settings)
+    quotes = _market_data().latest_quotes(symbols) if symbols else {}
+    # A purchase follows the ask. The entries of the bot are purchases.
+    prices = {symbol: quote.ask for symbol, quote in quotes.items() if quote.ask > 0}
+    due = overdue(found.open_orders, settings, sessions_around(_clock(), now), prices, now)
+    for late in due:
+        identifier, waited = late.order.client_order_id, f"it waited {late.waited_minutes} minutes"
+        logger.info("an entry is overdue", order=identifier, waited=waited, limit_price=late.limit_price)
+        command: CancelOrder | ReplaceOrder
+        if late.limit_price is None:
+            command = CancelOrder(
+                client_order_id=identifier, requested_by="the time-out", correlation_id=correlation_id()
+            )
+        else:
+            command = ReplaceOrder(
+                client_order_id=identifier,
+                change=Change(limit_price=late.limit_price),
+                requested_by="the time-out",
+                correlation_id=correlation_id(),
+                reason=f"{waited}; the limit follows the market",
+            )
+        queues.send_in_order(
+            SETTINGS.order_queue,
+            command,
+            group=SETTINGS.account,
+            deduplication_id=f"overdue:{identifier}:{now:%Y%m%d%H%M}",
+        )
+    return [late.order.client_order_id for late in due]
 
 
 def send_exits(found: Watched, limits: RiskLimits, now: datetime) -> list[str]:

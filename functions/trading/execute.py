@@ -82,6 +82,7 @@ from alpaquero.settings import BrokerSettings, Text, load
 from alpaquero.store import risk_facts, trading_settings
 from alpaquero.store.books import Books
 
+REPLACEMENT = "replacement"  # the code of a replacement that takes no more than its order
 SYNC_AFTER_SECONDS = 5
 ATTEMPTS = 5  # at a transaction that others also write to
 EXIT_STEPS_A_CALL = 6  # cancel, confirm, sell and the way back; the rest is sync's next minute
@@ -413,7 +414,8 @@ class Desk:
         state = self._trading_state()
         if state is TradingState.HALTED:
             return OrderStatus.CANCELED, "trading was halted before it was sent"
-        if state is TradingState.REDUCING and order.purpose is OrderPurpose.ENTRY:
+        shrinks = any(rule.code == REPLACEMENT for rule in order.verdict)
+        if state is TradingState.REDUCING and order.purpose is OrderPurpose.ENTRY and not shrinks:
             return OrderStatus.CANCELED, "only exits are traded since before it was sent"
         if order.valid_until is not None and now > order.valid_until:
             return OrderStatus.EXPIRED, "its signal was no longer valid when it could be sent"
@@ -655,7 +657,7 @@ def smaller(order: Order, state: TradingState) -> RuleResult:
     """What a replacement that takes no more than the old order is judged by."""
     if state is TradingState.HALTED:
         return RuleResult("trading_state", False, "trading is HALTED, so no order is replaced")
-    return RuleResult("replacement", True, f"it takes no more than {order.client_order_id}")
+    return RuleResult(REPLACEMENT, True, f"it takes no more than {order.client_order_id}")
 
 
 def told_by(refusal: BrokerRejected) -> str:

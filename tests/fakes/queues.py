@@ -13,6 +13,7 @@ class FakeQueues:
 
     messages: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     seen: set[tuple[str, str]] = field(default_factory=set)
+    delayed: list[tuple[str, str, int]] = field(default_factory=list)
 
     def send_message(self, **message: Any) -> None:
         if "MessageDeduplicationId" in message:
@@ -21,6 +22,9 @@ class FakeQueues:
                 return
             self.seen.add(repeat)
         self.messages.setdefault(message["QueueUrl"], []).append(message)
+
+    def change_message_visibility(self, **change: Any) -> None:
+        self.delayed.append((change["QueueUrl"], change["ReceiptHandle"], change["VisibilityTimeout"]))
 
     def bodies(self, queue: str) -> list[dict[str, Any]]:
         """The bodies waiting on `queue`, oldest first."""

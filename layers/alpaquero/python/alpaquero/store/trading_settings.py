@@ -12,6 +12,7 @@ from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from alpaquero.errors import Conflict
+from alpaquero.orders.timeouts import OrderSettings
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.store.tables import REGION, connection, from_body, table_name, to_body
 from alpaquero.strategy.stochrsi_ema import StrategyParameters
@@ -36,6 +37,7 @@ class TradingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     watchlist: tuple[str, ...] = ()
     strategy: StrategyParameters = StrategyParameters()
     risk: RiskLimits = RiskLimits()
+    orders: OrderSettings = OrderSettings()
     bar_settle_minutes: int = 15
     shard_size_symbols: int = 50
     run_deadline_seconds: int = 60
