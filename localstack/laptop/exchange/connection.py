@@ -64,14 +64,6 @@ class StreamFaults(Protocol):
         """What to do with this message; called once for each, right before it is encoded."""
 
 
-class NoFaults:
-    """Lets everything pass."""
-
-    def judge(self, message: Outgoing) -> Verdict:  # noqa: ARG002 - the protocol's argument
-        """Deliver it."""
-        return Verdict.DELIVER
-
-
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message before it is encoded. `symbol` is empty when it is about none."""

@@ -10,7 +10,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from starlette.requests import Request
 
@@ -169,8 +169,7 @@ def moment(request: Request, name: str, *, end_of_day: bool = False) -> datetime
             return datetime.fromisoformat(given).astimezone(UTC)
         if read is not None:
             day = date.fromisoformat(given) + timedelta(days=end_of_day)
-            at = datetime.combine(day, time(), tzinfo=NEW_YORK).astimezone(UTC)
-            return at - timedelta(microseconds=end_of_day)
+            return midnight(day) - timedelta(microseconds=end_of_day)
     raise bad(f"Invalid format for parameter {name}: error parsing '{given}' as RFC3339 or 2006-01-02 time")
 
 

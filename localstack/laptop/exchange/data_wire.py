@@ -1,6 +1,6 @@
 """How bars, trades, quotes and auctions look in the JSON of the data routes, as ready bytes.
 
-A page has thousands of them, so each is formatted once and kept; `pages` puts them together.
+A page has thousands of them, so `series` has each formatted once and keeps it; `data_api` makes the pages.
 """
 
 from __future__ import annotations

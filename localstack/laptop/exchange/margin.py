@@ -60,8 +60,3 @@ def power_left(book: Book, worth: Standing) -> Decimal:
     equity = book.cash + worth.net
     times = min(multiplier(equity), Decimal(book.configuration.max_margin_multiplier))
     return max((equity * times - worth.gross - book.reserved).quantize(_CENT), _NONE)
-
-
-def buying_power(book: Book, market: Market, now: datetime) -> Decimal:
-    """What may still be opened at market time `now`."""
-    return power_left(book, standing(book, market, now))

@@ -67,10 +67,6 @@ class Market:
         """The session that is open now."""
         return session_at(self.history.sessions, now)
 
-    def session_on(self, day: date) -> Session:
-        """The session of a date that is one. Raises KeyError for other dates."""
-        return self._by_date[day]
-
     def fraction(self, session: Session, now: datetime) -> Fraction:
         """How much of the session has passed, 0 to 1."""
         passed = (now - session.open) // timedelta(microseconds=1)

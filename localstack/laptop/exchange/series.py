@@ -22,10 +22,11 @@ from laptop.exchange.market import (
     MarketBar,
     adjusted_bar,
     closed_minutes,
+    exact,
     split_ratio,
     summed,
 )
-from laptop.exchange.tape import exact_price, tape_of
+from laptop.exchange.tape import tape_of
 from laptop.exchange.timeframes import BarLength, Unit, midnight
 from laptop.exchange.wire import stamp
 
@@ -217,7 +218,7 @@ class Series:
     def _encoded_quotes(self, columns: MinuteColumns, session: Session, count: int) -> Run:
         """The quotes around the trades of the first `count` minutes that traded in a session."""
         trades, spread = list(tape_of(columns, session, count)), self._market.half_spread_bps
-        lines = [quote_line(quote_around(exact_price(trade), spread), trade.at) for trade in trades]
+        lines = [quote_line(quote_around(exact(trade.price), spread), trade.at) for trade in trades]
         return Run([trade.at for trade in trades], lines, synthetic=True)
 
     def _sessions(self, history: SymbolHistory, window: Window) -> Sequence[Session]:

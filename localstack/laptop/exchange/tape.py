@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from alpaquero.prices import Session
 from laptop.exchange.history import MinuteColumns
@@ -54,8 +53,3 @@ def _prices(opened: float, high: float, low: float, closed: float) -> tuple[floa
     third = (closed - opened) / (TRADES_A_MINUTE - 1)
     one, two = (min(max(round(opened + third * part, _PLACES), low), high) for part in (1, 2))
     return opened, one, two, closed
-
-
-def exact_price(trade: TapeTrade) -> Decimal:
-    """The trade's price as a decimal, for the quote around it."""
-    return Decimal(repr(trade.price))

@@ -1,4 +1,7 @@
-"""How orders, positions, bars and the rest look in Alpaca's JSON; the routes encode what these answer."""
+"""How positions, assets, bars, quotes and trades look in Alpaca's JSON; routes and streams encode these.
+
+Orders and fills are in `order_wire`, the long lists of market data in `data_wire`.
+"""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ def test_ctrl_c_stops_it_cleanly(tmp_path: Path) -> None:
         assert (state / "exchange" / "address").exists()
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=READY_WITHIN_SECONDS)
-        assert (process.returncode, rest) == (0, "")
+        assert (process.returncode, rest.strip()) == (0, "")
         assert not (state / "exchange" / "address").exists()
     finally:
         end(process)
