@@ -281,7 +281,7 @@ class Desk:
         return book
 
     def _verdict(
-        self, intent: Intent, book: RiskBook, replaced: str | None = None
+        self, intent: Intent, book: RiskBook, replaced: Order | None = None
     ) -> tuple[Verdict, datetime]:
         """The verdict on an intent, and the market time it was given at; as if `replaced` were gone."""
         limits = trading_settings.current().settings.risk
@@ -290,9 +290,20 @@ class Desk:
             intent, limits, now, books=self.books, calendar=self.broker, prices=self.prices
         )
         if replaced is not None:
-            others = tuple(o for o in facts.open_orders if o.client_order_id != replaced)
-            book, facts = book.without_reservation(replaced), replace(facts, open_orders=others)
+            gone = self._family(replaced)
+            others = tuple(o for o in facts.open_orders if o.client_order_id not in gone)
+            book = book.without_reservation(replaced.client_order_id)
+            facts = replace(facts, open_orders=others)
         return assess(intent, book, limits, facts), now
+
+    def _family(self, order: Order) -> set[str]:
+        """The ids of an order, of those it took the place of, and of the legs of each."""
+        row, earlier = {order.client_order_id}, order.replaces
+        while earlier is not None:
+            row.add(earlier)
+            before = self.books.order(earlier)
+            earlier = before.replaces if before else None
+        return row | {o.client_order_id for o in self.books.open_orders() if o.parent in row}
 
     def _refuse(self, intent: Intent, failed: Sequence[RuleResult], now: datetime) -> None:
         event = TradeRejected(
@@ -335,7 +346,7 @@ class Desk:
             intent = intent_of(order, terms, identifier, **asker)
             reservation: Reservation | None = book.reservations.get(order.client_order_id)
             if grows(order, terms):
-                verdict, now = self._verdict(intent, book, order.client_order_id)
+                verdict, now = self._verdict(intent, book, order)
                 failed, results = verdict.failed, verdict.results
                 reservation = reservation_for(intent, verdict)
             else:

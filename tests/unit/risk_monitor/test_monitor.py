@@ -12,6 +12,7 @@ import pytest
 from alpaquero.events.schemas import EquityMarked, Event, RiskLimitBreached, TradingStateChanged, decode
 from alpaquero.orders.intent import OrderType, Side
 from alpaquero.orders.order import OrderPurpose
+from alpaquero.orders.timeouts import OrderSettings
 from alpaquero.risk.activity import Activity, Holding
 from alpaquero.risk.book import RiskBook, TradingState
 from alpaquero.risk.limits import RiskLimits
@@ -313,3 +314,43 @@ def test_a_flatten_cancels_entries_that_wait(market: Market, queues: FakeQueues)
     )
     assert ["entry-1"] == watched()["cancels"]
     assert ["CancelOrder", "PlaceOrder"] == [body["type"] for body in queues.bodies("order-queue")]
+
+
+def test_an_entry_that_waits_too_long_is_cancelled(market: Market, queues: FakeQueues) -> None:
+    """Asked once a market minute until it has ended; without the setting nothing is."""
+    waits = an_order(
+        client_order_id="entry-1", status="new", created_at=market.broker.now - timedelta(days=1)
+    )
+    BOOKS.commit(risk_book=a_book(), new_orders=[waits])
+    assert [] == watched()["cancels"]
+    trading_settings.save(
+        TradingSettings(orders=OrderSettings(entry_timeout_minutes=30)),
+        author="ana", reason="test", after_version=0, now=market.broker.now,
+    )  # fmt: skip
+    market.passes(minutes=1)
+    assert ["entry-1"] == watched()["cancels"]
+    watched()
+    [command] = queues.bodies("order-queue")
+    assert ("CancelOrder", "entry-1", "the time-out") == (
+        command["type"], command["client_order_id"], command["requested_by"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("state", "asked"), [("ACTIVE", ["ReplaceOrder"]), ("HALTED", [])])
+def test_a_limit_entry_follows_the_market(
+    market: Market, queues: FakeQueues, state: str, asked: list[str]
+) -> None:
+    """To the ask, within the bound, and not while trading is halted."""
+    waits = an_order(
+        client_order_id="entry-1", status="new", created_at=market.broker.now - timedelta(days=1),
+        order_type=OrderType.LIMIT, limit_price=Decimal("109.50"),
+    )  # fmt: skip
+    BOOKS.commit(risk_book=a_book(trading_state=TradingState(state)), new_orders=[waits])
+    trading_settings.save(
+        TradingSettings(orders=OrderSettings(reprice_after_minutes=10)),
+        author="ana", reason="test", after_version=0, now=market.broker.now,
+    )  # fmt: skip
+    watched()
+    found = queues.bodies("order-queue")
+    assert asked == [body["type"] for body in found]
+    assert (["110.01"] if asked else []) == [body["change"]["limit_price"] for body in found]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from alpaquero.risk.book import TradingState
 from functions.trading import api
 from tests.fakes.queues import FakeQueues
 from tests.unit.orders.builders import an_order, at
@@ -55,6 +56,9 @@ def test_another_key_is_another_order(world: World, call: Call) -> None:
         ({"side": "hold"}, 400),
         ({"order_type": "limit"}, 400),
         ({"role": "viewer"}, 403),
+        ({"time_in_force": "ioc"}, 400),
+        ({"quantity": "0.5"}, 400),
+        ({"symbol": "a b"}, 400),
     ],
 )
 def test_an_order_that_cannot_be_taken_sends_nothing(
@@ -107,3 +111,114 @@ def test_orders_are_listed_newest_first_by_page(tables: None, queues: FakeQueues
                 break
             cursor = {"cursor": page["next"]}
         assert expected == found
+
+
+def asked(call: Call, method: str, route: str, **given: Any) -> tuple[int, Any]:
+    return call(api.app, route, method=method, role=given.pop("role", "trader"), **given)
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("side", {"side": "hold"}),
+        ("order_type", {"order_type": "iceberg"}),
+        ("order_class", {"quantity": None, "notional": "100"}),
+        ("limit_price", {"order_type": "limit"}),
+        ("extended_hours", {"extended_hours": True}),
+        ("symbol", {"symbol": "a b"}),
+    ],
+)
+def test_terms_that_do_not_fit_name_their_field(
+    world: World, call: Call, field: str, changes: dict[str, Any]
+) -> None:
+    """Refused before the queue, with what to change."""
+    status, answer = place(call, **changes)
+    assert (400, field) == (status, answer["error"]["details"]["field"])
+
+
+def test_an_order_shows_its_whole_log(world: World, call: Call) -> None:
+    """Who asked and why, the verdict, each state with the broker's answer."""
+    place(call, reason="looks cheap")
+    world.market_data.prices = dict(world.broker.prices)
+    world.run_commands()
+    [order] = world.books.orders()
+    status, shown = asked(call, "GET", "/api/orders/{id}", path={"id": order.client_order_id}, role="viewer")
+    assert (200, "ana", "looks cheap") == (status, shown["requested_by"], shown["reason"])
+    assert ["intended", "accepted"] == [step["status"] for step in shown["history"]]
+    assert order.broker_order_id in shown["history"][1]["answer"]
+    assert len(shown["verdict"]) > 20
+    assert 404 == asked(call, "GET", "/api/orders/{id}", path={"id": "nobody"})[0]
+
+
+def test_a_replacement_is_a_command(world: World, call: Call) -> None:
+    """The answer names the order that takes its place; the same change is one command."""
+    place(call, order_type="limit", limit_price="90", time_in_force="gtc")
+    world.run_commands()
+    world.broker.step()
+    world.sync()
+    [order] = [o for o in world.books.orders() if o.parent is None]
+    route, path = "/api/orders/{id}", {"id": order.client_order_id}
+    for _ in range(2):
+        status, answer = asked(call, "PATCH", route, path=path, body={"limit_price": "91"})
+        assert (202, f"{order.client_order_id[:-1]}1") == (status, answer["client_order_id"])
+    assert 1 == len(world.queues.bodies("order-queue"))
+    world.run_commands()
+    assert Decimal(91) == world.order(answer["client_order_id"]).limit_price
+    for body, field in (
+        ({}, "quantity"),
+        ({"stop_price": "80"}, "stop_price"),
+        ({"time_in_force": "soon"}, "time_in_force"),
+    ):
+        status, answer = asked(call, "PATCH", route, path=path, body=body)
+        assert (400, field) == (status, answer["error"]["details"]["field"])
+    assert 403 == asked(call, "PATCH", route, path=path, body={"limit_price": "92"}, role="viewer")[0]
+
+
+def test_all_open_orders_are_cancelled_by_one_command(world: World, call: Call) -> None:
+    """It answers which are open now, without the stops of positions unless they are asked for."""
+    world.hold()
+    assert [] == asked(call, "DELETE", "/api/orders")[1]["client_order_ids"]
+    status, answer = asked(call, "DELETE", "/api/orders", query={"protection": "true", "symbol": "aapl"})
+    assert (202, 2) == (status, len(answer["client_order_ids"]))
+    world.run_commands()
+    assert [] == world.broker.open_orders()
+    assert 400 == asked(call, "DELETE", "/api/orders", query={"protection": "perhaps"})[0]
+
+
+def test_a_position_is_closed_under_its_key(world: World, call: Call) -> None:
+    """The same key is the same sale, also when the position is gone by then."""
+    world.hold(quantity=Decimal(10))
+    route, path, headers = "/api/positions/{symbol}/close", {"symbol": "aapl"}, {"Idempotency-Key": "k1"}
+    given = {"path": path, "headers": headers, "body": {"percentage": "100"}}
+    status, answer = asked(call, "POST", route, **given)
+    assert 202 == status
+    world.run_commands()
+    world.broker.step()
+    world.settle()
+    assert (202, answer) == asked(call, "POST", route, **given)
+    assert {} == world.book.positions
+    again = {**given, "headers": {"Idempotency-Key": "k2"}}
+    assert 404 == asked(call, "POST", route, **again)[0]
+    assert 400 == asked(call, "POST", route, path=path, body={})[0]
+
+
+@pytest.mark.parametrize(
+    "body", [{"quantity": "11"}, {"percentage": "101"}, {"quantity": "1", "percentage": "1"}]
+)
+def test_more_than_a_position_is_not_closed(world: World, call: Call, body: dict[str, str]) -> None:
+    """Ten are held: the answer says so before anything is queued."""
+    world.hold(quantity=Decimal(10))
+    given = {"path": {"symbol": "AAPL"}, "headers": {"Idempotency-Key": "k1"}, "body": body}
+    assert 400 == asked(call, "POST", "/api/positions/{symbol}/close", **given)[0]
+    assert [] == world.queues.bodies("order-queue")
+
+
+def test_every_position_is_closed_at_once(world: World, call: Call) -> None:
+    """One sale a symbol; nothing while trading is halted, and the answer says who may raise it."""
+    world.hold(quantity=Decimal(10))
+    given = {"headers": {"Idempotency-Key": "k1"}, "body": {"force": True}}
+    status, answer = asked(call, "POST", "/api/positions/close", **given)
+    assert (202, 1) == (status, len(answer["client_order_ids"]))
+    world.trading_is(TradingState.HALTED)
+    status, answer = asked(call, "POST", "/api/positions/close", **given)
+    assert (409, True) == (status, "HALTED" in answer["error"]["message"])
