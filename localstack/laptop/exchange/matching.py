@@ -76,6 +76,7 @@ class Matching:
         self._recorder, self._market, self._terms = recorder, market, terms
         # Between which prices nothing happens to a symbol's orders; a symbol that is not here is looked at.
         self._quiet: dict[str, QuietBand] = {}
+        self._newest = self._told = _newest(recorder.book)
 
     @property
     def book(self) -> Book:
@@ -85,6 +86,11 @@ class Matching:
     def forget(self) -> None:
         """Look at every order again: the book is another one."""
         self._quiet.clear()
+        self._newest = self._told = _newest(self.book)
+
+    def begin(self) -> None:
+        """What was filled up to here may be known to others: no fill from now on is listed before it."""
+        self._told = self._newest
 
     def offer(self, session: Session, start: Fraction, end: Fraction) -> None:
         """Offer a stretch of every symbol's prices to its working orders."""
@@ -278,12 +284,15 @@ class Matching:
     def _fill(self, order: Order, fill: Fill, at: datetime) -> Order:
         """Record a fill; answers the order after it. One for dollars now knows its shares.
 
-        The second fill of an order comes a millisecond later at least, while the session lasts: activities
-        are listed by time.
+        Activities are listed and paged by their millisecond. So a fill comes later than all that were
+        known before, and the second of an order later than the first, while the session lasts.
         """
+        if self._told is not None:
+            at = max(at, self._told + _MILLISECOND)
         later = order.updated_at + _MILLISECOND
         if order.filled_quantity and self._market.open_session(later):
             at = max(at, later)
+        self._newest = at if self._newest is None else max(at, self._newest)
         cumulative = order.filled_quantity + fill.quantity
         quantity = order.quantity if order.notional is None else cumulative
         complete = cumulative == quantity
@@ -313,6 +322,11 @@ class Matching:
         )
         self._recorder.record(Traded(trade, after))
         return after
+
+
+def _newest(book: Book) -> datetime | None:
+    """The time of the latest fill; the one recorded last may be an earlier one."""
+    return max((trade.at for trade in book.trades), default=None)
 
 
 def _followed(order: Order, span: PriceSpan) -> Order:

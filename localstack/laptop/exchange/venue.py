@@ -198,6 +198,7 @@ class Venue:
         if self._changes and self._owner is not request:
             self._commit(None)
         place, before = self.now, len(self._changes)
+        self._matching.begin()
         try:
             yield
         except RefusedError:

@@ -560,3 +560,15 @@ def test_an_order_is_not_replaced_by_an_auction_order_that_would_come_too_late(o
     venue.jump(datetime(2012, 11, 20, 20, 55, tzinfo=UTC))
     with pytest.raises(RefusedError, match="cls orders must be submitted after 7:00pm and before 3:50pm"):
         venue.replace_order(order.id, ReplaceRequest(time_in_force="cls"))
+
+
+def test_a_fill_is_listed_after_every_fill_that_was_known_before_it(opened: Open) -> None:
+    """Whoever pages on from the last activity id misses none, however little time has passed."""
+    venue = opened()
+    venue.jump(IN_SESSION)
+    for passed in range(1, 9):
+        venue.place_order(ask(qty=1))
+        venue.jump(IN_SESSION + timedelta(microseconds=passed))
+    ids = [trade.id for trade in venue.book.trades]
+    assert len(ids) == 8
+    assert ids == sorted(ids)
