@@ -164,6 +164,7 @@ def test_a_replacement_is_a_command(world: World, call: Call) -> None:
     assert 1 == len(world.queues.bodies("order-queue"))
     world.run_commands()
     assert Decimal(91) == world.order(answer["client_order_id"]).limit_price
+    path = {"id": answer["client_order_id"]}  # the old one has ended
     for body, field in (
         ({}, "quantity"),
         ({"stop_price": "80"}, "stop_price"),
