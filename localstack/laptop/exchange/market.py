@@ -61,7 +61,6 @@ class Market:
             session.date: TRADES_A_MINUTE * ((session.close - session.open) // _MINUTE)
             for session in history.sessions
         }
-        self._adjusted: dict[tuple[str, int], list[Bar]] = {}
 
     def open_session(self, now: datetime) -> Session | None:
         """The session that is open now."""
@@ -122,14 +121,6 @@ class Market:
             return None
         ratio = split_ratio(self.effective_splits(history, now), history.dates[place])
         return exact(adjusted_bar(history.bars[place], ratio).close)
-
-    def daily_bars(self, symbol: str, now: datetime, *, split_adjusted: bool) -> Sequence[Bar]:
-        """Every daily bar up to now, the forming one of an open session included, oldest first."""
-        history = self.history.symbols[symbol]
-        splits = self.effective_splits(history, now) if split_adjusted else []
-        closed = self.closed_bars(history, splits)[: self.closed_count(history, now)]
-        forming = self.forming_bar(symbol, now)
-        return [*closed, forming] if forming is not None else closed
 
     def daily_bar(self, symbol: str, now: datetime, back: int = 0) -> MarketBar | None:
         """The last daily bar, raw, the forming one of an open session included; or one `back` before it."""
@@ -212,18 +203,6 @@ class Market:
         day = now.astimezone(NEW_YORK).date()
         session = self._by_date.get(day)
         return day if session is None or now >= session.close else day - timedelta(days=1)
-
-    def closed_bars(self, history: SymbolHistory, splits: Sequence[Split]) -> Sequence[Bar]:
-        """All bars with prices divided and volume multiplied by the splits that came after them."""
-        if not splits:
-            return history.bars
-        key = (history.symbol, len(splits))
-        if key not in self._adjusted:
-            self._adjusted[key] = [
-                adjusted_bar(bar, split_ratio(splits, day))
-                for day, bar in zip(history.dates, history.bars, strict=True)
-            ]
-        return self._adjusted[key]
 
 
 def split_ratio(splits: Sequence[Split], day: date) -> Decimal:

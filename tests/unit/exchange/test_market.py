@@ -19,6 +19,8 @@ from laptop.exchange.series import Series, Window
 from laptop.exchange.tape import tape_of
 from laptop.exchange.timeframes import midnight, parse_bar_length
 
+from .served_bars import split_adjusted_days
+
 HEADER = "timestamp,open,high,low,close,volume"
 MINUTE = timedelta(minutes=1)
 FULL = Session(
@@ -27,6 +29,7 @@ FULL = Session(
 EARLY = Session(
     date(2012, 11, 23), datetime(2012, 11, 23, 14, 30, tzinfo=UTC), datetime(2012, 11, 23, 18, tzinfo=UTC)
 )
+
 Folder = Callable[..., History]
 prices = st.decimals(min_value="0.01", max_value="5000", places=2).map(float)
 
@@ -188,7 +191,7 @@ def test_a_reverse_split_multiplies_earlier_prices(folder: Folder) -> None:
     market = Market(folder(X=rows, splits="X,2012-11-21,1,10"), Decimal(1))
     before, after = (session.close for session in market.history.sessions)
     for now, expected in ((before, (1.1, 1000)), (after, (11, 100))):
-        bar = market.daily_bars("X", now, split_adjusted=True)[0]
+        bar = split_adjusted_days(market, "X", now)[0]
         assert expected == (bar.close, bar.volume)
     assert market.previous_close("X", after) == Decimal(11)
 
@@ -197,7 +200,7 @@ def test_a_three_for_two_split_is_divided_to_six_places(folder: Folder) -> None:
     """A ratio that no decimal holds exactly is rounded on the wire alone."""
     rows = ["2012-11-20,10,10,10,10,100", "2012-11-21,7,7,7,7,100"]
     market = Market(folder(X=rows, splits="X,2012-11-21,3,2"), Decimal(1))
-    bar = market.daily_bars("X", market.history.sessions[1].close, split_adjusted=True)[0]
+    bar = split_adjusted_days(market, "X", market.history.sessions[1].close)[0]
     assert (6.666667, 150) == (bar.close, bar.volume)
 
 

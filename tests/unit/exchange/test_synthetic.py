@@ -14,6 +14,8 @@ from laptop.exchange.history import History, shipped_history
 from laptop.exchange.market import Market
 from laptop.exchange.synthetic import synthetic_history
 
+from .served_bars import split_adjusted_days
+
 
 @pytest.fixture(scope="module")
 def real() -> History:
@@ -65,8 +67,7 @@ def test_made_up_returns_vary_as_much_as_the_real_ones(real: History) -> None:
     market = Market(real, Decimal(1))
     end = real.sessions[-1].close
     of_real = [
-        deviation([bar.close for bar in market.daily_bars(symbol, end, split_adjusted=True)])
-        for symbol in real.symbols
+        deviation([bar.close for bar in split_adjusted_days(market, symbol, end)]) for symbol in real.symbols
     ]
     assert min(of_real) < made < max(of_real)
 

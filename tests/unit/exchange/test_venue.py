@@ -21,6 +21,8 @@ from laptop.exchange.opening import open_venue
 from laptop.exchange.terms import OrderRequest, StopLoss, TakeProfit
 from laptop.exchange.venue import Venue
 
+from .served_bars import split_adjusted_days
+
 DAYS = ["2012-11-19", "2012-11-20", "2012-11-21", "2012-11-23", "2012-11-26"]
 CALM = [(100, 101, 99, 100)] * 5
 Open = Callable[..., Venue]
@@ -136,7 +138,7 @@ def test_a_split_multiplies_shares_and_divides_the_exits_prices(opened: Open) ->
     assert {target.quantity, stop.quantity} == {Decimal(200)}
     assert venue.book.positions["X"].quantity == 200
     assert venue.book.cash + 200 * Decimal(50) == worth == venue.book.last_equity
-    adjusted = venue.market.daily_bars("X", venue.now, split_adjusted=True)
+    adjusted = split_adjusted_days(venue.market, "X", venue.now)
     assert [(bar.close, bar.volume) for bar in adjusted] == [(50, 2000), (50, 2000), (50, 1000)]
 
 
@@ -144,7 +146,7 @@ def test_a_split_is_not_known_before_its_day(opened: Open) -> None:
     """The evening before, adjusted bars are still raw: no look ahead."""
     venue = opened([*CALM[:2], *[(50, 50.5, 49.5, 50)] * 3], splits="X,2012-11-21,2,1\n")
     venue.step()
-    bars = venue.market.daily_bars("X", venue.now, split_adjusted=True)
+    bars = split_adjusted_days(venue.market, "X", venue.now)
     assert [bar.close for bar in bars] == [100, 100]
 
 
