@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 from starlette.requests import Request
@@ -85,7 +84,7 @@ async def announcements(request: Request) -> Response:
     return json_answer(
         [
             _announcement(split, venue.seed)
-            for split in _known_splits(venue)
+            for split in venue.market.known_splits(venue.now)
             if since <= split.ex_date <= until and symbol in {"", split.symbol}
         ]
     )
@@ -94,17 +93,11 @@ async def announcements(request: Request) -> Response:
 async def announcement(request: Request) -> Response:
     """GET /v2/corporate_actions/announcements/{id}."""
     venue, wanted = venue_of(request), request.path_params["id"]
-    for split in _known_splits(venue):
+    for split in venue.market.known_splits(venue.now):
         body = _announcement(split, venue.seed)
         if wanted in {body["id"], body["corporate_action_id"]}:
             return json_answer(body)
     raise not_found(f"announcement not found for {wanted}")
-
-
-def _known_splits(venue: Venue) -> Iterator[Split]:
-    """The splits in force: what comes later nobody can know yet."""
-    for history in venue.market.history.symbols.values():
-        yield from venue.market.effective_splits(history, venue.now)
 
 
 def _announcement(split: Split, seed: int) -> wire.Json:

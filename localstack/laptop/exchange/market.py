@@ -194,6 +194,12 @@ class Market:
         day = self.history.calendar[opened - 1].date if opened else date.min
         return [split for split in history.splits if split.ex_date <= day]
 
+    def known_splits(self, now: datetime) -> list[Split]:
+        """The splits of all symbols with an ex date up to today: what comes later nobody can know yet."""
+        today = now.astimezone(NEW_YORK).date()
+        symbols = self.history.symbols.values()
+        return [split for history in symbols for split in history.splits if split.ex_date <= today]
+
     def closed_count(self, history: SymbolHistory, now: datetime) -> int:
         """How many of the symbol's bars are closed and published."""
         return history.count_to(self.last_closed_day(now))

@@ -7,7 +7,7 @@ hands them on. Dividends, mergers and the rest are not simulated, so there are n
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
 
@@ -157,7 +157,7 @@ async def corporate_actions(request: Request) -> Response:
     """GET /v1/corporate-actions: the splits up to today, by the day they took effect."""
     venue, wanted = venue_of(request), _wanted(request)
     limit = query.limit_of(request, _DEFAULT_LIMIT, _LARGEST_LIMIT)
-    found = [split for split in _known_splits(venue) if wanted(split)]
+    found = [split for split in venue.market.known_splits(venue.now) if wanted(split)]
     found.sort(key=lambda split: (split.ex_date, split.symbol), reverse=query.newest_first(request))
     first = _place(request)
     groups: dict[str, list[wire.Json]] = {}
@@ -166,13 +166,6 @@ async def corporate_actions(request: Request) -> Response:
     more = first + limit < len(found)
     token = urlsafe_b64encode(f"{_LIST}|{first + limit}".encode()).decode() if more else None
     return json_answer({"corporate_actions": groups, "next_page_token": token})
-
-
-def _known_splits(venue: Venue) -> Iterator[Split]:
-    """The splits up to today: what comes later nobody can know yet."""
-    today = _today(venue)
-    for history in venue.market.history.symbols.values():
-        yield from (split for split in history.splits if split.ex_date <= today)
 
 
 def _today(venue: Venue) -> date:
