@@ -38,14 +38,38 @@ def public_get(stack: Stack, path: str, query: Mapping[str, Any]) -> Any:
     LaptopError
         With the API's own message when it refuses.
     """
+    return public_call(stack, "GET", path, query=query)
+
+
+def public_call(
+    stack: Stack,
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, Any] | None = None,
+    body: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Any:
+    """Call a public route with the owner's token; answers its JSON.
+
+    Raises
+    ------
+    LaptopError
+        With the API's own message when it refuses.
+    """
     import httpx
 
-    headers = {"authorization": f"Bearer {owner.access_token(stack)}"}
-    answer = httpx.get(
-        stack.api_url() + path, params=dict(query), headers=headers, timeout=30, trust_env=False
+    answer = httpx.request(
+        method,
+        stack.api_url() + path,
+        params=dict(query or {}),
+        json=None if body is None else dict(body),
+        headers={"authorization": f"Bearer {owner.access_token(stack)}", **(headers or {})},
+        timeout=30,
+        trust_env=False,
     )
     if answer.is_error:
-        raise LaptopError(f"GET {path} answered {answer.status_code}: {_message(answer)}")
+        raise LaptopError(f"{method} {path} answered {answer.status_code}: {_message(answer)}")
     return answer.json()
 
 

@@ -21,7 +21,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "tick": ("operate", "Send plan, sync, monitor or probe the event its schedule sends."),
     "rebuild": ("rebuild", "Derive risk book, positions and trades again, and tell what was different."),
     "signals": ("read", "Show the last signals, from the public API."),
-    "orders": ("read", "Show the last orders, from the public API."),
+    "orders": ("orders", "Show the last orders; place, replace, cancel them, close positions."),
     "limits": ("limits", "Show the risk limits and their use, or import sectors and blackouts."),
     "mail": ("read", "Show the mail the bot has sent."),
     "token": ("call", "Sign in as the owner and print an access token."),

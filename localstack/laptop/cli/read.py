@@ -1,4 +1,4 @@
-"""``alpaquero signals``, ``orders`` and ``mail``: reading what the bot did."""
+"""``alpaquero signals`` and ``mail``: reading what the bot did."""
 
 from __future__ import annotations
 
@@ -44,20 +44,6 @@ def signals(symbol: str | None, limit: int, state: Path | None, as_json: bool) -
     items = _listed(state, "/api/signals", symbol=symbol, limit=limit)
     columns = ("bar_close", "symbol", "side", "strength", "reference_price", "code", "reason")
     _print("Signals", columns, items, as_json=as_json)
-    return 0
-
-
-@click.command()
-@_SYMBOL
-@click.option("--status", help="open, closed, or one status.")
-@_LIMIT
-@state_option
-@json_option
-def orders(symbol: str | None, status: str | None, limit: int, state: Path | None, as_json: bool) -> int:
-    """Show the last orders."""
-    items = _listed(state, "/api/orders", symbol=symbol, status=status, limit=limit)
-    columns = ("client_order_id", "symbol", "side", "quantity", "status", "filled_quantity")
-    _print("Orders", columns, items, as_json=as_json)
     return 0
 
 
