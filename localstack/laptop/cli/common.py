@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from laptop.exchange.client import ExchangeAdmin
@@ -38,6 +39,16 @@ def port_option(command: _Command) -> _Command:
     return click.option(
         "--port", type=click.IntRange(1, 65535), help="The exchange's, when it is not found by the folder."
     )(command)
+
+
+def refuse_options_before(context: click.Context) -> None:
+    """Of a group that runs alone too: options given before the subcommand would be passed over.
+
+    Raises `click.UsageError` when there are any.
+    """
+    for option in context.command.params:
+        if context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"put {option.opts[0]} behind {context.invoked_subcommand}", context)
 
 
 def running_exchange(state: Path | None, port: int | None) -> ExchangeAdmin:

@@ -17,6 +17,7 @@ from laptop.cli.common import (
     port_option,
     print_json,
     print_table,
+    refuse_options_before,
     running_exchange,
     state_option,
 )
@@ -56,6 +57,7 @@ def exchange(
     With a subcommand, look at an exchange that runs, or move its clock.
     """
     if context.invoked_subcommand is not None:
+        refuse_options_before(context)
         return 0
     if data and synthetic:
         raise click.UsageError("--synthetic replaces --data: give one of them")

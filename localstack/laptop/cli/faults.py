@@ -12,6 +12,7 @@ from laptop.cli.common import (
     port_option,
     print_json,
     print_table,
+    refuse_options_before,
     running_exchange,
     state_option,
 )
@@ -29,7 +30,9 @@ _OF_A_RULE = ("id", "kind", "route", "probability")
 @click.pass_context
 def faults(context: click.Context, /, *, port: int | None, state: Path | None, as_json: bool) -> int:
     """Make the exchange fail on purpose; without a subcommand, list the rules in force."""
-    if context.invoked_subcommand is None:
+    if context.invoked_subcommand is not None:
+        refuse_options_before(context)
+    else:
         with running_exchange(state, port) as exchange:
             _show_rules(exchange.faults(), as_json=as_json)
     return 0

@@ -155,6 +155,19 @@ def test_a_taken_port_is_named_with_the_option_that_moves_it(
     assert "give another --port" in said.err
 
 
+@pytest.mark.parametrize(
+    ("group", "command", "option"),
+    [("exchange", "clock", "--json"), ("exchange", "report", "--port"), ("faults", "list", "--state")],
+)
+def test_an_option_before_the_subcommand_is_refused_not_passed_over(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, group: str, command: str, option: str
+) -> None:
+    """Code 2, and the error says where it belongs."""
+    value = {"--port": ["9201"], "--state": [str(tmp_path)]}.get(option, [])
+    assert main([group, option, *value, command]) == 2
+    assert f"put {option} behind {command}" in capsys.readouterr().err
+
+
 def test_ctrl_c_stops_it_cleanly(tmp_path: Path) -> None:
     """SIGINT: code 0, no more output, and nothing says any more that an exchange runs."""
     state = tmp_path / "state"
