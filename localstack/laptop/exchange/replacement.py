@@ -77,7 +77,11 @@ def _terms(request: ReplaceRequest, order: Order, setting: Setting) -> Terms:
     # A leg is checked as the order that it is alone; its class brings no legs of its own.
     alone = order.role in EXITS
     check(replace(new, order_class=OrderClass.SIMPLE) if alone else new)
-    check_exit_prices(_as_leg(new, order, setting) if alone else new, market_price(order.symbol, setting))
+    priced = _as_leg(new, order, setting) if alone else new
+    if order.triggered and new.stop_price == old.stop_price:
+        # The price has passed the stop: what is left is a limit order.
+        priced = replace(priced, order_class=OrderClass.SIMPLE, stop_price=None)
+    check_exit_prices(priced, market_price(order.symbol, setting))
     return new
 
 

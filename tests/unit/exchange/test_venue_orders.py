@@ -572,3 +572,20 @@ def test_a_fill_is_listed_after_every_fill_that_was_known_before_it(opened: Open
     ids = [trade.id for trade in venue.book.trades]
     assert len(ids) == 8
     assert ids == sorted(ids)
+
+
+def test_the_limit_of_a_stop_limit_order_can_follow_the_price_that_ran_past_it(opened: Open) -> None:
+    """Its stop was reached, so it is a limit order now: where the stop lies no longer matters."""
+    venue = opened([*CALM[:2], (80, 81, 78, 80), (80, 81, 78, 80), CALM[0]])
+    venue.place_order(ask())
+    venue.step()
+    order = venue.place_order(
+        ask("sell", "stop_limit", stop_price=95, limit_price=94, time_in_force="gtc"),
+    )
+    venue.jump(datetime(2012, 11, 21, 16, 0, tzinfo=UTC))
+    assert now_of(venue, order).triggered
+    with pytest.raises(RefusedError, match="stop price must be less than current price"):
+        venue.replace_order(order.id, ReplaceRequest(stop_price=Decimal(96)))
+    new = venue.replace_order(order.id, ReplaceRequest(limit_price=Decimal(78)))
+    venue.step()
+    assert now_of(venue, new).status is Status.FILLED
