@@ -73,6 +73,6 @@ def _refold(fact: Fact) -> None:
         quantity=position.quantity,
         average_entry_price=position.average_entry_price,
         realised_pnl=position.realised_pnl,
-        fills=position.fills,
+        fills=len(facts),
     )
     publish([encoded(changed, "position")], SETTINGS.bus)

@@ -20,6 +20,7 @@ from alpaquero.events.schemas import (
     PositionSplit,
     SharesMoved,
 )
+from alpaquero.orders.lifecycle import given_up
 from alpaquero.orders.order import LegRole, OrderPurpose
 from alpaquero.portfolio.lots import lots_of
 from alpaquero.portfolio.positions import positions_of
@@ -27,7 +28,6 @@ from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.risk.book import Reservation
 from alpaquero.store import analytics
 from functions.trading import sync as sync_function
-from tests.fakes.broker import FakeBroker
 from tests.fakes.queues import FakeQueues
 from tests.unit.orders.builders import an_intent
 from tests.unit.trading.world import World
@@ -368,17 +368,15 @@ def test_an_order_we_gave_up_that_turns_up_reserves_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Presumed lost, then there after all: the broker's word counts, and so does its cost."""
-    late = FakeBroker.order_by_client_id
     world.broker.fail_next("submit", "unclear-after-effect")
     world.place(BUY)
-    monkeypatch.setattr(sync_function, "LOST_AFTER", timedelta(0))
+    lost = given_up(world.order(BUY.client_order_id), "rejected", at=world.broker.now, why="lost")
+    world.books.commit(changed_orders=[lost])
     with monkeypatch.context() as hidden:
-        hidden.setattr(FakeBroker, "order_by_client_id", lambda *_: None)
         for name in ("orders", "open_orders"):
             hidden.setattr(world.broker, name, lambda *a, **k: [])
         world.sync()
     assert ("rejected", {}) == (world.order(BUY.client_order_id).status, world.book.reservations)
-    assert FakeBroker.order_by_client_id is late
     world.sync()
     assert "accepted" == world.order(BUY.client_order_id).status
     assert [BUY.client_order_id] == list(world.book.reservations)

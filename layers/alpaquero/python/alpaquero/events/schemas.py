@@ -122,7 +122,7 @@ class OrderFilled(Event, frozen=True, kw_only=True):
 
 
 class PositionChanged(Event, frozen=True, kw_only=True):
-    """A position after a fill (market time)."""
+    """A position after a fill, a split or shares moved (market time); `fills` counts them all."""
 
     symbol: str
     quantity: Decimal
