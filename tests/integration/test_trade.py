@@ -116,3 +116,9 @@ def test_repeated_schedules_change_nothing(cloud: LaptopCloud, quiet: Quiescence
         cloud.tick(job)
     quiet.wait()
     assert everything() == before
+
+
+@pytest.mark.parametrize("function", ["TradingSync", "PositionProject", "AnalyticsProject"])
+def test_a_rebuild_of_a_cloud_that_has_traded_changes_nothing(cloud: LaptopCloud, function: str) -> None:
+    """Each part is what orders, fills and the broker add up to, and its function may read them."""
+    assert cloud.invoke(function, {"job": "rebuild"})["differences"] == {}
