@@ -153,13 +153,15 @@ def _intent(terms: Terms, book: Book) -> Intent:
 
 
 def share_worth(terms: Terms, intent: Intent, setting: Setting) -> Decimal:
-    """What a share counts against buying power: its own price, else the ask; a short sale 3 % more."""
+    """What a share counts for: its own price, else what a buy pays or a sale gets; a short sale 3 % more."""
     own = terms.limit_price or terms.stop_price
     if own is not None and intent is not Intent.SELL_TO_OPEN:
         return own
     quoted = setting.market.quote(terms.symbol, setting.now)
     if quoted is None:
         raise invalid(f'asset "{terms.symbol}" is not tradable')
+    if intent is Intent.SELL_TO_CLOSE:
+        return quoted[0].bid
     ask = quoted[0].ask
     return ask if intent is not Intent.SELL_TO_OPEN else max(terms.limit_price or _NONE, ask * _SHORT_MARKUP)
 

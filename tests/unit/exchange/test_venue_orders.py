@@ -37,13 +37,13 @@ def opened(tmp_path: Path) -> Iterator[Open]:
     """Opens a venue on prices of X, half an hour past the first close (16:30 in New York)."""
     with ExitStack() as stack:
 
-        def begin(days: Bars = CALM, *, partial: float = 0.0) -> Venue:
+        def begin(days: Bars = CALM, *, partial: float = 0.0, half_spread_bps: int = 0) -> Venue:
             rows = [f"{day},{','.join(map(str, bar))},1000" for day, bar in zip(DAYS, days, strict=True)]
             (tmp_path / "data").mkdir()
             (tmp_path / "data" / "X.csv").write_text(
                 "\n".join(["timestamp,open,high,low,close,volume", *rows])
             )
-            terms = MatchingTerms(1, Decimal(0), partial)
+            terms = MatchingTerms(1, Decimal(half_spread_bps), partial)
             venue = open_venue(
                 folder_history(tmp_path / "data"), tmp_path / "s", terms, first=date.fromisoformat(DAYS[1])
             )
@@ -213,6 +213,17 @@ def test_an_order_for_dollars_shows_no_quantity_and_buys_what_they_pay_for(opene
     body = order_body(now_of(venue, order), venue.book, 1, nested=True)
     assert (body["notional"], body["qty"], body["filled_qty"]) == ("500", None, "5.208333333")
     assert Decimal(99_500) <= venue.book.cash < Decimal("99500.01")
+
+
+def test_a_sale_for_dollars_brings_them_in_at_the_bid(opened: Open) -> None:
+    """The shares are reckoned at what a sale gets, not at what a purchase pays."""
+    venue = opened(half_spread_bps=50)
+    venue.place_order(ask())
+    venue.step()
+    order = venue.place_order(ask("sell", qty=None, notional=199))
+    venue.step()
+    assert now_of(venue, order).filled_quantity == 2
+    assert now_of(venue, order).filled_value == 199
 
 
 def test_a_trailing_stop_shows_its_mark_and_sells_when_the_price_turns(opened: Open) -> None:
