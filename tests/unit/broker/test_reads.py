@@ -232,6 +232,23 @@ def test_fills_come_through_all_pages_oldest_first(broker: AlpacaSubmitter, serv
     assert [asked.query["page_token"] for asked in server.asked] == ["known", fill(99)["id"]]
 
 
+def test_activities_come_through_all_pages_but_for_those_cancelled(
+    broker: AlpacaSubmitter, server: ScriptedServer
+) -> None:
+    """Cash and shares as decimals, the day as a date; what was cancelled never happened."""
+    fee = {"id": "f", "activity_type": "FEE", "date": "2026-11-20", "net_amount": "-0.01"}
+    paid = {**fee, "id": "1", "activity_type": "DIV", "net_amount": "1.02", "symbol": "T", "qty": "2"}
+    journaled = {**paid, "id": "3", "activity_type": "JNLS", "net_amount": None}
+    last = [{**paid, "id": "2", "status": "canceled"}, journaled]
+    server.script = [Reply(200, [paid, *[fee] * 99]), Reply(200, last)]
+    found = broker.activities(date(2026, 11, 20))
+    assert (Decimal("1.02"), Decimal(2), "T", date(2026, 11, 20)) == (
+        found[0].amount, found[0].quantity, found[0].symbol, found[0].day,
+    )  # fmt: skip
+    assert (101, "JNLS", Decimal(0)) == (len(found), found[-1].kind, found[-1].amount)
+    assert [None, "f"] == [asked.query.get("page_token") for asked in server.asked]
+
+
 @pytest.mark.parametrize(
     "reply",
     [Reply(500, b""), Reply(504, b"<html>"), Reply(200, b"not json"), Reply(cut=True), Reply(429, {})],
