@@ -242,6 +242,60 @@ def test_an_order_by_hand_can_be_cancelled(
     assert (again.status_code, _error(again.content)["details"]) == (400, {"field": "id"})
 
 
+def test_a_replacement_shows_with_the_brokers_answer(admin: Caller, order_by_hand: OrderByHand) -> None:
+    """A change is queued with 202 under the next revision; the order's log tells what became of it.
+
+    Before the open the exchange, as Alpaca, replaces no order; the old one stays.
+    """
+    identifier = order_by_hand("to be replaced").json()["client_order_id"]
+    wait_for(lambda: _open_order(admin, identifier), what="the order to show as open")
+    answer = admin.ask("PATCH", f"/api/orders/{identifier}", body={"quantity": "2"})
+    assert (answer.status_code, _error(answer.content)["details"]) == (400, {"field": "quantity"})
+    answer = admin.ask("PATCH", f"/api/orders/{identifier}", body={"time_in_force": "gtc"})
+    assert answer.status_code == 202, answer.text
+    successor = msgspec.json.decode(answer.content, type=bodies.OrderAccepted).client_order_id
+    shown = wait_for(lambda: _ended(admin, successor), what="the broker's answer to the replacement")
+    assert (shown.status, shown.replaces) == ("rejected", identifier)
+    assert "cannot replace order in accepted status" in shown.history[-1].answer + shown.history[-1].why
+    assert _open_order(admin, identifier)
+
+
+def _ended(admin: Caller, identifier: str) -> bodies.Order | None:
+    answer = admin.ask("GET", f"/api/orders/{identifier}")
+    if answer.status_code == 404:
+        return None
+    order = msgspec.json.decode(answer.content, type=bodies.Order)
+    return order if order.status == "rejected" else None
+
+
+def test_open_orders_are_cancelled_together(
+    cloud: LaptopCloud, admin: Caller, order_by_hand: OrderByHand
+) -> None:
+    """One call ends every open order of a symbol at the exchange."""
+    identifier = order_by_hand("cancelled with the rest").json()["client_order_id"]
+    wait_for(lambda: _open_order(admin, identifier), what="the order to show as open")
+    answer = admin.ask("DELETE", "/api/orders?symbol=GOOG")
+    assert answer.status_code == 202, answer.text
+    assert identifier in msgspec.json.decode(answer.content, type=bodies.OrdersAccepted).client_order_ids
+    wait_for(lambda: _at_the_exchange(cloud, identifier) == ["canceled"], what="the cancel at the exchange")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/api/positions/NONE/close", {"Idempotency-Key": "none"}, 404),
+        ("/api/positions/GOOG/close", {}, 400),
+        ("/api/positions/close", {}, 400),
+    ],
+)
+def test_a_position_is_closed_under_a_key(
+    admin: Caller, path: str, headers: dict[str, str], status: int
+) -> None:
+    """Both routes are there; without a key, or a position, nothing is queued."""
+    answer = admin.ask("POST", path, body={}, headers=headers)
+    assert answer.status_code == status, answer.text
+
+
 def test_the_same_idempotency_key_is_the_same_order(
     cloud: LaptopCloud, order_by_hand: OrderByHand, quiet: Quiescence
 ) -> None:
