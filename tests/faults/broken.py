@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+from alpaquero.broker import records
 from alpaquero.errors import BrokerUnclear
 from alpaquero.events import bus
 from alpaquero.orders import lifecycle
@@ -20,7 +21,7 @@ from alpaquero.orders.intent import Intent
 from alpaquero.orders.lifecycle import BrokerUpdate
 from alpaquero.orders.order import Order
 from alpaquero.store.books import Books
-from functions.trading import execute, sync
+from functions.trading import execute
 
 
 @contextmanager
@@ -89,7 +90,7 @@ def incremental_fill_quantity() -> Iterator[None]:
             order, replace(update, filled_quantity=order.filled_quantity + update.filled_quantity)
         )
 
-    with patch.object(sync, "advance", adding):
+    with patch.object(records, "advance", adding):
         yield
 
 
@@ -122,7 +123,7 @@ def stale_news_wins() -> Iterator[None]:
         forced = [replace(o, version=current[o.client_order_id].version + 1) for o in changed_orders]
         guarded(books, changed_orders=forced, **others)
 
-    with patch.object(sync, "advance", heedless), patch.object(Books, "commit", overwriting):
+    with patch.object(records, "advance", heedless), patch.object(Books, "commit", overwriting):
         yield
 
 

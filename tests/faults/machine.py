@@ -29,7 +29,7 @@ from alpaquero.prices.ticks import Direction, round_price
 from alpaquero.risk.book import TradingState
 from alpaquero.simulation import Side as BrokerSide
 from tests.faults.in_process_exchange import Wire
-from tests.faults.world import ACCOUNT, AIMS, Blow, Plan, World
+from tests.faults.world import ACCOUNT, AFTER_SUBMISSION, AIMS, Blow, Plan, World
 
 MINUTES_TO_PROTECT = 8  # a request for a stop that was lost is made again once SQS forgets the first
 SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
@@ -87,10 +87,12 @@ FORMS = (
     Form("exit at the open", SELL, {"time_in_force": TimeInForce.OPG}),
 )  # fmt: skip
 
+# Around the submission is where most can be lost.
+aims = st.sampled_from((*AIMS, *[AFTER_SUBMISSION] * 4))
 plans = st.builds(
     Plan,
     blows=st.dictionaries(st.integers(0, 12), st.sampled_from(Blow), max_size=2),
-    aimed=st.dictionaries(st.sampled_from(AIMS), st.sampled_from(Blow), max_size=2),
+    aimed=st.dictionaries(aims, st.sampled_from(Blow), max_size=2),
     reads=st.dictionaries(st.integers(0, 5), st.sampled_from(Wire), max_size=1),
     changes=st.dictionaries(st.integers(0, 2), st.sampled_from(Wire), max_size=3),
 )

@@ -46,4 +46,4 @@ def test_campaign_catches_a_broken_variant(
 ) -> None:
     """A bot with this classic mistake does not survive the campaign."""
     with variant(), pytest.raises(AssertionError, match=seen):
-        histories(200, first_seed=107, phases=[Phase.generate])  # finding it is enough
+        histories(200, first_seed=5, phases=[Phase.generate])  # finding it is enough
