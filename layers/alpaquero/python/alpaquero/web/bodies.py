@@ -227,7 +227,7 @@ class OrdersAccepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """One rule's answer; `outcome` is passed, failed or not_applicable, `limit` and `used` in its own unit."""
+    """One rule's answer: passed, failed or not_applicable; `limit` and `used` are in its own unit."""
 
     code: str
     passed: bool
