@@ -103,6 +103,11 @@ class Traded:
     report: Report
 
     @property
+    def symbol(self) -> str:
+        """A symbol that has traded."""
+        return min(fill.symbol for fill in self.report.fills)
+
+    @property
     def held(self) -> dict[str, Decimal]:
         """The exchange's positions."""
         return {position.symbol: position.qty for position in self.report.positions}

@@ -57,6 +57,18 @@ CASES = {
         bodies.Page[bodies.Position],
         lambda body, traded: {p.symbol: p.quantity for p in body.items} == traded.held,
     ),
+    ("GET", "/api/positions/{symbol}"): Case(
+        bodies.PositionDetail, lambda body, traded: body.reconciled and body.symbol == traded.symbol
+    ),
+    ("GET", "/api/portfolio/history"): Case(
+        bodies.Page[bodies.PortfolioDay], lambda body, _: len(body.items) > 0 and body.items[0].equity > 0
+    ),
+    ("POST", "/api/sync"): Case(
+        bodies.SyncAccepted, lambda body, _: body.status == "queued", body={}, status=202
+    ),
+    ("POST", "/api/rebuild"): Case(
+        bodies.SyncAccepted, lambda body, _: body.status == "queued", body={}, status=202
+    ),
     ("GET", "/api/portfolio/summary"): Case(
         bodies.PortfolioSummary,
         lambda body, traded: (
@@ -209,7 +221,8 @@ def test_a_route_answers_its_body_with_real_data(
     body = case.body
     if (method, path) == ("POST", "/api/config"):
         body = {**(body or {}), "version": admin.ask("GET", path).json()["version"]}
-    answer = admin.ask(method, case.path or path, body=body, headers=case.headers)
+    asked = (case.path or path).replace("{symbol}", traded.symbol)
+    answer = admin.ask(method, asked, body=body, headers=case.headers)
     assert answer.status_code == case.status, answer.text
     decoded = msgspec.json.decode(answer.content, type=case.model)
     assert case.holds(decoded, traded), decoded

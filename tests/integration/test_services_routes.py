@@ -37,6 +37,12 @@ CASES = {
     "/position/positions": Case(
         bodies.Page[bodies.Position], lambda body, traded: {p.symbol for p in body.items} == set(traded.held)
     ),
+    "/position/positions/{symbol}": Case(
+        bodies.PositionDetail, lambda body, traded: body.reconciled and body.symbol == traded.symbol
+    ),
+    "/position/portfolio/history": Case(
+        bodies.Page[bodies.PortfolioDay], lambda body, _: len(body.items) > 0 and body.items[0].equity > 0
+    ),
     "/position/portfolio/summary": Case(
         bodies.PortfolioSummary, lambda body, traded: body.cash == traded.report.cash
     ),
@@ -83,6 +89,8 @@ CASES = {
 }
 # Changes go the same way as on the public API, and the gateway's own health has no port of its own.
 NOT_READ_HERE = {
+    ("POST", "/trading/sync"),
+    ("POST", "/trading/rebuild"),
     ("POST", "/trading/orders"),
     ("DELETE", "/trading/orders/{id}"),
     ("GET", "/trading/orders/{id}"),
@@ -119,7 +127,7 @@ def test_a_signed_request_is_answered(
 ) -> None:
     """Signed for the API's own host and full path, the service's port answers its body."""
     case = CASES[path]
-    service, rest = _split(case.path or path)
+    service, rest = _split((case.path or path).replace("{symbol}", traded.symbol))
     answer = Caller(ports[service]).ask("GET", rest, headers=signed(cloud, service, rest))
     assert answer.status_code == 200, answer.text
     body = msgspec.json.decode(answer.content, type=case.model)
