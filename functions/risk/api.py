@@ -21,7 +21,7 @@ from alpaquero.orders.intent import Intent, OrderType, Origin, Purpose, Side, Ti
 from alpaquero.risk import drawdown, sizing
 from alpaquero.risk.activity import orders_within
 from alpaquero.risk.book import RiskBook, StateChange, TradingState
-from alpaquero.risk.exits import due_exits, entries_to_cancel, exit_intent
+from alpaquero.risk.exits import due_exits, entries_to_cancel, next_exit
 from alpaquero.risk.limits import UNKNOWN_SECTOR, RiskLimits
 from alpaquero.risk.locks import asked_state, is_raise, set_by_person
 from alpaquero.risk.rules import assess
@@ -258,12 +258,14 @@ def send_flatten(book: RiskBook) -> None:
             deduplication_id=f"cancel:{identifier}:{now:%Y%m%d%H%M}",
         )
     for due in due_exits(book, trading_settings.current().settings.risk, {}, now):
-        intent = exit_intent(due, book, now, correlation_id())
+        intent = next_exit(due, book, now, correlation_id(), BOOKS.order)
+        if intent is None:
+            continue
         queues.send_in_order(
             SETTINGS.order_queue,
             PlaceOrder(intent=intent),
             group=SETTINGS.account,
-            deduplication_id=intent.client_order_id,
+            deduplication_id=f"{intent.client_order_id}:{wall.now():%Y%m%d%H%M}",
         )
 
 

@@ -18,7 +18,7 @@ from alpaquero import wall
 from alpaquero.broker.alpaca import connect_clock
 from alpaquero.broker.market_data import connect_market_data
 from alpaquero.broker.protocol import BrokerTrade, ClockReader, MarketDataReader
-from alpaquero.errors import Conflict
+from alpaquero.errors import BrokerError, Conflict
 from alpaquero.events import bus, queues
 from alpaquero.events.commands import CancelOrder, PlaceOrder, ProtectPosition, ReplaceOrder
 from alpaquero.events.schemas import EquityMarked, Event, RiskLimitBreached, TradingStateChanged
@@ -29,7 +29,7 @@ from alpaquero.orders.replacement import Change
 from alpaquero.orders.timeouts import OrderSettings, overdue, reprices
 from alpaquero.risk.book import RiskBook, TradingState, market_day
 from alpaquero.risk.drawdown import MissingStop, daily_loss_percent, mark, missing_stops
-from alpaquero.risk.exits import due_exits, entries_to_cancel, exit_intent, with_highs
+from alpaquero.risk.exits import due_exits, entries_to_cancel, next_exit, with_highs
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.risk.locks import locked
 from alpaquero.settings import ClockSettings, Text, load
@@ -84,9 +84,10 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     if found is None:
         logger.info("nothing to watch before the first sync")
         return {"marked": False, "reason": "the first sync has not run yet"}
-    cancelled = [*send_cancels(found, now), *send_overdue(found, settings.orders, now)]
-    sold = send_exits(found, limits, now)
+    cancelled = send_cancels(found, now)
+    sold = send_exits(books, found, limits, now)
     protected = send_protections(found, limits, now, sold)
+    cancelled += send_overdue(found, settings.orders, now)
     health.record_work("risk", detail="monitor")
     return {
         "marked": True,
@@ -108,7 +109,7 @@ def watch(books: Books, limits: RiskLimits, now: datetime) -> Watched | None:
         book = books.risk_book()
         if book is None:
             return None
-        trades = _market_data().latest_trades(sorted(book.positions)) if book.positions else {}
+        trades = newest_trades(book)
         prices = regular_prices(trades, limits, now)
         after = locked(with_highs(marked(book.on_day_of(now), trades, now), prices), limits, now)
         open_orders = books.open_orders()
@@ -128,6 +129,20 @@ def watch(books: Books, limits: RiskLimits, now: datetime) -> Watched | None:
             continue
         return Watched(after, len(breaches), bare, prices, open_orders)
     raise Conflict("the risk book kept changing while it was marked; the next minute tries again")
+
+
+def newest_trades(book: RiskBook) -> dict[str, BrokerTrade]:
+    """The newest trades of what is held; none when market data does not answer.
+
+    Then the broker's own value of the last sync counts: flattening and stops must not wait for a feed.
+    """
+    if not book.positions:
+        return {}
+    try:
+        return _market_data().latest_trades(sorted(book.positions))
+    except BrokerError as error:
+        logger.warning("no prices; what is held counts as the last sync had it", error=str(error))
+        return {}
 
 
 def marked(book: RiskBook, trades: Mapping[str, BrokerTrade], now: datetime) -> RiskBook:
@@ -282,20 +297,22 @@ def send_overdue(found: Watched, settings: OrderSettings, now: datetime) -> list
     return [late.order.client_order_id for late in due]
 
 
-def send_exits(found: Watched, limits: RiskLimits, now: datetime) -> list[str]:
+def send_exits(books: Books, found: Watched, limits: RiskLimits, now: datetime) -> list[str]:
     """Sends the exits that are due; answers their symbols."""
-    book = found.book
-    due = due_exits(book, limits, found.prices, now)
-    for exit_due in due:
-        intent = exit_intent(exit_due, book, now, correlation_id())
+    book, sent = found.book, []
+    for exit_due in due_exits(book, limits, found.prices, now):
+        intent = next_exit(exit_due, book, now, correlation_id(), books.order)
+        if intent is None:
+            continue  # its last exit came to nothing just now
         logger.info("an exit is due", symbol=exit_due.symbol, rule=exit_due.code, why=exit_due.message)
         queues.send_in_order(
             SETTINGS.order_queue,
             PlaceOrder(intent=intent),
             group=SETTINGS.account,
-            deduplication_id=intent.client_order_id,
+            deduplication_id=f"{intent.client_order_id}:{wall.now():%Y%m%d%H%M}",
         )
-    return [exit_due.symbol for exit_due in due]
+        sent.append(exit_due.symbol)
+    return sent
 
 
 def send_protections(found: Watched, limits: RiskLimits, now: datetime, sold: Sequence[str]) -> list[str]:

@@ -110,6 +110,11 @@ def place() -> object:
     """Queues a person's order for the risk check; the same Idempotency-Key is the same order."""
     key = _idempotency_key()
     intent = _intent(app.body(PlaceOrder), key, app.require("trader").username)
+    earlier = BOOKS.order(intent.client_order_id)
+    if earlier is not None and not _is_for(earlier, intent):
+        raise Conflict(
+            f"This Idempotency-Key placed {intent.client_order_id}, which is another order; send a new key."
+        )
     _send(PlaceOrderCommand(intent=intent), intent.client_order_id)
     return json_response(OrderAccepted(client_order_id=intent.client_order_id), 202)
 
@@ -137,7 +142,7 @@ def replace(id: str) -> object:  # noqa: A002 - the route's parameter, as the ow
         reason=body.reason,
     )
     mark = hashlib.sha256(repr(change).encode()).hexdigest()[:16]
-    _send(command, f"replace:{identifier}:{mark}")
+    _send(command, f"replace:{identifier}:{mark}:{old.version}")  # once it moved on, it may be asked again
     return json_response(OrderAccepted(client_order_id=identifier, status="replacement queued"), 202)
 
 
@@ -150,7 +155,7 @@ def cancel(id: str) -> object:  # noqa: A002 - the route's parameter, as the own
     command = CancelOrder(
         client_order_id=id, requested_by=app.require("trader").username, correlation_id=correlation_id()
     )
-    _send(command, f"cancel:{id}:{order.version}")
+    _send(command, f"cancel:{id}:{uuid.uuid4().hex}")  # one that failed may be asked for again at once
     return json_response(OrderAccepted(client_order_id=id, status="cancel queued"), 202)
 
 
@@ -291,6 +296,17 @@ def _intent(body: PlaceOrder, key: str, username: str) -> Intent:
                 correlation_id=correlation_id(),
             )
         )
+
+
+def _is_for(order: OrderRecord, intent: Intent) -> bool:
+    """Whether the order is what the intent asks for; how many shares an exit sells is read at the sale."""
+    names = ("side", "order_type", "notional", "limit_price", "stop_price", "trail_price", "trail_percent")
+    is_sized = intent.purpose is Purpose.ENTRY and intent.quantity is not None
+    return (
+        order.order_class is intent.kind
+        and all(getattr(order, name) == getattr(intent, name) for name in names)
+        and not (is_sized and order.quantity != intent.quantity)
+    )
 
 
 def _exit(symbol: str, key: str, body: ClosePosition | ClosePositions, **size: Decimal | None) -> Intent:

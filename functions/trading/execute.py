@@ -12,11 +12,12 @@ carried out ends as `TradeRejected`, with the error, and is dropped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -65,7 +66,9 @@ from alpaquero.orders.lifecycle import (
     given_up,
     intended,
     is_live,
+    is_lost,
     is_terminal,
+    may_be_sent_again,
     noted,
     resized,
     step_exit,
@@ -88,6 +91,8 @@ ATTEMPTS = 5  # at a transaction that others also write to
 EXIT_STEPS_A_CALL = 6  # cancel, confirm, sell and the way back; the rest is sync's next minute
 TRIES = 4  # of a command that could not be carried out for now; its queue gives up after 5
 AGAIN_AFTER_SECONDS = 15
+ENTRY_WAITS = timedelta(minutes=15)  # wall time in which an entry without an end of its own must be sent
+LONGEST_PAUSE = timedelta(hours=1)  # between two tries of a stop that the broker refuses
 
 # What no second try can mend: the command, the books or the code are wrong, or the broker said no.
 PERMANENT = (msgspec.MsgspecError, ValueError, LookupError, TypeError, AttributeError, BrokerRejected)
@@ -226,12 +231,20 @@ class Desk:
         self._cancel(order, command.requested_by)
 
     def cancel_all(self, command: CancelOrders) -> None:
-        """Cancels what is open, of one symbol or of all; an order that cannot be cancelled stops no other."""
+        """Cancels what is open, of one symbol or of all; an order that cannot be cancelled stops no other.
+
+        Raises `Conflict` once all others are cancelled when it is not known yet whether one arrived.
+        """
+        unclear: list[Conflict] = []
         for order in [order for order in self.books.open_orders() if cancels(command, order)]:
             try:
                 self._cancel(order, command.requested_by)
             except BrokerRejected as refusal:  # it has ended, or is being replaced: sync tells which
                 logger.warning("an order was not cancelled", order=order.client_order_id, why=refusal.message)
+            except Conflict as error:
+                unclear.append(error)
+        if unclear:
+            raise unclear[0]
 
     def _cancel(self, order: Order, requested_by: str) -> None:
         why, now = f"{requested_by} cancelled it", self.broker.clock().now
@@ -383,6 +396,8 @@ class Desk:
             self._sync_soon(f"{order.client_order_id} waits for the broker", order.correlation_id)
 
     def _go_on(self, order: Order) -> None:
+        if is_lost(order, wall.now()) and may_be_sent_again(order):
+            order = self._send_again(order)
         if order.status == OrderStatus.INTENDED and order.replaces is not None:
             self._send(order)
         elif order.exit_step is not None:
@@ -411,6 +426,18 @@ class Desk:
         self._sync_soon(f"after {order.client_order_id}", order.correlation_id)
         return order
 
+    def _send_again(self, order: Order) -> Order:
+        """Sends an order that the broker still does not have, under its own id: the broker takes it once."""
+        found = self.broker.order_by_client_id(order.client_order_id)
+        if found is not None:
+            return self._commit(order, advance(order, update_of(found, "looked up by client order id")))
+        if order.exit_step is not None:
+            position = self.broker.position(order.symbol)
+            if position is None or position.quantity < (order.quantity or Decimal(0)):
+                why = "it never arrived, and its shares are not held any more"
+                return self._end(order, OrderStatus.REJECTED, self.broker.clock().now, why)
+        return self._send(order)
+
     def _submit(self, order: Order) -> BrokerOrder:
         """Places the order, or puts it in the place of the one it replaces."""
         if order.replaces is None:
@@ -430,6 +457,9 @@ class Desk:
             return OrderStatus.CANCELED, "only exits are traded since before it was sent"
         if order.valid_until is not None and now > order.valid_until:
             return OrderStatus.EXPIRED, "its signal was no longer valid when it could be sent"
+        waited = wall.now() - order.wall_created_at
+        if order.valid_until is None and order.purpose is OrderPurpose.ENTRY and waited > ENTRY_WAITS:
+            return OrderStatus.EXPIRED, f"it could not be sent for {waited}; the market has moved on"
         return None
 
     def _trading_state(self) -> TradingState:
@@ -565,17 +595,24 @@ class Desk:
             reason=f"{exit_order.client_order_id} left shares; the stop goes back",
             correlation_id=exit_order.correlation_id,
         )
-        return is_live(self._stop_under(position, wanted, now).status)
+        stop = self._stop_under(position, wanted, now)
+        return stop is not None and is_live(stop.status)
 
-    def _stop_under(self, position: BrokerPosition, wanted: WantedStop, now: datetime) -> Order:
-        """The stop that protects a holding, written and sent unless there is one already.
+    def _stop_under(
+        self, position: BrokerPosition, wanted: WantedStop, now: datetime, listed: Collection[str] = ()
+    ) -> Order | None:
+        """The stop that protects a holding, written and sent unless one is on its way already.
 
-        One that the broker refused or lost is placed anew, under the next revision of its key.
+        Those that the broker listed cover other shares. One that the broker refused or lost is placed
+        anew, under the next revision of its key; None while a refused one has to wait.
         """
         orders = [o for o in self.books.orders() if o.symbol == position.symbol]
         tried = [o for o in orders if o.origin is OrderOrigin.PROTECT and wanted.key in o.client_order_id]
-        stop = next((o for o in tried if not is_terminal(o.status)), None)
+        stop = next((o for o in tried if not is_terminal(o.status) and o.client_order_id not in listed), None)
         if stop is None:
+            if wall.now() < _try_again_at(tried):
+                logger.warning("the broker refused the stop; it is tried again later", symbol=position.symbol)
+                return None
             percent = trading_settings.current().settings.risk.stop_loss_percent
             identifier = client_order_id(OrderOrigin.PROTECT, position.symbol, wanted.key, len(tried))
             price = protective_price(position, wanted.price, percent)
@@ -615,7 +652,8 @@ class Desk:
                 reason="shares were held without a stop",
                 correlation_id=command.correlation_id,
             )
-            self._stop_under(position, wanted, self.broker.clock().now)
+            listed = {o.client_order_id for o in others}
+            self._stop_under(position, wanted, self.broker.clock().now, listed)
 
     def _others(self, symbol: str) -> list[BrokerOrder]:
         return [order for order in self.broker.open_orders(nested=False) if order.symbol == symbol]
@@ -713,6 +751,15 @@ def protection_of(  # noqa: PLR0917 - what a stop is made of
         correlation_id=wanted.correlation_id,
         verdict=(RuleResult("protection", True, "a stop only shrinks a position"),),
     )
+
+
+def _try_again_at(tried: Sequence[Order]) -> datetime:
+    """The wall time from which a stop may be placed anew: from the third refusal in a row each doubles it."""
+    in_a_row = list(takewhile(lambda order: order.status == OrderStatus.REJECTED, reversed(tried)))
+    if len(in_a_row) < 3:
+        return datetime.min.replace(tzinfo=UTC)
+    pause = min(timedelta(minutes=2 ** min(len(in_a_row) - 2, 6)), LONGEST_PAUSE)
+    return in_a_row[0].wall_created_at + pause
 
 
 def _is_another_sale(order: Order, exit_order: Order) -> bool:

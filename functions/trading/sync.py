@@ -47,6 +47,8 @@ from alpaquero.orders.lifecycle import (
     Phase,
     given_up,
     is_live,
+    is_lost,
+    may_be_sent_again,
     phase_of,
 )
 from alpaquero.orders.order import Order
@@ -64,7 +66,6 @@ ATTEMPTS = 5  # at a transaction that others also write to
 RECENT = timedelta(days=4)  # how far back the broker's list is read for orders that are not open any more
 FILLS_READ_AGAIN = 50
 UNSENT_AFTER = timedelta(seconds=60)  # wall time after which an order written and not sent is taken up again
-LOST_AFTER = timedelta(seconds=60)  # wall time after which an UNKNOWN order the broker lacks never arrived
 SWEEP_AFTER_SECONDS = 20
 TAKEN_OVER_AFTER = timedelta(minutes=15)  # wall time for which a difference must stand unexplained
 LOOK_BACK = timedelta(days=14)  # how far back activities and splits are read, for some are told late
@@ -242,8 +243,10 @@ class Reconciliation:
         if order.status == OrderStatus.INTENDED:
             return None
         found = self.broker.order_by_client_id(order.client_order_id)
-        sent = order.wall_sent_at or order.wall_created_at
-        if found is None and order.status == OrderStatus.UNKNOWN and self.wall_now - sent > LOST_AFTER:
+        if found is None and is_lost(order, self.wall_now):
+            if may_be_sent_again(order):
+                self._resume(order)
+                return None
             why = "the broker has no order with this client order id: it never arrived"
             self._write(order, given_up(order, OrderStatus.REJECTED, at=self.now, why=why))
         elif found is None and order.status != OrderStatus.UNKNOWN:

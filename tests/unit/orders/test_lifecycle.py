@@ -22,6 +22,7 @@ from alpaquero.orders.lifecycle import (
     intended,
     is_live,
     is_terminal,
+    may_be_sent_again,
     phase_in,
     phase_of,
     step_exit,
@@ -227,7 +228,19 @@ def test_an_unclear_send_is_unknown_and_never_rejected() -> None:
     assert ("unknown", 2, "timed out after 10 s") == (order.status, order.version, order.history[-1].why)
 
 
-@pytest.mark.parametrize("status", ["unknown", "new", "filled", "rejected"])
+def test_an_unclear_order_sent_again_counts_its_tries() -> None:
+    """Three without an answer are enough; a stop and a replacement are decided anew instead."""
+    order = unclear(an_order(), at=at(1), why="timed out")
+    assert may_be_sent_again(order)
+    again = unclear(unclear(order, at=at(2), why="timed out"), at=at(3), why="timed out")
+    assert ("unknown", 3, 4, False) == (
+        again.status, again.times_unclear, again.version, may_be_sent_again(again),
+    )  # fmt: skip
+    assert not may_be_sent_again(replace(order, purpose=OrderPurpose.PROTECTION))
+    assert not may_be_sent_again(replace(order, replaces="old"))
+
+
+@pytest.mark.parametrize("status", ["new", "filled", "rejected"])
 def test_an_order_we_have_heard_of_does_not_become_unknown(status: str) -> None:
     """A time-out after an answer takes nothing back."""
     order = an_order(status=status)

@@ -10,10 +10,10 @@ import pytest
 
 from alpaquero.orders.identity import client_order_id, manual_key
 from alpaquero.orders.intent import Purpose, Side
-from alpaquero.orders.order import OrderPurpose
+from alpaquero.orders.order import ExitStep, Order, OrderPurpose
 from alpaquero.risk.activity import Activity, Holding
 from alpaquero.risk.book import RiskBook, TradingState
-from alpaquero.risk.exits import DueExit, due_exits, entries_to_cancel, exit_intent, with_highs
+from alpaquero.risk.exits import DueExit, due_exits, entries_to_cancel, exit_intent, next_exit, with_highs
 from alpaquero.risk.limits import RiskLimits
 from tests.unit.orders.builders import NOON, an_order, at
 from tests.unit.risk.builders import a_book, held, leaving
@@ -119,3 +119,31 @@ def test_a_flatten_ends_the_entries_at_the_broker() -> None:
     ]
     assert ["live", "partly"] == entries_to_cancel(holding(flatten_since=NOON), orders)
     assert [] == entries_to_cancel(holding(), orders)
+
+
+def an_end(identifier: str, minutes_ago: int, status: str, step: ExitStep = ExitStep.DONE) -> Order:
+    """An exit as it was so many minutes before noon."""
+    then = NOON - timedelta(minutes=minutes_ago)
+    return an_order(client_order_id=identifier, status=status, exit_step=step, updated_at=then)
+
+
+def test_an_exit_that_came_to_nothing_is_followed_by_another() -> None:
+    """Refused, halted half way or raced by an entry: what is due is sold the same day, ever later."""
+    book, everything = holding(), DueExit("AAPL", "flatten", "everything")
+    orders: dict[str, Order] = {}
+
+    def following() -> str | None:
+        intent = next_exit(everything, book, NOON, "", orders.get)
+        return None if intent is None else intent.client_order_id
+
+    for pause, status in ((1, "rejected"), (2, "filled"), (4, "canceled")):
+        sent = following()
+        assert sent is not None
+        assert sent not in orders
+        for going_on in (an_end(sent, 9, "new", ExitStep.SELL), an_end(sent, 9, status, ExitStep.PROTECT)):
+            orders[sent] = going_on
+            assert sent == following()
+        orders[sent] = an_end(sent, pause - 1, status)
+        assert following() is None
+        orders[sent] = an_end(sent, pause, status)
+    assert 4 == len({*orders, following()})

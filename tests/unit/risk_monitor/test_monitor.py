@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from alpaquero.broker.protocol import BrokerTrade
+from alpaquero.errors import BrokerUnavailable
 from alpaquero.events.schemas import EquityMarked, Event, RiskLimitBreached, TradingStateChanged, decode
 from alpaquero.orders.intent import OrderType, Side
 from alpaquero.orders.order import OrderPurpose
@@ -297,6 +300,20 @@ def test_an_exit_that_was_lost_is_sent_again(market: Market, queues: FakeQueues)
     watched()
     [again] = queues.receive("order-queue")
     assert first[0]["body"].split('"key"')[1][:30] == again["body"].split('"key"')[1][:30]
+
+
+def test_a_feed_that_is_down_holds_up_no_flatten(
+    market: Market, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is held counts as the last sync had it; exits, cancels and stops go out all the same."""
+
+    def down(symbols: Sequence[str]) -> dict[str, BrokerTrade]:
+        raise BrokerUnavailable("the data API does not answer")
+
+    monkeypatch.setattr(market.data, "latest_trades", down)
+    BOOKS.commit(risk_book=replace(HELD_BY_US, flatten_since=market.broker.now))
+    found = watched()
+    assert (["AAPL"], "100000") == (found["exits"], found["equity"])
 
 
 def test_a_position_that_is_sold_needs_no_stop_as_well(market: Market, queues: FakeQueues) -> None:

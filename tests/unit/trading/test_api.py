@@ -11,7 +11,7 @@ import pytest
 from alpaquero.risk.book import TradingState
 from functions.trading import api
 from tests.fakes.queues import FakeQueues
-from tests.unit.orders.builders import an_order, at
+from tests.unit.orders.builders import an_intent, an_order, at
 from tests.unit.trading.world import World
 
 Call = Callable[..., tuple[int, Any]]
@@ -67,6 +67,27 @@ def test_an_order_that_cannot_be_taken_sends_nothing(
     """The answer says what to change; a viewer may not trade."""
     assert status == place(call, **changes)[0]
     assert [] == world.queues.bodies("order-queue")
+
+
+def test_a_key_that_placed_another_order_is_refused(world: World, call: Call) -> None:
+    """Answered as accepted, a person would wait for an order that never comes."""
+    assert 202 == place(call, quantity="5")[0]
+    world.run_commands()
+    assert 202 == place(call, quantity="5")[0]
+    assert 409 == place(call, quantity="6")[0]
+    assert 409 == place(call, quantity="5", order_type="limit", limit_price="90")[0]
+
+
+def test_a_cancel_that_failed_may_be_asked_for_again_at_once(world: World, call: Call) -> None:
+    """SQS would drop a repeat for five minutes, and the answer would still be that it is queued."""
+    world.place(an_intent())
+    [entry] = world.books.open_orders()
+    for _ in range(2):
+        asked = call(
+            api.app, "/api/orders/{id}", method="DELETE", path={"id": entry.client_order_id}, role="trader"
+        )
+        assert 202 == asked[0]
+    assert 2 == len(world.queues.bodies("order-queue"))
 
 
 def test_a_cancel_is_a_command(world: World, call: Call) -> None:

@@ -196,3 +196,14 @@ def test_errors_of_others_keep_their_text_out_of_the_event(
     [told] = world.told(TradeRejected)
     assert "secret" not in told.message
     assert "TypeError" in told.message
+
+
+def test_an_order_that_may_not_have_arrived_keeps_no_other_from_being_cancelled(world: World) -> None:
+    """Cancelling everything is what one reaches for in trouble; the command comes again for the one left."""
+    world.broker.prices["IBM"] = D(50)
+    world.broker.fail_next("submit", "unclear-before-effect")
+    world.place(an_intent())
+    world.place(an_intent(symbol="IBM", reference_price=D(50)))
+    answer = world.command(CancelOrders(requested_by="ana", correlation_id="c1"))
+    assert 1 == len(answer["batchItemFailures"])
+    assert [] == world.broker.open_orders()

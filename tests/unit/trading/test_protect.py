@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from alpaquero import wall
 from alpaquero.broker.protocol import BrokerOrder
 from alpaquero.events.commands import ProtectPosition
 from alpaquero.orders.identity import is_ours
@@ -139,3 +141,28 @@ def test_nothing_held_needs_no_stop(world: World) -> None:
     """The shares were sold meanwhile."""
     protect(world)
     assert [] == world.broker.orders()
+
+
+def test_shares_added_to_a_holding_get_a_stop_of_their_own(world: World) -> None:
+    """The stop that is there covers the first ones alone."""
+    partly_filled(world)
+    protect(world)
+    world.settle()
+    world.broker.move_shares("AAPL", "10", "100")
+    protect(world)
+    assert [Decimal(10), Decimal(40)] == sorted(stop.quantity or Decimal(0) for stop in stops(world))
+
+
+def test_a_stop_that_the_broker_keeps_refusing_is_tried_less_and_less(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try is an order in the books and a mail: sixty in an hour tell no more than seven."""
+    partly_filled(world)
+    began = datetime.now(UTC)
+    for minute in range(60):
+        later = began + timedelta(minutes=minute)
+        monkeypatch.setattr(wall, "now", lambda later=later: later)
+        world.broker.fail_next("submit", "reject")
+        protect(world)
+    tried = [o for o in world.books.orders() if o.origin is OrderOrigin.PROTECT]
+    assert [0, 1, 2, 4, 8, 16, 32] == [(o.wall_created_at - began) // timedelta(minutes=1) for o in tried]

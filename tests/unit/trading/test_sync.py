@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from alpaquero import wall
 from alpaquero.broker.protocol import BrokerAccount, BrokerFill, BrokerOrder, OrderRequest
 from alpaquero.errors import Conflict, OrderNotFound
 from alpaquero.events.schemas import BooksDrifted, Event, OrderFilled, OrderSubmitted
@@ -212,26 +213,115 @@ def test_an_unknown_order_that_arrived_is_found_by_its_id(world: World) -> None:
     assert ("accepted", world.broker.orders()[0].id) == (order.status, order.broker_order_id)
 
 
-def test_an_unknown_order_that_never_arrived_is_rejected_after_its_time(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A minute of wall time after it was sent; before that it may still be on its way."""
+def minutes_pass(monkeypatch: pytest.MonkeyPatch, minutes: int) -> None:
+    """Wall time as it is so many minutes from now; what the sweeper would publish by then stays."""
+    monkeypatch.setattr(Books, "publish", lambda *_: ())
+    later = datetime.now(UTC) + timedelta(minutes=minutes)
+    monkeypatch.setattr(wall, "now", lambda: later)
+
+
+def test_a_lost_entry_is_sent_again_under_its_own_id(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute after it was sent it is looked up and sent once more; before that it may still arrive."""
     world.broker.fail_next("submit", "unclear-before-effect")
     world.place(BUY)
     world.sync()
-    assert "unknown" == world.order(BUY.client_order_id).status
-    monkeypatch.setattr(sync_function, "LOST_AFTER", timedelta(0))
-    world.sync()
+    assert [] == world.queues.bodies("order-queue")
+    minutes_pass(monkeypatch, 2)
+    world.settle()
+    assert [BUY.client_order_id] == [order.client_order_id for order in world.broker.orders()]
+    assert "accepted" == world.order(BUY.client_order_id).status
+    assert BUY.client_order_id in world.book.reservations
+
+
+def test_an_order_lost_three_times_is_rejected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then its reservation is given back."""
+    world.broker.fail_next("submit", "unclear-before-effect")
+    world.place(BUY)
+    for minute in (2, 4):
+        minutes_pass(monkeypatch, minute)
+        world.queues.seen.clear()
+        world.sync()
+        world.broker.fail_next("submit", "unclear-before-effect")
+        world.run_commands()
+        assert "unknown" == world.order(BUY.client_order_id).status
+    minutes_pass(monkeypatch, 6)
+    world.settle()
     assert ("rejected", {}) == (world.order(BUY.client_order_id).status, world.book.reservations)
+    assert [] == world.broker.orders()
+
+
+@pytest.mark.parametrize("state", [TradingState.HALTED, TradingState.REDUCING])
+def test_a_lost_entry_is_not_sent_again_once_trading_stopped(
+    world: World, monkeypatch: pytest.MonkeyPatch, state: TradingState
+) -> None:
+    """The state that counts is the one at the second sending."""
+    world.broker.fail_next("submit", "unclear-before-effect")
+    world.place(BUY)
+    world.trading_is(state)
+    minutes_pass(monkeypatch, 2)
+    world.settle()
+    assert ("canceled", {}) == (world.order(BUY.client_order_id).status, world.book.reservations)
+    assert [] == world.broker.orders()
+
+
+def test_a_lost_entry_that_did_arrive_is_not_sent_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker's lists lacked it, the look-up before the second sending finds it."""
+    world.broker.fail_next("submit", "unclear-after-effect")
+    world.place(BUY)
+    minutes_pass(monkeypatch, 2)
+    monkeypatch.setattr(world.broker, "submit", None)
+    world.resume(world.order(BUY.client_order_id))
+    assert "accepted" == world.order(BUY.client_order_id).status
+
+
+def test_a_lost_sale_is_sent_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exit's legs are cancelled by then: giving it up would keep a position that was to be sold."""
+    world.hold()
+    world.broker.fail_next("submit", "unclear-before-effect")
+    sale = world.begin_exit()
+    minutes_pass(monkeypatch, 2)
+    world.settle()
+    assert "accepted" == world.order(sale.client_order_id).status
+    world.broker.step()
+    world.settle()
+    assert {} == world.book.positions
+
+
+def test_a_lost_sale_of_shares_that_are_gone_is_not_sent_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sent now it would sell short."""
+    world.hold()
+    world.broker.fail_next("submit", "unclear-before-effect")
+    sale = world.begin_exit()
+    monkeypatch.setattr(world.broker, "position", lambda symbol: None)
+    minutes_pass(monkeypatch, 2)
+    world.settle()
+    assert "rejected" == world.order(sale.client_order_id).status
+    assert sale.client_order_id not in {order.client_order_id for order in world.broker.orders()}
+
+
+def test_an_entry_without_an_end_is_not_sent_much_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that was away for an hour: a person's market order would meet another market."""
+    world.broker.fail_next("submit", "unavailable")
+    world.place(BUY)
+    minutes_pass(monkeypatch, 60)
+    world.settle()
+    assert ("expired", {}) == (world.order(BUY.client_order_id).status, world.book.reservations)
+    assert [] == world.broker.orders()
 
 
 def test_an_old_intent_sent_just_now_is_not_given_up(world: World) -> None:
-    """Its age counts from the submission, not from when it was written: it may have waited for hours."""
+    """Its age counts from the submission, not from when it was written: it may have waited for minutes."""
     world.broker.fail_next("submit", "unavailable")
     world.place(BUY)
     order = world.order(BUY.client_order_id)
-    hours_ago = datetime.now(UTC) - timedelta(hours=3)
-    world.books.commit(changed_orders=[replace(order, wall_created_at=hours_ago, version=2)])
+    long_ago = datetime.now(UTC) - timedelta(minutes=10)
+    world.books.commit(changed_orders=[replace(order, wall_created_at=long_ago, version=2)])
     world.broker.fail_next("submit", "unclear-before-effect")
     world.resume(order)
     world.sync()

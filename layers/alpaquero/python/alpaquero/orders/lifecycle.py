@@ -11,7 +11,7 @@ reads. News may come late, twice or in any order; the result is the same.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
 from types import MappingProxyType
@@ -87,6 +87,9 @@ TERMINAL = frozenset(
 
 # How we end an order ourselves: the broker alone can say that one is filled or replaced.
 OURS_TO_END = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
+
+LOST_AFTER = timedelta(seconds=60)  # wall time after which an UNKNOWN order the broker lacks never arrived
+MOST_SENDS = 3  # of one order, each without an answer
 
 # Live statuses in the order they come when the broker stamps two of them with the same time.
 _LIVE_ORDER = (
@@ -197,13 +200,32 @@ def intended(intent: Intent, verdict: Verdict, *, at: datetime, wall_at: datetim
 
 
 def unclear(order: Order, *, at: datetime, why: str) -> Order:
-    """The order after a send whose outcome we did not learn (a time-out, a 5xx).
+    """The order after a send whose outcome we did not learn (a time-out, a 5xx), which counts.
 
-    Only an order not heard of before becomes UNKNOWN; any other is returned as it is.
+    Only an order not heard of before becomes or stays UNKNOWN; any other is returned as it is.
     """
-    if phase_of(order.status) is not Phase.UNSENT:
+    if phase_of(order.status) not in {Phase.UNSENT, Phase.UNCLEAR}:
         return order
-    return _changed(replace(order, status=OrderStatus.UNKNOWN), at=at, why=why)
+    after = replace(order, status=OrderStatus.UNKNOWN, times_unclear=order.times_unclear + 1)
+    return _changed(after, at=at, why=why)
+
+
+def is_lost(order: Order, wall_now: datetime) -> bool:
+    """Whether it was sent so long ago that the broker must list it by now, if it ever arrived."""
+    sent = order.wall_sent_at or order.wall_created_at
+    return order.status == OrderStatus.UNKNOWN and wall_now - sent > LOST_AFTER
+
+
+def may_be_sent_again(order: Order) -> bool:
+    """Whether a lost order is sent once more under its id, which the broker takes but once.
+
+    A stop and a replacement are not: the next look decides anew what is right by then.
+    """
+    return (
+        order.times_unclear < MOST_SENDS
+        and order.replaces is None
+        and order.purpose in {OrderPurpose.ENTRY, OrderPurpose.EXIT}
+    )
 
 
 def given_up(order: Order, status: str, *, at: datetime, why: str, answer: str = "") -> Order:

@@ -71,7 +71,8 @@ class Order:
 
     `parent` is the client order id of the order this is a leg of. `broker_updated_at` is the
     broker's own time of the state we hold; `created_at` and `updated_at` are market time.
-    `wall_sent_at` is when a submission was tried whose outcome we did not learn. `replaces` is the
+    `wall_sent_at` is when a submission was last tried whose outcome we did not learn, `times_unclear`
+    how often that was. `replaces` is the
     client order id of the order it takes the place of, `replaced_by` the broker's id of the one that
     took its own; `asked_at` and `asked_limit_price` are those of the first order in such a row, and
     `asked_quantity` what a replacement changed the whole quantity to, what was filled included.
@@ -88,6 +89,7 @@ class Order:
     updated_at: datetime
     wall_created_at: datetime
     wall_sent_at: datetime | None = None
+    times_unclear: int = 0
     broker_order_id: str | None = None
     parent: str | None = None
     role: LegRole | None = None

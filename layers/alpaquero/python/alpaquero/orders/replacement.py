@@ -161,6 +161,7 @@ def successor(
         updated_at=at,
         wall_created_at=wall_at,
         wall_sent_at=None,
+        times_unclear=0,
         broker_updated_at=None,
         exit_step=ExitStep.SELL if order.exit_step is not None else None,
         requested_by=requested_by,

@@ -2,24 +2,27 @@
 
 Called by `risk/monitor` each minute and by the trading state's route when someone asks for a
 flatten. What is due stays due until it is sold, so a lost command is sent again the next minute;
-an intent's id is the same for one holding, rule and market day, so a repeat places nothing.
+an intent's id is the same for one holding, rule and market day, so a repeat places nothing; one that
+came to nothing is followed by its next revision.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from alpaquero.orders.identity import exit_key, is_ours
 from alpaquero.orders.intent import Intent, Origin, Purpose, Side
-from alpaquero.orders.lifecycle import is_live
-from alpaquero.orders.order import Order, OrderPurpose
+from alpaquero.orders.lifecycle import is_live, is_terminal
+from alpaquero.orders.order import ExitStep, Order, OrderPurpose
 from alpaquero.risk.activity import Holding
 from alpaquero.risk.book import RiskBook, TradingState, market_day
 from alpaquero.risk.limits import HUNDRED, RiskLimits
 
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)  # between two exits of a holding
+MOST_EXITS = 30  # of one holding, rule and market day
 FLATTEN, TRAILING_STOP, HOLDING_TIME = "flatten", "trailing_stop", "holding_time"
 
 
@@ -93,7 +96,38 @@ def _name(symbol: str, book: RiskBook) -> str:
     return f"{symbol}:{holding.episode}" if holding else symbol
 
 
-def exit_intent(due: DueExit, book: RiskBook, now: datetime, correlation_id: str) -> Intent:
+def next_exit(
+    due: DueExit,
+    book: RiskBook,
+    now: datetime,
+    correlation_id: str,
+    look_up: Callable[[str], Order | None],
+) -> Intent | None:
+    """The intent to send now: the day's first, or once that is over and shares are left, the one after it.
+
+    An exit is over when the broker refused it, someone cancelled it, or it sold less than is held now.
+    Each one after another waits twice as long (market time): a sale takes the stop away first. None while
+    that lasts. `look_up` finds an order by its client order id.
+    """
+    pause = FIRST_PAUSE
+    for revision in range(MOST_EXITS):
+        intent = exit_intent(due, book, now, correlation_id, revision)
+        before = look_up(intent.client_order_id)
+        if before is None or not _is_over(before):
+            return intent
+        if now - before.updated_at < pause:
+            return None
+        pause = min(pause * 2, LONGEST_PAUSE)
+    return None
+
+
+def _is_over(order: Order) -> bool:
+    return is_terminal(order.status) and order.exit_step in {None, ExitStep.DONE}
+
+
+def exit_intent(
+    due: DueExit, book: RiskBook, now: datetime, correlation_id: str, revision: int = 0
+) -> Intent:
     """The intent that sells the whole position, good for the market day of `now` by its id."""
     holding = book.activity.holdings.get(due.symbol, Holding(now, "unknown"))
     episode = f"{due.code}:{holding.episode}:{book.flatten_since or ''}:{market_day(now)}"
@@ -104,6 +138,7 @@ def exit_intent(due: DueExit, book: RiskBook, now: datetime, correlation_id: str
         symbol=due.symbol,
         side=Side.SELL,
         key=exit_key(book.account, due.symbol, episode),
+        revision=revision,
         reason=f"{due.code}: {due.message}",
         requested_by="risk",
         correlation_id=correlation_id,
