@@ -265,8 +265,8 @@ def send_overdue(found: Watched, settings: OrderSettings, now: datetime) -> list
     """Asks for the entries that wait too long to be cancelled or priced anew; answers their ids."""
     if not (settings.entry_timeout_minutes or settings.reprice_after_minutes):
         return []
-    if found.book.trading_state is TradingState.HALTED:
-        settings = replace(settings, reprice_after_minutes=0)  # a halt cancels, and places nothing
+    if found.book.trading_state is not TradingState.ACTIVE:
+        settings = replace(settings, reprice_after_minutes=0)  # a dearer entry would be refused each minute
     symbols = reprices(found.open_orders, settings)
     quotes = _market_data().latest_quotes(symbols) if symbols else {}
     # A purchase follows the ask. The entries of the bot are purchases.

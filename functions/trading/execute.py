@@ -606,15 +606,19 @@ class Desk:
         Those that the broker listed cover other shares. One that the broker refused or lost is placed
         anew, under the next revision of its key; None while a refused one has to wait.
         """
-        orders = [o for o in self.books.orders() if o.symbol == position.symbol]
-        tried = [o for o in orders if o.origin is OrderOrigin.PROTECT and wanted.key in o.client_order_id]
+        tried: list[Order] = []
+        while True:
+            identifier = client_order_id(OrderOrigin.PROTECT, position.symbol, wanted.key, len(tried))
+            found = self.books.order(identifier)
+            if found is None:
+                break
+            tried.append(found)
         stop = next((o for o in tried if not is_terminal(o.status) and o.client_order_id not in listed), None)
         if stop is None:
             if wall.now() < _try_again_at(tried):
                 logger.warning("the broker refused the stop; it is tried again later", symbol=position.symbol)
                 return None
             percent = trading_settings.current().settings.risk.stop_loss_percent
-            identifier = client_order_id(OrderOrigin.PROTECT, position.symbol, wanted.key, len(tried))
             price = protective_price(position, wanted.price, percent)
             stop = protection_of(self.books.account, position.symbol, identifier, wanted, price, now)
             self.books.commit(new_orders=[stop])

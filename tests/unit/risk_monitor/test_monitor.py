@@ -353,7 +353,7 @@ def test_an_entry_that_waits_too_long_is_cancelled(market: Market, queues: FakeQ
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("state", "asked"), [("ACTIVE", ["ReplaceOrder"]), ("HALTED", [])])
+@pytest.mark.parametrize(("state", "asked"), [("ACTIVE", ["ReplaceOrder"]), ("REDUCING", []), ("HALTED", [])])
 def test_a_limit_entry_follows_the_market(
     market: Market, queues: FakeQueues, state: str, asked: list[str]
 ) -> None:
