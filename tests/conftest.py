@@ -34,6 +34,7 @@ FUNCTION = {
     "AWS_REGION": "us-east-1",
     "ALPACA_TRADING_URL": "http://127.0.0.1:9",  # the discard port: nothing answers there
     "ALPACA_DATA_URL": "http://127.0.0.1:9",
+    "ALPACA_DATA_FEED": "iex",
     "TRADING_SECRET": "trading",
     "DATA_SECRET": "data",
     "DASHBOARD_ORIGIN": "http://localhost:9100",
