@@ -14,6 +14,7 @@ import requests
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
+from alpaquero.orders.intent import OrderClass
 from alpaquero.orders.order import Order, OrderOrigin
 from tests.faults.in_process_exchange import KEY, SECRET
 from tests.faults.machine import MoneyPath
@@ -109,7 +110,9 @@ class SharedAccount(MoneyPath):
 
     def _has_its_terms(self, ours: Order, theirs: Any) -> None:
         if theirs.working and theirs.notional is None:
-            mine = (ours.quantity, ours.limit_price, ours.stop_price)
+            # An OCO's own limit is its target, until someone replaces it.
+            target = ours.take_profit_price if ours.order_class is OrderClass.OCO else None
+            mine = (ours.quantity, ours.limit_price or target, ours.stop_price)
             there = (theirs.quantity, theirs.limit_price, theirs.stop_price)
             if theirs.trail_price is None and theirs.trail_percent is None:
                 assert mine == there, f"{ours.client_order_id} is for {mine}, at the broker for {there}"

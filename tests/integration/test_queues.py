@@ -1,4 +1,4 @@
-"""Each queue: its messages reach the right function, and a poisonous one ends with the dead letters."""
+"""Each queue: its messages reach the right function, and a poisonous one ends visibly."""
 
 from __future__ import annotations
 
@@ -40,16 +40,20 @@ CONSUMERS = {
 QUEUES = sorted(CONSUMERS)
 # A sync request has no content that could be wrong, so nothing put on its queue is poisonous.
 POISONABLE = [queue for queue in QUEUES if queue != "SyncQueue"]
+# A command that cannot be carried out is told of and dropped, so that it holds up no other.
+ENDS_DEAD = [queue for queue in POISONABLE if queue != "OrderQueue"]
 POISON = '{"this": "is no message of ours"}'
 RETRY_SECONDS = 1
 AT = datetime(2012, 4, 2, 14, 30, tzinfo=UTC)
 _numbers = count(1)
 
 
-def _send(cloud: LaptopCloud, queue: str, body: str, group: str = "paper") -> None:
+def _send(cloud: LaptopCloud, queue: str, body: str, group: str = "paper") -> str:
+    """Puts a message on a queue; answers its id."""
     fifo = {"MessageGroupId": group, "MessageDeduplicationId": f"test-{next(_numbers)}"}
     more = fifo if queue == "OrderQueue" else {}
-    cloud.client("sqs").send_message(QueueUrl=cloud.outputs[queue], MessageBody=body, **more)
+    sent = cloud.client("sqs").send_message(QueueUrl=cloud.outputs[queue], MessageBody=body, **more)
+    return str(sent["MessageId"])
 
 
 def _delivered(event: Event) -> str:
@@ -258,6 +262,7 @@ def poisoned(cloud: LaptopCloud, admin: Caller) -> Iterator[dict[str, Callable[[
         ]
         for queue in POISONABLE
     }
+    tap, poison = BusTap(cloud), dict[str, str]()
     with ExitStack() as undo:
         watching = undo.enter_context(dashboard(admin.port, ticket(admin)))
         for queue, attributes in hidden.items():
@@ -265,9 +270,8 @@ def poisoned(cloud: LaptopCloud, admin: Caller) -> Iterator[dict[str, Callable[[
             undo.callback(sqs.purge_queue, QueueUrl=cloud.outputs[f"{queue}DeadLetters"])
             quick = {"VisibilityTimeout": str(RETRY_SECONDS)}
             sqs.set_queue_attributes(QueueUrl=cloud.outputs[queue], Attributes=quick)
-            _send(cloud, queue, POISON, group="poison")
+            poison[queue] = _send(cloud, queue, POISON, group="poison")
         mark, mail, push, intent = _mark(), _degraded(), _mark(), _refused_intent()
-        tap = BusTap(cloud)
         _send(cloud, "AnalyticsQueue", _delivered(mark))
         _send(cloud, "NotificationQueue", _delivered(mail))
         _send(cloud, "PushQueue", _delivered(push))
@@ -277,6 +281,7 @@ def poisoned(cloud: LaptopCloud, admin: Caller) -> Iterator[dict[str, Callable[[
             "NotificationQueue": lambda: _mailed(cloud, mail),
             "PushQueue": lambda: watching.find(push.id),
             "OrderQueue": lambda: tap.find(f"refused:{intent.client_order_id}"),
+            "the poison of OrderQueue": lambda: tap.find(f"given_up:{poison['OrderQueue']}"),
         }
         for row in items(cloud, "Analytics", "MARK#2012-04-02"):
             delete(cloud, "Analytics", row["pk"], row["sk"])
@@ -289,7 +294,7 @@ def test_poison_blocks_nobody(poisoned: dict[str, Callable[[], object]], queue: 
 
 
 @pytest.mark.usefixtures("poisoned")
-@pytest.mark.parametrize("queue", POISONABLE)
+@pytest.mark.parametrize("queue", ENDS_DEAD)
 def test_poison_ends_with_the_dead_letters(cloud: LaptopCloud, queue: str) -> None:
     """A message that fails five times is given up, whole, and its queue is empty."""
     wait_for(lambda: depth(cloud, f"{queue}DeadLetters") == 1, what=f"the dead letter of {queue}")
@@ -298,6 +303,15 @@ def test_poison_ends_with_the_dead_letters(cloud: LaptopCloud, queue: str) -> No
         QueueUrl=cloud.outputs[f"{queue}DeadLetters"], VisibilityTimeout=0
     )["Messages"]
     assert [message["Body"] for message in given_up] == [POISON]
+
+
+def test_a_poisonous_command_is_told_of_and_dropped(
+    cloud: LaptopCloud, poisoned: dict[str, Callable[[], object]]
+) -> None:
+    """What `execute` cannot read ends as a rejection that everyone hears of, and leaves its queue."""
+    wait_for(poisoned["the poison of OrderQueue"], what="the rejection of the command")
+    wait_for(lambda: depth(cloud, "OrderQueue") == 0, what="OrderQueue to be empty")
+    assert depth(cloud, "OrderQueueDeadLetters") == 0
 
 
 def test_a_sync_that_keeps_failing_is_given_up(cloud: LaptopCloud) -> None:
