@@ -139,7 +139,7 @@ class MemoryAws:
             return self._send_message(request)
         if (service, operation) == ("events", "PutEvents"):
             return self._put_events(request)
-        raise NotImplementedError(f"{service}.{operation} is not part of the memory AWS")
+        raise LookupError(f"{service}.{operation} is not part of the memory AWS")
 
     def _inserted(self, table: str, item: Item) -> None:
         if item["sk"]["S"].startswith("OUTBOX#"):
