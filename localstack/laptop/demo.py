@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import psutil
@@ -59,6 +59,8 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     partial_fills: str
     faults: str = NO_FAULTS
+    synthetic: int | None = None
+    watchlist: int | Literal["all"] | None = None
 
     @classmethod
     def of(cls, options: DemoOptions) -> Replay:
@@ -71,6 +73,8 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
             seed=options.seed,
             partial_fills=str(float(options.partial_fills)),
             faults=options.faults,
+            synthetic=options.synthetic,
+            watchlist=options.watchlist,
         )
 
 
@@ -167,6 +171,7 @@ def run(
             seed=replay.seed,
             clock="stepped",
             data=Path(replay.data) if replay.data else None,
+            synthetic=replay.synthetic,
             start=replay.start,
             sessions=None if replay.start else replay.sessions,
             partial_fills=replay.partial_fills,
@@ -234,7 +239,9 @@ class Demo:
         status = self.cloud.exchange.status()
         total = min(status.sessions_total, self.replay.sessions)
         if self.before is None:
-            watchlist.ensure(self.cloud, self.replay.symbols, reason="the demo's symbols")
+            watchlist.ensure(
+                self.cloud, self.replay.watchlist or self.replay.symbols, reason="the demo's symbols"
+            )
             self.cloud.tick("sync")
         if self.spoilt:
             # A resumed demo meets other faults than the sessions before, not the same again.

@@ -25,6 +25,10 @@ class DemoOptions:
         The watchlist, or None for every symbol of the data.
     data
         A folder of ``SYMBOL.csv`` files, or None for the shipped prices.
+    synthetic
+        So many made-up symbols instead of real prices, or None.
+    watchlist
+        The first so many symbols of the data as the watchlist, or None for ``symbols``.
     seed
         Fixes account ids and random draws.
     partial_fills
@@ -43,6 +47,8 @@ class DemoOptions:
     start: date | None = None
     symbols: tuple[str, ...] | None = None
     data: Path | None = None
+    synthetic: int | None = None
+    watchlist: int | Literal["all"] | None = None
     seed: int = 1
     partial_fills: Decimal = Decimal(0)
     faults: Literal["none", "light", "heavy"] = "none"

@@ -88,6 +88,7 @@ class ExchangeOptions:
     clock: Literal["running", "stepped"] = "running"
     seconds_per_session: float = 60
     data: Path | None = None
+    synthetic: int | None = None
     start: str | None = None
     sessions: int | None = None
     partial_fills: str | None = None
@@ -99,6 +100,7 @@ class ExchangeOptions:
             ("--clock", self.clock),
             ("--seconds-per-session", self.seconds_per_session),
             ("--data", self.data),
+            ("--synthetic", self.synthetic),
             ("--from", self.start),
             ("--sessions", self.sessions),
             ("--partial-fills", self.partial_fills),

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import psutil
 
@@ -40,6 +40,7 @@ class UpOptions:
     free_ports: bool = False
     exchange: ExchangeOptions = field(default_factory=ExchangeOptions)
     dashboard: bool = True
+    watchlist: int | Literal["all"] | None = None
 
 
 class Supervisor:
@@ -89,7 +90,9 @@ class Supervisor:
             page = pool.submit(self._build_page) if self._options.dashboard else None
             cloud.up()
             owner.ensure(cloud)
-            watchlist.ensure(cloud, None, reason="the first run: every symbol the exchange has prices of")
+            watchlist.ensure(
+                cloud, self._options.watchlist, reason="up: what --watchlist says of the exchange's symbols"
+            )
             self._start_ports(cloud)
             self._first_sync(cloud)
             self._publish(cloud, page)

@@ -1,10 +1,10 @@
-"""Gives a new stack its first watchlist, all the exchange has prices of, by the configuration service."""
+"""Gives a stack its watchlist, of symbols the exchange has prices of, by the configuration service."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from laptop import calls
 from laptop.calls import Call
@@ -15,22 +15,39 @@ _SERVICE: Final = "configuration"
 _PATH: Final = "/config"
 
 
-def ensure(stack: Stack, symbols: Sequence[str] | None, *, reason: str) -> None:
-    """Saves `symbols` (all that the exchange has, by default) as the watchlist, unless one is set.
+_MOST_NAMED: Final = 20
 
-    Raises `LaptopError` naming a symbol the exchange has no prices of.
+Watched = Sequence[str] | int | Literal["all"]
+
+
+def ensure(stack: Stack, wanted: Watched | None, *, reason: str) -> None:
+    """Saves as the watchlist the symbols named, or the exchange's first so many, or all of them.
+
+    A watchlist that is set stays unless a number or "all" was asked for. None and no names are all, for a
+    stack that has none yet. Raises `LaptopError` for symbols that the exchange has no prices of.
     """
-    known = stack.exchange.status().symbols
-    wanted = tuple(symbols) if symbols else tuple(known)
+    symbols = chosen(stack.exchange.status().symbols, wanted)
+    current = _ask(stack)
+    watched = tuple(current["settings"]["watchlist"])
+    counted = wanted == "all" or isinstance(wanted, int)
+    if symbols == watched or (watched and not counted):
+        return
+    _ask(stack, {"version": current["version"], "reason": reason, "settings": {"watchlist": list(symbols)}})
+
+
+def chosen(known: Sequence[str], wanted: Watched | None) -> tuple[str, ...]:
+    """Which of the exchange's symbols are wanted. Raises `LaptopError` for those it does not have."""
+    if isinstance(wanted, int):
+        if wanted > len(known):
+            raise LaptopError(f"the exchange has {len(known)} symbols: ask for a --watchlist up to that")
+        return tuple(known[:wanted])
+    if not wanted or wanted == "all":
+        return tuple(known)
     unknown = sorted(set(wanted) - set(known))
     if unknown:
-        raise LaptopError(
-            f"the exchange has no prices of {', '.join(unknown)}: name some of {', '.join(known)}"
-        )
-    current = _ask(stack)
-    if current["settings"]["watchlist"]:
-        return
-    _ask(stack, {"version": current["version"], "reason": reason, "settings": {"watchlist": list(wanted)}})
+        some = ", ".join(known[:_MOST_NAMED]) + (", …" if len(known) > _MOST_NAMED else "")
+        raise LaptopError(f"the exchange has no prices of {', '.join(unknown)}: name some of {some}")
+    return tuple(wanted)
 
 
 def _ask(stack: Stack, change: dict[str, Any] | None = None) -> dict[str, Any]:

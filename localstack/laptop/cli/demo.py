@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from laptop.cli.common import json_option, print_json, print_table, progress
+from laptop.cli.universe import refuse_two_universes, synthetic_option, watchlist_option
 from laptop.layout import DEFAULT_STATE
 
 
@@ -36,6 +37,8 @@ def _symbols(_context: click.Context, _option: click.Parameter, value: str | Non
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="A folder of SYMBOL.csv files.",
 )
+@synthetic_option
+@watchlist_option
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option(
     "--partial-fills",
@@ -61,6 +64,9 @@ def demo(as_json: bool, **options: Any) -> int:
     from laptop import demo as replay
     from laptop.demo_options import DemoOptions
 
+    refuse_two_universes(options["data"], options["synthetic"])
+    if options["symbols"] and options["watchlist"]:
+        raise click.UsageError("--symbols names the watchlist, --watchlist counts it: give one of them")
     start = options.pop("start")
     share = Decimal(str(options.pop("partial_fills")))
     wanted = DemoOptions(start=start.date() if start else None, partial_fills=share, **options)

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from laptop.cli.common import json_option, print_json, print_table, progress, state_option
+from laptop.cli.universe import refuse_two_universes, synthetic_option, watchlist_option
 
 # The owner's rule buys MSFT on this day's bar, so a newcomer sees a fill in the second session.
 FIRST_SHOWN_SESSION = "2012-04-09"
@@ -26,6 +27,8 @@ FIRST_SHOWN_SESSION = "2012-04-09"
 @click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), help="A folder of SYMBOL.csv files."
 )
+@synthetic_option
+@watchlist_option
 @click.option("--seed", type=int, default=1, show_default=True, help="Fixes account ids and random draws.")
 @click.option("--from", "start", type=click.DateTime(["%Y-%m-%d"]), help="The first session to trade.")
 @click.option("--dashboard/--no-dashboard", default=True, help="Build and publish the page.")
@@ -33,6 +36,7 @@ FIRST_SHOWN_SESSION = "2012-04-09"
 @json_option
 def up(**options: Any) -> int:
     """Start everything and show what happens until Ctrl-C."""
+    refuse_two_universes(options["data"], options["synthetic"])
     return _detached(options) if options["detach"] else _attached(options)
 
 
@@ -40,7 +44,7 @@ def _start(options: dict[str, Any]) -> str | None:
     """The first session: as asked, else one of the shipped prices' with a trade a few sessions away."""
     if options["start"]:
         return str(options["start"].date().isoformat())
-    return None if options["data"] else FIRST_SHOWN_SESSION
+    return None if options["data"] or options["synthetic"] else FIRST_SHOWN_SESSION
 
 
 def _attached(options: dict[str, Any]) -> int:
@@ -52,9 +56,12 @@ def _attached(options: dict[str, Any]) -> int:
         seed=options["seed"],
         seconds_per_session=options["seconds_per_session"],
         data=options["data"],
+        synthetic=options["synthetic"],
         start=_start(options),
     )
-    wanted = UpOptions(options["state"], options["free_ports"], exchange, options["dashboard"])
+    wanted = UpOptions(
+        options["state"], options["free_ports"], exchange, options["dashboard"], options["watchlist"]
+    )
 
     def on_ready(cloud: LaptopCloud, record: StackRecord) -> None:
         _announce(cloud, record, as_json=options["as_json"])
@@ -140,6 +147,9 @@ def _arguments(options: dict[str, Any]) -> list[str]:
     for name in ("data", "state"):
         if options[name]:
             given += [f"--{name}", str(options[name].absolute())]
+    for name in ("synthetic", "watchlist"):
+        if options[name] is not None:
+            given += [f"--{name}", str(options[name])]
     if options["start"]:
         given += ["--from", options["start"].date().isoformat()]
     return given

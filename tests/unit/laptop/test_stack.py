@@ -137,8 +137,9 @@ def test_a_second_supervisor_is_refused(tmp_path: Path) -> None:
 
 def test_exchange_options_become_its_command_line() -> None:
     """Options that are not given are left to the exchange."""
-    assert ExchangeOptions(seed=7, clock="stepped", sessions=3).arguments() == [
-        *("--seed", "7", "--clock", "stepped", "--seconds-per-session", "60", "--sessions", "3")
+    assert ExchangeOptions(seed=7, clock="stepped", synthetic=50, sessions=3).arguments() == [
+        *("--seed", "7", "--clock", "stepped", "--seconds-per-session", "60"),
+        *("--synthetic", "50", "--sessions", "3"),
     ]
 
 
