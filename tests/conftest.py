@@ -46,6 +46,7 @@ FUNCTION = {
     "MAIL_TO": "owner@example.com",
     "ORDER_QUEUE": "order-queue",
     "SYNC_QUEUE": "sync-queue",
+    "ARCHIVE_BUCKET": "archive",
     "SHARD_QUEUE": "shard-queue",
     "CONCLUDE_QUEUE": "conclude-queue",
     "QUEUES": '{"OrderQueue": "order-queue"}',
