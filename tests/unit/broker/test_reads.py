@@ -201,9 +201,38 @@ def test_legs_count_towards_a_full_page(broker: AlpacaSubmitter, server: Scripte
 def test_pages_that_do_not_advance_are_an_error(broker: AlpacaSubmitter, server: ScriptedServer) -> None:
     """A broker that repeats a full page for ever is unclear, not an endless loop."""
     page = [order(id=f"o{n}", client_order_id=f"c{n}") for n in range(500)]
-    server.script = [Reply(200, page), Reply(200, page)]
+    server.script = [Reply(200, page), Reply(200, page), Reply(200, page)]
     with pytest.raises(BrokerUnclear):
         broker.orders()
+
+
+def test_more_orders_than_a_page_at_one_moment_are_all_read(
+    broker: AlpacaSubmitter, server: ScriptedServer
+) -> None:
+    """Where time cannot part them the pages follow the last order's id, without times beside it."""
+    rows = [order(id=f"o{n}", client_order_id=f"c{n}") for n in range(1200)]
+    server.script = [Reply(200, rows[:500]), Reply(200, rows[:500])]
+    server.script += [Reply(200, rows[500:1000]), Reply(200, rows[1000:])]
+    found = broker.orders(until=datetime(2027, 1, 1, tzinfo=UTC))
+    assert [one.id for one in found] == [f"o{n}" for n in range(1200)]
+    assert [asked.query.get("after_order_id") for asked in server.asked] == [None, None, "o499", "o999"]
+    assert all(
+        "after_order_id" not in asked.query or not {"after", "until"} & asked.query.keys()
+        for asked in server.asked
+    )
+
+
+def test_pages_by_id_end_where_the_time_asked_for_ends(
+    broker: AlpacaSubmitter, server: ScriptedServer
+) -> None:
+    """Pages by id know no times: orders of the end and later are left out, and nothing more is asked."""
+    page = [order(id=f"o{n}", client_order_id=f"c{n}") for n in range(500)]
+    late = [
+        order(id=f"l{n}", client_order_id=f"l{n}", submitted_at="2026-03-01T15:00:00Z") for n in range(500)
+    ]
+    server.script = [Reply(200, page), Reply(200, page), Reply(200, late)]
+    assert len(broker.orders(until=datetime(2026, 3, 1, 15, tzinfo=UTC))) == 500
+    assert len(server.asked) == 3
 
 
 def test_orders_stop_at_the_limit(broker: AlpacaSubmitter, server: ScriptedServer) -> None:

@@ -257,22 +257,32 @@ class AlpacaReader(AlpacaClock):
     def _all_orders(
         self, parameters: dict[str, str], after: datetime | None, limit: int | None
     ) -> list[BrokerOrder]:
-        """Pages by time of submission, each page beginning a moment early so that none falls between."""
+        """Pages by time of submission, each page beginning a moment early so that none falls between.
+
+        Where more orders than a page holds share one moment, time cannot part them: from there on the
+        pages follow the id of the last order, which Alpaca does not take together with times.
+        """
         found: dict[str, BrokerOrder] = {}
+        window: dict[str, str] = {} if after is None else {"after": after.isoformat()}
+        by_id = {name: value for name, value in parameters.items() if name != "until"}
+        until = parameters.get("until")
         while True:
-            page_parameters = {**parameters, "direction": "asc", "limit": str(ORDERS_A_PAGE)}
-            if after is not None:
-                page_parameters["after"] = after.isoformat()
+            given = by_id if "after_order_id" in window else parameters
+            page_parameters = {**given, **window, "direction": "asc", "limit": str(ORDERS_A_PAGE)}
             page = understood(every(answers.an_order), self._transport.read("/orders", page_parameters))
+            wanted = [o for o in page if until is None or o.submitted_at < datetime.fromisoformat(until)]
             known = len(found)
-            found.update((order.id, order) for order in page)
+            found.update((order.id, order) for order in wanted)
             if limit is not None and len(found) >= limit:
                 return list(found.values())[:limit]
-            if sum(1 for _ in with_legs(page)) < ORDERS_A_PAGE:
+            if sum(1 for _ in with_legs(page)) < ORDERS_A_PAGE or len(wanted) < len(page):
                 return list(found.values())
-            if len(found) == known:
+            if len(found) > known and "after_order_id" not in window:
+                window = {"after": (page[-1].submitted_at - timedelta(microseconds=1)).isoformat()}
+            elif window.get("after_order_id") == page[-1].id:
                 raise BrokerUnclear("the broker's list of orders does not advance past one page")
-            after = page[-1].submitted_at - timedelta(microseconds=1)
+            else:
+                window = {"after_order_id": page[-1].id}
 
 
 class AlpacaSubmitter(AlpacaReader):
