@@ -1,0 +1,171 @@
+"""What an equity curve says, checked by hand and against numpy's and pandas' own statistics."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alpaquero.portfolio import curve
+from alpaquero.portfolio.performance import EquityPoint
+from alpaquero.prices.bars import Bar
+from alpaquero.prices.columns import Columns
+
+FIRST = date(2012, 1, 3)
+
+
+def daily(*equities: float) -> list[tuple[date, float]]:
+    """A curve with one point a day."""
+    return [(FIRST + timedelta(days=number), equity) for number, equity in enumerate(equities)]
+
+
+def test_the_last_mark_of_a_new_york_day_counts() -> None:
+    """Two marks of one New York day are one, though UTC has them on two days."""
+    marks = [
+        EquityPoint(datetime(2012, 1, 4, 2, tzinfo=UTC), Decimal(102)),
+        EquityPoint(datetime(2012, 1, 3, 15, tzinfo=UTC), Decimal(100)),
+        EquityPoint(datetime(2012, 1, 4, 15, tzinfo=UTC), Decimal(103)),
+    ]
+    assert [(date(2012, 1, 3), 102.0), (date(2012, 1, 4), 103.0)] == curve.closes(marks)
+
+
+def test_growth_is_compounded_by_years() -> None:
+    """21% in two years of 365.25 days are 10% a year; within a day there is no rate."""
+    assert curve.cagr_percent(100, 121, 731) == pytest.approx(10, abs=0.01)
+    assert curve.cagr_percent(100, 121, 0) is None
+    assert curve.cagr_percent(100, 0, 365) is None
+
+
+def test_sharpe_and_sortino_by_hand() -> None:
+    """Returns of 2%, -1%, 2%, -1%: mean 0.5%, deviation root 3 %, downside root 0.5 %."""
+    returns = [0.02, -0.01, 0.02, -0.01]
+    assert curve.sharpe(returns) == pytest.approx(0.005 / (0.03 / math.sqrt(3)) * math.sqrt(252))
+    assert curve.sortino(returns) == pytest.approx(0.005 / math.sqrt(0.0001 / 2) * math.sqrt(252))
+    assert curve.volatility_percent(returns) == pytest.approx(3 / math.sqrt(3) * math.sqrt(252))
+
+
+def test_the_risk_free_rate_is_taken_off_each_day() -> None:
+    """A curve that earns just the risk-free rate has no Sharpe: nothing varies and nothing is over."""
+    rate = 1.05 ** (1 / 252) - 1
+    assert curve.sharpe([rate] * 10, risk_free_percent=5) is None
+    swinging = [rate + 0.01, rate - 0.01] * 5
+    assert curve.sharpe(swinging, risk_free_percent=5) == pytest.approx(0, abs=1e-9)
+
+
+def test_ratios_of_too_little_are_none() -> None:
+    """One return has no deviation, equal returns none to divide by, gains alone no downside."""
+    assert (None, None, None) == (curve.sharpe([0.1]), curve.sortino([0.1]), curve.volatility_percent([0.1]))
+    assert (None, None) == (curve.sharpe([0.0, 0.0]), curve.sortino([0.01, 0.02]))
+
+
+@given(st.lists(st.floats(50, 200), min_size=3, max_size=60).filter(lambda e: len(set(e)) > 2))
+def test_statistics_agree_with_pandas(equities: list[float]) -> None:
+    """Returns, volatility, Sharpe and the deepest drawdown are those pandas and numpy compute."""
+    series = pd.Series(equities)
+    returns = series.pct_change().dropna()
+    found = curve.figures_of(daily(*equities))
+    assert found.volatility_percent == pytest.approx(returns.std() * math.sqrt(252) * 100)
+    assert found.sharpe == pytest.approx(returns.mean() / returns.std() * math.sqrt(252))
+    assert found.max_drawdown_percent == pytest.approx(-(series / series.cummax() - 1).min() * 100)
+    downside = math.sqrt(np.square(np.minimum(returns, 0)).mean())
+    assert found.sortino == (
+        pytest.approx(returns.mean() / downside * math.sqrt(252)) if downside > 1e-12 else None
+    )
+
+
+def test_drawdowns_have_dates_and_lengths() -> None:
+    """Each fall has its peak, trough and recovery; the one that lasts is counted to the end."""
+    falls = curve.drawdowns(daily(100, 120, 90, 108, 120, 130, 117, 125))
+    assert [
+        curve.Drawdown(
+            depth_percent=25, peak_on=date(2012, 1, 4), trough_on=date(2012, 1, 5),
+            recovered_on=date(2012, 1, 7), days=3,
+        ),
+        curve.Drawdown(
+            depth_percent=10, peak_on=date(2012, 1, 8), trough_on=date(2012, 1, 9), recovered_on=None, days=2
+        ),
+    ] == falls  # fmt: skip
+
+
+def test_a_curve_that_only_rises_has_no_drawdown() -> None:
+    """No fall, so none deepest, and no Calmar to divide by."""
+    found = curve.figures_of(daily(100, 101, 102))
+    assert (0, 0, None) == (found.max_drawdown_percent, found.longest_drawdown_days, found.calmar)
+
+
+def test_calmar_is_yearly_growth_over_the_deepest_fall() -> None:
+    """10% a year with a fall of 25% on the way."""
+    days = [(FIRST, 100.0), (FIRST + timedelta(10), 75.0), (FIRST + timedelta(days=731), 121.0)]
+    assert curve.figures_of(days).calmar == pytest.approx(0.4, abs=0.001)
+
+
+def test_who_owes_money_has_no_ratios() -> None:
+    """Equity at or below 0 leaves return and drawdown, but nothing computed from daily returns."""
+    found = curve.figures_of(daily(100, 50, -10))
+    assert (None, None, None) == (found.sharpe, found.volatility_percent, found.cagr_percent)
+    assert found.total_return_percent == pytest.approx(-110)
+    assert found.max_drawdown_percent == pytest.approx(110)
+
+
+def test_months_compound_to_years() -> None:
+    """A month counts from the end of the one before, the first from the first point."""
+    days = [(date(2011, 11, 15), 100.0), (date(2011, 11, 30), 110.0), (date(2011, 12, 30), 99.0)]
+    days += [(date(2012, 1, 31), 198.0)]
+    assert curve.monthly_returns(days) == {
+        2011: {11: pytest.approx(10), 12: pytest.approx(-10)},
+        2012: {1: pytest.approx(100)},
+    }
+    assert curve.yearly_returns(days) == {2011: pytest.approx(-1), 2012: pytest.approx(100)}
+
+
+def test_exposure_is_the_share_of_equity_invested() -> None:
+    """Half invested on one of two days is a quarter on average and half of the time; shorts count too."""
+    found = curve.figures_of(daily(100, 100), invested=[0, -50])
+    assert (25, 50) == (found.exposure_percent, found.time_invested_percent)
+    with pytest.raises(ValueError, match="give one each"):
+        curve.figures_of(daily(100, 100), invested=[1.0])
+
+
+def test_turnover_counts_a_purchase_and_its_sale_once() -> None:
+    """Bought for 100 and sold for 100 within a year on an equity of 100: turned over once."""
+    days = [(FIRST, 100.0), (FIRST + timedelta(days=1461) / 4, 100.0)]
+    assert curve.turnover(200, days) == pytest.approx(1, abs=0.01)
+    assert curve.turnover(200, daily(100)) is None
+
+
+def columns(first: date, *closes: float) -> Columns:
+    """Daily bars that open a dollar below their close."""
+    midnight = datetime(first.year, first.month, first.day, 5, tzinfo=UTC)
+    return Columns.of(
+        Bar(midnight + timedelta(days=number), close - 1, close, close - 1, close, 10)
+        for number, close in enumerate(closes)
+    )
+
+
+def test_buy_and_hold_buys_at_the_first_open_and_marks_at_closes() -> None:
+    """A symbol that starts later is bought then; a day without a bar keeps the last close."""
+    series = {"A": columns(FIRST, 11, 22), "B": columns(FIRST + timedelta(days=1), 21)}
+    days = [FIRST + timedelta(days=number) for number in range(3)]
+    assert [(days[0], 550 + 500), (days[1], 1100 + 525), (days[2], 1100 + 525)] == curve.buy_and_hold(
+        series, days, 1000
+    )
+
+
+def test_bars_before_the_first_day_are_not_bought() -> None:
+    """The benchmark starts with the backtest, not with its warm-up."""
+    held = curve.buy_and_hold({"A": columns(FIRST, 3, 11)}, [FIRST + timedelta(days=1)], 100)
+    assert [(FIRST + timedelta(days=1), 110)] == held
+
+
+def test_an_empty_curve_is_an_error() -> None:
+    """Nothing can be said of no point."""
+    with pytest.raises(ValueError, match="at least one point"):
+        curve.figures_of([])
+    with pytest.raises(ValueError, match="at least one symbol"):
+        curve.buy_and_hold({}, [FIRST], 100)
