@@ -81,10 +81,9 @@ def observed(service: str) -> Callable[[Handler], Handler]:
                 count("Failures", service=service, error=type(error).__name__)
                 raise
             failures = len(answer.get("batchItemFailures", ())) if isinstance(answer, Mapping) else 0
-            logger.info(
-                "handled",
-                extra={"milliseconds": round((time.perf_counter() - started) * 1000, 1), "failed": failures},
-            )
+            took = round((time.perf_counter() - started) * 1000, 1)
+            name = getattr(context, "function_name", None)
+            logger.info("handled", extra={"function_name": name, "milliseconds": took, "failed": failures})
             return answer
 
         return run  # type: ignore[return-value]
