@@ -62,6 +62,7 @@ for _name, _value in {**TABLES, **FUNCTION}.items():
 MODELS = {
     "books": "BookItem",
     "runs": "RunItem",
+    "verdicts": "VerdictItem",
     "bars": "ChunkItem",
     "trading_settings": "SettingsItem",
     "positions": "PositionItem",

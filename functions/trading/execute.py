@@ -81,9 +81,11 @@ from alpaquero.prices.ticks import Direction, round_price
 from alpaquero.risk.book import Reservation, RiskBook, TradingState
 from alpaquero.risk.rules import assess, reservation_for
 from alpaquero.risk.verdict import RuleResult, Verdict
+from alpaquero.rules_version import RULES_VERSION
 from alpaquero.settings import BrokerSettings, Text, load
 from alpaquero.store import risk_facts, trading_settings
 from alpaquero.store.books import Books
+from alpaquero.store.verdicts import VerdictItem, VerdictRecord, canonical, item_of
 
 REPLACEMENT = "replacement"  # the code of a replacement that takes no more than its order
 SYNC_AFTER_SECONDS = 5
@@ -270,15 +272,16 @@ class Desk:
         """Verdict, intent and reservation in one transaction; judged again when the book moved."""
         for _ in range(ATTEMPTS):
             book = self._book()
-            verdict, now = self._verdict(intent, book)
+            verdict, record = self._verdict(intent, book)
+            now = record.judged_at
             try:
                 if not verdict.approved:
-                    self._refuse(intent, verdict.failed, now)
+                    self._refuse(intent, verdict.failed, now, [item_of(record)])
                     return None
                 order = intended(intent, verdict, at=now, wall_at=wall.now())
                 reservation = reservation_for(intent, verdict)
                 reserved = book.with_order(order.client_order_id, reservation, now).next_version()
-                self.books.commit(new_orders=[order], risk_book=reserved)
+                self.books.commit(new_orders=[order], risk_book=reserved, evidence=[item_of(record)])
             except Conflict:
                 existing = self.books.order(intent.client_order_id)
                 if existing is not None:
@@ -295,9 +298,10 @@ class Desk:
 
     def _verdict(
         self, intent: Intent, book: RiskBook, replaced: Order | None = None
-    ) -> tuple[Verdict, datetime]:
-        """The verdict on an intent, and the market time it was given at; as if `replaced` were gone."""
-        limits = trading_settings.current().settings.risk
+    ) -> tuple[Verdict, VerdictRecord]:
+        """The verdict on an intent, and the record of what it rests on; as if `replaced` were gone."""
+        settings = trading_settings.current()
+        limits = settings.settings.risk
         now = self.broker.clock().now
         facts = risk_facts.gather(
             intent, limits, now, books=self.books, calendar=self.broker, prices=self.prices
@@ -307,7 +311,19 @@ class Desk:
             others = tuple(o for o in facts.open_orders if o.client_order_id not in gone)
             book = book.without_reservation(replaced.client_order_id)
             facts = replace(facts, open_orders=others)
-        return assess(intent, book, limits, facts), now
+        verdict = assess(intent, book, limits, facts)
+        record = VerdictRecord(
+            client_order_id=intent.client_order_id,
+            judged_at=now,
+            wall_at=wall.now(),
+            rules_version=RULES_VERSION,
+            settings_version=settings.version,
+            intent=intent,
+            book=book,
+            facts=facts,
+            verdict=canonical(verdict),
+        )
+        return verdict, record
 
     def _family(self, order: Order) -> set[str]:
         """The ids of an order, of those it took the place of, and of the legs of each."""
@@ -318,7 +334,13 @@ class Desk:
             earlier = before.replaces if before else None
         return row | {o.client_order_id for o in self.books.open_orders() if o.parent in row}
 
-    def _refuse(self, intent: Intent, failed: Sequence[RuleResult], now: datetime) -> None:
+    def _refuse(
+        self,
+        intent: Intent,
+        failed: Sequence[RuleResult],
+        now: datetime,
+        evidence: Sequence[VerdictItem],
+    ) -> None:
         event = TradeRejected(
             id=f"refused:{intent.client_order_id}",
             occurred_at=now,
@@ -330,7 +352,7 @@ class Desk:
             codes=[rule.code for rule in failed],
             message="; ".join(rule.message for rule in failed),
         )
-        self.books.commit(events=[bus.encoded(event, "trading")])
+        self.books.commit(events=[bus.encoded(event, "trading")], evidence=evidence)
 
     # replacing
 
@@ -358,8 +380,10 @@ class Desk:
             asker = {"requested_by": command.requested_by, "correlation_id": command.correlation_id}
             intent = intent_of(order, terms, identifier, **asker)
             reservation: Reservation | None = book.reservations.get(order.client_order_id)
+            evidence: list[VerdictItem] = []
             if grows(order, terms):
-                verdict, now = self._verdict(intent, book, order)
+                verdict, record = self._verdict(intent, book, order)
+                now, evidence = record.judged_at, [item_of(record)]
                 failed, results = verdict.failed, verdict.results
                 reservation = reservation_for(intent, verdict)
             else:
@@ -367,7 +391,7 @@ class Desk:
                 results = (*order.verdict, smaller(order, book.trading_state))
                 failed = tuple(rule for rule in results if not rule.passed)
             if failed:
-                self._refuse(intent, failed, now)
+                self._refuse(intent, failed, now, evidence)
                 return None
             why = command.reason or f"{command.requested_by} changed it"
             new = successor(
@@ -375,7 +399,7 @@ class Desk:
             )
             reserved = book.with_order(identifier, reservation, now) if reservation else book
             try:
-                self.books.commit(new_orders=[new], risk_book=reserved.next_version())
+                self.books.commit(new_orders=[new], risk_book=reserved.next_version(), evidence=evidence)
             except Conflict:
                 existing = self.books.order(identifier)
                 if existing is not None:

@@ -10,12 +10,14 @@ import pytest
 
 from alpaquero.errors import Conflict
 from alpaquero.events.bus import EncodedEvent
+from alpaquero.orders.identity import client_order_id, exit_key, manual_key
 from alpaquero.orders.intent import Purpose, Side
 from alpaquero.orders.lifecycle import OrderStatus
 from alpaquero.orders.order import ExitStep, Fill, LegRole, Order, OrderEvent, OrderOrigin, OrderPurpose
+from alpaquero.risk.activity import Activity, Holding
 from alpaquero.risk.book import HeldPosition, Reservation, RiskBook
 from alpaquero.risk.verdict import RuleResult
-from alpaquero.store.books import Baseline, Books
+from alpaquero.store.books import Baseline, BookItem, Books
 
 AT = datetime(2026, 11, 20, 21, tzinfo=UTC)
 BOOKS = Books("paper")
@@ -189,3 +191,45 @@ def test_accounts_do_not_see_each_other() -> None:
     BOOKS.commit(new_orders=[order(1)], new_fills=[fill(1)], events=[event(1)])
     other = Books("live")
     assert (other.orders(), other.open_orders(), other.fills(), other.outbox()) == ([], [], [], [])
+
+
+def a_full_book(symbols: int) -> RiskBook:
+    """Every symbol held by us, with its high, an exit under way and a sale of late."""
+    names = [f"{number:04d}Q" for number in range(symbols)]
+    entries = {name: client_order_id("sig", name, manual_key("paper", name)) for name in names}
+    exits = {name: client_order_id("risk", name, exit_key("paper", name, "x")) for name in names}
+    when = {name: AT + timedelta(microseconds=number) for number, name in enumerate(names)}
+    return replace(
+        BOOK,
+        positions={
+            name: HeldPosition(Decimal(number), Decimal(number) * 7 / 4) for number, name in enumerate(names)
+        },
+        reservations={
+            exits[n]: Reservation(n, Side.SELL, Purpose.EXIT, Decimal(0), Decimal(1)) for n in names
+        },
+        deducted=tuple(sorted(exits.values())),
+        highs={f"{name}:{entry}": Decimal("101.25") for name, entry in entries.items()},
+        activity=Activity(
+            last_exit_at=when, holdings={name: Holding(when[name], entries[name]) for name in names}
+        ),
+    )
+
+
+def test_the_risk_book_of_a_thousand_symbols_fits_into_an_item_twice() -> None:
+    """DynamoDB takes 400 KB; a book that would not fit stops sync, and with it every exit."""
+    book = a_full_book(1000)
+    BOOKS.commit(risk_book=book)
+    item = BookItem.get("paper", "RISKBOOK")
+    assert len(item.packed) < 200_000
+    assert book == BOOKS.risk_book()
+
+
+def test_a_risk_book_goes_from_text_to_packed_and_back() -> None:
+    """A small book can be read in the console; one that grew and shrank leaves nothing behind."""
+    BOOKS.commit(risk_book=BOOK)
+    large = replace(a_full_book(400), version=2)
+    BOOKS.commit(risk_book=large)
+    assert large == BOOKS.risk_book()
+    BOOKS.commit(risk_book=replace(BOOK, version=3))
+    assert replace(BOOK, version=3) == BOOKS.risk_book()
+    assert BookItem.get("paper", "RISKBOOK").packed is None

@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 
 import msgspec
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import DoesNotExist, TransactWriteError
 from pynamodb.indexes import AllProjection, LocalSecondaryIndex
 from pynamodb.models import Model
@@ -38,12 +38,13 @@ from alpaquero.portfolio.movements import (
 )
 from alpaquero.risk.activity import KEPT, Activity, activity_of
 from alpaquero.risk.book import RiskBook
-from alpaquero.store.tables import REGION, connection, from_body, table_name, to_body
+from alpaquero.store.tables import REGION, connection, from_body, packed, table_name, to_body, unpacked
 
 ORDER, FILL, OUTBOX = "ORDER#", "FILL#", "OUTBOX#"
 SHARES, CASH = "SHARES#", "CASH#"
 FILLS_IN_MARK = 50  # as many as sync reads again
 MOST_TOLD = 99  # a transaction takes 100 items; what more an account holds at first, a rebuild tells
+READABLE = 100_000  # characters up to which the risk book is kept as text; DynamoDB takes 400 KB an item
 RISKBOOK, BASELINE, BROKER, NOTES = "RISKBOOK", "BASELINE", "BROKER", "NOTES"
 
 
@@ -70,7 +71,10 @@ class OpenOrders(LocalSecondaryIndex["BookItem"]):  # type: ignore[no-untyped-ca
 
 
 class BookItem(Model):
-    """One item of the Books table; `body` is the struct, the rest is what conditions and indexes need."""
+    """One item of the Books table; `body` is the struct, the rest is what conditions and indexes need.
+
+    A risk book of hundreds of symbols is in `packed` instead, and its `body` is empty.
+    """
 
     class Meta:
         table_name = table_name("BOOKS_TABLE")
@@ -79,6 +83,7 @@ class BookItem(Model):
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     body = UnicodeAttribute()
+    packed = BinaryAttribute(legacy_encoding=False, null=True)
     version = NumberAttribute(null=True)
     listed_at = UnicodeAttribute(null=True)
     open_since = UnicodeAttribute(null=True)
@@ -228,7 +233,9 @@ class Books:
     def risk_book(self) -> RiskBook | None:
         """The risk book, or None before the first sync."""
         item = self._get(RISKBOOK)
-        return from_body(item.body, RiskBook) if item else None
+        if item is None:
+            return None
+        return from_body(unpacked(item.packed) if item.packed else item.body, RiskBook)
 
     def activity(self, book: RiskBook) -> Activity:
         """The activity of `book`, folded anew from fills and orders when it is of other fills.
@@ -297,12 +304,14 @@ class Books:
         movements: Sequence[Movement] = (),
         risk_book: RiskBook | None = None,
         notes: SyncNotes | None = None,
+        evidence: Sequence[Model] = (),
         events: Iterable[EncodedEvent] = (),
     ) -> None:
         """Writes all of it in one transaction.
 
         A new order must not exist yet, a changed one must still have the version before its own,
-        a new fill or movement must not exist, and so the risk book. Raises `Conflict` when any does not hold;
+        a new fill or movement must not exist, and so the risk book. `evidence` are items of other
+        tables, written in any case. Raises `Conflict` when any does not hold;
         then nothing was written: read again and decide again.
         """
         try:
@@ -317,16 +326,15 @@ class Books:
                 for movement in movements:
                     transaction.save(self._movement_item(movement), condition=BookItem.pk.does_not_exist())
                 if risk_book is not None:
-                    item = BookItem(
-                        self.account, RISKBOOK, body=to_body(risk_book), version=risk_book.version
-                    )
                     first = risk_book.version == 1
                     condition = (
                         BookItem.pk.does_not_exist() if first else BookItem.version == risk_book.version - 1
                     )
-                    transaction.save(item, condition=condition)
+                    transaction.save(self._risk_book_item(risk_book), condition=condition)
                 if notes is not None:
                     transaction.save(BookItem(self.account, NOTES, body=to_body(notes)))
+                for item_elsewhere in evidence:
+                    transaction.save(item_elsewhere)
                 for event in events:
                     transaction.save(self._outbox_item(event))
         except TransactWriteError as error:
@@ -351,6 +359,12 @@ class Books:
             listed_at=written,
             open_since=None if is_terminal(order.status) and not exit_under_way else written,
         )
+
+    def _risk_book_item(self, book: RiskBook) -> BookItem:
+        text = to_body(book)
+        if len(text) <= READABLE:
+            return BookItem(self.account, RISKBOOK, body=text, version=book.version)
+        return BookItem(self.account, RISKBOOK, body="", packed=packed(text), version=book.version)
 
     def _movement_item(self, movement: Movement) -> BookItem:
         match movement:

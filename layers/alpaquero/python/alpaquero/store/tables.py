@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -54,3 +55,13 @@ def from_body(text: str, kind: type[T]) -> T:
     Raises `msgspec.ValidationError` when the stored text does not fit the type.
     """
     return msgspec.json.decode(text, type=kind, strict=False)
+
+
+def packed(text: str) -> bytes:
+    """An item's text in a quarter to a third of its bytes; the fastest level, for orders wait for it."""
+    return zlib.compress(text.encode(), level=1)
+
+
+def unpacked(data: bytes) -> str:
+    """The text that was packed."""
+    return zlib.decompress(data).decode()

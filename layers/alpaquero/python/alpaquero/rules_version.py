@@ -1,0 +1,9 @@
+"""The version of the rules: strategies, risk and sizing. Kept with what they decided, for a replay.
+
+Raise it with a change that lets the same bars, books and settings come to a different decision;
+tests/unit/strategy/test_rules_version.py notices such a change of the strategies.
+"""
+
+from __future__ import annotations
+
+RULES_VERSION = 1
