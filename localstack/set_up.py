@@ -1,4 +1,4 @@
-"""Makes the project's two environments from their lock files; ``make setup`` and ``make test`` call it.
+"""Makes the project's environments from their lock files; ``make setup``, ``test`` and ``bench`` call it.
 
 It runs on any Python 3.11 to 3.13 with nothing installed. An environment is made anew when its lock
 changed, when another Python asks, or when the last attempt did not finish: its stamp is written last.
@@ -7,6 +7,7 @@ changed, when another Python asks, or when the last attempt did not finish: its 
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -78,6 +79,31 @@ def install(environment: Path, lock: Path) -> None:
     )
 
 
+def install_showing(environment: Path, lock: Path) -> None:
+    """The same for a lock so large that one wants to see how far it is."""
+    total = len(re.findall(r"^[a-z0-9.-]+==", lock.read_text(), re.MULTILINE))
+    command = [part for part in pip(environment) if part != "--quiet"]
+    command += ["install", "--no-deps", "--require-hashes", "--progress-bar", "off", "-r", str(lock)]
+    fetched, lines = 0, []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=REPOSITORY
+    ) as process:
+        for line in process.stdout or ():
+            lines.append(line.strip())
+            if line.startswith(("Collecting ", "Processing ")):
+                fetched += 1
+                if fetched % 20 == 0:
+                    say(f"{environment.name}: {fetched} of at most {total} packages fetched")
+            elif line.startswith("Installing"):
+                say(f"{environment.name}: unpacking {fetched} packages")
+    if process.returncode:
+        errors = [line for line in lines if line.startswith("ERROR")] or lines or ["no output"]
+        raise SetUpError(
+            f"pip could not install {lock.relative_to(REPOSITORY)} (check the network or pip's index "
+            f"setting, then run make bench again; parts without a peer need none of it): {errors[-1]}"
+        )
+
+
 def stamp(environment: Path, name: str, lock: Path) -> None:
     """Note that the environment is whole."""
     (environment / f"{STAMP}-{name}").write_text(key(lock))
@@ -118,6 +144,18 @@ def development() -> None:
         stamp(environment, "development", lock)
 
 
+def peers() -> None:
+    """What `make bench` measures beside ours, in an environment of its own: nothing of it is ever shipped."""
+    environment, lock = REPOSITORY / ".venv-peers", REPOSITORY / "tests" / "benchmarks" / "peers.txt"
+    if is_complete(environment, "peers", lock):
+        return
+    say("making .venv-peers: TA-Lib, pandas, numba, alpaca-py, backtesting.py, vectorbt (1 GB, once)")
+    make_environment(environment)
+    install_showing(environment, lock)
+    run([str(environment / "bin" / "python"), "-c", "import vectorbt"], "vectorbt cannot be imported")
+    stamp(environment, "peers", lock)
+
+
 def main(arguments: list[str]) -> int:
     """Make what is missing. 0 when everything is there, 1 with one line that says the fix."""
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
@@ -126,6 +164,9 @@ def main(arguments: list[str]) -> int:
         )
         return 1
     try:
+        if "--peers" in arguments:
+            peers()
+            return 0
         with ThreadPoolExecutor(max_workers=2) as pool:
             for made in [pool.submit(engine), pool.submit(laptop)]:
                 made.result()
