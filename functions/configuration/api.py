@@ -19,7 +19,7 @@ from alpaquero.web import bodies
 from alpaquero.web.app import service_app
 
 Fields = dict[str, Any]
-MAPS = {"sectors"}  # settings whose names a person chooses; they are replaced as a whole
+MAPS = {"sectors", "overrides"}  # settings whose names a person chooses; they are replaced as a whole
 
 
 class ConfigurationSettings(FunctionSettings, frozen=True, kw_only=True):
@@ -145,12 +145,28 @@ def overlay(fields: Fields, change: Fields, path: str) -> None:
             raise InvalidRequest(
                 f"there is no setting {where}; it can hold {', '.join(sorted(fields))}", where
             )
-        if isinstance(fields[name], dict) and name not in MAPS:
+        if name == "strategies" and isinstance(value, dict):
+            overlay_strategies(fields[name], value, where)
+        elif isinstance(fields[name], dict) and name not in MAPS:
             if not isinstance(value, dict):
                 raise InvalidRequest(f"{where} must be an object", where)
             overlay(fields[name], value, where)
         else:
             fields[name] = value
+
+
+def overlay_strategies(strategies: Fields, change: Fields, path: str) -> None:
+    """Puts `change` into `strategies`: a new name adds one, null removes it, a new rule starts anew."""
+    for name, value in change.items():
+        known = strategies.get(name)
+        if value is None and known is not None:
+            del strategies[name]
+        elif known is None or not isinstance(value, dict):
+            strategies[name] = value
+        elif value.get("rule", known["rule"]) != known["rule"]:
+            strategies[name] = {**known, "parameters": {}, "overrides": {}, **value}
+        else:
+            overlay(known, value, f"{path}.{name}")
 
 
 def configuration_body(version: SettingsVersion) -> bodies.Configuration:

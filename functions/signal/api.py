@@ -6,11 +6,12 @@ from decimal import Decimal
 
 from alpaquero.errors import NotFound
 from alpaquero.prices.bars import Timeframe
+from alpaquero.prices.columns import Columns
 from alpaquero.settings import FunctionSettings, load
 from alpaquero.store import bars as bar_store
 from alpaquero.store import runs, trading_settings
 from alpaquero.store.runs import SignalRecord
-from alpaquero.strategy.indicators import ema, stochastic_rsi
+from alpaquero.strategy.judging import chart
 from alpaquero.web.app import service_app
 from alpaquero.web.bodies import Indicators, Page, Signal
 
@@ -45,27 +46,16 @@ def indicators(symbol: str) -> Indicators:
     bars = bar_store.read([symbol], range(year - YEARS_SHOWN + 1, year + 1)).get(symbol)
     if not bars:
         raise NotFound(f"No bars of {symbol} are stored; add it to the watchlist and wait for the next run.")
-    parameters = trading_settings.current().settings.strategy
-    closes = [bar.close for bar in bars]
-    k, d = stochastic_rsi(
-        closes,
-        rsi_period=parameters.rsi_period_bars,
-        stochastic_period=parameters.stochastic_period_bars,
-        k_smoothing=parameters.k_smoothing_bars,
-        d_smoothing=parameters.d_smoothing_bars,
-    )
+    settings = trading_settings.current().settings
+    series: dict[str, list[float | None]] = {}
+    for chosen in settings.of_timeframe(Timeframe.DAY).values():
+        series |= chart(symbol, Columns.of(bars), chosen)
     return Indicators(
         symbol=symbol,
         timeframe=Timeframe.DAY,
         adjustment="split",
         times=[bar.start for bar in bars],
-        series={
-            "k": list(k),
-            "d": list(d),
-            "ema": list(ema(closes, parameters.ema_period_bars)),
-            "ema_fast": list(ema(closes, parameters.ema_fast_period_bars)),
-            "ema_slow": list(ema(closes, parameters.ema_slow_period_bars)),
-        },
+        series=series,
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -19,13 +18,14 @@ from alpaquero.broker.protocol import MarketDataReader
 from alpaquero.events import queues
 from alpaquero.events.commands import ConcludeRun, EvaluateShard
 from alpaquero.observability import observed, record_failed
-from alpaquero.prices.bars import Bar
+from alpaquero.prices.bars import Bar, Timeframe
+from alpaquero.prices.columns import Columns
 from alpaquero.settings import DataApiSettings, Text, load
 from alpaquero.store import bars as bar_store
 from alpaquero.store import runs, trading_settings
-from alpaquero.store.runs import Run, ShardReport
+from alpaquero.store.runs import ShardReport
+from alpaquero.strategy.judging import judge_many
 from alpaquero.strategy.signal import Signal, Withheld
-from alpaquero.strategy.stochrsi_ema import StrategyParameters, judge
 
 DAYS_A_SESSION = 1.6  # calendar days to fetch for each session wanted; 252 sessions are 365 days
 SAME_PRICE = 1e-9
@@ -60,26 +60,33 @@ def evaluate(command: EvaluateShard) -> None:
     run = runs.get(SETTINGS.account, command.run_id)
     if run is None:
         raise LookupError(f"run {command.run_id} is not on record; plan it again")
-    parameters = trading_settings.of_version(run.settings_version).settings.strategy
-    series = closed_series(command.symbols, run.bar_start, parameters.minimum_history_bars, _market_data())
-    found = [_judged(symbol, series.get(symbol, []), run, parameters) for symbol in command.symbols]
+    settings = trading_settings.of_version(run.settings_version).settings
+    strategies = settings.of_timeframe(Timeframe(run.timeframe))
+    count = max(chosen.minimum_history_bars for chosen in strategies.values())
+    series = {
+        symbol: Columns.of(bars)
+        for symbol, bars in closed_series(command.symbols, run.bar_start, count, _market_data()).items()
+    }
+    found = [
+        said
+        for name, chosen in strategies.items()
+        for said in judge_many(
+            {s: series.get(s, Columns.empty()) for s in command.symbols if s in (chosen.symbols or (s,))},
+            strategy=name,
+            settings=chosen,
+            bar_start=run.bar_start,
+            bar_close=run.bar_close,
+        ).values()
+    ]
     report = ShardReport(
         raised=tuple(f for f in found if isinstance(f, Signal)),
         withheld=tuple(f for f in found if isinstance(f, Withheld)),
-        judged=len(found),
+        judged=len(command.symbols),
     )
     after = runs.report(SETTINGS.account, run.id, command.shard, report)
     if after.reported >= len(after.shards):
         completed = ConcludeRun(run_id=run.id, reason="reported", correlation_id=run.correlation_id)
         queues.send(SETTINGS.conclude_queue, completed)
-
-
-def _judged(
-    symbol: str, bars: Sequence[Bar], run: Run, parameters: StrategyParameters
-) -> Signal | Withheld | None:
-    # The newest bar of a series adjusted for splits as of now is the raw bar.
-    reference = Decimal(str(bars[-1].close)) if bars else Decimal(0)
-    return judge(symbol, bars, run.bar_close, reference, parameters)
 
 
 def closed_series(

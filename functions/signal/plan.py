@@ -83,12 +83,17 @@ def _run(session: Session, calendar: list[Session], settings: TradingSettings, v
         timeframe=Timeframe.DAY,
         bar_start=bar_start(session),
         bar_close=session.close,
-        valid_until=_valid_until(session, calendar, settings.strategy.signal_validity_bars),
+        valid_until=_valid_until(session, calendar, _validity(settings)),
         shards=tuple(tuple(symbols[i : i + size]) for i in range(0, len(symbols), size)),
         settings_version=version,
         correlation_id=identifier,
         planned_at=time.time(),
     )
+
+
+def _validity(settings: TradingSettings) -> int:
+    """How many bars the signals of a daily run stay valid."""
+    return max(s.signal_validity_bars for s in settings.of_timeframe(Timeframe.DAY).values())
 
 
 def _valid_until(session: Session, calendar: list[Session], bars: int) -> datetime:

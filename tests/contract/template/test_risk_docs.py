@@ -13,7 +13,7 @@ from alpaquero.orders.intent import Purpose
 from alpaquero.risk import exits, locks
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.risk.rules import RULES, Rule
-from alpaquero.strategy.stochrsi_ema import StrategyParameters
+from alpaquero.strategy.settings import StrategySettings
 from laptop import risk_files
 from laptop.cli import COMMANDS
 from laptop.layout import REPOSITORY
@@ -45,7 +45,7 @@ def names(cell: str) -> list[str]:
 RULE_ROWS = rows("Rules")
 SETTING_ROWS = {names(row[0])[0]: row for row in rows("Settings")}
 DEFAULTS = {field.name: getattr(RiskLimits(), field.name) for field in fields(RiskLimits)}
-DEFAULTS["signal_validity_bars"] = StrategyParameters().signal_validity_bars
+DEFAULTS["signal_validity_bars"] = StrategySettings().signal_validity_bars
 
 
 def shown(value: object) -> str:

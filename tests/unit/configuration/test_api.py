@@ -55,7 +55,19 @@ def test_a_change_becomes_the_next_version_and_is_told(call: Call, published: li
         ({"risk": {"drawdown_limit_percent": "NaN"}}, "settings.risk", "drawdown_limit_percent"),
         ({"risk": {"drawdown_limt_percent": 3}}, "settings.risk.drawdown_limt_percent", "no setting"),
         ({"risk": 3}, "settings.risk", "object"),
-        ({"strategy": {"rsi_period_bars": 1}}, "settings.strategy", "rsi_period_bars"),
+        (
+            {"strategies": {"stochrsi_ema": {"parameters": {"rsi_period_bars": 1}}}},
+            "settings.strategies[...]",
+            "rsi_period_bars is 1; set it from 2 to 1000",
+        ),
+        (
+            {"strategies": {"stochrsi_ema": {"parameters": {"rsi_bars": 7}}}},
+            "settings.strategies.stochrsi_ema.parameters.rsi_bars",
+            "no setting",
+        ),
+        ({"strategies": {"second": {"rule": "nonsense"}}}, "settings.strategies[...]", "there is"),
+        ({"strategies": {"Second": {}}}, "settings", "a-z"),
+        ({"strategies": {"second": {"rule": "stochrsi_ema", "mod": 1}}}, "settings.strategies[...]", "mod"),
         ({"run_deadline_seconds": 901}, "settings", "from 5 to 900"),
         ({"bar_settle_minutes": "soon"}, "settings.bar_settle_minutes", "int"),
         ({"nonsense": 1}, "settings.nonsense", "no setting"),
@@ -69,6 +81,24 @@ def test_a_setting_that_does_not_fit_is_named_and_nothing_is_saved(
     assert (status, answer["error"]["details"]["field"]) == (400, field)
     assert says in answer["error"]["message"]
     assert (trading_settings.current().version, published) == (0, [])
+
+
+@pytest.mark.usefixtures("published")
+def test_strategies_are_added_changed_and_removed_by_name(call: Call) -> None:
+    """A new name adds one with its defaults, a known one changes in part, null takes it away."""
+    post(call, settings={"strategies": {"second": {"mode": "shadow", "parameters": {"k_smoothing_bars": 5}}}})
+    post(call, version=1, settings={"strategies": {"second": {"parameters": {"oversold_level": 25}}}})
+    strategies = trading_settings.current().settings.strategies
+    second = strategies["second"].parameters
+    assert {"stochrsi_ema", "second"} == set(strategies)
+    assert strategies["second"].shadow
+    assert (5, 25.0, 80.0) == (
+        second["k_smoothing_bars"],
+        second["oversold_level"],
+        second["overbought_level"],
+    )
+    post(call, version=2, settings={"strategies": {"stochrsi_ema": None}})
+    assert ["second"] == list(trading_settings.current().settings.strategies)
 
 
 @pytest.mark.usefixtures("published")

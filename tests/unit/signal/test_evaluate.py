@@ -16,7 +16,7 @@ from alpaquero.events.commands import EvaluateShard
 from alpaquero.prices.bars import Bar
 from alpaquero.store import bars as bar_store
 from alpaquero.store import runs
-from alpaquero.strategy.stochrsi_ema import StrategyParameters
+from alpaquero.strategy.settings import StrategySettings
 from functions.signal import evaluate
 from functions.signal.evaluate import closed_series
 from tests.fakes.broker import FakeMarketData
@@ -144,7 +144,7 @@ def test_a_run_is_judged_by_the_settings_it_was_planned_under(market: Asked) -> 
     """A change in between counts from the next run on: all shards follow one version."""
     version = save_settings()
     runs.plan(a_run(settings_version=version))
-    save_settings(strategy=replace(StrategyParameters(), minimum_history_bars=9999))
+    save_settings(strategies={"stochrsi_ema": StrategySettings(minimum_history_bars=9999)})
     evaluate.handler(shard(0, "AAPL"), None)
     assert () == runs.reports(a_run().id)[0].withheld
 

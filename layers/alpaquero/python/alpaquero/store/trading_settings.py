@@ -13,11 +13,13 @@ from pynamodb.transactions import TransactWrite
 
 from alpaquero.errors import Conflict
 from alpaquero.orders.timeouts import OrderSettings
+from alpaquero.prices.bars import Timeframe
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.store.tables import REGION, connection, from_body, table_name, to_body
-from alpaquero.strategy.stochrsi_ema import StrategyParameters
+from alpaquero.strategy.settings import StrategySettings
 
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _RANGES = {
     "bar_settle_minutes": (0, 720),
     "shard_size_symbols": (1, 500),
@@ -28,14 +30,17 @@ _RANGES = {
 class TradingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything a person may set about trading; every number carries its unit in its name.
 
-    An empty watchlist trades nothing. `bar_settle_minutes` is how long after the close a bar is
-    taken for final; `shard_size_symbols` how many symbols one evaluation judges;
-    `run_deadline_seconds` (wall time) how long a run waits for its shards. Raises `ValueError`
-    naming the setting that does not fit.
+    An empty watchlist trades nothing. `strategies` are applied under their names, which go into
+    signals and the ids of orders, so that several never meet: a name stays with what it names.
+    `bar_settle_minutes` is how long after the close a bar is taken for final; `shard_size_symbols`
+    how many symbols one evaluation judges; `run_deadline_seconds` (wall time) how long a run waits
+    for its shards. Raises `ValueError` naming the setting that does not fit.
     """
 
     watchlist: tuple[str, ...] = ()
-    strategy: StrategyParameters = StrategyParameters()
+    strategies: dict[str, StrategySettings] = msgspec.field(
+        default_factory=lambda: {"stochrsi_ema": StrategySettings()}
+    )
     risk: RiskLimits = RiskLimits()
     orders: OrderSettings = OrderSettings()
     bar_settle_minutes: int = 15
@@ -48,9 +53,23 @@ class TradingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                 raise ValueError(f"watchlist holds {symbol[:20]!r}; write symbols as AAPL or BRK.B")
         if len(set(self.watchlist)) < len(self.watchlist):
             raise ValueError("watchlist holds a symbol twice; name each once")
+        for name in self.strategies:
+            if not _NAME.fullmatch(name):
+                raise ValueError(
+                    f"strategies holds {name[:40]!r}; name them with a-z, 0-9 and _, 32 characters at most"
+                )
         for name, (low, high) in _RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} is {getattr(self, name)}; set it from {low} to {high}")
+
+    def symbols_of(self, name: str) -> tuple[str, ...]:
+        """What the strategy of that name judges: its own symbols, or the watchlist."""
+        own = self.strategies[name].symbols
+        return self.watchlist if own is None else own
+
+    def of_timeframe(self, timeframe: Timeframe) -> dict[str, StrategySettings]:
+        """The strategies that judge bars of `timeframe`."""
+        return {name: chosen for name, chosen in self.strategies.items() if chosen.timeframe is timeframe}
 
 
 class SettingsVersion(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Signals: what a strategy says about one closed bar of one symbol.
 
-Made by `alpaquero.strategy.stochrsi_ema`, reported by `signal/evaluate`, ranked and turned into
+Made by `alpaquero.strategy.judging`, reported by `signal/evaluate`, ranked and turned into
 intents by `signal/conclude`.
 """
 
@@ -29,7 +29,8 @@ class Signal:
     """A condition that held on the last closed bar.
 
     `reference_price` is that bar's raw close in dollars; `values` are the split-adjusted
-    indicator values it was judged on, rounded to 1e-9; `strength` is 0 to 100.
+    indicator values it was judged on, rounded to 1e-9; `strength` is 0 to 100. `strategy` is the name
+    the settings give it, `reason` its decision's tag. A `shadow` signal is never traded.
     """
 
     symbol: str
@@ -42,6 +43,7 @@ class Signal:
     reference_price: Decimal
     reason: str
     values: dict[str, float] = field(default_factory=dict)
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,3 +57,4 @@ class Withheld:
     code: WithheldCode
     message: str
     values: dict[str, float] = field(default_factory=dict)
+    shadow: bool = False

@@ -1,0 +1,150 @@
+"""The owner's rule: StochRSI oversold in an uptrend buys, overbought in a downtrend sells.
+
+BUY: EMA fast > EMA slow, K and D both below 20, K > D. SELL is its mirror and reduces a long position.
+Strength is a base, more for a wide gap between the EMAs, more for an extreme K.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from alpaquero.orders.intent import Side
+from alpaquero.prices.columns import Columns
+from alpaquero.strategy.indicators import TOLERANCE, ema_last, stochastic_rsi_last
+from alpaquero.strategy.protocol import Condition, Decision, Plot, require
+
+TITLE = "StochRSI with EMA trend"
+PLOTS = (
+    Plot(name="ema", label="EMA", pane="price", unit="USD"),
+    Plot(name="ema_fast", label="EMA fast", pane="price", unit="USD"),
+    Plot(name="ema_slow", label="EMA slow", pane="price", unit="USD"),
+    Plot(
+        name="k",
+        label="StochRSI K",
+        pane="oscillator",
+        unit="points",
+        levels=("oversold_level", "overbought_level"),
+    ),
+    Plot(name="d", label="StochRSI D", pane="oscillator", unit="points"),
+)
+REQUIRED = ("k", "d", "ema_fast", "ema_slow")
+
+BUY_TAG, SELL_TAG = "stochrsi_oversold_uptrend", "stochrsi_overbought_downtrend"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """The rule's settings. Levels are StochRSI points, 0 to 100; strengths are points, 0 to 100.
+
+    Raises `ValueError` naming the setting.
+    """
+
+    rsi_period_bars: int = 14
+    stochastic_period_bars: int = 14
+    k_smoothing_bars: int = 3
+    d_smoothing_bars: int = 3
+    ema_period_bars: int = 9
+    ema_fast_period_bars: int = 10
+    ema_slow_period_bars: int = 30
+    oversold_level: float = 20.0
+    overbought_level: float = 80.0
+    extreme_oversold_level: float = 10.0
+    extreme_overbought_level: float = 90.0
+    base_strength: int = 75
+    wide_gap_strength: int = 10
+    extreme_strength: int = 5
+    wide_gap_percent: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name in (
+            "rsi_period_bars",
+            "stochastic_period_bars",
+            "ema_period_bars",
+            "ema_fast_period_bars",
+            "ema_slow_period_bars",
+        ):
+            require(name, getattr(self, name), 2, 1000)
+        for name in ("k_smoothing_bars", "d_smoothing_bars"):
+            require(name, getattr(self, name), 1, 1000)
+        for name in ("base_strength", "wide_gap_strength", "extreme_strength", "wide_gap_percent"):
+            require(name, getattr(self, name), 0, 100)
+        if self.base_strength + self.wide_gap_strength + self.extreme_strength > 100:
+            raise ValueError(
+                "base_strength, wide_gap_strength and extreme_strength add up to over 100; lower one"
+            )
+        if self.ema_fast_period_bars >= self.ema_slow_period_bars:
+            raise ValueError(
+                f"ema_fast_period_bars is {self.ema_fast_period_bars}; set it below "
+                f"ema_slow_period_bars ({self.ema_slow_period_bars})"
+            )
+        require("oversold_level", self.oversold_level, 0, self.overbought_level)
+        require("overbought_level", self.overbought_level, self.oversold_level, 100)
+        require("extreme_oversold_level", self.extreme_oversold_level, 0, self.oversold_level)
+        require("extreme_overbought_level", self.extreme_overbought_level, self.overbought_level, 100)
+
+
+def warm_up_bars(parameters: Parameters) -> int:
+    """Bars until D, the last of the values, and the EMAs have come."""
+    stochastic = (
+        parameters.rsi_period_bars
+        + parameters.stochastic_period_bars
+        + parameters.k_smoothing_bars
+        + parameters.d_smoothing_bars
+        - 2
+    )
+    return max(stochastic, parameters.ema_period_bars, parameters.ema_slow_period_bars)
+
+
+def values(columns: Columns, parameters: Parameters) -> dict[str, float | None]:
+    """K, D (points) and the three EMAs (dollars) at the last close."""
+    closes = columns.close.tolist()
+    k, d = stochastic_rsi_last(
+        closes,
+        rsi_period=parameters.rsi_period_bars,
+        stochastic_period=parameters.stochastic_period_bars,
+        k_smoothing=parameters.k_smoothing_bars,
+        d_smoothing=parameters.d_smoothing_bars,
+    )
+    return {
+        "k": k,
+        "d": d,
+        "ema": ema_last(closes, parameters.ema_period_bars),
+        "ema_fast": ema_last(closes, parameters.ema_fast_period_bars),
+        "ema_slow": ema_last(closes, parameters.ema_slow_period_bars),
+    }
+
+
+def decide(values: Mapping[str, float], parameters: Parameters) -> Decision | None:
+    """The side the rule takes on these values, or None. K and D within 1e-9 count as equal."""
+    k, d, fast, slow = values["k"], values["d"], values["ema_fast"], values["ema_slow"]
+    lead = round(k - d, 9)
+    if fast > slow and max(k, d) < parameters.oversold_level and lead > TOLERANCE:
+        side, tag, extreme = Side.BUY, BUY_TAG, k < parameters.extreme_oversold_level
+    elif fast < slow and min(k, d) > parameters.overbought_level and lead < -TOLERANCE:
+        side, tag, extreme = Side.SELL, SELL_TAG, k > parameters.extreme_overbought_level
+    else:
+        return None
+    gap_percent = abs(fast - slow) / slow * 100
+    strength = (
+        parameters.base_strength
+        + (parameters.wide_gap_strength if gap_percent > parameters.wide_gap_percent else 0)
+        + (parameters.extreme_strength if extreme else 0)
+    )
+    return Decision(side=side, strength=strength, tag=tag)
+
+
+def conditions(values: Mapping[str, float], parameters: Parameters) -> tuple[Condition, ...]:
+    """What BUY and SELL ask for, four each."""
+    k, d, fast, slow = values["k"], values["d"], values["ema_fast"], values["ema_slow"]
+    lead, low, high = round(k - d, 9), parameters.oversold_level, parameters.overbought_level
+    return (
+        Condition(side=Side.BUY, text="EMA fast above EMA slow", left=fast, right=slow, holds=fast > slow),
+        Condition(side=Side.BUY, text="K below oversold level", left=k, right=low, holds=k < low),
+        Condition(side=Side.BUY, text="D below oversold level", left=d, right=low, holds=d < low),
+        Condition(side=Side.BUY, text="K above D", left=k, right=d, holds=lead > TOLERANCE),
+        Condition(side=Side.SELL, text="EMA fast below EMA slow", left=fast, right=slow, holds=fast < slow),
+        Condition(side=Side.SELL, text="K above overbought level", left=k, right=high, holds=k > high),
+        Condition(side=Side.SELL, text="D above overbought level", left=d, right=high, holds=d > high),
+        Condition(side=Side.SELL, text="K below D", left=k, right=d, holds=lead < -TOLERANCE),
+    )

@@ -1,0 +1,157 @@
+"""Judging closed bars by a strategy; called by `signal/evaluate` for each symbol, by backtests and charts.
+
+What every strategy shares is here: which bars are judged, when they cannot be, and that decisions
+are made on values rounded to 1e-9, those that a signal carries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from math import isfinite
+from operator import lt
+from typing import Any
+
+from alpaquero.prices.columns import Columns
+from alpaquero.strategy import registry
+from alpaquero.strategy.protocol import Condition, Strategy
+from alpaquero.strategy.settings import StrategySettings
+from alpaquero.strategy.signal import Signal, Withheld, WithheldCode
+
+ROUNDING_DIGITS = 9
+
+
+def judge(
+    symbol: str,
+    columns: Columns,
+    *,
+    strategy: str,
+    settings: StrategySettings,
+    bar_start: datetime,
+    bar_close: datetime,
+    reference_price: Decimal | None = None,
+) -> Signal | Withheld | None:
+    """What the strategy says of the bar that starts at `bar_start`: a signal, None, or why it cannot say.
+
+    `columns` are split-adjusted and closed, oldest first, the last one the bar judged. `strategy` is
+    the name that the settings give it. `reference_price` is the bar's raw close in dollars, taken
+    from the columns where it is None: the newest bar of a series adjusted as of now is raw.
+    """
+
+    def withheld(code: WithheldCode, message: str, values: dict[str, float] | None = None) -> Withheld:
+        return Withheld(
+            symbol=symbol,
+            strategy=strategy,
+            timeframe=settings.timeframe,
+            bar_close=bar_close,
+            code=code,
+            message=message,
+            values=values or {},
+            shadow=settings.shadow,
+        )
+
+    window = columns[-settings.minimum_history_bars :]
+    fault = _fault(window, bar_start, settings.minimum_history_bars)
+    if fault is not None:
+        return withheld(*fault)
+    rule, parameters = registry.strategy(settings.rule), settings.parameters_for(symbol)
+    values = _rounded(rule, window, parameters)
+    missing = [name for name in rule.REQUIRED if name not in values]
+    if missing:
+        message = f"{', '.join(missing)} not defined on these prices, as when they do not move or only rise"
+        return withheld(WithheldCode.UNDEFINED, message, values)
+    decision = rule.decide(values, parameters)
+    if decision is None:
+        return None
+    return Signal(
+        symbol=symbol,
+        side=decision.side,
+        strategy=strategy,
+        timeframe=settings.timeframe,
+        bar_start=bar_start,
+        bar_close=bar_close,
+        strength=decision.strength,
+        reference_price=Decimal(str(window.close[-1])) if reference_price is None else reference_price,
+        reason=decision.tag,
+        values=values,
+        shadow=settings.shadow,
+    )
+
+
+def judge_many(
+    series: Mapping[str, Columns],
+    *,
+    strategy: str,
+    settings: StrategySettings,
+    bar_start: datetime,
+    bar_close: datetime,
+) -> dict[str, Signal | Withheld | None]:
+    """`judge` for each symbol of a shard, in the order of `series`.
+
+    In plain Python on purpose: below some 1,900 symbols importing numpy costs more than it saves,
+    and the bits of a matrix product depend on the machine, while a replay compares byte for byte.
+    """
+    return {
+        symbol: judge(
+            symbol, columns, strategy=strategy, settings=settings, bar_start=bar_start, bar_close=bar_close
+        )
+        for symbol, columns in series.items()
+    }
+
+
+def values_at(symbol: str, columns: Columns, settings: StrategySettings) -> dict[str, float]:
+    """The values at the last of `columns` as `judge` looks at them; what is not defined is left out."""
+    window = columns[-settings.minimum_history_bars :]
+    return _rounded(registry.strategy(settings.rule), window, settings.parameters_for(symbol))
+
+
+def conditions_of(
+    symbol: str, values: Mapping[str, float], settings: StrategySettings
+) -> tuple[Condition, ...]:
+    """What each side asks of `values`, which `values_at` gave; none when one that is needed is not there."""
+    rule = registry.strategy(settings.rule)
+    if not all(name in values for name in rule.REQUIRED):
+        return ()
+    return rule.conditions(values, settings.parameters_for(symbol))
+
+
+def chart(symbol: str, columns: Columns, settings: StrategySettings) -> dict[str, list[float | None]]:
+    """Each plotted value at every bar, as it was judged there; None where it is not defined."""
+    rule, parameters = registry.strategy(settings.rule), settings.parameters_for(symbol)
+    shown: dict[str, list[float | None]] = {plot.name: [] for plot in rule.PLOTS}
+    for end in range(1, len(columns) + 1):
+        window = columns[max(end - settings.minimum_history_bars, 0) : end]
+        values = _rounded(rule, window, parameters)
+        for name, drawn in shown.items():
+            drawn.append(values.get(name))
+    return shown
+
+
+def _rounded(rule: Strategy[Any], window: Columns, parameters: Any) -> dict[str, float]:
+    found = rule.values(window, parameters)
+    return {
+        name: round(value, ROUNDING_DIGITS)
+        for name, value in found.items()
+        if value is not None and isfinite(value)
+    }
+
+
+def _fault(window: Columns, bar_start: datetime, least: int) -> tuple[WithheldCode, str] | None:
+    starts: Sequence[int] = window.start
+    if not all(map(lt, starts, starts[1:])):
+        return WithheldCode.BROKEN_SERIES, "bars are out of order or doubled; load them again"
+    if not (all(map(isfinite, window.close)) and min(window.close, default=1.0) > 0):
+        return WithheldCode.BROKEN_SERIES, "a close is not a price above 0; load the bars again"
+    if len(starts) < least:
+        return WithheldCode.SHORT_HISTORY, f"{len(starts)} bars, {least} are needed"
+    last, judged = starts[-1], int(bar_start.timestamp())
+    if last > judged:
+        return WithheldCode.UNCLOSED, f"the last bar begins {_at(window)}, after the one judged"
+    if last < judged:
+        return WithheldCode.STALE, f"the last bar begins {_at(window)}, so a newer one is missing"
+    return None
+
+
+def _at(window: Columns) -> str:
+    return window.start_at(-1).isoformat()
