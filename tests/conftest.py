@@ -65,6 +65,7 @@ MODELS = {
     "verdicts": "VerdictItem",
     "bars": "ChunkItem",
     "trading_settings": "SettingsItem",
+    "requests": "RequestItem",
     "positions": "PositionItem",
     "analytics": "AnalyticsItem",
     "health": "HealthItem",

@@ -103,6 +103,7 @@ def used(book: RiskBook, limits: RiskLimits) -> dict[str, Decimal]:
         "unknown_sector_limit_percent": _ratio(unknown * HUNDRED, book.equity),
         "leverage_limit": _ratio(book.exposure, book.equity),
         "cash_reserve_percent": _ratio((book.cash - book.reserved_cash) * HUNDRED, book.equity),
+        "open_positions_limit": Decimal(len(book.symbols)),
         "orders_per_minute_limit": Decimal(len(orders_within(book.recent_orders, book.as_of))),
         "daily_loss_limit_percent": drawdown.daily_loss_percent(book.day_start_equity, book.equity),
         "drawdown_limit_percent": drawdown.mark(book.peak_equity, book.equity).drawdown_percent,
@@ -207,8 +208,8 @@ def change_trading_state() -> bodies.TradingState:
             BOOKS.commit(risk_book=after, events=[bus.encoded(event, "risk") for event in events])
         except Conflict:
             continue
-        if wanted.flatten:
-            send_flatten(after)
+        if wanted.flatten or state is TradingState.HALTED:
+            send_at_once(after)
         return state_body(after)
     raise Conflict("the risk book kept changing; send the request again")
 
@@ -247,17 +248,23 @@ def changed_event(before: RiskBook, after: RiskBook, change: StateChange) -> Tra
     )
 
 
-def send_flatten(book: RiskBook) -> None:
-    """Ends the open entries and sends the exit of every position; what is lost the monitor sends again."""
-    now = _clock().clock().now
-    for identifier in entries_to_cancel(book, BOOKS.open_orders()):
+def send_at_once(book: RiskBook) -> None:
+    """Ends the open entries and, for a flatten, sends the exit of every position.
+
+    What is lost the monitor sends again. A halt asks the broker nothing.
+    """
+    risk_limits = trading_settings.current().settings.risk
+    for identifier in entries_to_cancel(book, BOOKS.open_orders(), risk_limits):
         queues.send_in_order(
             SETTINGS.order_queue,
             CancelOrder(client_order_id=identifier, requested_by="risk", correlation_id=correlation_id()),
             group=SETTINGS.account,
-            deduplication_id=f"cancel:{identifier}:{now:%Y%m%d%H%M}",
+            deduplication_id=f"cancel:{identifier}:{wall.now():%Y%m%d%H%M}",
         )
-    for due in due_exits(book, trading_settings.current().settings.risk, {}, now):
+    if book.flatten_since is None:
+        return
+    now = _clock().clock().now
+    for due in due_exits(book, risk_limits, {}, now):
         intent = next_exit(due, book, now, correlation_id(), BOOKS.order)
         if intent is None:
             continue

@@ -22,7 +22,7 @@ from alpaquero.errors import BrokerError, Conflict
 from alpaquero.events import bus, queues
 from alpaquero.events.commands import CancelOrder, PlaceOrder, ProtectPosition, ReplaceOrder
 from alpaquero.events.schemas import EquityMarked, Event, RiskLimitBreached, TradingStateChanged
-from alpaquero.observability import correlation_id, logger, observed
+from alpaquero.observability import correlation_id, count, logger, observed
 from alpaquero.orders.identity import is_ours
 from alpaquero.orders.order import Order
 from alpaquero.orders.replacement import Change
@@ -84,10 +84,13 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     if found is None:
         logger.info("nothing to watch before the first sync")
         return {"marked": False, "reason": "the first sync has not run yet"}
-    cancelled = send_cancels(found, now)
+    cancelled = send_cancels(found, limits, now)
     sold = send_exits(books, found, limits, now)
     protected = send_protections(found, limits, now, sold)
     cancelled += send_overdue(found, settings.orders, now)
+    if found.bare:  # events are told once a day; this is said each minute, for an alarm to hear
+        logger.warning("shares are held without a stop", symbols=[stop.symbol for stop in found.bare])
+        count("PositionsWithoutStop", len(found.bare))
     health.record_work("risk", detail="monitor")
     return {
         "marked": True,
@@ -229,15 +232,21 @@ def limit_breaches(book: RiskBook, limits: RiskLimits, now: datetime) -> list[Ri
 
 
 def stop_breaches(book: RiskBook, bare: Sequence[MissingStop], now: datetime) -> list[RiskLimitBreached]:
-    """The positions that no stop covers; the id makes one report a symbol and market day."""
+    """The positions that no stop covers; the id makes one report a symbol and market day.
+
+    While trading is halted nothing mends it, which is told once more.
+    """
+    halted = book.trading_state is TradingState.HALTED
+    mark = ":halted" if halted else ""
+    why = "; trading is HALTED, so none is placed until an admin raises it to REDUCING" if halted else ""
     return [
         RiskLimitBreached(
-            id=f"breach:stop_missing:{stop.symbol}:{market_day(now)}",
+            id=f"breach:stop_missing:{stop.symbol}:{market_day(now)}{mark}",
             occurred_at=now,
             account=book.account,
             code="stop_missing",
             symbol=stop.symbol,
-            message=f"{stop.held} {stop.symbol} held, {stop.covered} of them with a stop at the broker",
+            message=f"{stop.held} {stop.symbol} held, {stop.covered} of them with a stop at the broker{why}",
             limit=str(stop.held),
             used=str(stop.covered),
         )
@@ -248,9 +257,9 @@ def stop_breaches(book: RiskBook, bare: Sequence[MissingStop], now: datetime) ->
 # what is sent
 
 
-def send_cancels(found: Watched, now: datetime) -> list[str]:
-    """Asks for the entries to be cancelled that a flatten must end; answers their ids."""
-    cancelled = entries_to_cancel(found.book, found.open_orders)
+def send_cancels(found: Watched, limits: RiskLimits, now: datetime) -> list[str]:
+    """Asks for the entries to be cancelled that a flatten or a halt must end; answers their ids."""
+    cancelled = entries_to_cancel(found.book, found.open_orders, limits)
     for identifier in cancelled:
         queues.send_in_order(
             SETTINGS.order_queue,
@@ -287,6 +296,7 @@ def send_overdue(found: Watched, settings: OrderSettings, now: datetime) -> list
                 requested_by="the time-out",
                 correlation_id=correlation_id(),
                 reason=f"{waited}; the limit follows the market",
+                asked_at=wall.now(),
             )
         queues.send_in_order(
             SETTINGS.order_queue,

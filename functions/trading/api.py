@@ -14,6 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
+from alpaquero import wall
 from alpaquero.errors import Conflict, InvalidRequest, NotFound
 from alpaquero.events import queues
 from alpaquero.events.commands import CancelOrder, CancelOrders, OrderCommand, SyncBooks, cancels
@@ -28,6 +29,7 @@ from alpaquero.orders.replacement import Change, changed_terms, free_successor
 from alpaquero.orders.terms import TermsError, on_ticks
 from alpaquero.risk.book import RiskBook, TradingState
 from alpaquero.settings import FunctionSettings, Text, load
+from alpaquero.store import requests
 from alpaquero.store.books import Books, listed_at
 from alpaquero.web.app import json_response, service_app, to_cursor
 from alpaquero.web.bodies import (
@@ -108,13 +110,9 @@ def order(id: str) -> Order:  # noqa: A002 - the route's parameter, as the owner
 @app.endpoint("POST", public="/api/orders", service="/trading/orders", role="trader")
 def place() -> object:
     """Queues a person's order for the risk check; the same Idempotency-Key is the same order."""
-    key = _idempotency_key()
-    intent = _intent(app.body(PlaceOrder), key, app.require("trader").username)
-    earlier = BOOKS.order(intent.client_order_id)
-    if earlier is not None and not _is_for(earlier, intent):
-        raise Conflict(
-            f"This Idempotency-Key placed {intent.client_order_id}, which is another order; send a new key."
-        )
+    key, body = _idempotency_key(), app.body(PlaceOrder)
+    intent = _intent(body, key, app.require("trader").username)
+    _claim(key, "place", body)
     _send(PlaceOrderCommand(intent=intent), intent.client_order_id)
     return json_response(OrderAccepted(client_order_id=intent.client_order_id), 202)
 
@@ -140,6 +138,7 @@ def replace(id: str) -> object:  # noqa: A002 - the route's parameter, as the ow
         requested_by=app.require("trader").username,
         correlation_id=correlation_id(),
         reason=body.reason,
+        asked_at=wall.now(),
     )
     mark = hashlib.sha256(repr(change).encode()).hexdigest()[:16]
     _send(command, f"replace:{identifier}:{mark}:{old.version}")  # once it moved on, it may be asked again
@@ -195,6 +194,7 @@ def close(symbol: str) -> object:
             raise NotFound(f"No {intent.symbol} is held; GET /api/positions lists what is.")
         if intent.quantity is not None and intent.quantity > held:
             raise InvalidRequest(f"quantity is {intent.quantity} and {held} are held", "quantity")
+    _claim(key, f"close {intent.symbol}", body)
     _send(PlaceOrderCommand(intent=intent), intent.client_order_id)
     return json_response(OrderAccepted(client_order_id=intent.client_order_id), 202)
 
@@ -207,6 +207,7 @@ def close_all() -> object:
     intents = [
         _exit(symbol, key, body) for symbol in sorted(book.positions) if book.held_quantity(symbol) > 0
     ]
+    _claim(key, "close all", body)
     for intent in intents:
         _send(PlaceOrderCommand(intent=intent), intent.client_order_id)
     return json_response(OrdersAccepted(client_order_ids=[i.client_order_id for i in intents]), 202)
@@ -232,6 +233,12 @@ def _idempotency_key() -> str:
             "Send an Idempotency-Key header, so that a repeat is not a second order.", "Idempotency-Key"
         )
     return key
+
+
+def _claim(key: str, what: str, body: object) -> None:
+    """Keeps the key for this request. Raises `Conflict` when it was another's: a key is one order."""
+    if not requests.claim(SETTINGS.account, key, what, body):
+        raise Conflict("This Idempotency-Key was used for another request; send a new key.")
 
 
 def _book_that_may_sell() -> RiskBook:
@@ -291,22 +298,12 @@ def _intent(body: PlaceOrder, key: str, username: str) -> Intent:
                 stop_loss_price=body.stop_loss_price,
                 stop_loss_limit_price=body.stop_loss_limit_price,
                 extended_hours=body.extended_hours,
+                asked_at=wall.now(),
                 reason=body.reason or "placed by hand",
                 requested_by=username,
                 correlation_id=correlation_id(),
             )
         )
-
-
-def _is_for(order: OrderRecord, intent: Intent) -> bool:
-    """Whether the order is what the intent asks for; how many shares an exit sells is read at the sale."""
-    names = ("side", "order_type", "notional", "limit_price", "stop_price", "trail_price", "trail_percent")
-    is_sized = intent.purpose is Purpose.ENTRY and intent.quantity is not None
-    return (
-        order.order_class is intent.kind
-        and all(getattr(order, name) == getattr(intent, name) for name in names)
-        and not (is_sized and order.quantity != intent.quantity)
-    )
 
 
 def _exit(symbol: str, key: str, body: ClosePosition | ClosePositions, **size: Decimal | None) -> Intent:
@@ -322,6 +319,7 @@ def _exit(symbol: str, key: str, body: ClosePosition | ClosePositions, **size: D
             quantity=size.get("quantity"),
             percentage=size.get("percentage"),
             forced=body.force,
+            asked_at=wall.now(),
             reason=body.reason or ("forced out by hand" if body.force else "closed by hand"),
             requested_by=app.require("trader").username,
             correlation_id=correlation_id(),

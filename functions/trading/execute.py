@@ -79,6 +79,8 @@ from alpaquero.orders.replacement import changed_terms, free_successor, grows, i
 from alpaquero.orders.terms import is_whole, on_ticks
 from alpaquero.prices.ticks import Direction, round_price
 from alpaquero.risk.book import Reservation, RiskBook, TradingState
+from alpaquero.risk.market_rules import age_of_request
+from alpaquero.risk.proposal import Answer
 from alpaquero.risk.rules import assess, reservation_for
 from alpaquero.risk.verdict import RuleResult, Verdict
 from alpaquero.rules_version import RULES_VERSION
@@ -378,7 +380,7 @@ class Desk:
                 raise Conflict(f"{order.client_order_id} is not at the broker yet; try again in a minute")
             terms, book = changed_terms(order, command.change), self._book()
             asker = {"requested_by": command.requested_by, "correlation_id": command.correlation_id}
-            intent = intent_of(order, terms, identifier, **asker)
+            intent = intent_of(order, terms, identifier, asked_at=command.asked_at, **asker)
             reservation: Reservation | None = book.reservations.get(order.client_order_id)
             evidence: list[VerdictItem] = []
             if grows(order, terms):
@@ -388,8 +390,12 @@ class Desk:
                 reservation = reservation_for(intent, verdict)
             else:
                 now = self.broker.clock().now
-                results = (*order.verdict, smaller(order, book.trading_state))
-                failed = tuple(rule for rule in results if not rule.passed)
+                limits = trading_settings.current().settings.risk
+                judged = smaller(
+                    order, book.trading_state, age_of_request(command.asked_at, wall.now(), limits)
+                )
+                results = (*order.verdict, judged)
+                failed = () if judged.passed else (judged,)
             if failed:
                 self._refuse(intent, failed, now, evidence)
                 return None
@@ -730,8 +736,10 @@ def change_of(new: Order, old: Order) -> OrderChange:
     )
 
 
-def smaller(order: Order, state: TradingState) -> RuleResult:
+def smaller(order: Order, state: TradingState, age: Answer) -> RuleResult:
     """What a replacement that takes no more than the old order is judged by."""
+    if not age.passed:
+        return RuleResult("request_age", False, age.message, age.limit, age.used)
     if state is TradingState.HALTED:
         return RuleResult("trading_state", False, "trading is HALTED, so no order is replaced")
     return RuleResult(REPLACEMENT, True, f"it takes no more than {order.client_order_id}")

@@ -117,8 +117,23 @@ def test_a_flatten_ends_the_entries_at_the_broker() -> None:
         an_order(client_order_id="unsent", status="intended"),
         an_order(client_order_id="leg", status="new", purpose=OrderPurpose.LEG),
     ]
-    assert ["live", "partly"] == entries_to_cancel(holding(flatten_since=NOON), orders)
-    assert [] == entries_to_cancel(holding(), orders)
+    assert ["live", "partly"] == entries_to_cancel(holding(flatten_since=NOON), orders, RiskLimits())
+    assert [] == entries_to_cancel(holding(), orders, RiskLimits())
+
+
+def test_a_halt_ends_the_entries_that_have_bought_nothing() -> None:
+    """One that is filled in part brings its stop with its last share; cancelled it would stay bare."""
+    orders = [
+        an_order(client_order_id="live", status="new"),
+        an_order(client_order_id="partly", status="partially_filled", filled_quantity=Decimal(3)),
+        an_order(client_order_id="unsent", status="intended"),
+        an_order(client_order_id="leg", status="new", purpose=OrderPurpose.LEG),
+        an_order(client_order_id="sale", status="new", purpose=OrderPurpose.EXIT),
+    ]
+    halted = holding(trading_state=TradingState.HALTED)
+    assert ["live"] == entries_to_cancel(halted, orders, RiskLimits())
+    assert [] == entries_to_cancel(halted, orders, RiskLimits(cancel_entries_when_halted=False))
+    assert [] == entries_to_cancel(holding(trading_state=TradingState.REDUCING), orders, RiskLimits())
 
 
 def an_end(identifier: str, minutes_ago: int, status: str, step: ExitStep = ExitStep.DONE) -> Order:

@@ -49,6 +49,7 @@ def test_what_is_used_is_in_the_unit_of_its_limit(call: Call) -> None:
         "unknown_sector_limit_percent": 60,
         "leverage_limit": Decimal("0.6"),
         "cash_reserve_percent": Decimal("36.6667"),
+        "open_positions_limit": 3,
         "orders_per_minute_limit": 0,
         "daily_loss_limit_percent": 0,
         "drawdown_limit_percent": 10,

@@ -102,6 +102,7 @@ def in_tech(limit: str = "25", **more: Any) -> dict[str, Any]:
 LOCKED = {"locks": {"drawdown": Lock(state=TradingState.REDUCING, since=NOON, reason="15% lost")}}
 DAY_LOCK = {"locks": {"daily_loss": Lock(state=TradingState.REDUCING, since=NOON, reason="5% lost")}}
 CLOSED = {"now": utc("2T20:30")}
+TWO_OTHERS = {"positions": {"IBM": held("1", "100")}, "reservations": {"x": entry("MSFT", "100")}}
 LIMIT = {"order_type": OrderType.LIMIT, "reference_price": None}
 
 EDGES = [
@@ -163,6 +164,20 @@ EDGES = [
         intent={"bar_close": utc("2T20:00"), "valid_until": utc("5T20:00")},
         facts={"now": utc("6T20:00")},
         used="3",
+    ),
+    # the age of what a person asked for, in wall time; an exit may meet a holding bought since
+    Edge("request_age", NOT_APPLICABLE),
+    Edge("request_age", NOT_APPLICABLE, facts={"wall_now": at(900)}),
+    Edge("request_age", PASSED, intent={"asked_at": at(0)}, facts={"wall_now": at(15)}, used="15.0"),
+    Edge("request_age", FAILED, intent={"asked_at": at(0)}, facts={"wall_now": at(15.1)}, used="15.1"),
+    Edge("request_age", FAILED, intent={"asked_at": at(0)}, facts={"wall_now": at(15.1)}, sells=True),
+    Edge("request_age", PASSED, intent={"asked_at": at(1)}, facts={"wall_now": at(0)}),  # clocks differ
+    Edge(
+        "request_age",
+        NOT_APPLICABLE,
+        intent={"asked_at": at(0)},
+        facts={"wall_now": at(900)},
+        limits={"request_validity_minutes": 0},
     ),
     # blackout, both ends included; a queued order is judged at the open as well
     Edge("blackout", FAILED, limits=window("2T16:00", "2T17:00")),
@@ -227,6 +242,10 @@ EDGES = [
     Edge("already_held", PASSED),
     Edge("already_held", FAILED, book=HOLDING),
     Edge("already_held", NOT_APPLICABLE, book=HOLDING, limits={"one_position_per_symbol": False}),
+    Edge("open_positions", PASSED, book=TWO_OTHERS, limits={"open_positions_limit": 3}, used="2"),
+    Edge("open_positions", FAILED, book=TWO_OTHERS, limits={"open_positions_limit": 2}, used="2"),
+    Edge("open_positions", PASSED, book=HOLDING, limits={"open_positions_limit": 1}, used="0"),
+    Edge("open_positions", NOT_APPLICABLE, book=TWO_OTHERS, limits={"open_positions_limit": 1}, sells=True),
     Edge("duplicate_direction", PASSED, book={"reservations": {"o": entry("IBM", "1")}}),
     Edge("duplicate_direction", FAILED, book={"reservations": {"o": entry("AAPL", "1")}}),
     Edge("duplicate_direction", PASSED, book={"reservations": {"o": leaving("AAPL", "1")}}),

@@ -62,6 +62,16 @@ def test_a_trader_halts_trading(call: Call) -> None:
     assert answer == call(api.app, ROUTE)[1]
 
 
+def test_a_halt_ends_entries_at_once_and_asks_no_broker(
+    call: Call, queues: FakeQueues, broker: FakeBroker
+) -> None:
+    """Who presses it must not wait for a minute, nor for a broker that does not answer."""
+    BOOKS.commit(new_orders=[an_order(client_order_id="waiting", status="new")])
+    broker.fail_next("clock", "unavailable")
+    assert 200 == call(api.app, ROUTE, method="POST", body=wish("HALTED"), role="trader")[0]
+    assert ["waiting"] == [body["client_order_id"] for body in queues.bodies("order-queue")]
+
+
 def test_the_state_there_is_already_is_no_news(call: Call) -> None:
     """Asked for again it is kept with its new reason, and nobody is woken."""
     answer = call(api.app, ROUTE, method="POST", body=wish("ACTIVE"), role="admin")[1]

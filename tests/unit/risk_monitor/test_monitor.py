@@ -103,6 +103,34 @@ def test_one_market_time_is_marked_once(market: Market) -> None:
     assert 1 == len(told(EquityMarked))
 
 
+def test_a_missing_stop_is_told_again_when_trading_halts_and_measured_each_minute(
+    market: Market, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing places one while halted, so a person must hear of it: the shares an exit left, for one."""
+    measured: list[tuple[str, float]] = []
+    monkeypatch.setattr(monitor, "count", lambda name, value=1: measured.append((name, value)))
+    BOOKS.commit(risk_book=HELD_BY_US)
+    watched()
+    told(RiskLimitBreached)
+    BOOKS.commit(risk_book=replace(book(), trading_state=TradingState.HALTED).next_version())
+    queues.receive("order-queue")
+    for expected in (1, 0, 0):
+        market.passes(minutes=1)
+        watched()
+        assert expected == sum("raises it" in breach.message for breach in told(RiskLimitBreached))
+    assert 4 * [("PositionsWithoutStop", 1)] == measured
+    assert [] == queues.bodies("order-queue")
+
+
+def test_a_halt_cancels_entries_that_wait(market: Market, queues: FakeQueues) -> None:
+    """They would fill while nothing may be done about what they bought."""
+    entry = an_order(client_order_id="waiting", status="new")
+    halted = replace(HELD_BY_US, trading_state=TradingState.HALTED)
+    BOOKS.commit(risk_book=halted, new_orders=[stop(100), entry])
+    assert ["waiting"] == watched()["cancels"]
+    assert ["waiting"] == [body["client_order_id"] for body in queues.bodies("order-queue")]
+
+
 def test_a_missing_stop_is_told_once_a_market_day(market: Market) -> None:
     """Again the next day in New York, not when the date changes in UTC."""
     BOOKS.commit(risk_book=HOLDING)
@@ -353,11 +381,13 @@ def test_an_entry_that_waits_too_long_is_cancelled(market: Market, queues: FakeQ
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("state", "asked"), [("ACTIVE", ["ReplaceOrder"]), ("REDUCING", []), ("HALTED", [])])
+@pytest.mark.parametrize(
+    ("state", "asked"), [("ACTIVE", ["ReplaceOrder"]), ("REDUCING", []), ("HALTED", ["CancelOrder"])]
+)
 def test_a_limit_entry_follows_the_market(
     market: Market, queues: FakeQueues, state: str, asked: list[str]
 ) -> None:
-    """To the ask, within the bound, and not while trading is halted."""
+    """To the ask, within the bound; a halt ends it instead."""
     waits = an_order(
         client_order_id="entry-1", status="new", created_at=market.broker.now - timedelta(days=1),
         order_type=OrderType.LIMIT, limit_price=Decimal("109.50"),
@@ -370,4 +400,6 @@ def test_a_limit_entry_follows_the_market(
     watched()
     found = queues.bodies("order-queue")
     assert asked == [body["type"] for body in found]
-    assert (["110.01"] if asked else []) == [body["change"]["limit_price"] for body in found]
+    assert (["110.01"] if "ReplaceOrder" in asked else []) == [
+        body["change"]["limit_price"] for body in found if "change" in body
+    ]

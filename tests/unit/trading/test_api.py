@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from alpaquero import wall
+from alpaquero.events.schemas import TradeRejected
 from alpaquero.risk.book import TradingState
 from functions.trading import api
 from tests.fakes.queues import FakeQueues
@@ -76,6 +79,41 @@ def test_a_key_that_placed_another_order_is_refused(world: World, call: Call) ->
     assert 202 == place(call, quantity="5")[0]
     assert 409 == place(call, quantity="6")[0]
     assert 409 == place(call, quantity="5", order_type="limit", limit_price="90")[0]
+
+
+@pytest.mark.parametrize("changes", [{"symbol": "ibm"}, {"side": "sell"}, {"quantity": "6"}])
+def test_a_key_is_one_request_from_the_moment_it_was_taken(
+    world: World, call: Call, changes: dict[str, Any]
+) -> None:
+    """Also for another symbol, whose order has another id, and before anything was placed."""
+    assert 202 == place(call)[0]
+    status, answer = place(call, **changes)
+    assert (409, "conflict") == (status, answer["error"]["code"])
+    assert 1 == len(world.queues.bodies("order-queue"))
+
+
+def test_a_key_of_a_purchase_sells_nothing(world: World, call: Call) -> None:
+    """Nor does the key that closed one position close another, or all of them."""
+    world.hold()
+    assert 202 == place(call, symbol="ibm")[0]
+    close = {"method": "POST", "role": "trader", "headers": {"Idempotency-Key": "k1"}}
+    path = {"symbol": "AAPL"}
+    one = call(api.app, "/api/positions/{symbol}/close", path=path, body={}, **close)
+    every = call(api.app, "/api/positions/close", body={}, **close)
+    assert [409, 409] == [one[0], every[0]]
+    assert 1 == len(world.queues.bodies("order-queue"))
+
+
+def test_a_persons_order_that_waited_too_long_is_refused(
+    world: World, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A queue that stood still for an hour must not trade on what someone wanted then."""
+    place(call)
+    later = wall.now() + timedelta(minutes=16)
+    monkeypatch.setattr(wall, "now", lambda: later)
+    world.run_commands()
+    [refused] = world.told(TradeRejected)
+    assert (["request_age"], []) == (refused.codes, world.broker.orders())
 
 
 def test_a_cancel_that_failed_may_be_asked_for_again_at_once(world: World, call: Call) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from alpaquero import wall
 from alpaquero.events.commands import ReplaceOrder
 from alpaquero.events.schemas import TradeRejected
 from alpaquero.orders.intent import OrderClass, OrderType, TimeInForce
@@ -49,6 +50,24 @@ def ask(world: World, order: Order, **change: Any) -> dict[str, Any]:
 
 def successor(world: World, order: Order, revision: int = 1) -> Order:
     return world.order(f"{order.client_order_id[:-1]}{revision}")
+
+
+@pytest.mark.parametrize("quantity", [D(5), D(20)])
+def test_a_change_that_waited_too_long_is_refused(world: World, quantity: Decimal) -> None:
+    """Whether the order would grow or shrink: its price was meant for the market of then."""
+    order = waiting(world)
+    world.command(
+        ReplaceOrder(
+            client_order_id=order.client_order_id,
+            change=Change(quantity=quantity),
+            requested_by="ana",
+            correlation_id="c1",
+            asked_at=wall.now() - timedelta(minutes=16),
+        )
+    )
+    [refused] = world.told(TradeRejected)
+    assert ["request_age"] == refused.codes
+    assert D(10) == world.order(order.client_order_id).quantity
 
 
 def test_a_replacement_takes_the_place_of_its_order(world: World) -> None:

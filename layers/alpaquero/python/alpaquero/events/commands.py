@@ -1,10 +1,12 @@
 """The commands that travel by queue: what must happen, and who it is for.
 
-`ShardQueue`, `ConcludeQueue` and `SyncQueue` carry one kind each; `OrderQueue` carries
+`ShardQueue`, `ConcludeQueue`, `SyncQueue` and `FeedQueue` carry one kind each; `OrderQueue` carries
 `OrderCommand`, told apart by its `type` tag.
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 import msgspec
 
@@ -36,6 +38,13 @@ class SyncBooks(msgspec.Struct, frozen=True, kw_only=True):
 
     reason: str
     correlation_id: str
+
+
+class FeedBeat(msgspec.Struct, frozen=True, kw_only=True):
+    """To `market_data/feed`: poll the watched prices once, then send the next beat of the same life."""
+
+    life: str
+    beat: int
 
 
 class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -75,6 +84,7 @@ class ReplaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """To `trading/execute`: put a changed order in the place of an open one.
 
     An order is replaced once: the same change again is the same request, another one is refused.
+    `asked_at` is wall time; a change that waited too long is refused.
     """
 
     client_order_id: str
@@ -82,6 +92,7 @@ class ReplaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     requested_by: str
     correlation_id: str
     reason: str = ""
+    asked_at: datetime | None = None
 
 
 class ProtectPosition(msgspec.Struct, frozen=True, kw_only=True, tag=True):

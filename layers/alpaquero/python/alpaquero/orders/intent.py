@@ -35,7 +35,8 @@ class Intent:
     position (an exit); without any an entry is sized by risk and an exit sells the whole position.
     `order_class` None is a bracket for an entry and simple for an exit. A bracket takes what it lacks of
     `take_profit_price` and `stop_loss_price` from the settings. `forced` sells although another exit
-    is under way, which it takes the place of. `bar_close` and `valid_until` are market time.
+    is under way, which it takes the place of. `bar_close` and `valid_until` are market time; `asked_at`
+    is when a person asked, wall time.
     Raises `ValueError` for an intent no broker could take, a `TermsError` where a field is to blame.
     """
 
@@ -65,6 +66,7 @@ class Intent:
     timeframe: str | None = None
     bar_close: datetime | None = None
     valid_until: datetime | None = None
+    asked_at: datetime | None = None
     reference_price: Decimal | None = None
     strength: int | None = None
     reason: str = ""
@@ -75,7 +77,7 @@ class Intent:
     def __post_init__(self) -> None:
         client_order_id(self.origin, self.symbol, self.key, self.revision)
         check(self)
-        for name in ("bar_close", "valid_until"):
+        for name in ("bar_close", "valid_until", "asked_at"):
             at: datetime | None = getattr(self, name)
             if at is not None and at.tzinfo is None:
                 raise ValueError(f"{name} must carry a time zone; pass an aware UTC datetime")

@@ -174,7 +174,13 @@ def successor(
 
 
 def intent_of(
-    order: Order, terms: dict[str, Any], identifier: str, *, requested_by: str, correlation_id: str
+    order: Order,
+    terms: dict[str, Any],
+    identifier: str,
+    *,
+    requested_by: str,
+    correlation_id: str,
+    asked_at: datetime | None = None,
 ) -> Intent:
     """What risk judges when an order grows: the new order as an intent."""
     key, revision = identifier.rsplit("-", 2)[1:]
@@ -195,6 +201,7 @@ def intent_of(
         extended_hours=order.extended_hours,
         valid_until=order.valid_until,
         bar_close=order.bar_close,
+        asked_at=asked_at,
         requested_by=requested_by,
         correlation_id=correlation_id,
         **given,

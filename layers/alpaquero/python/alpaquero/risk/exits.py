@@ -64,11 +64,18 @@ def due_exits(
     return [due for due in found if due is not None]
 
 
-def entries_to_cancel(book: RiskBook, open_orders: Iterable[Order]) -> list[str]:
-    """The entries at the broker that a flatten must end, by client order id: they would buy again."""
-    if book.flatten_since is None:
+def entries_to_cancel(book: RiskBook, open_orders: Iterable[Order], limits: RiskLimits) -> list[str]:
+    """The entries at the broker that would buy although nothing may, by client order id.
+
+    A flatten ends all. A halt ends those that have bought nothing: one that is filled in part brings
+    its stop with its last share, and no stop could be placed under the shares of one cancelled.
+    """
+    entries = [o for o in open_orders if o.purpose is OrderPurpose.ENTRY and is_live(o.status)]
+    if book.flatten_since is not None:
+        return [order.client_order_id for order in entries]
+    if book.trading_state is not TradingState.HALTED or not limits.cancel_entries_when_halted:
         return []
-    return [o.client_order_id for o in open_orders if o.purpose is OrderPurpose.ENTRY and is_live(o.status)]
+    return [order.client_order_id for order in entries if not order.filled_quantity]
 
 
 def _due(

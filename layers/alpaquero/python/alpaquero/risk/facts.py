@@ -47,13 +47,14 @@ class Facts:
     """What the rules may look at. Times are market time, prices raw dollars a share.
 
     `price` is what an entry without a price of its own is judged and sized at, None when nothing
-    tells it. `market` is the feed's newest price, None when it has none or was not asked;
-    `trouble` says why it could not be.
+    tells it. `wall_now` is wall time. `market` is the feed's newest price, None when it has none or
+    was not asked; `trouble` says why it could not be.
     `sessions` is the calendar around `now`, oldest first. `open_orders` are those in the
     intent's symbol. `average_true_range` is Wilder's, of closed daily bars.
     """
 
     now: datetime
+    wall_now: datetime | None = None
     price: Decimal | None = None
     market: MarketPrice | None = None
     trouble: str = ""

@@ -41,6 +41,8 @@ _RANGES = {
     "entry_reserve_margin_percent": (_D(0), _D(50), True),
     "price_collar_percent": (_D(0), _D(50), False),
     "price_age_limit_minutes": (_D(1), _D(390), True),
+    "request_validity_minutes": (_D(0), _D(1440), True),
+    "open_positions_limit": (_D(1), _D(1000), True),
     "session_open_delay_minutes": (_D(0), _D(180), True),
     "session_close_margin_minutes": (_D(0), _D(180), True),
     "orders_per_minute_limit": (_D(1), _D(200), True),
@@ -107,9 +109,11 @@ class RiskLimits:
     `buying_power_reserve_percent`: of the broker's buying power, left unused.
     `maintenance_margin_percent`: of exposure, what equity must cover.
     `price_collar_percent`: of the last price. `price_age_limit_minutes` counts open market only.
+    `request_validity_minutes`: wall time that a person's request may wait for its verdict.
+    `open_positions_limit`: symbols held or being bought; the risk book has room for 1,000.
     `session_open_delay_minutes`, `session_close_margin_minutes`: no entry so soon after the open,
     so close to the close. `sectors` maps symbols to sectors; one that is absent is in `unknown`.
-    A count, cooldown, trailing stop or holding time of 0 switches its rule off.
+    A count, cooldown, validity, trailing stop or holding time of 0 switches its rule off.
     """
 
     # what an entry is made of
@@ -135,11 +139,13 @@ class RiskLimits:
     # at what price and when
     price_collar_percent: Decimal = Decimal(5)
     price_age_limit_minutes: int = 60
+    request_validity_minutes: int = 15
     allow_entries_while_closed: bool = True
     session_open_delay_minutes: int = 0
     session_close_margin_minutes: int = 5
     blackouts: tuple[Blackout, ...] = ()
     # in what
+    open_positions_limit: int = 1000
     one_position_per_symbol: bool = True
     one_open_entry_per_symbol: bool = True
     refuse_wash_trades: bool = True
@@ -160,6 +166,7 @@ class RiskLimits:
     stop_guard_pause_hours: int = 24
     # what the monitor does to what is held
     protect_missing_stops: bool = True
+    cancel_entries_when_halted: bool = True
     trailing_stop_percent: Decimal = Decimal(0)
     maximum_holding_days: int = 0
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from alpaquero.orders.intent import OrderType, Side, TimeInForce
 from alpaquero.risk.book import TradingState
-from alpaquero.risk.limits import EVERY_SYMBOL, HUNDRED, Blackout
+from alpaquero.risk.limits import EVERY_SYMBOL, HUNDRED, Blackout, RiskLimits
 from alpaquero.risk.proposal import Answer, Proposal, not_applicable
 from alpaquero.risk.sizing import stop_loss_price
 
@@ -82,6 +82,23 @@ def signal_validity(proposal: Proposal) -> Answer:
     bars = Decimal(facts.closes_between(intent.bar_close, proposal.now))
     limit = Decimal(facts.closes_between(intent.bar_close, intent.valid_until))
     return Answer(passed, message, limit, bars)
+
+
+def request_age(proposal: Proposal) -> Answer:
+    """What a person asked for is refused once it waited too long: he may have thought again since.
+
+    An exit too: it may meet a holding that was bought after it was asked for.
+    """
+    return age_of_request(proposal.intent.asked_at, proposal.facts.wall_now, proposal.limits)
+
+
+def age_of_request(asked_at: datetime | None, wall_now: datetime | None, limits: RiskLimits) -> Answer:
+    """Whether a request of `asked_at` may still be carried out (wall time)."""
+    limit = limits.request_validity_minutes
+    if asked_at is None or wall_now is None or not limit:
+        return not_applicable("nobody asked by hand" if limit else "request_validity_minutes is 0")
+    age = _minutes(wall_now - asked_at)
+    return Answer(age <= limit, f"it was asked for {age} minutes ago", Decimal(limit), age)
 
 
 def blackout(proposal: Proposal) -> Answer:

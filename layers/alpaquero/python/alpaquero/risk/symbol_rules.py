@@ -46,6 +46,15 @@ def already_held(proposal: Proposal) -> Answer:
     return Answer(not held, f"{held or 'no'} {symbol} held")
 
 
+def open_positions(proposal: Proposal) -> Answer:
+    """No entry in one symbol more than the settings allow to be held or under way."""
+    others = len(proposal.book.symbols - {proposal.intent.symbol})
+    limit = proposal.limits.open_positions_limit
+    return Answer(
+        others < limit, f"{others} other symbols held or under way", Decimal(limit), Decimal(others)
+    )
+
+
 def duplicate_direction(proposal: Proposal) -> Answer:
     """No second entry in a symbol while one has not ended, unless the settings allow it."""
     symbol = proposal.intent.symbol

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
+from alpaquero import wall
 from alpaquero.broker.protocol import MarketDataReader
 from alpaquero.errors import BrokerError
 from alpaquero.orders.intent import Intent, Purpose
@@ -50,7 +51,7 @@ def gather(
     must not wait for it with exits behind. Raises what the calendar raises.
     """
     if intent.purpose is Purpose.EXIT:
-        return Facts(now=now, market=_price_for_exit(intent, prices))
+        return Facts(now=now, wall_now=wall.now(), market=_price_for_exit(intent, prices))
     sessions = sessions_around(calendar, now)
     market, average_true_range, trouble = None, None, ""
     try:
@@ -59,6 +60,7 @@ def gather(
         trouble = f"market data does not answer: {error}"
     return Facts(
         now=now,
+        wall_now=wall.now(),
         price=intent.reference_price or (market.for_side(intent.side) if market else None),
         market=market,
         trouble=trouble,
