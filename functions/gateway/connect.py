@@ -1,4 +1,5 @@
-"""Keeps the list of open dashboards; the WebSocket API calls it for $connect, $disconnect and messages.
+"""Keeps the list of open dashboards and what they watch; the WebSocket API calls it for $connect,
+$disconnect and messages.
 
 The authorizer has let the caller in before $connect arrives here. The ticket in the query string
 is never read nor logged.
@@ -6,20 +7,37 @@ is never read nor logged.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from alpaquero.errors import InvalidRequest
+from alpaquero.events import queues
+from alpaquero.events.live import TOPICS_A_CONNECTION, check_topics, priced_symbols
 from alpaquero.observability import observed
+from alpaquero.settings import FunctionSettings, Text, load
+from alpaquero.store import connections, price_feed
 from alpaquero.store.connections import forget_connection, remember_connection
 
 PONG = '{"type":"Pong"}'
+
+Topics = Annotated[list[str], msgspec.Meta(max_length=TOPICS_A_CONNECTION)]
+
+
+class Settings(FunctionSettings, frozen=True, kw_only=True):
+    """Where the price feed is begun."""
+
+    feed_queue: Text
 
 
 class Message(msgspec.Struct):
     """What a dashboard may send."""
 
-    action: str
+    action: Literal["ping", "subscribe", "unsubscribe"]
+    topics: Topics = []
+
+
+SETTINGS = load(Settings)
 
 
 @observed("gateway")
@@ -42,14 +60,50 @@ def _disconnect(request: dict[str, Any], _event: dict[str, Any]) -> dict[str, An
     return {"statusCode": 200}
 
 
-def _message(_request: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
+def _message(request: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
     try:
         message = msgspec.json.decode(event.get("body") or "", type=Message)
     except msgspec.MsgspecError:
         return {"statusCode": 400}
-    if message.action != "ping":
-        return {"statusCode": 400}
-    return {"statusCode": 200, "body": PONG}
+    connection_id = request["connectionId"]
+    watched = connections.topics_of(connection_id)
+    if message.action == "ping":
+        _keep_feed(watched or frozenset())
+        return {"statusCode": 200, "body": PONG}
+    if watched is None:
+        return {"statusCode": 410}
+    try:
+        return _reply("Watching", topics=sorted(_changed(connection_id, watched, message)))
+    except InvalidRequest as refusal:
+        return _reply("Refused", code=refusal.code, message=str(refusal))
+
+
+def _changed(connection_id: str, watched: frozenset[str], message: Message) -> frozenset[str]:
+    """What the dashboard watches after its message. Raises `InvalidRequest`."""
+    topics = check_topics(message.topics)
+    if message.action == "unsubscribe":
+        if gone := topics & watched:
+            connections.unwatch(connection_id, gone)
+        return watched - topics
+    if len(watched | topics) > TOPICS_A_CONNECTION:
+        raise InvalidRequest(
+            f"a connection watches at most {TOPICS_A_CONNECTION} topics; unsubscribe from some first",
+            "topics",
+        )
+    if new := topics - watched:
+        connections.watch(connection_id, new)
+    _keep_feed(watched | topics)
+    return watched | topics
+
+
+def _keep_feed(topics: frozenset[str]) -> None:
+    """Begins the price feed for whoever watches prices, unless it is alive; so a lost beat is healed."""
+    if priced_symbols(topics) and (first := price_feed.begin()) is not None:
+        queues.send(SETTINGS.feed_queue, first)
+
+
+def _reply(kind: str, **detail: Any) -> dict[str, Any]:
+    return {"statusCode": 200, "body": msgspec.json.encode({"type": kind, "detail": detail}).decode()}
 
 
 ROUTES = {"$connect": _connect, "$disconnect": _disconnect}

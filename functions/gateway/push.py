@@ -1,7 +1,8 @@
-"""Sends every event to every open dashboard; started by PushQueue.
+"""Sends every event to every open dashboard, and watched prices to those who watch; started by PushQueue.
 
 At least once: when one dashboard could not be reached, the event goes back to the queue and all
-get it again, so a dashboard drops repeats by `detail.id`. A closed dashboard is forgotten.
+get it again, so a dashboard drops repeats by `detail.id`. Prices are sent once: newer ones follow. A
+closed dashboard is forgotten.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 
 from alpaquero import aws
 from alpaquero.errors import AlpaqueroError
+from alpaquero.events.live import PRICES, PricesChanged
 from alpaquero.events.queues import work_through
 from alpaquero.observability import correlation, logger, observed, record_failed
 from alpaquero.settings import FunctionSettings, Url, load
@@ -45,14 +47,17 @@ class Frame(msgspec.Struct):
 
     type: str
     at: datetime
-    detail: msgspec.Raw
+    detail: msgspec.Raw | PricesChanged
 
 
 class NotPushedError(AlpaqueroError):
     """Some open dashboards did not get an event; it is sent again."""
 
 
+Connections = dict[str, frozenset[str]]
+
 settings = load(Settings)
+_ENCODER = msgspec.json.Encoder(decimal_format="string")
 
 
 @lru_cache(maxsize=1)
@@ -67,30 +72,42 @@ def socket() -> Any:
 @observed("gateway")
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Pushes a batch of events and answers which of them go back to the queue."""
-    connections = set(open_connections())
+    connections = open_connections()
     return work_through(event, lambda record: _push(record["body"], connections), record_failed)
 
 
-def _push(body: str, connections: set[str]) -> None:
+def _push(body: str, connections: Connections) -> None:
     if not connections:
         return
     envelope = msgspec.json.decode(body, type=Envelope)
+    if envelope.name == PricesChanged.__name__:
+        _push_prices(msgspec.json.decode(envelope.detail, type=PricesChanged), connections)
+        return
     told = msgspec.json.decode(envelope.detail, type=Told)
     correlation(told.correlation_id)
-    frame = msgspec.json.encode(Frame(envelope.name, told.occurred_at, envelope.detail))
+    frame = _ENCODER.encode(Frame(envelope.name, told.occurred_at, envelope.detail))
     missed = [one for one in sorted(connections) if not _sent(one, frame, connections)]
     if missed:
         raise NotPushedError(f"{len(missed)} of {len(connections)} dashboards were not reached; sent again")
 
 
-def _sent(connection_id: str, frame: bytes, connections: set[str]) -> bool:
+def _push_prices(told: PricesChanged, connections: Connections) -> None:
+    for connection_id, topics in sorted(connections.items()):
+        wanted = tuple(price for price in told.prices if PRICES + price.symbol in topics)
+        if wanted:
+            detail = msgspec.structs.replace(told, prices=wanted)
+            frame = _ENCODER.encode(Frame(PricesChanged.__name__, told.occurred_at, detail))
+            _sent(connection_id, frame, connections)
+
+
+def _sent(connection_id: str, frame: bytes, connections: Connections) -> bool:
     """Whether this dashboard needs the frame no more: it has it, or it is gone."""
     client = socket()
     try:
         client.post_to_connection(ConnectionId=connection_id, Data=frame)
     except client.exceptions.GoneException:
         forget_connection(connection_id)
-        connections.discard(connection_id)
+        connections.pop(connection_id, None)
     except Exception:
         logger.exception("a dashboard was not reached", connection_id=connection_id)
         return False

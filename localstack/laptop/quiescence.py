@@ -18,6 +18,8 @@ from laptop.stack import Stack
 
 BEFORE_OUTBOX: Final = ("SyncQueue", "ShardQueue", "ConcludeQueue", "OrderQueue")
 AFTER_OUTBOX: Final = ("PositionQueue", "AnalyticsQueue", "NotificationQueue", "PushQueue")
+# The price feed's message goes round for as long as somebody watches.
+APART: Final = ("FeedQueue",)
 PAUSE_SECONDS: Final = 0.01
 _COUNTS: Final = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
@@ -51,7 +53,7 @@ class Quiescence:
 
     def dead_letters(self) -> int:
         """Messages that were given up."""
-        queues = (*BEFORE_OUTBOX, *AFTER_OUTBOX)
+        queues = (*BEFORE_OUTBOX, *AFTER_OUTBOX, *APART)
         return sum(self._depth(f"{queue}DeadLetters") for queue in queues)
 
     def _depth(self, queue: str) -> int:

@@ -30,12 +30,22 @@ class Dashboard:
 
     def find(self, event_id: str) -> dict[str, Any] | None:
         """The frame of the event with this id, once it has come."""
+        return next((f for f in self._heard() if f.get("detail", {}).get("id") == event_id), None)
+
+    def told(self, kind: str) -> list[dict[str, Any]]:
+        """The frames of one type that have come, oldest first."""
+        return [frame for frame in self._heard() if frame["type"] == kind]
+
+    def say(self, action: str, *topics: str) -> None:
+        """Sends a message as the page does."""
+        self.connection.send(json.dumps({"action": action, "topics": topics}))
+
+    def _heard(self) -> list[dict[str, Any]]:
         try:
             while True:
                 self.frames.append(json.loads(self.connection.recv(timeout=0.05)))
         except (TimeoutError, ConnectionClosed):
-            pass
-        return next((f for f in self.frames if f.get("detail", {}).get("id") == event_id), None)
+            return self.frames
 
 
 @contextmanager

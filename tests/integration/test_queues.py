@@ -20,7 +20,7 @@ from alpaquero.orders.intent import Intent, Origin, Purpose, Side
 from alpaquero.orders.order import Fill
 from alpaquero.store.tables import to_body
 from laptop.engine import sent_mail
-from laptop.quiescence import AFTER_OUTBOX, BEFORE_OUTBOX
+from laptop.quiescence import AFTER_OUTBOX, APART, BEFORE_OUTBOX
 from laptop.stack import LaptopCloud
 from laptop.template import functions, template
 from tests.integration.asking import Caller
@@ -35,6 +35,7 @@ CONSUMERS = {
     "PositionQueue": "PositionProject",
     "AnalyticsQueue": "AnalyticsProject",
     "PushQueue": "GatewayPush",
+    "FeedQueue": "MarketDataFeed",
     "NotificationQueue": "NotificationDeliver",
 }
 QUEUES = sorted(CONSUMERS)
@@ -122,7 +123,7 @@ def test_every_queue_of_the_template_is_here() -> None:
     resources = template()["Resources"]
     queues = {name for name, resource in resources.items() if resource["Type"] == "AWS::SQS::Queue"}
     assert queues == set(QUEUES) | {f"{queue}DeadLetters" for queue in QUEUES}
-    assert set(QUEUES) == {*BEFORE_OUTBOX, *AFTER_OUTBOX}
+    assert set(QUEUES) == {*BEFORE_OUTBOX, *AFTER_OUTBOX, *APART}
 
 
 @pytest.mark.parametrize("queue", QUEUES)

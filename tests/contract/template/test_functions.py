@@ -54,7 +54,7 @@ def imported(name: str, layers: Path) -> dict[str, list[str] | dict[str, list[st
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
-QUEUES = ("SHARD_QUEUE", "CONCLUDE_QUEUE", "ORDER_QUEUE", "SYNC_QUEUE")
+QUEUES = ("SHARD_QUEUE", "CONCLUDE_QUEUE", "ORDER_QUEUE", "SYNC_QUEUE", "FEED_QUEUE", "PUSH_QUEUE")
 
 
 @pytest.mark.parametrize("name", sorted(functions()))

@@ -9,11 +9,16 @@ from decimal import Decimal
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 
+from alpaquero import wall
+from alpaquero.events.live import TOPICS_A_CONNECTION, PricesChanged, WatchedPrice
 from alpaquero.events.schemas import EquityMarked
-from alpaquero.store.connections import CONNECTION_SECONDS, open_connections, remember_connection
+from alpaquero.store import price_feed
+from alpaquero.store.connections import CONNECTION_SECONDS, open_connections, remember_connection, watch
 from functions.gateway import connect, push
+from tests.fakes.queues import FakeQueues
 
 EVENT = EquityMarked(
     id="mark:1",
@@ -67,10 +72,10 @@ def test_a_dashboard_is_known_while_it_is_open(tables: None) -> None:
     """Connecting adds it to the list and closing removes it; closing twice is fine."""
     assert connect.handler(event("$connect"), None) == {"statusCode": 200}
     assert connect.handler(event("$connect", "c2"), None) == {"statusCode": 200}
-    assert open_connections() == ["c1", "c2"]
+    assert list(open_connections()) == ["c1", "c2"]
     for _ in range(2):
         assert connect.handler(event("$disconnect"), None) == {"statusCode": 200}
-    assert open_connections() == ["c2"]
+    assert list(open_connections()) == ["c2"]
 
 
 def test_a_connection_without_the_authorizers_word_is_refused(tables: None) -> None:
@@ -78,25 +83,110 @@ def test_a_connection_without_the_authorizers_word_is_refused(tables: None) -> N
     request = event("$connect")
     del request["requestContext"]["authorizer"]
     assert connect.handler(request, None) == {"statusCode": 401}
-    assert open_connections() == []
+    assert list(open_connections()) == []
 
 
 def test_a_connection_is_forgotten_after_its_time(tables: None) -> None:
     """API Gateway ends a connection after two hours; one whose close we missed drops out."""
     remember_connection("c1", "ana", "viewer", lambda: 1_800_000_000.0)
-    assert open_connections(lambda: 1_800_000_000.0 + CONNECTION_SECONDS - 1) == ["c1"]
-    assert open_connections(lambda: 1_800_000_000.0 + CONNECTION_SECONDS) == []
+    assert list(open_connections(lambda: 1_800_000_000.0 + CONNECTION_SECONDS - 1)) == ["c1"]
+    assert list(open_connections(lambda: 1_800_000_000.0 + CONNECTION_SECONDS)) == []
 
 
-def test_a_ping_gets_a_pong() -> None:
-    """A dashboard may ask whether the line is alive."""
-    answer = connect.handler(event("$default", body='{"action": "ping"}'), None)
-    assert json.loads(answer["body"]) == {"type": "Pong"}
+def said(action: str, *topics: str, connection: str = "c1") -> Any:
+    """What a dashboard hears after a message."""
+    body = json.dumps({"action": action, "topics": topics})
+    answer = connect.handler(event("$default", connection, body=body), None)
+    assert answer["statusCode"] == 200
+    return json.loads(answer["body"])
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", '{"action": 5}', '{"action": "trade"}', None])
+def test_a_ping_gets_a_pong(tables: None, queues: FakeQueues) -> None:
+    """A dashboard may ask whether the line is alive; one that watches nothing begins no feed."""
+    remember_connection("c1", "ana", "viewer")
+    assert said("ping") == {"type": "Pong"}
+    assert queues.messages == {}
+
+
+def test_topics_are_kept_with_the_connection(tables: None, queues: FakeQueues) -> None:
+    """Subscribing adds, unsubscribing takes away, and each answer tells all that is watched."""
+    remember_connection("c1", "ana", "viewer")
+    remember_connection("c2", "ben", "viewer")
+    assert said("subscribe", "prices:IBM", "prices:AAPL")["detail"] == {
+        "topics": ["prices:AAPL", "prices:IBM"]
+    }
+    assert said("subscribe", "prices:AAPL", "prices:BRK.B")["type"] == "Watching"
+    assert said("unsubscribe", "prices:IBM", "prices:GOOG")["detail"]["topics"] == [
+        *("prices:AAPL", "prices:BRK.B")
+    ]
+    assert open_connections() == {"c1": {"prices:AAPL", "prices:BRK.B"}, "c2": frozenset()}
+    assert said("unsubscribe", "prices:AAPL", "prices:BRK.B")["detail"] == {"topics": []}
+    assert open_connections()["c1"] == frozenset()
+
+
+def test_the_first_who_watches_begins_the_feed_and_the_next_does_not(
+    tables: None, queues: FakeQueues
+) -> None:
+    """However many watch, one beat is on its way."""
+    for connection in ("c1", "c2"):
+        remember_connection(connection, "ana", "viewer")
+        said("subscribe", "prices:AAPL", connection=connection)
+        said("ping", connection=connection)
+    assert [beat["beat"] for beat in queues.bodies("feed-queue")] == [0]
+
+
+def test_a_ping_of_who_watches_begins_a_feed_that_was_lost(
+    tables: None, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A beat that went missing is noticed by the next ping once it is overdue."""
+    remember_connection("c1", "ana", "viewer")
+    said("subscribe", "prices:AAPL")
+    later = wall.seconds() + price_feed.BEAT_SECONDS + 1
+    monkeypatch.setattr(wall, "seconds", lambda: later)
+    said("ping")
+    lives = [beat["life"] for beat in queues.bodies("feed-queue")]
+    assert len(set(lives)) == 2
+
+
+@pytest.mark.parametrize(
+    "topics", [["prices:"], ["prices:aapl"], ["AAPL"], ["orders:AAPL"], ["prices:A' OR 1=1"]]
+)
+def test_a_topic_nobody_can_watch_is_refused_with_the_form_of_one(
+    tables: None, queues: FakeQueues, topics: list[str]
+) -> None:
+    """The whole message is refused: nothing of it is kept."""
+    remember_connection("c1", "ana", "viewer")
+    refused = said("subscribe", "prices:AAPL", *topics)
+    assert (refused["type"], refused["detail"]["code"]) == ("Refused", "invalid_request")
+    assert "prices:AAPL" in refused["detail"]["message"]
+    assert open_connections() == {"c1": frozenset()}
+    assert queues.messages == {}
+
+
+def test_a_connection_watches_so_many_topics_and_no_more(tables: None, queues: FakeQueues) -> None:
+    """The limit counts what is watched already, each topic once."""
+    remember_connection("c1", "ana", "viewer")
+    half = [f"prices:A{number}" for number in range(TOPICS_A_CONNECTION // 2)]
+    rest = [f"prices:B{number}" for number in range(TOPICS_A_CONNECTION // 2)]
+    assert said("subscribe", *half)["type"] == said("subscribe", *rest, *half[:1])["type"] == "Watching"
+    assert said("subscribe", "prices:ONE")["type"] == "Refused"
+    assert len(open_connections()["c1"]) == TOPICS_A_CONNECTION
+
+
+def test_who_is_not_known_to_be_open_watches_nothing(tables: None, queues: FakeQueues) -> None:
+    """A message that overtakes a close leaves no connection behind."""
+    body = '{"action": "subscribe", "topics": ["prices:AAPL"]}'
+    assert connect.handler(event("$default", body=body), None) == {"statusCode": 410}
+    assert open_connections() == {}
+    assert queues.messages == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "{", "[]", '{"action": 5}', '{"action": "trade"}', '{"action": "subscribe", "topics": "all"}', None],
+)
 def test_any_other_message_is_refused(body: str | None) -> None:
-    """The socket takes nothing but pings."""
+    """The socket takes pings and topics, and nothing else."""
     assert connect.handler(event("$default", body=body), None) == {"statusCode": 400}
 
 
@@ -117,13 +207,57 @@ def test_an_event_reaches_every_open_dashboard(
     assert (frame["detail"]["id"], frame["detail"]["equity"]) == ("mark:1", "100000.10")
 
 
+def prices(*symbols: str) -> dict[str, Any]:
+    """A batch with one poll's prices, as the feed puts it on the queue."""
+    rows = tuple(
+        WatchedPrice(
+            symbol=symbol,
+            bid=Decimal("9.99"),
+            ask=None,
+            last=Decimal(10),
+            at=EVENT.occurred_at,
+            age_seconds=1.5,
+        )
+        for symbol in symbols
+    )
+    told = PricesChanged(id="prices:1:0:0", occurred_at=EVENT.occurred_at, prices=rows)
+    encoder = msgspec.json.Encoder(decimal_format="string")
+    body = encoder.encode({"detail-type": "PricesChanged", "detail": told}).decode()
+    return {"Records": [{"messageId": "0", "body": body}]}
+
+
+def test_prices_reach_those_who_watch_them(sockets: Sockets) -> None:
+    """Each dashboard gets the symbols of its topics in one frame, and none where it watches none of them."""
+    for connection, symbols in {"c1": ("AAPL", "IBM"), "c2": ("IBM",), "c3": ("GOOG",)}.items():
+        remember_connection(connection, "ana", "viewer")
+        watch(connection, frozenset(f"prices:{symbol}" for symbol in symbols))
+    assert push.handler(prices("AAPL", "IBM"), None) == {"batchItemFailures": []}
+    told = {
+        connection: [price["symbol"] for price in frame["detail"]["prices"]]
+        for connection, [frame] in sockets.frames.items()
+    }
+    assert told == {"c1": ["AAPL", "IBM"], "c2": ["IBM"]}
+    frame = sockets.frames["c2"][0]
+    assert (frame["type"], frame["at"]) == ("PricesChanged", "2026-01-05T21:30:00Z")
+    price = frame["detail"]["prices"][0]
+    assert (price["bid"], price["ask"], price["last"], price["age_seconds"]) == ("9.99", None, "10", 1.5)
+
+
+def test_prices_that_missed_a_dashboard_are_not_sent_again(sockets: Sockets) -> None:
+    """Newer ones follow in seconds; a repeat half a minute later would be wrong."""
+    remember_connection("c1", "ana", "viewer")
+    watch("c1", frozenset({"prices:AAPL"}))
+    sockets.broken = {"c1"}
+    assert push.handler(prices("AAPL"), None) == {"batchItemFailures": []}
+
+
 def test_a_closed_dashboard_is_forgotten(sockets: Sockets, delivered: Callable[..., dict[str, Any]]) -> None:
     """A connection that is gone is removed and does not hold up the others."""
     for connection in ("c1", "c2"):
         remember_connection(connection, "ana", "viewer")
     sockets.gone = {"c1"}
     assert push.handler(delivered(EVENT), None) == {"batchItemFailures": []}
-    assert open_connections() == ["c2"]
+    assert list(open_connections()) == ["c2"]
     assert len(sockets.frames["c2"]) == 1
 
 
@@ -135,7 +269,7 @@ def test_an_event_that_one_dashboard_missed_goes_back(
         remember_connection(connection, "ana", "viewer")
     sockets.broken = {"c1"}
     assert push.handler(delivered(EVENT), None) == {"batchItemFailures": [{"itemIdentifier": "0"}]}
-    assert open_connections() == ["c1", "c2"]
+    assert list(open_connections()) == ["c1", "c2"]
     assert len(sockets.frames["c2"]) == 1
 
 

@@ -1,4 +1,7 @@
-"""The Connections table: open dashboards, and the one-time tickets that let them in; the gateway's alone."""
+"""The Connections table: open dashboards with what they watch, and the one-time tickets that let them in.
+
+The gateway writes it; the price feed reads what is watched, and keeps its lease here (`store.price_feed`).
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import DeleteError
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.exceptions import DeleteError, UpdateError
+from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
 from alpaquero.store.tables import REGION, table_name
@@ -32,6 +36,7 @@ class ConnectionItem(Model):
     sk = UnicodeAttribute(range_key=True)
     username = UnicodeAttribute()
     role = UnicodeAttribute()
+    topics = UnicodeSetAttribute(null=True)
     expires_at = NumberAttribute()
 
 
@@ -81,14 +86,43 @@ def forget_connection(connection_id: str) -> None:
     ConnectionItem(CONNECTION, connection_id).delete()
 
 
-def open_connections(now: Clock = time.time) -> list[str]:
-    """The ids of the dashboards that are open, expired ones left out."""
+def open_connections(now: Clock = time.time) -> dict[str, frozenset[str]]:
+    """The dashboards that are open, expired ones left out, each with the topics it watches."""
     expired = int(now())
-    return [
-        item.sk
+    return {
+        item.sk: frozenset(item.topics or ())
         for item in ConnectionItem.query(CONNECTION, consistent_read=True)
         if item.expires_at > expired
-    ]
+    }
+
+
+def topics_of(connection_id: str) -> frozenset[str] | None:
+    """What a dashboard watches; None when it is not known to be open."""
+    try:
+        return frozenset(ConnectionItem.get(CONNECTION, connection_id, consistent_read=True).topics or ())
+    except ConnectionItem.DoesNotExist:
+        return None
+
+
+def watch(connection_id: str, topics: frozenset[str]) -> bool:
+    """Adds topics to what an open dashboard watches; False when it is not known to be open."""
+    return _changed(connection_id, ConnectionItem.topics.add(set(topics)))
+
+
+def unwatch(connection_id: str, topics: frozenset[str]) -> bool:
+    """Takes topics away; False when the dashboard is not known to be open."""
+    return _changed(connection_id, ConnectionItem.topics.delete(set(topics)))
+
+
+def _changed(connection_id: str, change: Action) -> bool:
+    try:
+        # One atomic update, so that two messages of a dashboard never undo each other.
+        ConnectionItem(CONNECTION, connection_id).update([change], ConnectionItem.pk.exists())
+    except UpdateError as error:
+        if error.cause_response_code != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
 
 
 def _hashed(ticket: str) -> str:

@@ -1,0 +1,59 @@
+"""What an open dashboard may watch beside the events that all of them get, and the frame of live prices.
+
+A topic is `<kind>:<subject>`, kept with the connection; `prices:AAPL` is the one kind there is.
+`functions/gateway/connect` takes topics, `functions/market_data/feed` polls what is watched, and
+`functions/gateway/push` sends each connection its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from alpaquero.errors import InvalidRequest
+
+PRICES = "prices:"
+TOPICS_A_CONNECTION = 100
+_SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
+
+
+class WatchedPrice(msgspec.Struct, frozen=True, kw_only=True):
+    """One symbol as the feed has it: US dollars, null where the feed knows none.
+
+    `at` is the time of the newer of quote and trade, `age_seconds` how old that was by the market's clock.
+    """
+
+    symbol: str
+    bid: Decimal | None
+    ask: Decimal | None
+    last: Decimal | None
+    at: datetime
+    age_seconds: float
+
+
+class PricesChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """The prices of one poll, `occurred_at` its market time; goes straight to PushQueue, not to the bus."""
+
+    id: str
+    occurred_at: datetime
+    prices: tuple[WatchedPrice, ...]
+
+
+def check_topics(topics: Iterable[str]) -> frozenset[str]:
+    """The topics, once each. Raises `InvalidRequest` naming one that nobody can watch."""
+    wanted = frozenset(topics)
+    for topic in sorted(wanted):
+        if not topic.startswith(PRICES) or not _SYMBOL.fullmatch(topic.removeprefix(PRICES)):
+            raise InvalidRequest(
+                f"{topic[:40]!r} cannot be watched; write a topic as {PRICES}AAPL or {PRICES}BRK.B", "topics"
+            )
+    return wanted
+
+
+def priced_symbols(topics: Iterable[str]) -> frozenset[str]:
+    """The symbols whose prices these topics watch."""
+    return frozenset(t.removeprefix(PRICES) for t in topics if t.startswith(PRICES))
