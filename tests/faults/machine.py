@@ -27,7 +27,6 @@ from alpaquero.orders.terms import TermsError
 from alpaquero.portfolio.positions import positions_of
 from alpaquero.prices.ticks import Direction, round_price
 from alpaquero.risk.book import TradingState
-from alpaquero.simulation import Side as BrokerSide
 from tests.faults.in_process_exchange import Wire
 from tests.faults.world import ACCOUNT, AFTER_SUBMISSION, AIMS, Blow, Plan, World
 
@@ -370,7 +369,7 @@ class MoneyPath(RuleBasedStateMachine):
         risk, book = self.world.books.risk_book(), self.world.exchange.venue.book
         if risk is None or risk.trading_state is not TradingState.ACTIVE:
             return []
-        sells = [o for o in book.orders.values() if o.working and o.side is BrokerSide.SELL and book.live(o)]
+        sells = [o for o in book.orders.values() if o.working and o.side is Side.SELL and book.live(o)]
         # An entry that still waits for shares keeps its legs back: the monitor has to see to those.
         stops = [o for o in sells if o.stop_price is not None]
         leaving = {o.symbol for o in sells if o.parent is None and o.stop_price is None}

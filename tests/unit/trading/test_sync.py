@@ -124,6 +124,16 @@ def test_a_second_sync_changes_nothing(world: World) -> None:
         assert [] == world.told(Event)
 
 
+def test_a_leg_leads_to_its_entrys_verdict_instead_of_copying_it(world: World) -> None:
+    """Two legs an entry would make three copies of thirty rules' words; the parent has them."""
+    entry = world.hold()
+    for role in LegRole:
+        leg = world.leg(role)
+        assert ((), entry.client_order_id) == (leg.verdict, leg.parent)
+        assert len(world.everything()[f"ORDER#{leg.client_order_id}"]) < 2_000
+    assert entry.verdict
+
+
 def test_a_leg_is_followed_for_as_long_as_it_is_open(world: World) -> None:
     """Legs are gtc: the stop that fires weeks after its entry is still heard of."""
     world.hold()

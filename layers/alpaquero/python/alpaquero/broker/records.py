@@ -99,7 +99,7 @@ def successor_of(before: Order, theirs: BrokerOrder, wall_at: datetime) -> Order
 
 
 def leg_of(parent: Order, leg: BrokerOrder, wall_at: datetime) -> Order:
-    """The record of a bracket's leg; it inherits what its parent was for."""
+    """The record of a bracket's leg; it inherits what its parent was for, but not the parent's verdict."""
     role = LegRole.STOP_LOSS if leg.stop_price is not None else LegRole.TAKE_PROFIT
     return _record(
         leg,
@@ -185,7 +185,6 @@ def _record(
         requested_by=parent.requested_by if parent else "",
         run_id=parent.run_id if parent else None,
         correlation_id=parent.correlation_id if parent else "",
-        verdict=parent.verdict if parent else (),
         broker_updated_at=order.updated_at,
         history=(OrderEvent(at=order.updated_at, status=order.status, why=why),),
     )

@@ -11,6 +11,11 @@ class Side(StrEnum):
     BUY = "buy"
     SELL = "sell"
 
+    @property
+    def other(self) -> Side:
+        """The side that trades against this one."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
 
 class Purpose(StrEnum):
     """What for: an entry opens or grows a position, an exit shrinks or closes it."""

@@ -1,5 +1,6 @@
 """The one matcher: the paper exchange and the backtest ask it for every simulated fill."""
 
+from alpaquero.orders.kinds import OrderType, Side, TimeInForce
 from alpaquero.simulation.fills import (
     is_over,
     match,
@@ -14,11 +15,8 @@ from alpaquero.simulation.working import (
     Fill,
     MatchingTerms,
     Moment,
-    OrderType,
     PriceSpan,
     Quote,
-    Side,
-    TimeInForce,
     WorkingOrder,
 )
 

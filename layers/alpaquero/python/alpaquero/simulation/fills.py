@@ -25,17 +25,15 @@ from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
 from hashlib import sha256
 
+from alpaquero.orders.kinds import OrderType, Side, TimeInForce
 from alpaquero.prices.ticks import Direction, round_price
 from alpaquero.simulation.trailing import follow
 from alpaquero.simulation.working import (
     Fill,
     MatchingTerms,
     Moment,
-    OrderType,
     PriceSpan,
     Quote,
-    Side,
-    TimeInForce,
     WorkingOrder,
 )
 

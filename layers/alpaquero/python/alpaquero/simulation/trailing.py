@@ -14,7 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from alpaquero.simulation.working import Moment, OrderType, PriceSpan, Side, WorkingOrder
+from alpaquero.orders.kinds import OrderType, Side
+from alpaquero.simulation.working import Moment, PriceSpan, WorkingOrder
 
 _STEP = Decimal("0.0001")
 

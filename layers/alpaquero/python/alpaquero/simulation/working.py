@@ -9,38 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-
-class Side(StrEnum):
-    """The side of an order."""
-
-    BUY = "buy"
-    SELL = "sell"
-
-    @property
-    def other(self) -> Side:
-        """The side that trades against this one."""
-        return Side.SELL if self is Side.BUY else Side.BUY
-
-
-class OrderType(StrEnum):
-    """The order types that the matcher knows."""
-
-    MARKET = "market"
-    LIMIT = "limit"
-    STOP = "stop"
-    STOP_LIMIT = "stop_limit"
-    TRAILING_STOP = "trailing_stop"
-
-
-class TimeInForce(StrEnum):
-    """How long an order waits: a day, until cancelled, for one auction, or not at all."""
-
-    DAY = "day"
-    GTC = "gtc"
-    OPG = "opg"
-    CLS = "cls"
-    IOC = "ioc"
-    FOK = "fok"
+from alpaquero.orders.kinds import OrderType, Side, TimeInForce
 
 
 class Moment(StrEnum):
