@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 from alpaquero.errors import NotFound
 from alpaquero.prices.bars import Timeframe
-from alpaquero.prices.columns import Columns
 from alpaquero.settings import FunctionSettings, load
 from alpaquero.store import bars as bar_store
 from alpaquero.store import runs, trading_settings
@@ -42,19 +42,19 @@ def indicators(symbol: str) -> Indicators:
     newest = runs.newest_runs(SETTINGS.account, 1)
     if not newest:
         raise NotFound("No run has judged a bar yet; the first one fetches the history.")
-    year = newest[0].bar_start.year
-    bars = bar_store.read([symbol], range(year - YEARS_SHOWN + 1, year + 1)).get(symbol)
-    if not bars:
+    last = newest[0].bar_start
+    columns = bar_store.read([symbol], last - timedelta(days=366 * YEARS_SHOWN), last).get(symbol)
+    if columns is None:
         raise NotFound(f"No bars of {symbol} are stored; add it to the watchlist and wait for the next run.")
     settings = trading_settings.current().settings
     series: dict[str, list[float | None]] = {}
     for chosen in settings.of_timeframe(Timeframe.DAY).values():
-        series |= chart(symbol, Columns.of(bars), chosen)
+        series |= chart(symbol, columns, chosen)
     return Indicators(
         symbol=symbol,
         timeframe=Timeframe.DAY,
         adjustment="split",
-        times=[bar.start for bar in bars],
+        times=[columns.start_at(n) for n in range(len(columns))],
         series=series,
     )
 

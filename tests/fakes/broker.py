@@ -29,7 +29,8 @@ from alpaquero.broker.protocol import (
     OrderRequest,
 )
 from alpaquero.errors import BrokerRejected, BrokerUnavailable, BrokerUnclear, OrderNotFound
-from alpaquero.prices.bars import Bar
+from alpaquero.prices.bars import Bar, Timeframe
+from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import NEW_YORK, Session
 
 Failure = Literal["reject", "unavailable", "unclear-before-effect", "unclear-after-effect"]
@@ -492,7 +493,7 @@ class FakeBroker:
 class FakeMarketData:
     """`MarketDataReader` over what a test puts in; quotes are a cent around the price."""
 
-    bars: dict[str, list[Bar]] = field(default_factory=dict)
+    history: dict[str, list[Bar]] = field(default_factory=dict)
     prices: dict[str, Decimal] = field(default_factory=dict)
     now: datetime = START
     actions: list[CorporateAction] = field(default_factory=list)
@@ -501,13 +502,25 @@ class FakeMarketData:
         self, symbols: Sequence[str], start: datetime, end: datetime, adjustment: Adjustment = "split"
     ) -> dict[str, list[Bar]]:
         found = {
-            symbol: [bar for bar in self.bars.get(symbol, ()) if start <= bar.start <= end]
+            symbol: [bar for bar in self.history.get(symbol, ()) if start <= bar.start <= end]
             for symbol in symbols
         }
         return {symbol: bars for symbol, bars in found.items() if bars}
 
+    def bars(
+        self,
+        symbols: Sequence[str],
+        timeframe: Timeframe,
+        start: datetime,
+        end: datetime,
+        adjustment: Adjustment = "split",
+    ) -> dict[str, Columns]:
+        """The bars put in are those of whatever timeframe is asked for."""
+        found = self.daily_bars(symbols, start, end, adjustment)
+        return {symbol: Columns.of(bars) for symbol, bars in found.items()}
+
     def latest_bars(self, symbols: Sequence[str]) -> dict[str, Bar]:
-        return {symbol: self.bars[symbol][-1] for symbol in symbols if self.bars.get(symbol)}
+        return {symbol: self.history[symbol][-1] for symbol in symbols if self.history.get(symbol)}
 
     def latest_quotes(self, symbols: Sequence[str]) -> dict[str, BrokerQuote]:
         cent = Decimal("0.01")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from alpaquero.prices.bars import Bar
+from alpaquero.prices.columns import Columns
 from alpaquero.store import bars
 from functions.historical_data import api
 
@@ -21,7 +22,11 @@ SERIES = [Bar(START + timedelta(days=n), 1.0, 2.0, 0.5, 1.5 + n, 10.0) for n in 
 @pytest.fixture(autouse=True)
 def stored(tables: None) -> None:
     """Eight days of AAPL, over a year's end."""
-    bars.write({"AAPL": SERIES})
+    keep("AAPL", SERIES)
+
+
+def keep(symbol: str, series: list[Bar], **options: str) -> None:
+    bars.merge({symbol: Columns.of(series)}, series[0].start, series[-1].start, **options)  # type: ignore[arg-type]
 
 
 def closes(page: dict[str, Any]) -> list[float]:
@@ -49,6 +54,29 @@ def test_pages_follow_each_other_without_gap_or_double(call: Call) -> None:
     assert seen == [bar.close for bar in SERIES]
 
 
+@pytest.mark.parametrize("route", [ROUTE, "/api/historical/{symbol}"])
+def test_bars_say_that_they_come_from_the_store_and_how_old_they_are(call: Call, route: str) -> None:
+    """They are served while Alpaca is down, so whoever reads them must see their age."""
+    status, page = call(api.app, route, path={"symbol": "AAPL"})
+    assert (status, page["source"], page["timeframe"], page["adjustment"]) == (200, "cache", "1Day", "split")
+    assert 0 <= page["age_seconds"] < 60
+    assert abs(datetime.fromisoformat(page["as_of"]) - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_each_timeframe_and_adjustment_is_a_series_of_its_own(call: Call) -> None:
+    """Minutes are kept by the day and page over its end."""
+    minutes = [
+        Bar(START + timedelta(days=n // 3, minutes=600 + n % 3), 1.0, 2.0, 0.5, 1.5 + n, 10.0)
+        for n in range(6)
+    ]
+    keep("AAPL", minutes, timeframe="1Min", adjustment="raw")
+    query = {"timeframe": "1Min", "adjustment": "raw", "limit": "4"}
+    status, page = call(api.app, ROUTE, path={"symbol": "AAPL"}, query=query)
+    assert (status, closes(page)) == (200, [1.5, 2.5, 3.5, 4.5])
+    _, rest = call(api.app, ROUTE, path={"symbol": "AAPL"}, query={**query, "cursor": page["next"]})
+    assert ([5.5, 6.5], None) == (closes(rest), rest["next"])
+
+
 def test_a_symbol_that_is_not_stored_says_how_to_get_it(call: Call) -> None:
     """No bars at all is 404 with the fix."""
     status, answer = call(api.app, ROUTE, path={"symbol": "NOPE"})
@@ -65,6 +93,8 @@ def test_a_symbol_that_is_not_stored_says_how_to_get_it(call: Call) -> None:
         ({"cursor": "bm90IGEgdGltZQ"}, "cursor"),
         ({"cursor": "MjAxMi0wMS0wMVQwMDowMDowMA"}, "cursor"),
         ({"limit": "10001"}, "limit"),
+        ({"timeframe": "2Min"}, "timeframe"),
+        ({"adjustment": "splits"}, "adjustment"),
     ],
 )
 def test_a_wrong_parameter_is_named(call: Call, query: dict[str, str], field: str) -> None:
@@ -75,7 +105,7 @@ def test_a_wrong_parameter_is_named(call: Call, query: dict[str, str], field: st
 
 def test_the_statistics_count_what_is_stored(call: Call) -> None:
     """Series, chunks and bars are counted, and the newest session is named by its New York date."""
-    bars.write({"IBM": SERIES[:2]}, adjustment="raw")
+    keep("IBM", SERIES[:2], adjustment="raw")
     status, stats = call(api.app, "/historical_data/cache/stats")
     assert status == 200
     assert {k: stats[k] for k in ("series", "chunks", "bars", "newest")} == {

@@ -85,7 +85,7 @@ def test_markers_are_the_symbols_signals_and_fills_on_the_bars() -> None:
 def broker(tables: None, monkeypatch: pytest.MonkeyPatch) -> FakeBroker:
     """The in-memory broker and its data behind the routes."""
     broker = FakeBroker(now=CLOSE + timedelta(minutes=30))
-    market = FakeMarketData(bars={"AAPL": BARS}, prices={"AAPL": Decimal("20.5")}, now=broker.now)
+    market = FakeMarketData(history={"AAPL": BARS}, prices={"AAPL": Decimal("20.5")}, now=broker.now)
     monkeypatch.setattr(api, "reader", lambda: broker)
     monkeypatch.setattr(api, "market_data", lambda: market)
     return broker

@@ -15,7 +15,8 @@ from alpaquero.broker.keys import read_keys
 from alpaquero.broker.protocol import Adjustment, BrokerQuote, BrokerTrade, CorporateAction
 from alpaquero.broker.transport import BrokerTransport
 from alpaquero.errors import BrokerUnclear
-from alpaquero.prices.bars import Bar
+from alpaquero.prices.bars import Bar, Timeframe
+from alpaquero.prices.columns import Columns
 
 BARS_A_PAGE = 10_000  # across all symbols of a request
 ACTIONS_A_PAGE = 1000
@@ -60,24 +61,29 @@ class AlpacaMarketData:
         self._transport = transport
         self._feed = feed
 
+    def bars(
+        self,
+        symbols: Sequence[str],
+        timeframe: Timeframe,
+        start: datetime,
+        end: datetime,
+        adjustment: Adjustment = "split",
+    ) -> dict[str, Columns]:
+        found: dict[str, Columns] = {}
+        query = _bar_query(timeframe, start, end, adjustment)
+        for page in self._bar_pages(symbols, query, answers.columns_of_symbols):
+            for symbol, columns in page.items():
+                found[symbol] = found[symbol] + columns if symbol in found else columns
+        return found
+
     def daily_bars(
         self, symbols: Sequence[str], start: datetime, end: datetime, adjustment: Adjustment = "split"
     ) -> dict[str, list[Bar]]:
         bars: dict[str, list[Bar]] = {}
-        for chunk in _chunks(symbols):
-            parameters = {
-                "symbols": ",".join(chunk),
-                "timeframe": "1Day",
-                "start": start.isoformat(),
-                "end": end.isoformat(),
-                "adjustment": adjustment,
-                "feed": self._feed,
-                "limit": str(BARS_A_PAGE),
-                "sort": "asc",
-            }
-            for page in self._pages("/stocks/bars", parameters, _bars_of_symbols):
-                for symbol, rows in page.items():
-                    bars.setdefault(symbol, []).extend(rows)
+        query = _bar_query(Timeframe.DAY, start, end, adjustment)
+        for page in self._bar_pages(symbols, query, _bars_of_symbols):
+            for symbol, rows in page.items():
+                bars.setdefault(symbol, []).extend(rows)
         return bars
 
     def latest_bars(self, symbols: Sequence[str]) -> dict[str, Bar]:
@@ -102,6 +108,13 @@ class AlpacaMarketData:
             for page in self._pages("/corporate-actions", parameters, _actions_of_kinds, version="v1"):
                 found += page
         return sorted(found, key=lambda action: (action.ex_date or end, action.symbol, action.id))
+
+    def _bar_pages(
+        self, symbols: Sequence[str], query: dict[str, str], read: Callable[[Any], T]
+    ) -> Iterator[T]:
+        for chunk in _chunks(symbols):
+            parameters = {"symbols": ",".join(chunk), **query, "feed": self._feed}
+            yield from self._pages("/stocks/bars", parameters, read)
 
     def _pages(
         self, path: str, parameters: dict[str, str], read: Callable[[Any], T], version: str = "v2"
@@ -130,6 +143,19 @@ class AlpacaMarketData:
             answer = self._transport.read(f"/stocks/{kind}/latest", parameters)
             found.update(understood(latest_values, answer))
         return found
+
+
+def _bar_query(
+    timeframe: Timeframe, start: datetime, end: datetime, adjustment: Adjustment
+) -> dict[str, str]:
+    return {
+        "timeframe": timeframe.value,
+        "start": start.isoformat(),
+        "end": end.isoformat(),
+        "adjustment": adjustment,
+        "limit": str(BARS_A_PAGE),
+        "sort": "asc",
+    }
 
 
 def _bars_of_symbols(answer: Any) -> dict[str, list[Bar]]:

@@ -12,7 +12,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, Protocol
 
-from alpaquero.prices.bars import Bar
+from alpaquero.prices.bars import Bar, Timeframe
+from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import Session
 
 Adjustment = Literal["raw", "split", "dividend", "all"]
@@ -392,6 +393,19 @@ class MarketDataReader(Protocol):
         self, symbols: Sequence[str], start: datetime, end: datetime, adjustment: Adjustment = "split"
     ) -> dict[str, list[Bar]]:
         """Daily bars stamped from `start` to `end`, oldest first. The last one may still be forming."""
+
+    def bars(
+        self,
+        symbols: Sequence[str],
+        timeframe: Timeframe,
+        start: datetime,
+        end: datetime,
+        adjustment: Adjustment = "split",
+    ) -> dict[str, Columns]:
+        """Bars stamped from `start` to `end`, as columns; those outside of regular hours too.
+
+        The last one may still be forming. Every page is read before it answers.
+        """
 
     def latest_bars(self, symbols: Sequence[str]) -> dict[str, Bar]:
         """The newest minute bar of each symbol."""

@@ -13,9 +13,17 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from alpaquero.prices.bars import Bar
+from alpaquero.prices.bars import Bar, Timeframe
 
 NEW_YORK = ZoneInfo("America/New_York")
+
+# How long a bar of a part of the day is.
+LENGTHS = {
+    Timeframe.MINUTE: timedelta(minutes=1),
+    Timeframe.FIVE_MINUTES: timedelta(minutes=5),
+    Timeframe.FIFTEEN_MINUTES: timedelta(minutes=15),
+    Timeframe.HOUR: timedelta(hours=1),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,29 @@ def closed_bars(
         return []
     end = bar_start(last)
     return [bar for bar in bars if bar.start <= end]
+
+
+def bars_of(session: Session, timeframe: Timeframe) -> list[tuple[datetime, datetime]]:
+    """Start and close of each bar of the regular session, oldest first.
+
+    Bars start at whole multiples of the timeframe on the clock, as Alpaca's do: the first bar of an
+    hour begins before the open. A bar closes when its time is over, at most with the session.
+
+    >>> session = Session(date(2012, 7, 3), datetime(2012, 7, 3, 13, 30, tzinfo=UTC),
+    ...                   datetime(2012, 7, 3, 17, tzinfo=UTC))
+    >>> [f"{start:%H:%M}-{close:%H:%M}" for start, close in bars_of(session, Timeframe.HOUR)]
+    ['13:00-14:00', '14:00-15:00', '15:00-16:00', '16:00-17:00']
+    """
+    if timeframe is Timeframe.DAY:
+        return [(bar_start(session), session.close)]
+    length = LENGTHS[timeframe]
+    midnight = bar_start(session)
+    start = midnight + (session.open - midnight) // length * length
+    found = []
+    while start < session.close:
+        found.append((start, min(start + length, session.close)))
+        start += length
+    return found
 
 
 def _open(session: Session) -> datetime:

@@ -319,6 +319,19 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     volume: float
 
 
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of stored bars. They are served from our own store: `as_of` is when they last changed there."""
+
+    symbol: str
+    timeframe: str
+    adjustment: str
+    source: str
+    as_of: datetime
+    age_seconds: int
+    items: list[Bar]
+    next: str | None
+
+
 class Marker(msgspec.Struct, frozen=True, kw_only=True):
     """Something the bot did on the chart: `kind` is signal or fill."""
 
@@ -486,6 +499,7 @@ class CacheStatistics(msgspec.Struct, frozen=True, kw_only=True):
     bars: int
     stored_bytes: int
     newest: date | None
+    as_of: datetime
 
 
 class NotificationSettings(msgspec.Struct, frozen=True, kw_only=True):
