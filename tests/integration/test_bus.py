@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
+import msgspec
 import pytest
 from websockets.exceptions import InvalidStatus
 
@@ -21,10 +22,12 @@ from alpaquero.events.schemas import (
     OrderFilled,
     OrderPassedOver,
     OrderUpdated,
+    PositionSplit,
     RiskLimitBreached,
     RunMissed,
     RunPlanned,
     ServiceDegraded,
+    SharesMoved,
     TradeRejected,
     TradingStateChanged,
     encode,
@@ -174,6 +177,34 @@ def test_a_fill_reaches_everyone_who_wants_it(
         frame = wait_for(lambda event=event: watching.find(event.id), what="the fill's frame")  # type: ignore[misc]
         assert (frame["type"], frame["detail"]["quantity"]) == ("OrderFilled", "2")
         assert set(frame) == {"type", "at", "detail"}
+
+
+def test_a_split_and_shares_that_came_reach_position_and_owner(
+    cloud: LaptopCloud, round_trip: tuple[OrderFilled, OrderFilled]
+) -> None:
+    """Three shares bought become six, and one comes from elsewhere; both are mailed."""
+    split = PositionSplit(
+        **{**_common("split"), "occurred_at": AT + timedelta(minutes=1)},
+        movement_id="split:bus-test", symbol=SYMBOL, ratio=Decimal(2), whole=False, cash=Decimal(0),
+        message="2 for 1",
+    )  # fmt: skip
+    moved = SharesMoved(
+        **{**_common("moved"), "occurred_at": AT + timedelta(minutes=2)},
+        movement_id="moved:bus-test", symbol=SYMBOL, quantity=Decimal(1), price=Decimal(5), kind="transfer",
+        message="1 share came",
+    )  # fmt: skip
+    later = msgspec.structs.replace(
+        _fill("buy", "10.00"), occurred_at=AT + timedelta(seconds=30), quantity=Decimal(3)
+    )
+    _publish(cloud, later, split, moved)
+
+    def held() -> bool:
+        found = item(cloud, "Positions", "paper", f"POSITION#{SYMBOL}")
+        return found is not None and Decimal(found["body"]["quantity"]) == 7
+
+    assert wait_for(held, what="both in the position")
+    for event in (split, moved):
+        assert wait_for(lambda event=event: _mailed(cloud, event), what="the movement's mail")  # type: ignore[misc]
 
 
 def test_an_equity_mark_reaches_analytics_and_dashboards(cloud: LaptopCloud, watching: Dashboard) -> None:

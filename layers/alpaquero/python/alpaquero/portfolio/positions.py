@@ -54,8 +54,10 @@ def position_of(symbol: str, entries: Iterable[ShareEntry]) -> Position:
 
 def positions_of(entries: Iterable[ShareEntry]) -> dict[str, Position]:
     """The position of every symbol that was ever held, flat ones too, in order of symbol."""
-    every = list(entries)
-    return {symbol: position_of(symbol, every) for symbol in sorted({entry.symbol for entry in every})}
+    by_symbol: dict[str, list[ShareEntry]] = {}
+    for entry in entries:
+        by_symbol.setdefault(entry.symbol, []).append(entry)
+    return {symbol: position_of(symbol, by_symbol[symbol]) for symbol in sorted(by_symbol)}
 
 
 def apply(position: Position, entry: ShareEntry) -> Position:

@@ -73,7 +73,7 @@ class OpenOrders(LocalSecondaryIndex["BookItem"]):  # type: ignore[no-untyped-ca
 class BookItem(Model):
     """One item of the Books table; `body` is the struct, the rest is what conditions and indexes need.
 
-    A risk book of hundreds of symbols is in `packed` instead, and its `body` is empty.
+    A risk book of hundreds of symbols is in `packed` and has no `body`.
     """
 
     class Meta:
@@ -82,7 +82,7 @@ class BookItem(Model):
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
-    body = UnicodeAttribute()
+    body = UnicodeAttribute(null=True)
     packed = BinaryAttribute(legacy_encoding=False, null=True)
     version = NumberAttribute(null=True)
     listed_at = UnicodeAttribute(null=True)
@@ -364,7 +364,7 @@ class Books:
         text = to_body(book)
         if len(text) <= READABLE:
             return BookItem(self.account, RISKBOOK, body=text, version=book.version)
-        return BookItem(self.account, RISKBOOK, body="", packed=packed(text), version=book.version)
+        return BookItem(self.account, RISKBOOK, packed=packed(text), version=book.version)
 
     def _movement_item(self, movement: Movement) -> BookItem:
         match movement:

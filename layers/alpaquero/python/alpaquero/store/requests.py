@@ -40,11 +40,11 @@ def claim(account: str, key: str, what: str, body: Any) -> bool:
     """
     digest = hashlib.sha256(f"{what}\n{to_body(body)}".encode()).hexdigest()
     pk = REQUEST + hashlib.sha256(f"{account}\n{key}".encode()).hexdigest()
-    item = RequestItem(pk, "CLAIM", body=digest, expires_at=int(time.time()) + KEEP_SECONDS)
+    item = RequestItem(pk, "CLAIM", body=to_body(digest), expires_at=int(time.time()) + KEEP_SECONDS)
     try:
         item.save(condition=RequestItem.pk.does_not_exist())
     except PutError as error:
         if error.cause_response_code != "ConditionalCheckFailedException":
             raise
-        return RequestItem.get(pk, "CLAIM", consistent_read=True).body == digest
+        return RequestItem.get(pk, "CLAIM", consistent_read=True).body == to_body(digest)
     return True
