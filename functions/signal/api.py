@@ -1,21 +1,29 @@
-"""Signals raised and withheld, and the indicators they were judged on."""
+"""Runs, the signals they raised or withheld, the indicators these were judged on, and why it went so."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 
-from alpaquero.errors import NotFound
+import msgspec
+
+from alpaquero.errors import InvalidRequest, NotFound
 from alpaquero.prices.bars import Timeframe
 from alpaquero.settings import FunctionSettings, load
-from alpaquero.store import bars as bar_store
-from alpaquero.store import runs, trading_settings
-from alpaquero.store.runs import SignalRecord
+from alpaquero.store import explained, runs, trading_settings
+from alpaquero.store.series import stored_series
+from alpaquero.strategy.conclusion import records_of, wanted
+from alpaquero.strategy.explanation import Explanation
 from alpaquero.strategy.judging import chart
-from alpaquero.web.app import service_app
+from alpaquero.strategy.planning import judges
+from alpaquero.strategy.run import Run, SignalRecord
+from alpaquero.strategy.settings import StrategySettings
+from alpaquero.web import bodies
+from alpaquero.web.app import service_app, to_cursor
 from alpaquero.web.bodies import Indicators, Page, Signal
 
-YEARS_SHOWN = 2
+RUNS_A_LOOK = 100  # runs read at a time in search of those that have signals
+RUNS_LOOKED_AT = 1000
 
 SETTINGS = load(FunctionSettings)
 app = service_app("signal", {"runs": lambda: runs.newest_runs(SETTINGS.account, 1)})
@@ -23,47 +31,156 @@ app = service_app("signal", {"runs": lambda: runs.newest_runs(SETTINGS.account, 
 
 @app.endpoint("GET", public="/api/signals", service="/signal/signals")
 def signals() -> Page[Signal]:
-    """The newest signals of the watchlist, or of one `symbol`, newest first."""
+    """The newest signals of all symbols, or of one `symbol`, newest first."""
     symbol = app.query("symbol")
-    watchlist = trading_settings.current().settings.watchlist
-    return _newest([symbol.upper()] if symbol else list(watchlist))
+    return _of_symbol(symbol.upper()) if symbol else _of_all()
 
 
-@app.endpoint("GET", service="/signal/signals/{symbol}")
+@app.endpoint("GET", public="/api/signals/{symbol}", service="/signal/signals/{symbol}")
 def signals_of(symbol: str) -> Page[Signal]:
-    """The newest signals of one symbol."""
-    return _newest([symbol.upper()])
+    """The newest signals of one symbol, newest first, from `cursor` on."""
+    return _of_symbol(symbol.upper())
+
+
+@app.endpoint("GET", public="/api/signals/{symbol}/explain", service="/signal/signals/{symbol}/explain")
+def explain(symbol: str) -> Explanation:
+    """Why a symbol did, or did not, trade: on the newest bar, or on the last that closed up to `at`."""
+    return explained.explain(SETTINGS.account, symbol.upper(), _at())
+
+
+@app.endpoint("GET", public="/api/runs", service="/signal/runs")
+def newest_runs() -> Page[bodies.Run]:
+    """The runs of the newest bars first, of one `timeframe` or of all, from `cursor` on."""
+    limit, timeframe = app.limit(), app.query("timeframe")
+    if timeframe is not None and timeframe not in set(Timeframe):
+        raise InvalidRequest(f"timeframe must be one of {', '.join(Timeframe)}", "timeframe")
+    found = runs.newest_runs(
+        SETTINGS.account,
+        limit,
+        timeframes=[timeframe] if timeframe else tuple(Timeframe),
+        after=app.after(),
+    )
+    full = len(found) == limit
+    return Page(items=[_run(run) for run in found], next=to_cursor(found[-1].id) if full else None)
+
+
+@app.endpoint("GET", public="/api/runs/{id}", service="/signal/runs/{id}")
+def one_run(id: str) -> bodies.RunDetail:  # noqa: A002 - the path's own name
+    """A run with all its signals."""
+    run = runs.get(SETTINGS.account, id)
+    if run is None:
+        raise NotFound(f"There is no run {id[:60]}; GET /runs lists them.")
+    decision = runs.decision_of(run.id)
+    missing = [] if decision is None else sorted(set(range(run.shards)) - set(decision.shards))
+    return bodies.RunDetail(
+        **msgspec.structs.asdict(_run(run)),
+        valid_until=run.valid_until,
+        missing_shards=missing,
+        signals=[_body(record) for record in _signals_of(run)],
+    )
 
 
 @app.endpoint("GET", public="/api/indicators/{symbol}", service="/signal/indicators/{symbol}")
 def indicators(symbol: str) -> Indicators:
-    """The rule's indicators on the stored bars of this year and the last."""
-    symbol = symbol.upper()
-    newest = runs.newest_runs(SETTINGS.account, 1)
+    """The indicators of one `strategy`, else of the first that judges the symbol, on `limit` stored bars."""
+    symbol, limit = symbol.upper(), app.limit(default=500, most=5000)
+    name, chosen = _strategy_for(symbol)
+    newest = runs.newest_runs(SETTINGS.account, 1, timeframes=[chosen.timeframe])
     if not newest:
         raise NotFound("No run has judged a bar yet; the first one fetches the history.")
-    last = newest[0].bar_start
-    columns = bar_store.read([symbol], last - timedelta(days=366 * YEARS_SHOWN), last).get(symbol)
-    if columns is None:
+    count = limit + chosen.minimum_history_bars
+    found = stored_series([symbol], newest[0].bar_start, count, timeframe=chosen.timeframe)
+    if symbol not in found:
         raise NotFound(f"No bars of {symbol} are stored; add it to the watchlist and wait for the next run.")
-    settings = trading_settings.current().settings
-    series: dict[str, list[float | None]] = {}
-    for chosen in settings.of_timeframe(Timeframe.DAY).values():
-        series |= chart(symbol, columns, chosen)
+    columns = found[symbol][-count:]
+    series = chart(symbol, columns, chosen)
     return Indicators(
         symbol=symbol,
-        timeframe=Timeframe.DAY,
+        strategy=name,
+        timeframe=chosen.timeframe,
         adjustment="split",
-        times=[columns.start_at(n) for n in range(len(columns))],
-        series=series,
+        times=[datetime.fromtimestamp(start, UTC) for start in columns.start[-limit:]],
+        series={key: values[-limit:] for key, values in series.items()},
     )
 
 
-def _newest(symbols: list[str]) -> Page[Signal]:
+def _strategy_for(symbol: str) -> tuple[str, StrategySettings]:
+    settings, asked = trading_settings.current().settings, app.query("strategy")
+    if asked is not None and asked not in settings.strategies:
+        raise InvalidRequest(f"strategy must be one of {', '.join(settings.strategies)}", "strategy")
+    named = {asked: settings.strategies[asked]} if asked else settings.strategies
+    for name, one in named.items():
+        if asked or judges(one, symbol, settings.watchlist):
+            return name, one
+    raise NotFound(f"No strategy judges {symbol}; add it to the watchlist and wait for the next run.")
+
+
+def _at() -> datetime | None:
+    text = app.query("at")
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequest("at must be a time such as 2012-07-03T20:00:00Z", "at") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _of_symbol(symbol: str) -> Page[Signal]:
     limit = app.limit()
-    found = [record for symbol in symbols for record in runs.newest_signals(symbol, limit)]
-    found.sort(key=lambda record: (record.bar_close, record.symbol), reverse=True)
-    return Page(items=[_body(record) for record in found[:limit]])
+    found = runs.newest_signals(symbol, limit, before=app.after())
+    following = to_cursor(runs.place_of(found[-1])) if len(found) == limit else None
+    return Page(items=[_body(record) for record in found], next=following)
+
+
+def _of_all() -> Page[Signal]:
+    """The signals of the newest runs that have any, looked for in so many runs and no more."""
+    limit, last = app.limit(), None
+    found: list[SignalRecord] = []
+    for _ in range(0, RUNS_LOOKED_AT, RUNS_A_LOOK):
+        page = runs.newest_runs(SETTINGS.account, RUNS_A_LOOK, after=last)
+        for run in page:
+            if run.raised or run.withheld:
+                found += _signals_of(run)
+            if len(found) >= limit:
+                return Page(items=[_body(record) for record in found[:limit]])
+        if len(page) < RUNS_A_LOOK:
+            break
+        last = page[-1].id
+    return Page(items=[_body(record) for record in found])
+
+
+def _signals_of(run: Run) -> list[SignalRecord]:
+    """What the run's conclusion recorded, derived from its reports and decision."""
+    decision = runs.decision_of(run.id)
+    if decision is None:
+        return []
+    reports = runs.reports(run.id)
+    kept = [reports[number] for number in decision.shards]
+    ranked, _ = wanted(run, kept, decision)
+    return records_of(run, ranked, kept, decision)
+
+
+def _run(run: Run) -> bodies.Run:
+    return bodies.Run(
+        id=run.id,
+        timeframe=run.timeframe,
+        bar_start=run.bar_start,
+        bar_close=run.bar_close,
+        planned_at=run.planned_market_at,
+        state=run.state,
+        late=run.late,
+        missed=run.missed,
+        missed_since=run.missed_since,
+        symbols=run.symbols,
+        shards=run.shards,
+        reported=run.reported,
+        raised=run.raised,
+        withheld=run.withheld,
+        intents=run.intents,
+        settings_version=run.settings_version,
+        rules_version=run.rules_version,
+    )
 
 
 def _body(record: SignalRecord) -> Signal:
@@ -79,4 +196,5 @@ def _body(record: SignalRecord) -> Signal:
         reason=record.message,
         values=record.values,
         run_id=record.run_id,
+        code=record.code,
     )

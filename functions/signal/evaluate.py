@@ -6,27 +6,30 @@ the run calls `conclude`.
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Sequence
+from datetime import date
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
 
+from alpaquero.broker.alpaca import connect_clock
 from alpaquero.broker.market_data import connect_market_data
 from alpaquero.broker.protocol import MarketDataReader
 from alpaquero.events import queues
 from alpaquero.events.commands import ConcludeRun, EvaluateShard
 from alpaquero.observability import observed, record_failed
 from alpaquero.prices.bars import Timeframe
-from alpaquero.settings import DataApiSettings, Text, load
+from alpaquero.prices.sessions import Session
+from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import runs, trading_settings
-from alpaquero.store.runs import ShardReport
 from alpaquero.store.series import closed_series
-from alpaquero.strategy.judging import judge_many
-from alpaquero.strategy.signal import Signal, Withheld
+from alpaquero.store.trading_settings import TradingSettings
+from alpaquero.strategy.evaluation import bars_needed, evaluated
 
 
-class EvaluateSettings(DataApiSettings, frozen=True, kw_only=True):
-    """What judging needs: prices and the queue to conclude."""
+class EvaluateSettings(ClockSettings, frozen=True, kw_only=True):
+    """What judging needs: prices, the calendar for parts of a day, and the queue to conclude."""
 
     conclude_queue: Text
 
@@ -37,6 +40,18 @@ SETTINGS = load(EvaluateSettings)
 @cache
 def _market_data() -> MarketDataReader:
     return connect_market_data(SETTINGS)
+
+
+@lru_cache(maxsize=8)
+def _sessions(first: date, last: date) -> Sequence[Session]:
+    """The calendar, asked for when bars of a part of a day are fetched."""
+    return connect_clock(SETTINGS).sessions(first, last)
+
+
+@lru_cache(maxsize=4)
+def _settings_of(version: int) -> TradingSettings:
+    """A version of the settings never changes, and with a long watchlist it is worth keeping."""
+    return trading_settings.of_version(version).settings
 
 
 @observed("signal")
@@ -54,29 +69,24 @@ def evaluate(command: EvaluateShard) -> None:
     run = runs.get(SETTINGS.account, command.run_id)
     if run is None:
         raise LookupError(f"run {command.run_id} is not on record; plan it again")
-    settings = trading_settings.of_version(run.settings_version).settings
-    strategies = settings.of_timeframe(Timeframe(run.timeframe))
-    count = max(chosen.minimum_history_bars for chosen in strategies.values())
+    settings, timeframe = _settings_of(run.settings_version), Timeframe(run.timeframe)
     series = closed_series(
-        command.symbols, run.bar_start, count, _market_data(), timeframe=Timeframe(run.timeframe)
+        command.symbols,
+        run.bar_start,
+        bars_needed(settings.strategies, timeframe),
+        _market_data(),
+        timeframe=timeframe,
+        sessions=_sessions,
     )
-    found = [
-        said
-        for name, chosen in strategies.items()
-        for said in judge_many(
-            {s: series[s].columns for s in command.symbols if s in (chosen.symbols or (s,))},
-            strategy=name,
-            settings=chosen,
-            bar_start=run.bar_start,
-            bar_close=run.bar_close,
-        ).values()
-    ]
-    report = ShardReport(
-        raised=tuple(f for f in found if isinstance(f, Signal)),
-        withheld=tuple(f for f in found if isinstance(f, Withheld)),
-        judged=len(command.symbols),
+    report = evaluated(
+        run,
+        {symbol: one.columns for symbol, one in series.items()},
+        {symbol: one.revisions for symbol, one in series.items()},
+        symbols=command.symbols,
+        strategies=settings.strategies,
+        watchlist=settings.watchlist,
     )
     after = runs.report(SETTINGS.account, run.id, command.shard, report)
-    if after.reported >= len(after.shards):
+    if after.reported >= after.shards:
         completed = ConcludeRun(run_id=run.id, reason="reported", correlation_id=run.correlation_id)
         queues.send(SETTINGS.conclude_queue, completed)

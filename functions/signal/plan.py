@@ -1,12 +1,16 @@
-"""Plans a run: finds the newest closed bar, records its run once, and sends its symbols out in shards.
+"""Plans runs: finds the bars that closed since the last tick, records a run for each once, and sends its
+symbols out in shards.
 
 Started by the rule `SignalSchedule` (or the demo, with the same event). When it fires does not
-matter: a run is keyed by the close of the bar it judges, so twice or late is harmless.
+matter: a run is keyed by the close of the bar it judges, so twice or late is harmless. A bar that
+a newer one has followed already is caught up as a `late` run.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -17,11 +21,14 @@ from alpaquero.events.commands import ConcludeRun, EvaluateShard
 from alpaquero.events.schemas import RunPlanned
 from alpaquero.observability import logger, observed
 from alpaquero.prices.bars import Timeframe
-from alpaquero.prices.sessions import NEW_YORK, Session, bar_start, last_closed_session
+from alpaquero.prices.sessions import NEW_YORK, Session
+from alpaquero.rules_version import RULES_VERSION
 from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import health, runs, trading_settings
-from alpaquero.store.runs import Run, RunState
-from alpaquero.store.trading_settings import TradingSettings
+from alpaquero.store.trading_settings import SettingsVersion
+from alpaquero.strategy import planning
+from alpaquero.strategy.planning import ClosedBar, Due
+from alpaquero.strategy.run import Run, RunState, run_id
 
 LOOK_BACK = timedelta(days=10)  # longer than any stretch of closed days
 LOOK_AHEAD = timedelta(days=30)  # covers the validity of a signal
@@ -41,28 +48,70 @@ SETTINGS = load(PlanSettings)
 _calendars: dict[date, list[Session]] = {}
 
 
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What one tick plans by: market time, the calendar around it, and the settings in force."""
+
+    now: datetime
+    calendar: list[Session]
+    chosen: SettingsVersion
+
+
 @observed("signal")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Plans the run of the newest closed bar; answers its id, or why there is none."""
+    """Plans the runs of the bars that closed; answers them and the last of them, or why there is none."""
     chosen = trading_settings.current()
-    if not chosen.settings.watchlist:
-        logger.warning("the watchlist is empty: set it with POST /api/config, nothing is judged until then")
-        return {"run_id": None, "reason": "the watchlist is empty"}
     reader = connect_clock(SETTINGS)
     now = reader.clock().now
-    calendar = _calendar(reader, now)
-    session = last_closed_session(calendar, now, timedelta(minutes=chosen.settings.bar_settle_minutes))
-    if session is None:
-        raise LookupError(f"no session closed in the {LOOK_BACK.days} days before {now.isoformat()}")
-    run, is_new = runs.plan(_run(session, calendar, chosen.settings, chosen.version))
+    tick = Tick(now, _calendar(reader, now), chosen)
+    told: list[dict[str, Any]] = []
+    for timeframe in planning.timeframes(chosen.settings.strategies):
+        symbols = planning.symbols_judged(chosen.settings.strategies, chosen.settings.watchlist, timeframe)
+        if symbols:
+            told += _plan(timeframe, symbols, tick)
+    if not told:
+        logger.warning(
+            "no symbol to judge: set the watchlist with POST /api/config, or with strategies' symbols"
+        )
+        return {"run_id": None, "reason": "the watchlist is empty"}
+    health.record_work("signal", detail=told[-1]["run_id"])
+    return {**told[-1], "runs": told}
+
+
+def _plan(timeframe: Timeframe, symbols: Sequence[str], tick: Tick) -> list[dict[str, Any]]:
+    """Plans what is due of one timeframe, the newest bar last, and sends again what got lost."""
+    closed = planning.closed_bars(tick.calendar, timeframe, tick.now, _settling(timeframe, tick.chosen))
+    if not closed:
+        raise LookupError(f"no session closed in the {LOOK_BACK.days} days before {tick.now.isoformat()}")
+    known = runs.newest_runs(SETTINGS.account, planning.MOST_LATE_BARS + 1, timeframes=[timeframe])
+    for run in known:
+        if run.state is RunState.PLANNED and time.time() - run.planned_at > RESEND_AFTER_SECONDS:
+            # Planning died between the record and the queue, or shards were lost: sending again is harmless.
+            _send_again(run)
+    due = planning.due(closed, known[0].bar_close if known else None)
+    planned = [_planned(bar, due, timeframe, symbols, tick) for bar in due.bars]
+    return planned or [_told(run, new=False) for run in known[:1]]
+
+
+def _planned(
+    bar: ClosedBar, due: Due, timeframe: Timeframe, symbols: Sequence[str], tick: Tick
+) -> dict[str, Any]:
+    shards = planning.shards_of(symbols, tick.chosen.settings.shard_size_symbols)
+    run, is_new = runs.plan(_run(bar, due, timeframe, len(symbols), len(shards), tick))
     if is_new:
-        _send_shards(run, set(range(len(run.shards))), chosen.settings)
-        _announce(run, now)
-    elif run.state is RunState.PLANNED and time.time() - run.planned_at > RESEND_AFTER_SECONDS:
-        # Planning died between the record and the queue, or shards were lost: sending again is harmless.
-        _send_shards(run, set(range(len(run.shards))) - runs.reported_shards(run.id), chosen.settings)
-    health.record_work("signal", detail=run.id)
-    return {"run_id": run.id, "new": is_new, "state": run.state}
+        _send_shards(run, dict(enumerate(shards)), tick.chosen)
+        _announce(run)
+    return _told(run, new=is_new)
+
+
+def _told(run: Run, *, new: bool) -> dict[str, Any]:
+    return {"run_id": run.id, "new": new, "state": run.state, "late": run.late}
+
+
+def _settling(timeframe: Timeframe, chosen: SettingsVersion) -> timedelta:
+    if timeframe is Timeframe.DAY:
+        return timedelta(minutes=chosen.settings.bar_settle_minutes)
+    return timedelta(seconds=chosen.settings.intraday_settle_seconds)
 
 
 def _calendar(reader: ClockReader, now: datetime) -> list[Session]:
@@ -74,56 +123,65 @@ def _calendar(reader: ClockReader, now: datetime) -> list[Session]:
     return _calendars[today]
 
 
-def _run(session: Session, calendar: list[Session], settings: TradingSettings, version: int) -> Run:
-    symbols, size = settings.watchlist, settings.shard_size_symbols
-    identifier = runs.run_id(Timeframe.DAY, session.close)
+def _run(  # noqa: PLR0917 - what a run is made of
+    bar: ClosedBar, due: Due, timeframe: Timeframe, symbols: int, shards: int, tick: Tick
+) -> Run:
+    identifier, oldest = run_id(timeframe, bar.close), bar == due.bars[0]
+    strategies = planning.of_timeframe(tick.chosen.settings.strategies, timeframe)
     return Run(
         id=identifier,
         account=SETTINGS.account,
-        timeframe=Timeframe.DAY,
-        bar_start=bar_start(session),
-        bar_close=session.close,
-        valid_until=_valid_until(session, calendar, _validity(settings)),
-        shards=tuple(tuple(symbols[i : i + size]) for i in range(0, len(symbols), size)),
-        settings_version=version,
+        timeframe=timeframe,
+        bar_start=bar.start,
+        bar_close=bar.close,
+        valid_until={
+            name: planning.valid_until(tick.calendar, timeframe, bar.close, one.signal_validity_bars)
+            for name, one in strategies.items()
+        },
+        shards=shards,
+        symbols=symbols,
+        settings_version=tick.chosen.version,
+        rules_version=RULES_VERSION,
         correlation_id=identifier,
         planned_at=time.time(),
+        planned_market_at=tick.now,
+        late=bar != due.bars[-1],
+        missed=due.missed if oldest else 0,
+        missed_since=due.missed_since if oldest else None,
     )
 
 
-def _validity(settings: TradingSettings) -> int:
-    """How many bars the signals of a daily run stay valid."""
-    return max(s.signal_validity_bars for s in settings.of_timeframe(Timeframe.DAY).values())
-
-
-def _valid_until(session: Session, calendar: list[Session], bars: int) -> datetime:
-    """The close of the last of the `bars` sessions in which a signal on this one may still be traded."""
-    later = [s.close for s in calendar if s.close > session.close]
-    if len(later) < bars:
-        raise LookupError(f"the calendar ends before {bars} more sessions; lower signal_validity_bars")
-    return later[bars - 1]
-
-
-def _announce(run: Run, now: datetime) -> None:
+def _announce(run: Run) -> None:
     planned = RunPlanned(
         id=f"planned:{run.id}",
-        occurred_at=now,
+        occurred_at=run.planned_market_at,
         account=run.account,
         correlation_id=run.correlation_id,
         run_id=run.id,
         timeframe=run.timeframe,
         bar_close=run.bar_close,
-        symbols=sum(len(shard) for shard in run.shards),
-        shards=len(run.shards),
+        symbols=run.symbols,
+        shards=run.shards,
+        late=run.late,
     )
     bus.publish([bus.encoded(planned, "signal")], SETTINGS.bus)
 
 
-def _send_shards(run: Run, numbers: set[int], settings: TradingSettings) -> None:
-    for number in sorted(numbers):
-        shard = EvaluateShard(
-            run_id=run.id, shard=number, symbols=run.shards[number], correlation_id=run.correlation_id
-        )
-        queues.send(SETTINGS.shard_queue, shard)
+def _send_again(run: Run) -> None:
+    """Sends the shards that have not reported, cut as they were, and the deadline."""
+    chosen = trading_settings.of_version(run.settings_version)
+    symbols = planning.symbols_judged(chosen.settings.strategies, chosen.settings.watchlist, run.timeframe)
+    shards = planning.shards_of(symbols, chosen.settings.shard_size_symbols)
+    reported = runs.reported_shards(run.account, run.id)
+    missing = {number: shard for number, shard in enumerate(shards) if number not in reported}
+    _send_shards(run, missing, chosen)
+
+
+def _send_shards(run: Run, shards: dict[int, tuple[str, ...]], chosen: SettingsVersion) -> None:
+    commands = [
+        EvaluateShard(run_id=run.id, shard=number, symbols=symbols, correlation_id=run.correlation_id)
+        for number, symbols in shards.items()
+    ]
+    queues.send_all(SETTINGS.shard_queue, commands)
     deadline = ConcludeRun(run_id=run.id, reason="deadline", correlation_id=run.correlation_id)
-    queues.send(SETTINGS.conclude_queue, deadline, delay_seconds=settings.run_deadline_seconds)
+    queues.send(SETTINGS.conclude_queue, deadline, delay_seconds=chosen.settings.run_deadline_seconds)

@@ -23,6 +23,12 @@ class FakeQueues:
             self.seen.add(repeat)
         self.messages.setdefault(message["QueueUrl"], []).append(message)
 
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        assert len(Entries) <= 10
+        for entry in Entries:
+            self.send_message(QueueUrl=QueueUrl, **{k: v for k, v in entry.items() if k != "Id"})
+        return {"Successful": [{"Id": entry["Id"]} for entry in Entries], "Failed": []}
+
     def change_message_visibility(self, **change: Any) -> None:
         self.delayed.append((change["QueueUrl"], change["ReceiptHandle"], change["VisibilityTimeout"]))
 

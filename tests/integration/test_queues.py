@@ -75,7 +75,7 @@ def _run_copy(cloud: LaptopCloud, traded: Traded) -> Iterator[str]:
     """A planned run of which nothing has reported: a copy of the first one under another id."""
     first = min(traded.runs, key=lambda run: str(run["sk"]))["body"]
     identifier = f"0-copy-{next(_numbers)}"
-    body = first | {"id": identifier, "state": "planned", "shards": [["FB"]]}
+    body = first | {"id": identifier, "state": "planned", "shards": 1}
     put(
         cloud,
         "Runs",
@@ -83,7 +83,6 @@ def _run_copy(cloud: LaptopCloud, traded: Traded) -> Iterator[str]:
         f"RUN#{identifier}",
         json.dumps(body),
         state={"S": "planned"},
-        reported={"N": "0"},
         expires_at={"N": "99999999999"},
     )
     yield identifier

@@ -15,7 +15,7 @@ from alpaquero.orders.order import Fill
 from alpaquero.prices.bars import Bar
 from alpaquero.store import runs
 from alpaquero.store.books import Books
-from alpaquero.store.runs import Run, SignalRecord
+from alpaquero.strategy.run import Run, SignalRecord
 from functions.market_data import api
 from tests.fakes.broker import FakeBroker, FakeMarketData
 
@@ -96,7 +96,8 @@ def test_the_chart_gives_the_newest_bars_oldest_first(call: Call) -> None:
     """`limit` keeps the newest bars, and stored signals and fills are on them."""
     run = Run(
         id="r", account="paper", timeframe="1Day", bar_start=BARS[8].start, bar_close=BARS[8].start,
-        valid_until=CLOSE, shards=(("AAPL",),), settings_version=0, correlation_id="r", planned_at=0.0,
+        valid_until={}, shards=1, symbols=1, settings_version=0, rules_version=1, correlation_id="r",
+        planned_at=0.0, planned_market_at=CLOSE,
     )  # fmt: skip
     runs.plan(run)
     runs.conclude(run, [signal(8)])

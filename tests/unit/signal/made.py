@@ -10,9 +10,10 @@ from typing import Any
 from alpaquero.orders.intent import Side
 from alpaquero.prices.bars import Bar
 from alpaquero.prices.sessions import NEW_YORK
-from alpaquero.store import runs, trading_settings
-from alpaquero.store.runs import Run, ShardReport
+from alpaquero.rules_version import RULES_VERSION
+from alpaquero.store import trading_settings
 from alpaquero.store.trading_settings import TradingSettings
+from alpaquero.strategy.run import Judged, Run, ShardReport, run_id
 from alpaquero.strategy.signal import Signal
 
 FRIDAY = date(2024, 1, 5)
@@ -51,16 +52,19 @@ def save_settings(**changes: Any) -> int:
 def a_run(**changes: Any) -> Run:
     """A run of Friday's bar, two shards of one symbol."""
     given: dict[str, Any] = {
-        "id": runs.run_id("1Day", CLOSE),
+        "id": run_id("1Day", CLOSE),
         "account": "paper",
         "timeframe": "1Day",
         "bar_start": midnight(FRIDAY),
         "bar_close": CLOSE,
-        "valid_until": CLOSE + timedelta(days=5),
-        "shards": (("AAPL",), ("IBM",)),
+        "valid_until": {"stochrsi_ema": CLOSE + timedelta(days=5)},
+        "shards": 2,
+        "symbols": 2,
         "settings_version": 0,
+        "rules_version": RULES_VERSION,
         "correlation_id": "c",
         "planned_at": 0.0,
+        "planned_market_at": CLOSE + timedelta(minutes=30),
     }
     return Run(**{**given, **changes})
 
@@ -81,4 +85,5 @@ def a_signal(symbol: str, side: Side = Side.BUY, strength: int = 80) -> Signal:
 
 
 def a_report(*signals: Signal) -> ShardReport:
-    return ShardReport(raised=signals, withheld=(), judged=1)
+    judged = {signal.symbol: Judged(bars=250, digest="0123456789abcdef") for signal in signals}
+    return ShardReport(raised=signals, withheld=(), judged=judged, rules_version=RULES_VERSION)

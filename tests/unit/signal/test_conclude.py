@@ -16,7 +16,8 @@ from alpaquero.events.schemas import Event, RunConcluded, SignalRaised, SignalWi
 from alpaquero.orders.intent import Side
 from alpaquero.store import runs
 from alpaquero.store.books import Books
-from alpaquero.store.runs import RunItem, RunState
+from alpaquero.store.runs import RunItem
+from alpaquero.strategy.run import RunState
 from functions.signal import conclude
 from tests.fakes.queues import FakeQueues
 from tests.unit.risk.builders import a_book, entry, held
@@ -37,8 +38,8 @@ def reported(*signals: Any) -> None:
     runs.report("paper", a_run().id, 0, a_report(*signals))
 
 
-def stored() -> dict[tuple[str, str], str]:
-    return {(item.pk, item.sk): item.body for item in RunItem.scan()}
+def stored() -> dict[tuple[str, str], Any]:
+    return {(item.pk, item.sk): item.body or item.packed for item in RunItem.scan()}
 
 
 def test_a_signal_becomes_one_intent_with_all_that_execute_needs(queues: FakeQueues) -> None:

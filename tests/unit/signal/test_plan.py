@@ -10,11 +10,11 @@ import pytest
 
 from alpaquero.events.schemas import Event, RunPlanned
 from alpaquero.store import runs
-from alpaquero.store.runs import ShardReport
+from alpaquero.strategy.run import run_id
 from functions.signal import plan
 from tests.fakes.broker import FakeBroker
 from tests.fakes.queues import FakeQueues
-from tests.unit.signal.made import CLOSE, save_settings
+from tests.unit.signal.made import CLOSE, a_report, save_settings
 
 JOB = {"job": "plan"}
 
@@ -37,7 +37,7 @@ def test_a_bar_is_planned_and_its_shards_are_sent_once(
     broker.now += timedelta(hours=20)
     second = plan.handler(JOB, None)
     assert (True, False) == (first["new"], second["new"])
-    assert first["run_id"] == second["run_id"] == runs.run_id("1Day", CLOSE)
+    assert first["run_id"] == second["run_id"] == run_id("1Day", CLOSE)
     assert [["AAPL", "IBM"], ["MSFT"]] == [body["symbols"] for body in queues.bodies("shard-queue")]
     assert ["deadline"] == [body["reason"] for body in queues.bodies("conclude-queue")]
     assert [RunPlanned] == [type(event) for event in published]
@@ -47,7 +47,7 @@ def test_a_bar_that_has_not_settled_is_not_planned(broker: FakeBroker) -> None:
     """Before close and settling time the newest closed bar is the one before."""
     save_settings()
     broker.now = CLOSE + timedelta(minutes=14)
-    assert runs.run_id("1Day", CLOSE - timedelta(days=1)) == plan.handler(JOB, None)["run_id"]
+    assert run_id("1Day", CLOSE - timedelta(days=1)) == plan.handler(JOB, None)["run_id"]
 
 
 def test_a_signal_is_valid_for_the_next_three_sessions(broker: FakeBroker) -> None:
@@ -55,7 +55,7 @@ def test_a_signal_is_valid_for_the_next_three_sessions(broker: FakeBroker) -> No
     save_settings()
     run = runs.get("paper", plan.handler(JOB, None)["run_id"])
     assert run is not None
-    assert datetime(2024, 1, 10, 21, tzinfo=UTC) == run.valid_until
+    assert {"stochrsi_ema": datetime(2024, 1, 10, 21, tzinfo=UTC)} == run.valid_until
 
 
 def test_a_crash_before_sending_is_made_good(
@@ -63,8 +63,8 @@ def test_a_crash_before_sending_is_made_good(
 ) -> None:
     """Half a minute later only the shards that have not reported are sent again."""
     save_settings(watchlist=("AAPL", "IBM", "MSFT"), shard_size_symbols=1)
-    run_id = plan.handler(JOB, None)["run_id"]
-    runs.report("paper", run_id, 1, ShardReport(raised=(), withheld=(), judged=1))
+    planned = plan.handler(JOB, None)["run_id"]
+    runs.report("paper", planned, 1, a_report())
     queues.receive("shard-queue")
     plan.handler(JOB, None)
     assert [] == queues.bodies("shard-queue")

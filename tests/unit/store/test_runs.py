@@ -9,7 +9,16 @@ import pytest
 
 from alpaquero.orders.intent import Side
 from alpaquero.store import runs
-from alpaquero.store.runs import Run, RunState, ShardReport, SignalRecord
+from alpaquero.strategy.run import (
+    Decision,
+    Judged,
+    PassedOver,
+    Run,
+    RunState,
+    ShardReport,
+    SignalRecord,
+    run_id,
+)
 from alpaquero.strategy.signal import Signal, Withheld, WithheldCode
 
 CLOSE = datetime(2026, 11, 20, 21, tzinfo=UTC)
@@ -20,9 +29,9 @@ pytestmark = pytest.mark.usefixtures("tables")
 def run(day: int = 0, **other: object) -> Run:
     close = CLOSE + timedelta(days=day)
     fields: dict[str, object] = {
-        "id": runs.run_id("1Day", close), "account": "paper", "timeframe": "1Day", "bar_start": close,
-        "bar_close": close, "valid_until": close, "shards": (("AAPL",), ("IBM",)), "settings_version": 0,
-        "correlation_id": "c", "planned_at": 1.5, **other,
+        "id": run_id("1Day", close), "account": "paper", "timeframe": "1Day", "bar_start": close,
+        "bar_close": close, "valid_until": {"s": close}, "shards": 2, "symbols": 2, "settings_version": 0,
+        "rules_version": 1, "correlation_id": "c", "planned_at": 1.5, "planned_market_at": close, **other,
     }  # fmt: skip
     return Run(**fields)  # type: ignore[arg-type]
 
@@ -35,7 +44,11 @@ def report(symbol: str) -> ShardReport:
     withheld = Withheld(
         symbol="FB", strategy="s", timeframe="1Day", bar_close=CLOSE, code=WithheldCode.STALE, message="m"
     )
-    return ShardReport(raised=(raised,), withheld=(withheld,), judged=2)
+    judged = {
+        symbol: Judged(bars=250, digest="0" * 16, revisions={"2026": 1}),
+        "FB": Judged(bars=0, digest=""),
+    }
+    return ShardReport(raised=(raised,), withheld=(withheld,), judged=judged, rules_version=1)
 
 
 def record(symbol: str, day: int, outcome: str = "raised") -> SignalRecord:
@@ -49,7 +62,7 @@ def record(symbol: str, day: int, outcome: str = "raised") -> SignalRecord:
 def test_a_bar_has_one_run_however_often_it_is_planned() -> None:
     """The run on record is answered to who plans it again, with other shards or not."""
     assert runs.plan(run()) == (run(), True)
-    assert runs.plan(run(shards=(("MSFT",),), planned_at=9.0)) == (run(), False)
+    assert runs.plan(run(shards=7, planned_at=9.0)) == (run(), False)
     assert runs.get("paper", run().id) == run()
     assert runs.count("paper") == 1
 
@@ -61,14 +74,14 @@ def test_a_shard_counts_once_however_often_it_reports() -> None:
     assert runs.report("paper", run().id, 1, report("MSFT")).reported == 1
     assert runs.report("paper", run().id, 0, report("AAPL")).reported == 2
     assert runs.reports(run().id) == {0: report("AAPL"), 1: report("IBM")}
-    assert runs.reported_shards(run().id) == {0, 1}
+    assert runs.reported_shards("paper", run().id) == {0, 1}
 
 
 def test_a_report_for_a_run_that_is_not_on_record_is_refused() -> None:
-    """Nothing is stored for a run that nobody planned."""
+    """No run comes into being by its report."""
     with pytest.raises(LookupError, match="not on record"):
         runs.report("paper", "1Day-never", 0, report("AAPL"))
-    assert runs.reports("1Day-never") == {}
+    assert runs.get("paper", "1Day-never") is None
 
 
 def test_a_run_is_concluded_once() -> None:

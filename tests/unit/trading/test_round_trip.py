@@ -14,6 +14,7 @@ from alpaquero.events.schemas import BooksDrifted, Event, OrderFilled
 from alpaquero.orders.intent import Side
 from alpaquero.portfolio.positions import positions_of
 from alpaquero.store import runs
+from alpaquero.strategy.run import run_id
 from functions.signal import conclude
 from tests.unit.signal.made import CLOSE, a_report, a_run, a_signal
 from tests.unit.trading.world import World
@@ -24,10 +25,10 @@ def judged(world: World, day: int, side: Side) -> None:
     close = CLOSE + timedelta(days=day)
     world.broker.now = close + timedelta(minutes=30)
     run = a_run(
-        id=runs.run_id("1Day", close),
+        id=run_id("1Day", close),
         bar_close=close,
-        valid_until=close + timedelta(days=5),
-        shards=(("AAPL",),),
+        valid_until={"stochrsi_ema": close + timedelta(days=5)},
+        shards=1,
     )
     runs.plan(run)
 

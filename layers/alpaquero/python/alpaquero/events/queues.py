@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from alpaquero import aws
+from alpaquero.errors import AlpaqueroError
+
+BATCH = 10  # SQS takes at most ten messages a call
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
+
+
+class MessagesNotSent(AlpaqueroError):
+    """The queue refused some messages of a batch; send all of them again."""
 
 
 @lru_cache(maxsize=1)
@@ -23,6 +30,25 @@ def send(queue_url: str, body: Any, *, delay_seconds: int = 0, client: Any = Non
     (client or _client()).send_message(
         QueueUrl=queue_url, MessageBody=_ENCODER.encode(body).decode(), DelaySeconds=delay_seconds
     )
+
+
+def send_all(queue_url: str, bodies: Sequence[Any], *, client: Any = None) -> None:
+    """Puts each of `bodies` on a standard queue as JSON, ten a call.
+
+    Raises `MessagesNotSent` when the queue refused any, once all were tried.
+    """
+    refused = 0
+    for start in range(0, len(bodies), BATCH):
+        entries = [
+            {"Id": str(number), "MessageBody": _ENCODER.encode(body).decode()}
+            for number, body in enumerate(bodies[start : start + BATCH])
+        ]
+        answer = (client or _client()).send_message_batch(QueueUrl=queue_url, Entries=entries)
+        refused += len(answer.get("Failed", ()))
+    if refused:
+        raise MessagesNotSent(
+            f"{refused} of {len(bodies)} messages were not taken by their queue; send them again"
+        )
 
 
 def send_in_order(

@@ -26,13 +26,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunPlanned(Event, frozen=True, kw_only=True):
-    """A closed bar is about to be judged (market time)."""
+    """A closed bar is about to be judged (market time); `late` when a newer one has closed."""
 
     run_id: str
     timeframe: str
     bar_close: datetime
     symbols: int
     shards: int
+    late: bool = False
 
 
 class RunConcluded(Event, frozen=True, kw_only=True):
@@ -44,10 +45,11 @@ class RunConcluded(Event, frozen=True, kw_only=True):
     withheld: int
     intents: int
     missing_shards: int
+    late: bool = False
 
 
 class SignalRaised(Event, frozen=True, kw_only=True):
-    """The rule's condition held on a closed bar (market time)."""
+    """A strategy's condition held on a closed bar (market time); a `shadow` strategy trades nothing."""
 
     run_id: str
     symbol: str
@@ -59,10 +61,11 @@ class SignalRaised(Event, frozen=True, kw_only=True):
     reference_price: Decimal
     reason: str
     values: dict[str, float]
+    shadow: bool = False
 
 
 class SignalWithheld(Event, frozen=True, kw_only=True):
-    """A symbol could not be judged, and why (market time)."""
+    """A symbol could not be judged, or nobody is asked to trade on its signal, and why (market time)."""
 
     run_id: str
     symbol: str

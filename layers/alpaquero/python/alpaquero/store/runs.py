@@ -1,93 +1,34 @@
-"""The Runs table: each run of the signal schedule, its shards' reports, and the signals it gave."""
+"""The Runs table: each run of the signal schedule, its shards' reports, and the signals it gave.
+
+A run's own item stays small however many symbols it judges: every shard counts itself there.
+Reports and decisions are many times as large, so they are kept compressed.
+"""
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import DoesNotExist, PutError, TransactWriteError, UpdateError
+from pynamodb.attributes import BinaryAttribute, NumberAttribute, NumberSetAttribute, UnicodeAttribute
+from pynamodb.exceptions import DoesNotExist, PutError, UpdateError
 from pynamodb.models import Model
-from pynamodb.transactions import TransactWrite
 
-from alpaquero.store.tables import REGION, connection, from_body, table_name, to_body
-from alpaquero.strategy.signal import Signal, Withheld
+from alpaquero.prices.bars import Timeframe
+from alpaquero.store.tables import REGION, from_body, packed, table_name, to_body, unpacked
+from alpaquero.strategy.run import Decision, Run, RunState, ShardReport, SignalRecord
 
 KEEP_SECONDS = 400 * 86_400
 RUN, SHARD, SIGNAL, DECISION = "RUN#", "SHARD#", "SIGNAL#", "DECISION"
-ATTEMPTS = 6  # at a counter that other shards also write to
+_REFUSED = "ConditionalCheckFailedException"
 
-
-class RunState(StrEnum):
-    PLANNED = "planned"
-    CONCLUDED = "concluded"
-
-
-class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One judgement of one closed bar. `id` is `<timeframe>-<close of the bar in UTC>`.
-
-    `valid_until` is market time, `planned_at` wall time in seconds since the epoch.
-    """
-
-    id: str
-    account: str
-    timeframe: str
-    bar_start: datetime
-    bar_close: datetime
-    valid_until: datetime
-    shards: tuple[tuple[str, ...], ...]
-    settings_version: int
-    correlation_id: str
-    planned_at: float
-    state: RunState = RunState.PLANNED
-    reported: int = 0
-    raised: int = 0
-    withheld: int = 0
-    intents: int = 0
-
-
-class ShardReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What one shard found; every symbol of the shard is judged, whether it is named here or not."""
-
-    raised: tuple[Signal, ...]
-    withheld: tuple[Withheld, ...]
-    judged: int
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What a conclusion rests on: the shards that had reported, and the symbols nobody need trade on.
-
-    `passed_over` maps symbol to reason code. The first conclusion decides; a repeat takes its word.
-    """
-
-    shards: tuple[int, ...]
-    passed_over: dict[str, str]
-
-
-class SignalRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A signal raised, or withheld with `code`, as the pages and `explain` read it."""
-
-    symbol: str
-    outcome: str
-    side: str | None
-    strategy: str
-    timeframe: str
-    bar_close: datetime
-    strength: int | None
-    reference_price: str | None
-    code: str
-    message: str
-    values: dict[str, float]
-    run_id: str
+T = TypeVar("T")
 
 
 class RunItem(Model):
-    """One item of the Runs table; `reported` is counted up by the shards, the rest is in `body`."""
+    """One item of the Runs table; `reported` names the shards that have, `packed` is a compressed body."""
 
     class Meta:
         table_name = table_name("RUNS_TABLE")
@@ -95,25 +36,21 @@ class RunItem(Model):
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
-    body = UnicodeAttribute()
+    body = UnicodeAttribute(null=True)
+    packed = BinaryAttribute(legacy_encoding=False, null=True)
     state = UnicodeAttribute(null=True)
-    reported = NumberAttribute(null=True)
+    reported = NumberSetAttribute(null=True)
     expires_at = NumberAttribute()
 
 
-def _item(pk: str, sk: str, value: Any, **attributes: Any) -> RunItem:
-    return RunItem(pk, sk, body=to_body(value), expires_at=int(time.time()) + KEEP_SECONDS, **attributes)
+def _item(pk: str, sk: str, **attributes: Any) -> RunItem:
+    return RunItem(pk, sk, expires_at=int(time.time()) + KEEP_SECONDS, **attributes)
 
 
 def _run(item: RunItem) -> Run:
     return msgspec.structs.replace(
-        from_body(item.body, Run), state=RunState(item.state), reported=int(item.reported or 0)
+        from_body(item.body or "", Run), state=RunState(item.state), reported=len(item.reported or ())
     )
-
-
-def run_id(timeframe: str, bar_close: datetime) -> str:
-    """The run that judges the bar of `timeframe` closing at `bar_close`."""
-    return f"{timeframe}-{bar_close:%Y%m%dT%H%M%SZ}"
 
 
 def get(account: str, identifier: str) -> Run | None:
@@ -126,79 +63,82 @@ def get(account: str, identifier: str) -> Run | None:
 
 def plan(run: Run) -> tuple[Run, bool]:
     """Records `run` unless its bar has one; answers the run on record and whether it is new."""
-    item = _item(run.account, RUN + run.id, run, state=run.state, reported=0)
+    item = _item(run.account, RUN + run.id, body=to_body(run), state=run.state)
     try:
         item.save(condition=RunItem.pk.does_not_exist())
     except PutError as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":
+        if error.cause_response_code != _REFUSED:
             raise
         return _run(RunItem.get(run.account, RUN + run.id, consistent_read=True)), False
     return run, True
 
 
 def report(account: str, identifier: str, shard: int, found: ShardReport) -> Run:
-    """Records a shard's report once, however often it comes, and answers the run after it.
+    """Records a shard's report, the first that comes, and answers the run after it.
 
-    Raises `LookupError` when the run is not on record; then nothing is stored.
+    The shard is counted after its report is kept: what dies in between is made good by the repeat.
+    Raises `LookupError` when the run is not on record.
     """
-    item = _item(RUN + identifier, f"{SHARD}{shard:05d}", found)
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            _count_report(account, identifier, item)
-        except TransactWriteError as error:
-            codes = {reason.code for reason in error.cancellation_reasons if reason}
-            if "ConditionalCheckFailed" in codes:
-                break  # this shard has reported before, or there is no such run
-            if "TransactionConflict" not in codes or attempt == ATTEMPTS:
-                raise
-            time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - while another shard is counted
-        else:
-            break
-    run = get(account, identifier)
-    if run is None:
-        raise LookupError(f"run {identifier} is not on record; it has expired or was planned elsewhere")
-    return run
-
-
-def _count_report(account: str, identifier: str, item: RunItem) -> None:
-    with TransactWrite(connection=connection()) as transaction:
-        transaction.save(item, condition=RunItem.pk.does_not_exist())
-        transaction.update(
-            RunItem(account, RUN + identifier),
-            actions=[RunItem.reported.add(1)],
-            condition=RunItem.pk.exists(),
-        )
+    item = _item(RUN + identifier, f"{SHARD}{shard:05d}", packed=packed(to_body(found)))
+    try:
+        item.save(condition=RunItem.pk.does_not_exist())
+    except PutError as error:
+        if error.cause_response_code != _REFUSED:
+            raise
+    counted = RunItem(account, RUN + identifier)
+    try:
+        counted.update(actions=[RunItem.reported.add({shard})], condition=RunItem.pk.exists())
+    except UpdateError as error:
+        if error.cause_response_code != _REFUSED:
+            raise
+        raise LookupError(
+            f"run {identifier} is not on record; it has expired or was planned elsewhere"
+        ) from error
+    return _run(counted)
 
 
 def decide(identifier: str, decision: Decision) -> Decision:
     """Records what the run's conclusion rests on, once; answers the decision on record."""
     try:
-        _item(RUN + identifier, DECISION, decision).save(condition=RunItem.pk.does_not_exist())
+        item = _item(RUN + identifier, DECISION, packed=packed(to_body(decision)))
+        item.save(condition=RunItem.pk.does_not_exist())
     except PutError as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":
+        if error.cause_response_code != _REFUSED:
             raise
-        return from_body(RunItem.get(RUN + identifier, DECISION, consistent_read=True).body, Decision)
+        return _unpacked(RunItem.get(RUN + identifier, DECISION, consistent_read=True), Decision)
     return decision
 
 
 def reports(identifier: str) -> dict[int, ShardReport]:
     """The reports that have come, by the number of their shard, lowest first."""
     found = RunItem.query(RUN + identifier, RunItem.sk.startswith(SHARD), consistent_read=True)
-    return {int(item.sk.removeprefix(SHARD)): from_body(item.body, ShardReport) for item in found}
+    return {int(item.sk.removeprefix(SHARD)): _unpacked(item, ShardReport) for item in found}
 
 
-def reported_shards(identifier: str) -> set[int]:
+def decision_of(identifier: str) -> Decision | None:
+    """What the run's conclusion rested on, None before it."""
+    try:
+        return _unpacked(RunItem.get(RUN + identifier, DECISION, consistent_read=True), Decision)
+    except DoesNotExist:
+        return None
+
+
+def _unpacked(item: RunItem, kind: type[T]) -> T:
+    return from_body(unpacked(item.packed or b""), kind)
+
+
+def reported_shards(account: str, identifier: str) -> set[int]:
     """The numbers of the shards that have reported."""
-    found = RunItem.query(RUN + identifier, RunItem.sk.startswith(SHARD), consistent_read=True)
-    return {int(item.sk.removeprefix(SHARD)) for item in found}
+    item = RunItem.get(account, RUN + identifier, consistent_read=True)
+    return {int(number) for number in item.reported or ()}
 
 
 def conclude(run: Run, records: Iterable[SignalRecord]) -> bool:
     """Keeps the signals and closes the run; False when another conclusion came first."""
     with RunItem.batch_write() as batch:
         for record in records:
-            sk = f"{SIGNAL}{record.bar_close.isoformat()}#{record.strategy}"
-            batch.save(_item(f"SYMBOL#{record.symbol}", sk, record))
+            sk = SIGNAL + place_of(record)
+            batch.save(_item(f"SYMBOL#{record.symbol}", sk, body=to_body(record)))
     closed = msgspec.structs.replace(run, state=RunState.CONCLUDED)
     try:
         RunItem(run.account, RUN + run.id).update(
@@ -206,7 +146,7 @@ def conclude(run: Run, records: Iterable[SignalRecord]) -> bool:
             condition=RunItem.state == RunState.PLANNED,
         )
     except UpdateError as error:
-        if error.cause_response_code != "ConditionalCheckFailedException":
+        if error.cause_response_code != _REFUSED:
             raise
         return False
     return True
@@ -217,15 +157,78 @@ def count(account: str) -> int:
     return RunItem.count(account, RunItem.sk.startswith(RUN))
 
 
-def newest_runs(account: str, limit: int) -> list[Run]:
-    """The newest runs first."""
-    found = RunItem.query(account, RunItem.sk.startswith(RUN), limit=limit, scan_index_forward=False)
-    return [_run(item) for item in found]
+def all_runs(account: str) -> Iterable[Run]:
+    """Every run on record, by timeframe, oldest first in each."""
+    return map(_run, RunItem.query(account, RunItem.sk.startswith(RUN), consistent_read=True))
 
 
-def newest_signals(symbol: str, limit: int) -> list[SignalRecord]:
-    """A symbol's signals, newest first, raised and withheld."""
+def newest_runs(
+    account: str,
+    limit: int,
+    *,
+    timeframes: Sequence[str] = tuple(Timeframe),
+    until: datetime | None = None,
+    after: str | None = None,
+) -> list[Run]:
+    """The runs of the newest bars first, of some timeframes, of bars that closed at `until` or before.
+
+    `after` is the id of the run that the page before ended with.
+    """
+    last = f"{until:%Y%m%dT%H%M%SZ}" if until else "~"
+    if after is not None:
+        last = min(last, after.rpartition("-")[2])
+    found = [
+        _run(item)
+        for timeframe in timeframes
+        for item in RunItem.query(
+            account,
+            RunItem.sk.between(f"{RUN}{timeframe}-", f"{RUN}{timeframe}-{last}"),
+            limit=limit + 1,
+            scan_index_forward=False,
+            consistent_read=True,
+        )
+    ]
+    found.sort(key=_place, reverse=True)
+    if after is not None:
+        found = [run for run in found if _place(run) < (after.rpartition("-")[2], after)]
+    return found[:limit]
+
+
+def run_after(account: str, run: Run) -> Run | None:
+    """The run of the next bar of the same timeframe that has one, or None."""
+    first = f"{RUN}{run.id}~"  # behind the run itself, before any later one
     found = RunItem.query(
-        f"SYMBOL#{symbol}", RunItem.sk.startswith(SIGNAL), limit=limit, scan_index_forward=False
+        account, RunItem.sk.between(first, f"{RUN}{run.timeframe}-~"), limit=1, consistent_read=True
     )
-    return [from_body(item.body, SignalRecord) for item in found]
+    return next(map(_run, found), None)
+
+
+def _place(run: Run) -> tuple[str, str]:
+    return run.id.rpartition("-")[2], run.id
+
+
+def newest_signals(symbol: str, limit: int, *, before: str | None = None) -> list[SignalRecord]:
+    """A symbol's signals, newest first, raised and withheld; `before` is the place a page ended at."""
+    high = SIGNAL + (before or "~")
+    found = RunItem.query(
+        f"SYMBOL#{symbol}",
+        RunItem.sk.between(SIGNAL, high),
+        limit=limit + 1,
+        scan_index_forward=False,
+    )
+    kept = [from_body(item.body or "", SignalRecord) for item in found if item.sk != high]
+    return kept[:limit]
+
+
+def signal_like(record: SignalRecord) -> SignalRecord | None:
+    """The signal on record of the same symbol, bar and strategy, or None."""
+    try:
+        item = RunItem.get(f"SYMBOL#{record.symbol}", SIGNAL + place_of(record), consistent_read=True)
+    except DoesNotExist:
+        return None
+    return from_body(item.body or "", SignalRecord)
+
+
+def place_of(record: SignalRecord) -> str:
+    """Where a symbol's signal stands among its signals, for the page after it."""
+    return f"{record.bar_close.isoformat()}#{record.strategy}"

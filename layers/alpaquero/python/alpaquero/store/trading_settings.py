@@ -22,6 +22,7 @@ _SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _RANGES = {
     "bar_settle_minutes": (0, 720),
+    "intraday_settle_seconds": (0, 600),
     "shard_size_symbols": (1, 500),
     "run_deadline_seconds": (5, 900),  # SQS delays a message by 15 minutes at most
 }
@@ -32,9 +33,10 @@ class TradingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     An empty watchlist trades nothing. `strategies` are applied under their names, which go into
     signals and the ids of orders, so that several never meet: a name stays with what it names.
-    `bar_settle_minutes` is how long after the close a bar is taken for final; `shard_size_symbols`
-    how many symbols one evaluation judges; `run_deadline_seconds` (wall time) how long a run waits
-    for its shards. Raises `ValueError` naming the setting that does not fit.
+    `bar_settle_minutes` is how long after its close a daily bar is taken for final,
+    `intraday_settle_seconds` a shorter one; `shard_size_symbols` how many symbols one evaluation
+    judges; `run_deadline_seconds` (wall time) how long a run waits for its shards. Raises
+    `ValueError` naming the setting that does not fit.
     """
 
     watchlist: tuple[str, ...] = ()
@@ -44,6 +46,7 @@ class TradingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     risk: RiskLimits = RiskLimits()
     orders: OrderSettings = OrderSettings()
     bar_settle_minutes: int = 15
+    intraday_settle_seconds: int = 10
     shard_size_symbols: int = 50
     run_deadline_seconds: int = 60
 

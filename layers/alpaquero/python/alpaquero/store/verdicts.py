@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
@@ -74,7 +75,16 @@ def item_of(record: VerdictRecord) -> VerdictItem:
 def of_order(client_order_id: str) -> list[VerdictRecord]:
     """Every verdict on the intent of this id, oldest first; several when it was refused and asked again."""
     found = VerdictItem.query(VERDICT + client_order_id, consistent_read=True)
-    return [msgspec.json.decode(unpacked(item.packed), type=VerdictRecord, strict=False) for item in found]
+    return [_record(item) for item in found]
+
+
+def every() -> Iterator[VerdictRecord]:
+    """All verdicts on record, in no order; reads the whole table."""
+    return map(_record, VerdictItem.scan(VerdictItem.pk.startswith(VERDICT), consistent_read=True))
+
+
+def _record(item: VerdictItem) -> VerdictRecord:
+    return msgspec.json.decode(unpacked(item.packed), type=VerdictRecord, strict=False)
 
 
 def judged_again(record: VerdictRecord) -> str:
