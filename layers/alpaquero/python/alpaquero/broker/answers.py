@@ -6,7 +6,6 @@ floats in places, refuse order statuses they do not know, and cost ten times the
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -25,7 +24,6 @@ from alpaquero.broker.protocol import (
 )
 from alpaquero.errors import BrokerUnclear
 from alpaquero.prices.bars import Bar
-from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import NEW_YORK, Session
 
 Row = dict[str, Any]
@@ -196,18 +194,6 @@ def a_bar(row: Row) -> Bar:
         float(row["l"]),
         float(row["c"]),
         float(row["v"]),
-    )
-
-
-def columns_of_symbols(answer: Any) -> dict[str, Columns]:
-    """The bars of a page by symbol; a thousand symbols need no object a bar."""
-    return {symbol: _columns(rows) for symbol, rows in (answer["bars"] or {}).items() if rows}
-
-
-def _columns(rows: list[Row]) -> Columns:
-    return Columns(
-        array("q", (int(_moment(row["t"]).timestamp()) for row in rows)),
-        *(array("d", (float(row[name]) for row in rows)) for name in "ohlcv"),
     )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 
-from alpaquero.broker import answers
+from alpaquero.broker import answers, bar_pages
 from alpaquero.broker.answers import understood
+from alpaquero.broker.bar_pages import BarPage
 from alpaquero.broker.budget import Priority
 from alpaquero.broker.deferred_pandas import deferred_pandas
 from alpaquero.broker.guard import shared_guard
@@ -61,6 +62,11 @@ class AlpacaMarketData:
         self._transport = transport
         self._feed = feed
 
+    @property
+    def price_source(self) -> str:
+        """Where the prices of the last answer come from, as the paper exchange says; Alpaca says nothing."""
+        return self._transport.price_source
+
     def bars(
         self,
         symbols: Sequence[str],
@@ -71,20 +77,18 @@ class AlpacaMarketData:
     ) -> dict[str, Columns]:
         found: dict[str, Columns] = {}
         query = _bar_query(timeframe, start, end, adjustment)
-        for page in self._bar_pages(symbols, query, answers.columns_of_symbols):
-            for symbol, columns in page.items():
-                found[symbol] = found[symbol] + columns if symbol in found else columns
+        for chunk in _chunks(symbols):
+            parameters = {"symbols": ",".join(chunk), **query, "feed": self._feed}
+            for page in _pages("/stocks/bars", parameters, self._bar_page, lambda page: page.next_page_token):
+                for symbol, columns in page.bars.items():
+                    found[symbol] = found[symbol] + columns if symbol in found else columns
         return found
 
     def daily_bars(
         self, symbols: Sequence[str], start: datetime, end: datetime, adjustment: Adjustment = "split"
     ) -> dict[str, list[Bar]]:
-        bars: dict[str, list[Bar]] = {}
-        query = _bar_query(Timeframe.DAY, start, end, adjustment)
-        for page in self._bar_pages(symbols, query, _bars_of_symbols):
-            for symbol, rows in page.items():
-                bars.setdefault(symbol, []).extend(rows)
-        return bars
+        found = self.bars(symbols, Timeframe.DAY, start, end, adjustment)
+        return {symbol: list(columns.bars()) for symbol, columns in found.items()}
 
     def latest_bars(self, symbols: Sequence[str]) -> dict[str, Bar]:
         return self._latest("bars", symbols, lambda _, row: answers.a_bar(row))
@@ -105,31 +109,16 @@ class AlpacaMarketData:
                 "limit": str(ACTIONS_A_PAGE),
                 "sort": "asc",
             }
-            for page in self._pages("/corporate-actions", parameters, _actions_of_kinds, version="v1"):
-                found += page
+            for page in _pages("/corporate-actions", parameters, self._action_page, _next_token):
+                found += understood(_actions_of_kinds, page)
         return sorted(found, key=lambda action: (action.ex_date or end, action.symbol, action.id))
 
-    def _bar_pages(
-        self, symbols: Sequence[str], query: dict[str, str], read: Callable[[Any], T]
-    ) -> Iterator[T]:
-        for chunk in _chunks(symbols):
-            parameters = {"symbols": ",".join(chunk), **query, "feed": self._feed}
-            yield from self._pages("/stocks/bars", parameters, read)
+    def _bar_page(self, path: str, parameters: dict[str, str]) -> BarPage:
+        return understood(bar_pages.decode, self._transport.read_bytes(path, parameters))
 
-    def _pages(
-        self, path: str, parameters: dict[str, str], read: Callable[[Any], T], version: str = "v2"
-    ) -> Iterator[T]:
-        token: str | None = None
-        while True:
-            page = {**parameters, "page_token": token} if token else parameters
-            answer = self._transport.read(path, page, version)
-            yield understood(read, answer)
-            following = answer.get("next_page_token")
-            if not following:
-                return
-            if following == token:
-                raise BrokerUnclear(f"the broker's answers for {path} do not advance past one page")
-            token = following
+    def _action_page(self, path: str, parameters: dict[str, str]) -> dict[str, Any]:
+        page: dict[str, Any] = self._transport.read(path, parameters, "v1")
+        return page
 
     def _latest(
         self, kind: str, symbols: Sequence[str], read: Callable[[str, dict[str, Any]], T]
@@ -158,8 +147,27 @@ def _bar_query(
     }
 
 
-def _bars_of_symbols(answer: Any) -> dict[str, list[Bar]]:
-    return {symbol: [answers.a_bar(row) for row in rows] for symbol, rows in (answer["bars"] or {}).items()}
+def _pages(
+    path: str,
+    parameters: dict[str, str],
+    ask: Callable[[str, dict[str, str]], T],
+    next_token: Callable[[T], str | None],
+) -> Iterator[T]:
+    """Every page, as `ask` answers one. Raises `BrokerUnclear` when they do not come to an end."""
+    token: str | None = None
+    while True:
+        page = ask(path, {**parameters, "page_token": token} if token else parameters)
+        yield page
+        following = next_token(page)
+        if not following:
+            return
+        if following == token:
+            raise BrokerUnclear(f"the broker's answers for {path} do not advance past one page")
+        token = following
+
+
+def _next_token(page: dict[str, Any]) -> str | None:
+    return page.get("next_page_token")
 
 
 def _actions_of_kinds(answer: Any) -> list[CorporateAction]:

@@ -30,6 +30,7 @@ READ_SECONDS = 10.0
 READ_TRIES = 3
 READ_BUDGET_SECONDS = 20.0  # all tries of one read together, waits included
 LEAST_SECONDS = 2.0  # a call that cannot have as long is not begun
+PRICE_SOURCE = "X-Price-Source"  # the paper exchange's word: recorded, synthetic or both
 IDLE_SECONDS = 4.0  # a pooled connection older than this may have been closed at the other end
 
 Answer = Any
@@ -49,11 +50,15 @@ class AlpacaClient(Protocol):
 
 
 class _Wire(HTTPAdapter):
-    """Gives every request a time-out, since alpaca-py gives none, and hands on each answer's headers."""
+    """Gives every request a time-out, since alpaca-py gives none, and hands on each answer's headers.
+
+    While `keeps_bytes` alpaca-py is given the bytes of an answer where it would parse them.
+    """
 
     def __init__(self, heard: Callable[[requests.Response], None]) -> None:
         super().__init__()
         self._heard = heard
+        self.keeps_bytes = False
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         left = deadline.seconds_left()
@@ -61,6 +66,8 @@ class _Wire(HTTPAdapter):
         response = super().send(request, *args, **kwargs)
         response.encoding = "utf-8"  # JSON is UTF-8; guessing from the bytes is slow
         self._heard(response)
+        if self.keeps_bytes and response.ok:
+            response.json = lambda **_: response.content  # type: ignore[method-assign]
         return response
 
 
@@ -79,8 +86,9 @@ class BrokerTransport:
     ) -> None:
         client._retry = 0  # alpaca-py would repeat a POST after 429 and 504
         client._session.trust_env = False  # neither a proxy nor a netrc gets to see the keys
+        self._wire = _Wire(self._heard)
         for scheme in ("https://", "http://"):
-            client._session.mount(scheme, _Wire(self._heard))
+            client._session.mount(scheme, self._wire)
         self._client = client
         self._guard = guard
         self._priority = priority
@@ -88,6 +96,7 @@ class BrokerTransport:
         self._monotonic = monotonic
         self._jitter = jitter
         self._last_used = monotonic()
+        self.price_source = ""  # as the last answer said
 
     def read(self, path: str, parameters: Parameters | None = None, version: str = "v2") -> Answer:
         """GETs `path`, trying again while that may help and the time lasts."""
@@ -95,6 +104,19 @@ class BrokerTransport:
         return self._repeat(
             lambda: self._once(lambda: self._client.get(path, data, api_version=version), path)
         )
+
+    def read_bytes(self, path: str, parameters: Parameters, version: str = "v2") -> bytes:
+        """The same, unparsed: for large answers that are decoded straight into what is wanted of them."""
+
+        def get() -> Answer:
+            self._wire.keeps_bytes = True
+            try:
+                return self._client.get(path, dict(parameters), api_version=version)
+            finally:
+                self._wire.keeps_bytes = False
+
+        body: bytes = self._repeat(lambda: self._once(get, path))
+        return body
 
     def _repeat(self, call: Callable[[], Answer]) -> Answer:
         """`call()`, and again after a failure that may pass; harmless to repeat is the caller's promise."""
@@ -165,6 +187,7 @@ class BrokerTransport:
             self._guard.failed()
 
     def _heard(self, response: requests.Response) -> None:
+        self.price_source = response.headers.get(PRICE_SOURCE, "")
         if self._guard is not None:
             self._guard.heard(response.headers, response.status_code)
 
