@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from alpaquero.orders.intent import Side
 from alpaquero.prices.columns import Columns
 from alpaquero.strategy.indicators import TOLERANCE, ema_last, stochastic_rsi_last
-from alpaquero.strategy.protocol import Condition, Decision, Plot, require
+from alpaquero.strategy.protocol import Condition, Decision, Decisions, Plot, require
+
+if TYPE_CHECKING:
+    from alpaquero.strategy.panel import Panel
+    from alpaquero.strategy.vectors import Floats
 
 TITLE = "StochRSI with EMA trend"
 PLOTS = (
@@ -99,13 +104,7 @@ def warm_up_bars(parameters: Parameters) -> int:
 def values(columns: Columns, parameters: Parameters) -> dict[str, float | None]:
     """K, D (points) and the three EMAs (dollars) at the last close."""
     closes = columns.close.tolist()
-    k, d = stochastic_rsi_last(
-        closes,
-        rsi_period=parameters.rsi_period_bars,
-        stochastic_period=parameters.stochastic_period_bars,
-        k_smoothing=parameters.k_smoothing_bars,
-        d_smoothing=parameters.d_smoothing_bars,
-    )
+    k, d = stochastic_rsi_last(closes, **_periods(parameters))
     return {
         "k": k,
         "d": d,
@@ -148,3 +147,57 @@ def conditions(values: Mapping[str, float], parameters: Parameters) -> tuple[Con
         Condition(side=Side.SELL, text="D above overbought level", left=d, right=high, holds=d > high),
         Condition(side=Side.SELL, text="K below D", left=k, right=d, holds=lead < -TOLERANCE),
     )
+
+
+def batch(panel: Panel, parameters: Parameters) -> dict[str, Floats]:
+    """`values` at the last close of every symbol, shape (symbols,)."""
+    from alpaquero.strategy import vectors
+
+    k, d = vectors.stochastic_rsi_last(panel.close, **_periods(parameters))
+    emas = vectors.emas_last(
+        panel.close,
+        (parameters.ema_period_bars, parameters.ema_fast_period_bars, parameters.ema_slow_period_bars),
+    )
+    return dict(zip(("k", "d", "ema", "ema_fast", "ema_slow"), (k, d, *emas), strict=True))
+
+
+def rolling(panel: Panel, parameters: Parameters, window: int) -> dict[str, Floats]:
+    """`values` at every close, each on the `window` closes up to it, shape (symbols, bars)."""
+    from alpaquero.strategy import vectors
+
+    k, d = vectors.rolling_stochastic_rsi(panel.close, window, **_periods(parameters))
+    return {
+        "k": k,
+        "d": d,
+        "ema": vectors.rolling_ema(panel.close, parameters.ema_period_bars, window),
+        "ema_fast": vectors.rolling_ema(panel.close, parameters.ema_fast_period_bars, window),
+        "ema_slow": vectors.rolling_ema(panel.close, parameters.ema_slow_period_bars, window),
+    }
+
+
+def decide_many(values: Mapping[str, Floats], parameters: Parameters) -> Decisions:
+    """`decide` on arrays; the values as they come, or rounded to 1e-9."""
+    from alpaquero.strategy import vectors
+
+    k, d, fast, slow = (vectors.rounded(values[name]) for name in REQUIRED)
+    low, high = parameters.oversold_level, parameters.overbought_level
+    lead = vectors.rounded(k - d)
+    buys = (fast > slow) & (k < low) & (d < low) & (lead > TOLERANCE)
+    sells = (fast < slow) & (k > high) & (d > high) & (lead < -TOLERANCE)
+    wide = abs(fast - slow) / slow * 100 > parameters.wide_gap_percent
+    extreme = (buys & (k < parameters.extreme_oversold_level)) | (
+        sells & (k > parameters.extreme_overbought_level)
+    )
+    strength = (
+        parameters.base_strength + parameters.wide_gap_strength * wide + parameters.extreme_strength * extreme
+    )
+    return vectors.decisions((buys, BUY_TAG), (sells, SELL_TAG), strength=strength)
+
+
+def _periods(parameters: Parameters) -> dict[str, int]:
+    return {
+        "rsi_period": parameters.rsi_period_bars,
+        "stochastic_period": parameters.stochastic_period_bars,
+        "k_smoothing": parameters.k_smoothing_bars,
+        "d_smoothing": parameters.d_smoothing_bars,
+    }

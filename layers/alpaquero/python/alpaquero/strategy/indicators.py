@@ -1,20 +1,26 @@
-"""Indicators: EMA, Wilder's RSI and StochRSI, whole series for charts and last values for signals;
-Wilder's average true range for the size of a position.
+"""Indicators in plain Python: EMA, Wilder's RSI and average true range, StochRSI.
+
+Whole series are for charts; the last values are what a signal run judges. `vectors` has the same for
+many symbols and bars, `streaming` for one bar after another, and the tests hold all of them together.
 
 A value that is not defined is None: too few bars, or nothing to divide by. Never 0 in its place,
-for 0 is a value. Seeds are TA-Lib's; names are the charts': K is TA-Lib's `fastd`.
+for 0 is a value. Seeds are TA-Lib's; names are the charts': K is TA-Lib's `fastd`. A mean with
+weights alpha, alpha (1 - alpha), ... is kept as the sum of 1, (1 - alpha), ...: one product less.
 Sources: J. W. Wilder, New Concepts in Technical Trading Systems (1978); T. Chande and S. Kroll,
 The New Technical Trader (1994).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import pairwise
-from math import fsum
+from math import ceil, fsum, log
 
 # A range of RSI, or a distance of K and D, of no more than this is rounding noise.
 TOLERANCE = 1e-9
+# A seed of less than this weight is below the rounding of the mean.
+_FORGOTTEN = 1e-15
 
 Series = list[float | None]
 
@@ -43,24 +49,27 @@ def ema(values: Sequence[float], period: int) -> Series:
     if len(values) < period:
         return [None] * len(values)
     alpha = 2.0 / (period + 1)
-    mean = fsum(values[:period]) / period
+    kept = 1.0 - alpha
+    total = fsum(values[:period]) / period / alpha
     means: Series = [None] * (period - 1)
-    means.append(mean)
+    means.append(alpha * total)
     for value in values[period:]:
-        mean += alpha * (value - mean)
-        means.append(mean)
+        total = total * kept + value
+        means.append(alpha * total)
     return means
 
 
 def ema_last(values: Sequence[float], period: int) -> float | None:
-    """The last value of `ema`, to the same bits, without keeping the others."""
+    """The last value of `ema`, from no more of the values than it still knows of."""
     if len(values) < period:
         return None
     alpha = 2.0 / (period + 1)
-    mean = fsum(values[:period]) / period
-    for value in values[period:]:
-        mean += alpha * (value - mean)
-    return mean
+    kept = 1.0 - alpha
+    remembered = values[-_remembered_values(period) :]
+    total = fsum(remembered[:period]) / period / alpha
+    for value in remembered[period:]:
+        total = total * kept + value
+    return alpha * total
 
 
 def rsi(closes: Sequence[float], period: int) -> Series:
@@ -68,8 +77,14 @@ def rsi(closes: Sequence[float], period: int) -> Series:
 
     100 when there were gains and no losses; None when there was no change at all.
     """
-    averages = _gains_and_losses(closes, period)
-    return [*[None] * min(period, len(closes)), *(_strength(gain, loss) for gain, loss in averages)]
+    strength = _strengths(closes, period, len(closes))
+    return [*[None] * (len(closes) - len(strength)), *strength]
+
+
+def rsi_last(closes: Sequence[float], period: int) -> float | None:
+    """The last value of `rsi`."""
+    strength = _strengths(closes, period, 1)
+    return strength[0] if strength else None
 
 
 def stochastic_rsi(
@@ -86,9 +101,9 @@ def stochastic_rsi(
     None when that range is zero, as on a steady rise. K is the mean of `k_smoothing` raws, D of
     `d_smoothing` Ks.
     """
-    strength = rsi(closes, rsi_period)
-    ends = range(1, len(strength) + 1)
-    raw = [_stochastic(strength[max(end - stochastic_period, 0) : end], stochastic_period) for end in ends]
+    strength = _strengths(closes, rsi_period, len(closes))
+    raw: Series = [None] * (len(closes) - len(strength))
+    raw += _stochastics(strength, stochastic_period, len(strength))
     k = sma(raw, k_smoothing)
     return k, sma(k, d_smoothing)
 
@@ -103,71 +118,100 @@ def stochastic_rsi_last(
 ) -> tuple[float | None, float | None]:
     """The last K and D of `stochastic_rsi`, to the same bits, from the last few raws alone."""
     raws = k_smoothing + d_smoothing - 1
-    averages = _gains_and_losses(closes, rsi_period)[-(stochastic_period + raws - 1) :]
-    strength = [_strength(gain, loss) for gain, loss in averages]
-    ends = range(len(strength) - raws + 1, len(strength) + 1)
-    raw = [
-        _stochastic(strength[max(end - stochastic_period, 0) : max(end, 0)], stochastic_period)
-        for end in ends
-    ]
-    k = sma(raw, k_smoothing)
+    strength = _strengths(closes, rsi_period, stochastic_period + raws - 1)
+    k = sma(_stochastics(strength, stochastic_period, raws), k_smoothing)[-d_smoothing:]
     return k[-1], sma(k, d_smoothing)[-1]
+
+
+def true_ranges(highs: Sequence[float], lows: Sequence[float], closes: Sequence[float]) -> list[float]:
+    """The largest of high - low, |high - close before| and |low - close before|; the first bar has none."""
+    return [
+        max(high - low, abs(high - before), abs(low - before))
+        for high, low, before in zip(highs[1:], lows[1:], closes, strict=False)
+    ]
+
+
+def average_true_ranges(
+    highs: Sequence[float], lows: Sequence[float], closes: Sequence[float], period: int
+) -> Series:
+    """Wilder's average true range, in the prices' unit; from index `period` on.
+
+    Alpha = 1 / period, seeded with the mean of the first `period` ranges.
+    """
+    means = _wilder_means(true_ranges(highs, lows, closes), period)
+    return [*[None] * min(period, len(closes)), *means]
 
 
 def average_true_range(
     highs: Sequence[float], lows: Sequence[float], closes: Sequence[float], period: int
 ) -> float | None:
-    """Wilder's average true range at the last bar, in the prices' unit; None with `period` bars or fewer.
-
-    A bar's true range is the largest of high - low, |high - close before| and |low - close before|;
-    the first bar has none. Alpha = 1 / period, seeded with the mean of the first `period` ranges.
+    """The last value of `average_true_ranges`; None with `period` bars or fewer.
 
     >>> average_true_range([3.0, 5.0, 6.0, 9.0], [1.0, 2.0, 4.0, 8.0], [2.0, 4.0, 5.0, 9.0], 2)
     3.25
     """
-    ranges = [
-        max(high - low, abs(high - before), abs(low - before))
-        for high, low, before in zip(highs[1:], lows[1:], closes, strict=False)
-    ]
-    if len(ranges) < period:
-        return None
-    mean = fsum(ranges[:period]) / period
-    for value in ranges[period:]:
-        mean += (value - mean) / period
+    mean = None
+    for mean in _wilder_means(true_ranges(highs, lows, closes), period):  # noqa: B007 - the last one
+        pass
     return mean
 
 
-def _gains_and_losses(closes: Sequence[float], period: int) -> list[tuple[float, float]]:
-    """Wilder's mean gain and mean loss, from the close at index `period` on."""
-    changes = [after - before for before, after in pairwise(closes)]
-    if len(changes) < period:
+@cache
+def _remembered_values(period: int) -> int:
+    return period + ceil(log(_FORGOTTEN) / log(1.0 - 2.0 / (period + 1)))
+
+
+def _wilder_means(values: Sequence[float], period: int) -> Iterable[float]:
+    if len(values) < period:
+        return
+    kept = 1.0 - 1.0 / period
+    total = fsum(values[:period])
+    yield total / period
+    for value in values[period:]:
+        total = total * kept + value
+        yield total / period
+
+
+def _strengths(closes: Sequence[float], period: int, count: int) -> list[float]:
+    """RSI at the last `count` closes; fewer where the first of them have none: once there is one it stays."""
+    if len(closes) <= period:
         return []
-    gain = fsum(change for change in changes[:period] if change > 0) / period
-    loss = -fsum(change for change in changes[:period] if change < 0) / period
-    alpha = 1.0 / period
-    kept = 1.0 - alpha
-    found = [(gain, loss)]
-    for change in changes[period:]:
-        gain *= kept
-        loss *= kept
-        if change > 0:
-            gain += alpha * change
+    changes = [after - before for before, after in pairwise(closes[: period + 1])]
+    gain = fsum(change for change in changes if change > 0)
+    loss = -fsum(change for change in changes if change < 0)
+    kept = 1.0 - 1.0 / period
+    told = max(len(closes) - count, period)
+    before = closes[period]
+    for close in closes[period + 1 : told]:
+        if close > before:
+            gain = gain * kept + (close - before)
+            loss *= kept
         else:
-            loss -= alpha * change
-        found.append((gain, loss))
+            gain *= kept
+            loss = loss * kept + (before - close)
+        before = close
+    found = [100.0 * (gain / (gain + loss))] if told == period and gain + loss > 0 else []
+    for close in closes[max(told, period + 1) :]:
+        if close > before:
+            gain = gain * kept + (close - before)
+            loss *= kept
+        else:
+            gain *= kept
+            loss = loss * kept + (before - close)
+        before = close
+        if gain + loss > 0:
+            found.append(100.0 * (gain / (gain + loss)))
     return found
 
 
-def _strength(gain: float, loss: float) -> float | None:
-    total = gain + loss
-    return 100.0 * (gain / total) if total > 0 else None
-
-
-def _stochastic(window: Sequence[float | None], period: int) -> float | None:
-    known = [value for value in window if value is not None]
-    if len(known) < period:
-        return None
-    low, high = min(known), max(known)
-    if high - low <= TOLERANCE:
-        return None
-    return 100.0 * ((known[-1] - low) / (high - low))
+def _stochastics(strength: Sequence[float], period: int, count: int) -> Series:
+    """Where each of the last `count` values lies between the lowest and highest of the `period` up to it."""
+    found: Series = []
+    for end in range(len(strength) - count + 1, len(strength) + 1):
+        if end < period:
+            found.append(None)
+            continue
+        window = strength[end - period : end]
+        low, high = min(window), max(window)
+        found.append(100.0 * ((window[-1] - low) / (high - low)) if high - low > TOLERANCE else None)
+    return found

@@ -6,7 +6,7 @@ are made on values rounded to 1e-9, those that a signal carries.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from math import isfinite
@@ -15,11 +15,9 @@ from typing import Any
 
 from alpaquero.prices.columns import Columns
 from alpaquero.strategy import registry
-from alpaquero.strategy.protocol import Condition, Strategy
+from alpaquero.strategy.protocol import ROUNDING_DIGITS, Condition, Strategy
 from alpaquero.strategy.settings import StrategySettings
 from alpaquero.strategy.signal import Signal, Withheld, WithheldCode
-
-ROUNDING_DIGITS = 9
 
 
 def judge(
@@ -56,7 +54,7 @@ def judge(
     if fault is not None:
         return withheld(*fault)
     rule, parameters = registry.strategy(settings.rule), settings.parameters_for(symbol)
-    values = _rounded(rule, window, parameters)
+    values = rounded_values(rule, window, parameters)
     missing = [name for name in rule.REQUIRED if name not in values]
     if missing:
         message = f"{', '.join(missing)} not defined on these prices, as when they do not move or only rise"
@@ -103,7 +101,7 @@ def judge_many(
 def values_at(symbol: str, columns: Columns, settings: StrategySettings) -> dict[str, float]:
     """The values at the last of `columns` as `judge` looks at them; what is not defined is left out."""
     window = columns[-settings.minimum_history_bars :]
-    return _rounded(registry.strategy(settings.rule), window, settings.parameters_for(symbol))
+    return rounded_values(registry.strategy(settings.rule), window, settings.parameters_for(symbol))
 
 
 def conditions_of(
@@ -122,13 +120,14 @@ def chart(symbol: str, columns: Columns, settings: StrategySettings) -> dict[str
     shown: dict[str, list[float | None]] = {plot.name: [] for plot in rule.PLOTS}
     for end in range(1, len(columns) + 1):
         window = columns[max(end - settings.minimum_history_bars, 0) : end]
-        values = _rounded(rule, window, parameters)
+        values = rounded_values(rule, window, parameters)
         for name, drawn in shown.items():
             drawn.append(values.get(name))
     return shown
 
 
-def _rounded(rule: Strategy[Any], window: Columns, parameters: Any) -> dict[str, float]:
+def rounded_values(rule: Strategy[Any], window: Columns, parameters: Any) -> dict[str, float]:
+    """The values at the last bar of `window`, rounded to 1e-9; one that is not defined is left out."""
     found = rule.values(window, parameters)
     return {
         name: round(value, ROUNDING_DIGITS)
@@ -138,10 +137,10 @@ def _rounded(rule: Strategy[Any], window: Columns, parameters: Any) -> dict[str,
 
 
 def _fault(window: Columns, bar_start: datetime, least: int) -> tuple[WithheldCode, str] | None:
-    starts: Sequence[int] = window.start
+    starts, closes = window.start.tolist(), window.close.tolist()
     if not all(map(lt, starts, starts[1:])):
         return WithheldCode.BROKEN_SERIES, "bars are out of order or doubled; load them again"
-    if not (all(map(isfinite, window.close)) and min(window.close, default=1.0) > 0):
+    if not (isfinite(sum(closes)) and min(closes, default=1.0) > 0):
         return WithheldCode.BROKEN_SERIES, "a close is not a price above 0; load the bars again"
     if len(starts) < least:
         return WithheldCode.SHORT_HISTORY, f"{len(starts)} bars, {least} are needed"

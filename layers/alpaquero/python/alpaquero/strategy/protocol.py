@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # numpy is for those who judge many bars at once; a signal ru
 
 P = TypeVar("P")
 
+ROUNDING_DIGITS = 9  # decisions are made on values rounded so: what two forms differ by is below
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:

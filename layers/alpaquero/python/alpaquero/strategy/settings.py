@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -13,7 +13,6 @@ from alpaquero.prices.bars import Timeframe
 from alpaquero.strategy import registry
 
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
-_KEPT_PARAMETERS = 4096  # symbols with overrides whose parameters stay in memory
 
 
 class Mode(StrEnum):
@@ -23,7 +22,7 @@ class Mode(StrEnum):
     SHADOW = "shadow"  # judged, recorded and told like the others, and never traded
 
 
-class StrategySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class StrategySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """A rule and how it is applied. The same rule may be applied several times under different names.
 
     The last `minimum_history_bars` bars are judged, however many the caller holds, and fewer are
@@ -65,8 +64,16 @@ class StrategySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     def parameters_for(self, symbol: str) -> Any:
         """The rule's `Parameters` as they are for `symbol`."""
-        changed = self.overrides.get(symbol, {})
-        return _parameters(self.rule, msgspec.json.encode(self.parameters | changed, order="sorted"))
+        return self._parameters.get(symbol, self._parameters[None])
+
+    @cached_property
+    def _parameters(self) -> dict[str | None, Any]:
+        kind = registry.strategy(self.rule).Parameters
+        found = {s: self.parameters | changed for s, changed in self.overrides.items()}
+        return {
+            symbol: msgspec.convert(given, kind, strict=False)
+            for symbol, given in ((None, self.parameters), *found.items())
+        }
 
     def _made(self, where: str, given: dict[str, Any]) -> Any:
         kind = registry.strategy(self.rule).Parameters
@@ -88,8 +95,3 @@ class StrategySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
                 f"minimum_history_bars is {self.minimum_history_bars}; set it from {least} (the first "
                 f"values of {self.rule} with these {where}) to 100000"
             )
-
-
-@lru_cache(maxsize=_KEPT_PARAMETERS)
-def _parameters(rule: str, encoded: bytes) -> Any:
-    return msgspec.json.decode(encoded, type=registry.strategy(rule).Parameters, strict=False)
