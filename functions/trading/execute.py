@@ -587,9 +587,7 @@ class Desk:
     ) -> tuple[Order, bool]:
         match action:
             case ExitAction.CANCEL_LEGS:
-                for other in others:
-                    self.broker.cancel(other.id)
-                return order, True
+                return self._cancel_legs(order, others, now), True
             case ExitAction.SELL if position is not None:
                 return self._sell(order, position.quantity, now), True
             case ExitAction.RESOLVE:
@@ -602,6 +600,15 @@ class Desk:
                 # Nothing held may also be the work of this sale, sent before a crash.
                 return self._withdraw(order, OrderStatus.CANCELED, "nothing was left to sell", now), False
         return order, False
+
+    def _cancel_legs(self, order: Order, others: list[BrokerOrder], now: datetime) -> Order:
+        """Cancels what is in the exit's way, once the books know which stop that takes away."""
+        remembers = _with_stop_taken(order, others, now)
+        written = self._commit(order, remembers)
+        if written is remembers:  # else someone wrote first: the next step decides again
+            for other in others:
+                self.broker.cancel(other.id)
+        return written
 
     def _sell(self, order: Order, held: Decimal, now: datetime) -> Order:
         """Sends the sale, for no more than is held."""
@@ -617,16 +624,22 @@ class Desk:
             return False
         if any(_is_another_sale(o, exit_order) for o in self.books.open_orders()):
             return False  # it sells what is left, or puts the stop back itself
-        stops = [o.stop_price for o in self.books.orders() if _is_stop(o, exit_order.symbol)]
         wanted = WantedStop(
             key=exit_key(exit_order.account, exit_order.symbol, exit_order.client_order_id),
             quantity=position.quantity,
-            price=stops[-1] if stops else None,
+            price=exit_order.stop_taken or self._stop_of_entry(exit_order.symbol),
             reason=f"{exit_order.client_order_id} left shares; the stop goes back",
             correlation_id=exit_order.correlation_id,
         )
         stop = self._stop_under(position, wanted, now)
         return stop is not None and is_live(stop.status)
+
+    def _stop_of_entry(self, symbol: str) -> Decimal | None:
+        """The stop that the entry of a holding brought; None when it brought none, or is not ours."""
+        book = self.books.risk_book()
+        holding = book.activity.holdings.get(symbol) if book else None
+        entry = self.books.order(holding.episode) if holding else None
+        return entry.stop_loss_price if entry else None
 
     def _stop_under(
         self, position: BrokerPosition, wanted: WantedStop, now: datetime, listed: Collection[str] = ()
@@ -808,5 +821,9 @@ def _is_another_sale(order: Order, exit_order: Order) -> bool:
     )
 
 
-def _is_stop(order: Order, symbol: str) -> bool:
-    return order.symbol == symbol and order.side is Side.SELL and order.stop_price is not None
+def _with_stop_taken(order: Order, others: Sequence[BrokerOrder], now: datetime) -> Order:
+    """The exit with the price of the stop it is about to cancel, in case it must go back."""
+    stops = [o.stop_price for o in others if o.side == Side.SELL and o.stop_price is not None]
+    if not stops or order.stop_taken is not None:
+        return order
+    return noted(replace(order, stop_taken=max(stops)), at=now, why=f"takes away the stop at {max(stops)}")

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from alpaquero.broker.protocol import BrokerPosition
+from alpaquero.events.commands import ReplaceOrder
 from alpaquero.orders.lifecycle import BrokerUpdate
-from alpaquero.orders.order import ExitStep, LegRole, OrderPurpose
+from alpaquero.orders.order import ExitStep, LegRole, Order, OrderPurpose
+from alpaquero.orders.replacement import Change
 from alpaquero.risk.book import TradingState
 from alpaquero.risk.drawdown import missing_stops
 from alpaquero.store.books import Books
@@ -135,6 +137,42 @@ def test_a_rejected_sale_puts_the_stop_back(world: World) -> None:
     world.sync()
     assert [] == uncovered(world)
     assert {} == world.book.reservations
+
+
+def test_the_stop_goes_back_where_it_was_last_and_no_history_is_read_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Someone had moved it up to 99; years of orders are not looked through for that."""
+
+    def too_much(self: Books) -> list[Order]:
+        raise AssertionError("every order ever was read")
+
+    entry = world.hold()
+    moved = ReplaceOrder(
+        client_order_id=world.leg(LegRole.STOP_LOSS).client_order_id,
+        change=Change(stop_price=Decimal(99)),
+        requested_by="ana",
+        correlation_id="",
+    )
+    world.command(moved)
+    world.sync()
+    monkeypatch.setattr(Books, "orders", too_much)
+    world.broker.fail_next("submit", "reject")
+    exit_order = world.begin_exit()
+    world.settle()
+    assert [(Decimal(99), entry.quantity)] == stops_at(world.broker)
+    assert Decimal(99) == world.order(exit_order.client_order_id).stop_taken
+
+
+def test_shares_without_a_stop_go_under_the_one_their_entry_brought(world: World) -> None:
+    """The exit found none to remember, for someone had cancelled it."""
+    entry = world.hold(stop_loss_price=Decimal("95.50"))
+    world.cancel(world.leg(LegRole.STOP_LOSS))
+    world.sync()
+    world.broker.fail_next("submit", "reject")
+    world.begin_exit()
+    world.settle()
+    assert [(Decimal("95.50"), entry.quantity)] == stops_at(world.broker)
 
 
 def test_a_stop_that_is_refused_is_tried_again(world: World) -> None:

@@ -75,6 +75,7 @@ class Order:
     how often that was. `replaces` is the
     client order id of the order it takes the place of, `replaced_by` the broker's id of the one that
     took its own; `asked_at` and `asked_limit_price` are those of the first order in such a row, and
+    `stop_taken` is the price of the stop that an exit cancelled, which its shares go back under;
     `asked_quantity` what a replacement changed the whole quantity to, what was filled included.
     """
 
@@ -119,6 +120,7 @@ class Order:
     correlation_id: str = ""
     verdict: tuple[RuleResult, ...] = ()
     exit_step: ExitStep | None = None
+    stop_taken: Decimal | None = None
     replaces: str | None = None
     replaced_by: str | None = None
     asked_quantity: Decimal | None = None
