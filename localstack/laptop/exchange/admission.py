@@ -12,10 +12,12 @@ from decimal import Decimal
 
 from alpaquero.prices import tick_size
 from alpaquero.simulation import OrderType, Side, trailing_stop_price
-from laptop.exchange.book import Book, Intent, Order, OrderClass, Role, Status
+from alpaquero.simulation.identity import derived_id, leg_client_order_id
+from alpaquero.simulation.identity import order_id as order_id_of
+from alpaquero.simulation.matching import Role, Status
+from laptop.exchange.book import Book, Intent, Order, OrderClass
 from laptop.exchange.errors import RefusedError, forbidden, invalid, malformed, not_found
 from laptop.exchange.hours import check_window, expiry, is_working_time
-from laptop.exchange.identity import derived_id
 from laptop.exchange.margin import Standing, may_short, power_left
 from laptop.exchange.market import Market
 from laptop.exchange.terms import (
@@ -253,7 +255,7 @@ def _check_short(terms: Terms, setting: Setting) -> None:
 def _parent(terms: Terms, intent: Intent, client_order_id: str, worth: Decimal, setting: Setting) -> Order:
     """The order itself. Every id follows from seed and client order id."""
     roles = {OrderClass.SIMPLE: Role.ALONE, OrderClass.OCO: Role.TARGET}
-    order_id = derived_id(setting.seed, "order", client_order_id, "parent")
+    order_id = order_id_of(setting.seed, client_order_id)
     working = is_working_time(setting.market, setting.now, extended=terms.extended_hours)
     return Order(
         id=order_id,
@@ -297,8 +299,8 @@ def _leg(parent: Order, role: Role, place: int, seed: int, terms: Terms) -> Orde
     side = parent.side if parent.order_class is OrderClass.OCO else parent.side.other
     limit_price = terms.target if role is Role.TARGET else terms.stop_limit
     return Order(
-        id=derived_id(seed, "order", parent.client_order_id, role),
-        client_order_id=derived_id(seed, "client order id", parent.client_order_id, role),
+        id=order_id_of(seed, parent.client_order_id, role),
+        client_order_id=leg_client_order_id(seed, parent.client_order_id, role),
         number=parent.number + place,
         symbol=parent.symbol,
         side=side,

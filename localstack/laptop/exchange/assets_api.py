@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from alpaquero.simulation.identity import derived_id
 from laptop.exchange import wire
 from laptop.exchange.answers import choice, day, json_answer, venue_of, words
 from laptop.exchange.errors import malformed, not_found
 from laptop.exchange.history import Split
-from laptop.exchange.identity import derived_id
 from laptop.exchange.venue import Venue
 
 _CLASSES = ("us_equity", "us_option", "crypto", "crypto_perp", "ipo", "us_index")

@@ -16,6 +16,7 @@ from enum import StrEnum
 import msgspec
 
 from alpaquero.simulation import OrderType, Side, TimeInForce, WorkingOrder
+from alpaquero.simulation.matching import EXITS, TERMINAL, Role, Status
 from laptop.exchange.preferences import (
     Configuration,
     Configured,
@@ -29,22 +30,6 @@ OPENING_CASH = Decimal(100_000)
 _NOTHING = Decimal(0)
 
 
-class Status(StrEnum):
-    """Alpaca's order states, as far as this exchange uses them."""
-
-    ACCEPTED = "accepted"
-    NEW = "new"
-    HELD = "held"
-    PARTIALLY_FILLED = "partially_filled"
-    FILLED = "filled"
-    CANCELED = "canceled"
-    EXPIRED = "expired"
-    REPLACED = "replaced"
-
-
-TERMINAL = frozenset({Status.FILLED, Status.CANCELED, Status.EXPIRED, Status.REPLACED})
-
-
 class OrderClass(StrEnum):
     """Alpaca's order classes; a simple order has an empty one."""
 
@@ -52,18 +37,6 @@ class OrderClass(StrEnum):
     BRACKET = "bracket"
     OCO = "oco"
     OTO = "oto"
-
-
-class Role(StrEnum):
-    """What an order is for: alone, the entry of a bracket or OTO, or an exit."""
-
-    ALONE = "alone"
-    ENTRY = "entry"
-    TARGET = "take_profit"
-    STOP = "stop_loss"
-
-
-EXITS = frozenset({Role.TARGET, Role.STOP})
 
 
 class Intent(StrEnum):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from alpaquero.simulation import trailing_stop_price
-from laptop.exchange.book import Book, Order, Role, Status, Trade
+from alpaquero.simulation.matching import Role, Status
+from laptop.exchange.book import Book, Order, Trade
 from laptop.exchange.wire import Json, asset_id, stamp, text
 
 

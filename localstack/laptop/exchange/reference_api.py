@@ -16,11 +16,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from alpaquero.prices import NEW_YORK
+from alpaquero.simulation.identity import derived_id
 from laptop.exchange import data_query as query
 from laptop.exchange import wire
 from laptop.exchange.answers import json_answer, venue_of
 from laptop.exchange.history import Split
-from laptop.exchange.identity import derived_id
 from laptop.exchange.venue import Venue
 
 EXCHANGES = {

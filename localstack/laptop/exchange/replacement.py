@@ -11,6 +11,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from alpaquero.simulation import OrderType
+from alpaquero.simulation.identity import derived_id
+from alpaquero.simulation.matching import EXITS, Role, Status
 from laptop.exchange.admission import (
     Setting,
     check_account,
@@ -19,10 +21,9 @@ from laptop.exchange.admission import (
     new_client_order_id,
     share_worth,
 )
-from laptop.exchange.book import EXITS, Accepted, Changed, Order, OrderClass, Role, Status
+from laptop.exchange.book import Accepted, Changed, Order, OrderClass
 from laptop.exchange.errors import invalid
 from laptop.exchange.hours import check_window, expiry, is_working_time
-from laptop.exchange.identity import derived_id
 from laptop.exchange.terms import ReplaceRequest, Terms, check, time_in_force_of
 
 _NONE = Decimal(0)

@@ -13,7 +13,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from alpaquero.prices import Direction, round_price
-from laptop.exchange.book import Book, Changed, Order, SharesSplit, Status
+from alpaquero.simulation.matching import Status
+from laptop.exchange.book import Book, Changed, Order, SharesSplit
 
 _NONE = Decimal(0)
 

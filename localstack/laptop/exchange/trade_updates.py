@@ -15,8 +15,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from alpaquero.simulation import Side
-from laptop.exchange.book import Accepted, Book, Change, Changed, Order, SharesSplit, Status, Trade, Traded
-from laptop.exchange.identity import derived_id
+from alpaquero.simulation.identity import derived_id
+from alpaquero.simulation.matching import Status
+from laptop.exchange.book import Accepted, Book, Change, Changed, Order, SharesSplit, Trade, Traded
 from laptop.exchange.order_wire import order_body
 from laptop.exchange.wire import Json, stamp, text
 

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from alpaquero.prices import Session
 from alpaquero.simulation import MatchingTerms
+from alpaquero.simulation.matching import Status
 from laptop.exchange.admission import Setting, admit, order_of
 from laptop.exchange.arrival import Arrival, current_request
-from laptop.exchange.book import Accepted, Book, Change, Order, SessionClosed, Status
+from laptop.exchange.book import Accepted, Book, Change, Order, SessionClosed
 from laptop.exchange.clock import AFTER_CLOSE, ClockMode, later, later_in_real_time
 from laptop.exchange.errors import RefusedError, invalid
 from laptop.exchange.hours import extended_windows, gtc_orders_end

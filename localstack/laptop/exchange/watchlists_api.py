@@ -9,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from alpaquero.simulation.identity import derived_id
 from laptop.exchange import wire
 from laptop.exchange.answers import body, identifier, json_answer, venue_of
 from laptop.exchange.assets_api import asset_of, symbol_of
 from laptop.exchange.errors import malformed, not_found
-from laptop.exchange.identity import account_id, derived_id
+from laptop.exchange.identity import account_id
 from laptop.exchange.preferences import Watchlist, WatchlistDeleted, WatchlistKept
 from laptop.exchange.venue import Venue
 

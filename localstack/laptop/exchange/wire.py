@@ -11,8 +11,8 @@ from decimal import Decimal
 from functools import lru_cache
 
 from alpaquero.simulation import Quote
+from alpaquero.simulation.identity import derived_id
 from laptop.exchange.book import Position
-from laptop.exchange.identity import derived_id
 from laptop.exchange.market import LastTrade, MarketBar
 
 Json = dict[str, object]

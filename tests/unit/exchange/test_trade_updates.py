@@ -14,7 +14,8 @@ import pytest
 from msgspec import structs
 
 from alpaquero.simulation import MatchingTerms
-from laptop.exchange.book import Changed, SharesSplit, Status, Traded
+from alpaquero.simulation.matching import Status
+from laptop.exchange.book import Changed, SharesSplit, Traded
 from laptop.exchange.history import folder_history
 from laptop.exchange.opening import open_venue
 from laptop.exchange.terms import OrderRequest, ReplaceRequest, StopLoss, TakeProfit

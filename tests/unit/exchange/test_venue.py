@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from alpaquero.simulation import MatchingTerms, SessionPath
-from laptop.exchange.book import Order, Status
+from alpaquero.simulation.matching import Status, Stretch
+from laptop.exchange.book import Order
 from laptop.exchange.clock import ClockMode
 from laptop.exchange.history import folder_history
-from laptop.exchange.matching import Stretch
 from laptop.exchange.opening import open_venue
 from laptop.exchange.terms import OrderRequest, StopLoss, TakeProfit
 from laptop.exchange.venue import Venue

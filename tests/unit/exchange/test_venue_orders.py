@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from alpaquero.simulation import MatchingTerms, Side
-from laptop.exchange.book import Changed, Order, Status
+from alpaquero.simulation.matching import Status
+from laptop.exchange.book import Changed, Order
 from laptop.exchange.clock import ClockMode
 from laptop.exchange.errors import RefusedError
 from laptop.exchange.history import folder_history

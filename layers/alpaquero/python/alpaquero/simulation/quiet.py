@@ -1,7 +1,7 @@
-"""Between which prices nothing can happen to an order, so that a clock that ticks need not look at it.
+"""Between which prices nothing can happen to an order, so that nobody need look at it.
 
-Matching keeps one band a symbol: the common part of its orders' bands. While a span of prices lies in
-it, no order of the symbol fills, triggers or follows, which thousands of resting orders need.
+The exchange and the backtest keep one band a symbol: the common part of its orders' bands. While a span
+of prices lies in it, no order of the symbol fills, triggers or follows.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from alpaquero.simulation import OrderType, PriceSpan, Side, TimeInForce, trailing_stop_price
-from laptop.exchange.book import Order
+from alpaquero.orders.kinds import OrderType, Side, TimeInForce
+from alpaquero.simulation.matching import Matched
+from alpaquero.simulation.trailing import trailing_stop_price
+from alpaquero.simulation.working import PriceSpan
 
 _ABOVE_ALL = Decimal("Infinity")
 _LEAST_STEP = Decimal("1e-9")  # finer than any price
@@ -33,7 +35,7 @@ class QuietBand:
         return QuietBand(max(self.low, other.low), min(self.high, other.high))
 
 
-def quiet_band(order: Order) -> QuietBand | None:
+def quiet_band(order: Matched) -> QuietBand | None:
     """The band of one order; None for one that may trade at any price."""
     if order.time_in_force not in _WAITING or order.type is OrderType.MARKET:
         return None
@@ -42,13 +44,13 @@ def quiet_band(order: Order) -> QuietBand | None:
     return None if order.triggered else _stop_band(order)
 
 
-def _limit_band(order: Order) -> QuietBand | None:
+def _limit_band(order: Matched) -> QuietBand | None:
     if order.limit_price is None:
         return None
     return QuietBand(low=order.limit_price) if order.side is Side.BUY else QuietBand(high=order.limit_price)
 
 
-def _stop_band(order: Order) -> QuietBand | None:
+def _stop_band(order: Matched) -> QuietBand | None:
     """Short of the stop; for a trailing stop also not beyond its mark, which would move it."""
     stop, mark = order.stop_price, order.high_water_mark
     if mark is not None:

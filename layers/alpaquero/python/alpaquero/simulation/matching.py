@@ -1,0 +1,355 @@
+"""What a stretch of prices does to an account's orders: fills, exits that wake up or end, triggers.
+
+The paper exchange and the backtest both are a `Matching`: they keep orders and positions in their own
+way and are asked for them here. Whether and at what price an order trades is decided by
+`alpaquero.simulation.fills`; here is in which order the orders see the prices, and what follows.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any, Generic, Protocol, TypeVar
+
+from alpaquero.orders.kinds import OrderType, Side, TimeInForce
+from alpaquero.prices.sessions import Session
+from alpaquero.simulation.fills import is_over, match, match_exits, rest_after, triggers
+from alpaquero.simulation.path import PricePath
+from alpaquero.simulation.trailing import follow
+from alpaquero.simulation.working import Fill, MatchingTerms, Moment, PriceSpan, WorkingOrder
+
+MILLISECOND = timedelta(milliseconds=1)
+
+
+class Status(StrEnum):
+    """Alpaca's order states, as far as a simulated account uses them."""
+
+    ACCEPTED = "accepted"
+    NEW = "new"
+    HELD = "held"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    REPLACED = "replaced"
+
+
+TERMINAL = frozenset({Status.FILLED, Status.CANCELED, Status.EXPIRED, Status.REPLACED})
+
+
+class Role(StrEnum):
+    """What an order is for: alone, the entry of a bracket or OTO, or an exit."""
+
+    ALONE = "alone"
+    ENTRY = "entry"
+    TARGET = "take_profit"
+    STOP = "stop_loss"
+
+
+EXITS = frozenset({Role.TARGET, Role.STOP})
+
+
+class Matched(Protocol):
+    """What matching reads of an order; see `laptop.exchange.book.Order` for the fields."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def client_order_id(self) -> str: ...
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def side(self) -> Side: ...
+    @property
+    def type(self) -> OrderType: ...
+    @property
+    def role(self) -> Role: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def time_in_force(self) -> TimeInForce: ...
+    @property
+    def status(self) -> Status: ...
+    @property
+    def quantity(self) -> Decimal: ...
+    @property
+    def filled_quantity(self) -> Decimal: ...
+    @property
+    def filled_value(self) -> Decimal: ...
+    @property
+    def remaining(self) -> Decimal: ...
+    @property
+    def notional(self) -> Decimal | None: ...
+    @property
+    def limit_price(self) -> Decimal | None: ...
+    @property
+    def stop_price(self) -> Decimal | None: ...
+    @property
+    def trail_price(self) -> Decimal | None: ...
+    @property
+    def trail_percent(self) -> Decimal | None: ...
+    @property
+    def high_water_mark(self) -> Decimal | None: ...
+    @property
+    def triggered(self) -> bool: ...
+    @property
+    def updated_at(self) -> datetime: ...
+    @property
+    def working(self) -> bool: ...
+    def for_matching(self) -> WorkingOrder: ...
+
+
+O = TypeVar("O", bound=Matched)  # noqa: E741 - an order
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Where in a session's path matching is at: the session, the path, and two fractions of it.
+
+    No order of it came later than `since`, and nothing in it happens earlier.
+    """
+
+    session: Session
+    path: PricePath
+    start: Fraction
+    end: Fraction
+    since: datetime
+
+    def time(self, fraction: Fraction) -> datetime:
+        """Market time at a fraction of the session, to the millisecond."""
+        milliseconds = (self.session.close - self.session.open) // MILLISECOND
+        # A fraction where two price lines cross may have a numerator of dozens of digits.
+        return max(self.session.open + int(milliseconds * fraction) * MILLISECOND, self.since)
+
+
+class Matching(ABC, Generic[O]):
+    """Matches one account's orders. A subclass keeps orders and positions, and changes them when told."""
+
+    def __init__(self, terms: MatchingTerms) -> None:
+        self._terms = terms
+        self._newest: datetime | None = None
+        self._told: datetime | None = None
+
+    # what the account knows
+
+    @abstractmethod
+    def current(self, order: O) -> O:
+        """The order as it stands."""
+
+    @abstractmethod
+    def open_orders(self, symbol: str) -> Sequence[O]:
+        """The working orders of a symbol, by client order id: never by order of arrival."""
+
+    @abstractmethod
+    def live(self, order: O) -> bool:
+        """Whether a working order may trade: legs of a bracket or OTO wait for the full entry fill."""
+
+    @abstractmethod
+    def members(self, group: str) -> Sequence[O]:
+        """The orders in force of a group, its head first."""
+
+    @abstractmethod
+    def owned(self, symbol: str) -> Decimal:
+        """Shares of a symbol, negative when sold short."""
+
+    @abstractmethod
+    def held(self, symbol: str) -> Decimal:
+        """Shares that working exits hold; the two exits of a pair hold theirs once."""
+
+    @abstractmethod
+    def is_open(self, at: datetime) -> bool:
+        """Whether the market is open."""
+
+    @property
+    @abstractmethod
+    def now(self) -> datetime:
+        """Market time."""
+
+    # how the account changes
+
+    @abstractmethod
+    def change(self, order: O, at: datetime, **fields: Any) -> None:
+        """Record an order with other fields."""
+
+    @abstractmethod
+    def book_fill(self, order: O, fill: Fill, at: datetime, after: dict[str, Any]) -> O:
+        """Record a fill and move cash and shares; `after` are the order's fields then. Answers the order."""
+
+    # what prices do
+
+    def pair(self, order: O) -> list[O]:
+        """The exits of the order's group, stop first."""
+        exits = [member for member in self.members(order.group) if member.role in EXITS]
+        return sorted(exits, key=lambda leg: leg.role is not Role.STOP)
+
+    def begin(self) -> None:
+        """What was filled up to here may be known to others: no fill from now on is listed before it."""
+        self._told = self._newest
+
+    def end(self, order: O, status: Status, at: datetime) -> None:
+        """End an order early, and with it whatever of its group still works."""
+        stamp = "canceled_at" if status is Status.CANCELED else "expired_at"
+        others = [member for member in self.members(order.group) if member.id != order.id]
+        for one in (order, *others):
+            if self.current(one).working:
+                self.change(self.current(one), at, status=status, **{stamp: at})
+
+    def offer_to(self, symbol: str, stretch: Stretch, span: PriceSpan) -> None:
+        """Offer a stretch of prices to the orders of one symbol: exits first, then entries."""
+        orders = [order for order in self.open_orders(symbol) if self.live(order)]
+        groups = {order.group for order in orders if order.role in EXITS}
+        for group in sorted(groups):
+            self._match_exits(group, stretch, span)
+        for order in orders:
+            if order.role not in EXITS:
+                self._match_order(order, stretch, span)
+
+    def _match_order(self, order: O, stretch: Stretch, span: PriceSpan) -> None:
+        """Match an entry or a single order; the exits of an entry see what the span has left."""
+        working = order.for_matching()
+        fill = match(working, span, self._terms)
+        if fill is None:
+            self._note_trigger(order, span)
+        else:
+            at = self._fraction_of(order, fill, stretch, span)
+            filled = self.fill(order, fill, stretch.time(at), _followed(order, span))
+            filled = self._fill_on(filled, working, fill, span)
+            if order.role is Role.ENTRY and not filled.working:
+                self._wake_exits(filled, stretch.time(at))
+                rest = rest_after(working, fill, span)
+                self._match_exits(order.group, replace(stretch, start=at), rest)
+        left = self.current(order)
+        if left.working and is_over(working, span):
+            ended = stretch.end if left.time_in_force is TimeInForce.CLS else stretch.start
+            self.end(left, Status.CANCELED, stretch.time(ended))
+
+    def _wake_exits(self, entry: O, at: datetime) -> None:
+        """The entry is filled: its exits work, for the shares that are there and not held elsewhere."""
+        exits = [leg for leg in self.pair(entry) if leg.working]
+        if not exits:
+            return
+        held_by_others = self.held(entry.symbol) - exits[0].remaining
+        free = abs(self.owned(entry.symbol)) - held_by_others
+        for leg in exits:
+            if free <= 0:
+                self.change(leg, at, status=Status.CANCELED, canceled_at=at)
+            elif free < leg.remaining:
+                self.change(leg, at, quantity=free)
+        awake = self.current(exits[-1])
+        if awake.working:
+            self.change(awake, at, status=Status.NEW)
+
+    def _match_exits(self, group: str, stretch: Stretch, span: PriceSpan) -> None:
+        """Match the exits of a group: what fills of one is no longer there for the other."""
+        legs = [leg for leg in self.pair(self.members(group)[0]) if leg.working]
+        if not legs:
+            return
+        working = {leg.client_order_id: leg for leg in legs}
+        outcome = match_exits(legs[0].for_matching(), legs[-1].for_matching(), span, self._terms)
+        if outcome is None:
+            self._note_trigger(legs[0], span)
+            return
+        matched, fill = outcome
+        leg = working.pop(matched.client_order_id)
+        at = stretch.time(self._fraction_of(leg, fill, stretch, span))
+        filled = self._fill_on(self.fill(leg, fill, at), matched, fill, span)
+        for other in working.values():
+            if not filled.working or leg.role is Role.STOP:
+                self.change(other, at, status=Status.CANCELED, canceled_at=at)
+            else:
+                self.change(other, at, quantity=other.quantity - fill.quantity)
+
+    def _note_trigger(self, order: O, span: PriceSpan) -> None:
+        """Remember that a stop was reached though nothing traded, and how far a trailing stop followed."""
+        if order.triggered:
+            return
+        working = order.for_matching()
+        if order.type is OrderType.TRAILING_STOP:
+            mark = follow(working, span).high_water_mark
+            if mark != order.high_water_mark:
+                self.change(order, self.now, high_water_mark=mark)
+        elif triggers(working, span):
+            self.change(order, self.now, triggered=True, status=Status.NEW)
+
+    def _fraction_of(self, order: O, fill: Fill, stretch: Stretch, span: PriceSpan) -> Fraction:
+        """When in the session a fill happened: at an end of the stretch, or when its price was reached."""
+        if fill.moment is not Moment.INSIDE:
+            return stretch.start if fill.moment is Moment.START else stretch.end
+        if order.type is OrderType.TRAILING_STOP:
+            return _trail_fraction(order, stretch, span)
+        if order.type is OrderType.STOP_LIMIT:
+            return _stop_limit_fraction(order, stretch, span)
+        return _reached(order.limit_price or order.stop_price, stretch, stretch.start)
+
+    def _fill_on(self, order: O, before: WorkingOrder, fill: Fill, span: PriceSpan) -> O:
+        """Fill what is left of a stop that filled in part inside a span: it is a market order now."""
+        stops = order.type in {OrderType.STOP, OrderType.TRAILING_STOP}
+        if not stops or not order.working or fill.moment is not Moment.INSIDE:
+            return order
+        rest = match(order.for_matching(), rest_after(before, fill, span), self._terms)
+        return order if rest is None else self.fill(order, rest, order.updated_at)
+
+    def fill(self, order: O, fill: Fill, at: datetime, followed: dict[str, Any] | None = None) -> O:
+        """Record a fill; answers the order after it. One for dollars now knows its shares.
+
+        Activities are listed and paged by their millisecond. So a fill comes later than all that were
+        known before, and the second of an order later than the first, while the session lasts.
+        """
+        if self._told is not None:
+            at = max(at, self._told + MILLISECOND)
+        later = order.updated_at + MILLISECOND
+        if order.filled_quantity and self.is_open(later):
+            at = max(at, later)
+        self._newest = at if self._newest is None else max(at, self._newest)
+        cumulative = order.filled_quantity + fill.quantity
+        quantity = order.quantity if order.notional is None else cumulative
+        complete = cumulative == quantity
+        has_stop = order.stop_price is not None or order.high_water_mark is not None
+        after = (followed or {}) | {
+            "status": Status.FILLED if complete else Status.PARTIALLY_FILLED,
+            "quantity": quantity,
+            "filled_quantity": cumulative,
+            "filled_value": order.filled_value + fill.quantity * fill.price,
+            "filled_at": at if complete else None,
+            "triggered": order.triggered or has_stop,
+            "updated_at": at,
+        }
+        return self.book_fill(order, fill, at, after)
+
+
+def _followed(order: Matched, span: PriceSpan) -> dict[str, Any]:
+    """What else changes of an order that fills in a span: the mark that a trailing stop trailed from."""
+    if order.type is not OrderType.TRAILING_STOP or order.triggered:
+        return {}
+    return {"high_water_mark": follow(order.for_matching(), span).high_water_mark}
+
+
+def _stop_limit_fraction(order: Matched, stretch: Stretch, span: PriceSpan) -> Fraction:
+    """When a stop-limit traded: with its stop if its limit lies beyond that, else with its limit."""
+    limit, stop = order.limit_price, order.stop_price
+    at_first = PriceSpan(span.open, span.open, span.open, span.open)
+    if limit is None or stop is None or order.triggered or triggers(order.for_matching(), at_first):
+        return _reached(limit, stretch, stretch.start)
+    triggered = _reached(stop, stretch, stretch.start)
+    through = stop < limit if order.side is Side.BUY else stop > limit
+    return triggered if through else _reached(limit, stretch, triggered)
+
+
+def _trail_fraction(order: Matched, stretch: Stretch, span: PriceSpan) -> Fraction:
+    """When a trailing stop was reached: after the mark that it then trailed from."""
+    trail = follow(order.for_matching(), span)
+    start = stretch.start
+    if trail.high_water_mark != order.high_water_mark:
+        start = stretch.path.reached(trail.high_water_mark, start)
+    level = trail.reached[0] if trail.reached else span.close
+    return min(stretch.path.reached(level, start), stretch.end)
+
+
+def _reached(price: Decimal | None, stretch: Stretch, after: Fraction) -> Fraction:
+    """The first fraction of a stretch, from `after` on, at which its path is at `price`; else its end."""
+    return stretch.end if price is None else min(stretch.path.reached(price, after), stretch.end)
