@@ -36,7 +36,8 @@ def table_names(sessions: Sessions, stack: str) -> dict[str, str]:
     }
 
 
-def _scan(dynamodb: Any, table: str) -> list[dict[str, Any]]:
+def scan(dynamodb: Any, table: str) -> list[dict[str, Any]]:
+    """Every item of a table, as DynamoDB answers it."""
     items: list[dict[str, Any]] = []
     following: dict[str, Any] = {}
     while True:
@@ -111,10 +112,10 @@ class Checkpoints:
         if copy_book is not None:
             copy_book(fresh / _BOOK)
         dynamodb = sessions.client("dynamodb")
-        scanned = {table: _scan(dynamodb, tables[table]) for table in _SOURCES if table in tables}
+        scanned = {table: scan(dynamodb, tables[table]) for table in _SOURCES if table in tables}
         rest = {table: name for table, name in tables.items() if table not in scanned}
         with ThreadPoolExecutor(max_workers=4) as pool:
-            copies = pool.map(lambda name: _scan(dynamodb, name), rest.values())
+            copies = pool.map(lambda name: scan(dynamodb, name), rest.values())
             scanned |= zip(rest, copies, strict=True)
         for table, items in scanned.items():
             _write_synced(fresh / f"{table}.json", json.dumps(items, cls=_Bytes))
@@ -130,12 +131,19 @@ class Checkpoints:
         count = 0
         dynamodb = sessions.client("dynamodb")
         for table, name in tables.items():
-            copy = self.current / f"{table}.json"
-            items = json.loads(copy.read_text(), object_hook=_bytes_again) if copy.exists() else []
+            items = self.items(table)
             for batch in _batches(items):
                 _put(dynamodb, name, batch)
             count += len(items)
         return count
+
+    def items(self, table: str) -> list[dict[str, Any]]:
+        """The items of one table in the last checkpoint, none when it is not there."""
+        copy = self.current / f"{table}.json" if self.current else None
+        if copy is None or not copy.exists():
+            return []
+        found: list[dict[str, Any]] = json.loads(copy.read_text(), object_hook=_bytes_again)
+        return found
 
     def forget(self) -> None:
         """Drop every checkpoint."""

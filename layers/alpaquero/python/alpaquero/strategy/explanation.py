@@ -13,7 +13,7 @@ from itertools import groupby
 
 import msgspec
 
-from alpaquero.orders.intent import Intent, Side
+from alpaquero.orders.intent import Intent
 from alpaquero.orders.lifecycle import is_terminal
 from alpaquero.orders.order import Fill, Order
 from alpaquero.prices.bars import Bar
@@ -226,24 +226,21 @@ def _compared(condition: Condition) -> Line:
 
 
 def _failing(conditions: Sequence[Condition]) -> str:
-    """Of each side what failed and by how much, the side that came closest first."""
-    by_side = [
-        (side, [one for one in group if not one.holds])
-        for side, group in groupby(conditions, key=lambda condition: condition.side)
-    ]
+    """What failed on the side that came closest, and by how much; of the other only how many."""
+    by_side = {side: list(group) for side, group in groupby(conditions, key=lambda condition: condition.side)}
     if not by_side:
         return "no condition held"
-    return "; ".join(
-        _side_failed(side, failed) for side, failed in sorted(by_side, key=lambda it: len(it[1]))
-    )
-
-
-def _side_failed(side: Side, failed: Sequence[Condition]) -> str:
+    closest, *others = sorted(by_side, key=lambda side: sum(not one.holds for one in by_side[side]))
     named = ", ".join(
         f"{one.text} ({one.left:g} against {one.right:g}, off by {abs(one.left - one.right):g})"
-        for one in failed
+        for one in by_side[closest]
+        if not one.holds
     )
-    return f"{side.upper()} failed on {named}"
+    rest = [
+        f"{side.upper()} on {sum(not one.holds for one in by_side[side])} of {len(by_side[side])} conditions"
+        for side in others
+    ]
+    return "; ".join([f"{closest.upper()} failed on {named}", *rest])
 
 
 def _signal(evidence: Evidence) -> Step | None:
