@@ -17,14 +17,15 @@ from laptop.layout import REPOSITORY
 from tests.benchmarks.rows import Row
 
 _FOLDER = Path(__file__).parent
-_FRAME = {"__init__", "__main__", "rows"}
+_FRAME = {"__init__", "__main__", "counting_guard", "peers", "prices", "rows"}
 _OUTPUT = REPOSITORY / "build" / "bench.json"
 _HEADER = ("", "value", "unit", "peer", "peer value", "ratio", "goal", "")
 
 
 def parts() -> list[str]:
     """The names of all parts."""
-    return sorted(path.stem for path in _FOLDER.glob("*.py") if path.stem not in _FRAME)
+    modules = (path.stem for path in _FOLDER.glob("*.py"))
+    return sorted(name for name in modules if name not in _FRAME and not name.endswith("_process"))
 
 
 def measured(names: Iterable[str]) -> Iterator[Row]:

@@ -233,8 +233,18 @@ def measure_bars() -> Iterator[Row]:
     yield Row(f"{shown}, parsed by alpaca-py", median(parsed) * 1000, "ms")
 
 
-async def _universe(port: int) -> tuple[list[str], str]:
-    """The symbols that the exchange trades, and the date of the first of the last SESSIONS sessions."""
+def pages_of_universe(port: int, sessions: int) -> list[bytes]:
+    """The daily bars of the last sessions of all that the exchange trades, a body a page."""
+
+    async def read() -> list[Answered]:
+        symbols, start = await _universe(port, sessions)
+        return await read_bars(port, symbols, start)
+
+    return [page.body for page in asyncio.run(read())]
+
+
+async def _universe(port: int, sessions: int = SESSIONS) -> tuple[list[str], str]:
+    """The symbols that the exchange trades, and the date of the first of the last sessions."""
     connection = await _connect(port)
 
     async def read(path: str) -> object:
@@ -247,7 +257,7 @@ async def _universe(port: int) -> tuple[list[str], str]:
     calendar = await read(f"/v2/calendar?start=2000-01-01&end={today}")
     assert isinstance(calendar, list)
     connection.close()
-    return sorted(asset["symbol"] for asset in assets), calendar[-SESSIONS]["date"]
+    return sorted(asset["symbol"] for asset in assets), calendar[-sessions]["date"]
 
 
 def _through_alpaca_py(client: StockHistoricalDataClient, symbols: list[str], start: str) -> float:
