@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -63,7 +63,9 @@ from alpaquero.store import analytics, health
 from alpaquero.store.books import Baseline, Books, BrokerFigures, SyncNotes
 
 ATTEMPTS = 5  # at a transaction that others also write to
-RECENT = timedelta(days=4)  # how far back the broker's list is read for orders that are not open any more
+RECENT = timedelta(days=4)  # how far back the broker's list is read at first, and when many orders ended
+OVERLAP = timedelta(hours=1)  # how far before the last sync it is read otherwise: news may come late
+ASKED_SINGLY = 3  # orders of ours that the list lacks, up to which each is asked for by its id
 FILLS_READ_AGAIN = 50
 UNSENT_AFTER = timedelta(seconds=60)  # wall time after which an order written and not sent is taken up again
 SWEEP_AFTER_SECONDS = 20
@@ -216,9 +218,10 @@ class Reconciliation:
     def orders(self) -> None:
         """Applies the broker's news to our orders, records legs, adopts what we did not know."""
         ours = {order.client_order_id: order for order in self.books.open_orders()}
-        listed = self._listed()
-        seen = {theirs.client_order_id for theirs in with_legs(listed)}
-        for order in [order for identifier, order in ours.items() if identifier not in seen]:
+        listed = self._listed(self._listed_from())
+        if len(_lacking(listed, ours)) > ASKED_SINGLY:
+            listed = self._listed(self.now - RECENT)
+        for order in _lacking(listed, ours):
             found = self._look_up(order)
             if found is not None:
                 listed.append(found)
@@ -228,12 +231,17 @@ class Reconciliation:
         for theirs in listed:
             self._take(theirs, known)
 
-    def _listed(self) -> list[BrokerOrder]:
-        """What is open at the broker or was placed lately, each once, legs below their parents.
+    def _listed_from(self) -> datetime:
+        """Since when orders may have been placed and ended that we have not seen: about the last sync."""
+        book = self.books.risk_book()
+        return self.now - RECENT if book is None else min(book.as_of, self.now) - OVERLAP
+
+    def _listed(self, after: datetime) -> list[BrokerOrder]:
+        """What is open at the broker or was placed since, each once, legs below their parents.
 
         Parents with legs come first: a leg that is also listed by itself is then known as one.
         """
-        recent = self.broker.orders("all", after=self.now - RECENT)
+        recent = self.broker.orders("all", after=after)
         listed = {order.id: order for order in [*self.broker.open_orders(), *recent]}
         legs = {leg.id for order in listed.values() for leg in order.legs}
         return sorted((o for o in listed.values() if o.id not in legs), key=lambda o: not o.legs)
@@ -586,3 +594,9 @@ class Reconciliation:
             group=SETTINGS.account,
             deduplication_id=f"{order.client_order_id}:{order.version}:{self.wall_now:%Y%m%d%H%M}",
         )
+
+
+def _lacking(listed: Sequence[BrokerOrder], ours: Mapping[str, Order]) -> list[Order]:
+    """The orders of ours that the broker's list does not hold."""
+    seen = {theirs.client_order_id for theirs in with_legs(listed)}
+    return [order for identifier, order in ours.items() if identifier not in seen]

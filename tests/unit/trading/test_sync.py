@@ -14,12 +14,15 @@ from alpaquero import wall
 from alpaquero.broker.protocol import BrokerAccount, BrokerFill, BrokerOrder, OrderRequest
 from alpaquero.errors import Conflict, OrderNotFound
 from alpaquero.events.schemas import BooksDrifted, Event, OrderFilled, OrderSubmitted
+from alpaquero.orders.identity import manual_key
+from alpaquero.orders.intent import OrderClass, OrderType, TimeInForce
 from alpaquero.orders.order import LegRole, Order, OrderOrigin, OrderPurpose
 from alpaquero.risk.activity import Activity
 from alpaquero.risk.book import TradingState
 from alpaquero.store.books import Books
 from functions.trading import sync as sync_function
 from functions.trading.sync import Reconciliation
+from tests.fakes.broker import FakeBroker
 from tests.fakes.queues import FakeQueues
 from tests.unit.orders.builders import an_intent
 from tests.unit.trading.world import World
@@ -122,6 +125,46 @@ def test_a_second_sync_changes_nothing(world: World) -> None:
         assert {"orders": 0, "adopted": 0, "fills": 0, "swept": 0} == world.sync()
         assert before == world.everything()
         assert [] == world.told(Event)
+
+
+def test_a_minute_asks_for_the_orders_of_about_that_minute(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many were placed in the days before: what has been seen is not read again."""
+    asked: list[datetime] = []
+    orders = FakeBroker.orders
+
+    def listening(self: FakeBroker, status: Any = "all", after: Any = None, **more: Any) -> list[BrokerOrder]:
+        asked.append(after)
+        return orders(self, status, after, **more)
+
+    monkeypatch.setattr(FakeBroker, "orders", listening)
+    world.hold()
+    before = world.book.as_of
+    world.broker.now += timedelta(minutes=1)
+    asked.clear()
+    world.sync()
+    assert {before - timedelta(hours=1)} == set(asked)
+
+
+def test_many_orders_that_ended_are_read_in_one_list(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Day orders end together at the close; a request for each would use up the broker's budget."""
+    for number in range(8):
+        order = an_intent(
+            key=manual_key("paper", str(number)), symbol=f"SYM{number}", reference_price=Decimal(1),
+            order_type=OrderType.LIMIT, limit_price=Decimal(1), quantity=Decimal(1),
+            order_class=OrderClass.SIMPLE, time_in_force=TimeInForce.DAY,
+        )  # fmt: skip
+        world.broker.prices[f"SYM{number}"] = Decimal(1)
+        world.place(order)
+    world.sync()
+    world.broker.now += timedelta(hours=20)
+    for theirs in world.broker.open_orders():
+        world.broker.cancel(theirs.id)
+    monkeypatch.setattr(FakeBroker, "order_by_client_id", None)
+    world.sync()
+    assert [] == world.books.open_orders()
+    assert 8 == sum(order.status == "canceled" for order in world.books.orders())
 
 
 def test_a_leg_leads_to_its_entrys_verdict_instead_of_copying_it(world: World) -> None:
