@@ -1,4 +1,4 @@
-"""The indicators with numpy: the last bar of many symbols, or each bar of a window that moves.
+"""The indicators with numpy: last bars of many symbols, whole series, each bar of a window that moves.
 
 Called by strategies that have forms for many bars at once. Arrays are (symbols, bars), oldest bar
 first; NaN is undefined. All equal the plain ones to 1e-9.
@@ -79,6 +79,40 @@ def true_ranges(highs: Floats, lows: Floats, closes: Floats) -> Floats:
     return span
 
 
+def ema(values: Floats, period: int) -> Floats:
+    """`indicators.ema` of each row."""
+    alpha = 2.0 / (period + 1)
+    return alpha * _seeded_sums(values, kept=1.0 - alpha, period=period, seed_weight=1.0 / period / alpha)
+
+
+def rsi(closes: Floats, period: int) -> Floats:
+    """`indicators.rsi` of each row."""
+    return 50.0 + 50.0 * _balance_series(closes, period)
+
+
+def stochastic_rsi(
+    closes: Floats,
+    *,
+    rsi_period: int = 14,
+    stochastic_period: int = 14,
+    k_smoothing: int = 3,
+    d_smoothing: int = 3,
+) -> tuple[Floats, Floats]:
+    """`indicators.stochastic_rsi` of each row: K and D."""
+    balances = _balance_series(closes, rsi_period)
+    lagged = _lagged(balances, stochastic_period)
+    low, high = np.minimum.reduce(lagged), np.maximum.reduce(lagged)
+    raw = (balances - low) / _spans(low, high)
+    k = 100.0 * _mean(_lagged(raw, k_smoothing))
+    return k, _mean(_lagged(k, d_smoothing))
+
+
+def average_true_ranges(highs: Floats, lows: Floats, closes: Floats, period: int) -> Floats:
+    """`indicators.average_true_ranges` of each row."""
+    sums = _seeded_sums(true_ranges(highs, lows, closes), kept=1.0 - 1.0 / period, period=period)
+    return np.hstack([np.full((len(closes), 1), np.nan), sums / period])
+
+
 def rolling_ema(values: Floats, period: int, window: int, *, ago: int = 0) -> Floats:
     """The EMA of the `window` values that end at each bar, as it stood `ago` bars before that end.
 
@@ -123,9 +157,10 @@ def rolling_stochastic_rsi(
         balances, unsure = _rolling_balances(chunk, rsi_period, lags, window)
         if not balances:
             continue
-        k[rows, window - 1 :], d[rows, window - 1 :] = _k_and_d(
-            balances, stochastic_period, k_smoothing, d_smoothing
-        )
+        with np.errstate(invalid="ignore"):  # what is unsure is computed anew below
+            k[rows, window - 1 :], d[rows, window - 1 :] = _k_and_d(
+                balances, stochastic_period, k_smoothing, d_smoothing
+            )
         row, end = np.nonzero(unsure)
         where = (rows.start + row, end + window - 1)
         k[where], d[where] = stochastic_rsi_last(
@@ -219,6 +254,33 @@ def _rolling_balances(
     return found, unsure
 
 
+def _balance_series(closes: Floats, period: int) -> Floats:
+    """The balances at every close."""
+    changes = closes[:, 1:] - closes[:, :-1]
+    kept = 1.0 - 1.0 / period
+    net, total = (_seeded_sums(signed, kept=kept, period=period) for signed in (changes, np.abs(changes)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.hstack([np.full((len(closes), 1), np.nan), net / total])
+
+
+def _seeded_sums(values: Floats, *, kept: float, period: int, seed_weight: float = 1.0) -> Floats:
+    """The recursion of each row from its seed on; NaN before."""
+    if values.shape[1] < period:
+        return np.full(values.shape, np.nan)
+    seeded = values.copy()
+    seeded[:, : period - 1] = 0.0
+    seeded[:, period - 1] = seed_weight * values[:, :period].sum(axis=1)
+    found = _recursion(seeded, kept)
+    found[:, : period - 1] = np.nan
+    return found
+
+
+def _lagged(values: Floats, count: int) -> list[Floats]:
+    """`values` as they were `count` - 1 bars ago, ..., a bar ago and now; NaN before the first."""
+    before = np.hstack([np.full((len(values), count - 1), np.nan), values])
+    return [before[:, ago : ago + values.shape[1]] for ago in range(count)]
+
+
 def _k_and_d(
     balances: list[Floats], stochastic_period: int, k_smoothing: int, d_smoothing: int
 ) -> tuple[Floats, Floats]:
@@ -232,11 +294,16 @@ def _k_and_d(
     )
     raw = []
     for low, high, last in spans:
-        span = high - low
-        span[span <= TOLERANCE / 50.0] = np.nan
-        raw.append((last - low) / span)
+        raw.append((last - low) / _spans(low, high))
     k = [_mean(raw[end - k_smoothing : end]) for end in range(k_smoothing, raws + 1)]
     return 100.0 * k[-1], 100.0 * _mean(k)
+
+
+def _spans(low: Floats, high: Floats) -> Floats:
+    """The range of balances; NaN where it is rounding noise."""
+    span = high - low
+    span[span <= TOLERANCE / 50.0] = np.nan
+    return span
 
 
 def _extremes(values: list[Floats], period: int, extreme: np.ufunc) -> Iterator[Floats]:
