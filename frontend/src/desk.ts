@@ -3,6 +3,7 @@
 import { SessionKeeper } from "./api/session";
 import type { Ticket } from "./api/bodies";
 import { withEvent, type FeedEntry } from "./live/feed";
+import { LivePrices, PRICES_CHANGED } from "./live/prices";
 import { LiveSocket, type Connection, type Wire } from "./live/socket";
 import { touchedBy } from "./live/touches";
 import { Cell } from "./store/cell";
@@ -23,14 +24,21 @@ const socket = new LiveSocket({
     return new WebSocket(`${scheme}://${location.host}/ws?ticket=${encodeURIComponent(ticket)}`) as Wire;
   },
   onEvent(event) {
+    if (event.type === PRICES_CHANGED) {
+      prices.take(event);
+      return;
+    }
     feed.set(withEvent(feed.value, event));
     reads.touch(touchedBy(event.type));
   },
   onConnection(state) {
     connection.set(state);
+    if (state !== "live") prices.forget();
     reads.setPace(state === "live" ? PACE_LIVE_MS : PACE_POLLING_MS);
   },
 });
+
+export const prices = new LivePrices((topics) => socket.watch(topics));
 
 let reader = "";
 
@@ -65,6 +73,7 @@ export function open(): void {
   document.addEventListener("visibilitychange", () => {
     const shown = document.visibilityState === "visible" && session.state.value.phase === "signed-in";
     reads.setAwake(shown);
+    prices.setAwake(shown);
     if (shown) socket.retryNow();
   });
   addEventListener("online", () => socket.retryNow());

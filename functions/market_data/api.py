@@ -1,46 +1,124 @@
-"""The market data service's routes: charts with what the bot did on them, quotes, market status."""
+"""The market data service's routes: charts with what the bot saw and did on them, quotes, market status.
+
+All answer while Alpaca does not: bars from our store, quote and clock as last known, each marked with
+its age.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
-from decimal import Decimal
-from functools import cache
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache, lru_cache
+from math import ceil
+from typing import Final, Protocol, TypeVar
 
+import msgspec
+
+from alpaquero import wall
 from alpaquero.broker.alpaca import connect_clock
 from alpaquero.broker.market_data import connect_market_data
 from alpaquero.broker.protocol import BrokerClock, ClockReader, MarketDataReader
-from alpaquero.errors import InvalidRequest, NotFound
-from alpaquero.orders.order import Fill
-from alpaquero.prices.bars import Bar, Timeframe
-from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.errors import (
+    BrokerError,
+    BrokerUnavailable,
+    BrokerUnclear,
+    InvalidRequest,
+    NotFound,
+    SharedStateLost,
+)
+from alpaquero.observability import logger
+from alpaquero.prices.bars import Timeframe
+from alpaquero.prices.columns import Columns
+from alpaquero.prices.sessions import NEW_YORK, Session
 from alpaquero.settings import ClockSettings, load
-from alpaquero.store import runs
+from alpaquero.store import bars as bar_store
+from alpaquero.store import last_known, runs, trading_settings
 from alpaquero.store.books import Books
-from alpaquero.store.runs import SignalRecord
-from alpaquero.web import bodies
+from alpaquero.store.series import BARS_A_SESSION, DAYS_A_SESSION, in_session
+from alpaquero.strategy.planning import judges
+from alpaquero.strategy.settings import StrategySettings
+from alpaquero.web import bodies, charts
 from alpaquero.web.app import service_app
 
 ADJUSTMENT: Final = "split"
-DAYS_A_SESSION = 1.6  # a year has 252 sessions in 365 days; the rest is for holidays
-SIGNALS_A_CHART = 500
+DAYS_BESIDES: Final = 10  # of a window, for holidays
+SIGNALS_A_CHART: Final = 500
+MOST_BARS: Final = 10_000
+SYNTHETIC: Final = "synthetic"
 SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
 
+CLOCK: Final = "CLOCK"
+
+T = TypeVar("T")
 
 SETTINGS = load(ClockSettings)
 BOOKS = Books(SETTINGS.account)
 
 
+class ChartReader(MarketDataReader, Protocol):
+    """The data API, which says of its last answer where prices come from."""
+
+    @property
+    def price_source(self) -> str: ...
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where the prices of a chart came from when they were last fetched."""
+
+    synthetic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a chart was asked for: the newest `limit` bars that start from `first` to `last`."""
+
+    symbol: str
+    timeframe: Timeframe
+    limit: int
+    first: datetime | None
+    last: datetime | None
+
+    @property
+    def key(self) -> str:
+        """The name under which the origin of these prices is remembered."""
+        return f"CHART#{self.symbol}#{self.timeframe}"
+
+    def window(self, now: datetime, lead: int) -> tuple[datetime, datetime]:
+        """From when to when bars are read, so that `lead` bars before the first are there too."""
+        end = now if self.last is None else min(self.last, now)
+        sessions = ceil((self.limit + lead) / BARS_A_SESSION[self.timeframe])
+        start = end - timedelta(days=DAYS_BESIDES + sessions * DAYS_A_SESSION)
+        if self.first is not None:
+            ahead = ceil(lead / BARS_A_SESSION[self.timeframe])
+            start = max(start, self.first - timedelta(days=DAYS_BESIDES + ahead * DAYS_A_SESSION))
+        return start, end
+
+    def shown(self, columns: Columns) -> int:
+        """How many of the last of `columns` are shown."""
+        asked = columns if self.first is None else columns.since(self.first)
+        return min(len(asked), self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The bars of a chart and what is told with them."""
+
+    columns: Columns
+    clock: BrokerClock
+    synthetic: bool | None
+    age_seconds: int | None = None  # None is live
+
+
 @cache
 def reader() -> ClockReader:
-    """The trading API, for its clock; connected at the first request."""
+    """The trading API, for clock and calendar; connected at the first request."""
     return connect_clock(SETTINGS)
 
 
 @cache
-def market_data() -> MarketDataReader:
+def market_data() -> ChartReader:
     """The data API, connected at the first request."""
     return connect_market_data(SETTINGS)
 
@@ -50,42 +128,69 @@ app = service_app("market_data", {"broker": lambda: reader().clock()})
 
 @app.endpoint("GET", public="/api/chart/{symbol}", service="/market_data/chart/{symbol}")
 def chart(symbol: str) -> bodies.Chart:
-    """The newest daily bars of a symbol, with its signals and fills on them."""
-    symbol = known_form(symbol)
-    timeframe = app.query("timeframe") or Timeframe.DAY
-    if timeframe != Timeframe.DAY:
-        raise InvalidRequest(
-            f"timeframe {timeframe} is not served; leave it out or send {Timeframe.DAY}", "timeframe"
-        )
-    limit = app.limit(default=250, most=1000)
-    clock = reader().clock()
-    start = clock.now - timedelta(days=10 + limit * DAYS_A_SESSION)
-    bars = market_data().daily_bars([symbol], start, clock.now, ADJUSTMENT).get(symbol)
-    if not bars:
-        raise unknown(symbol)
-    signals = runs.newest_signals(symbol, SIGNALS_A_CHART)
-    return chart_body(symbol, bars[-limit:], clock, signals, BOOKS.fills())
+    """Bars of a symbol with a strategy's indicators, its signals and our fills.
+
+    The newest `limit` bars of `timeframe`, within `from` and `to`; `strategy` names whose indicators.
+    """
+    wanted = _wanted(known_form(symbol))
+    name, strategy = _strategy(wanted)
+    read = _read(wanted, strategy.minimum_history_bars if strategy else 0)
+    shown = wanted.shown(read.columns)
+    if not shown:
+        raise unknown(wanted.symbol)
+    bars = read.columns[-shown:]
+    forming = charts.is_forming(bars.start_at(-1), wanted.timeframe, read.clock)
+    signals = runs.newest_signals(wanted.symbol, SIGNALS_A_CHART)
+    return bodies.Chart(
+        symbol=wanted.symbol,
+        timeframe=wanted.timeframe,
+        adjustment=ADJUSTMENT,
+        feed="paper exchange" if SETTINGS.environment == "local" else f"Alpaca {SETTINGS.alpaca_data_feed}",
+        synthetic=read.synthetic,
+        source="live" if read.age_seconds is None else "cache",
+        age_seconds=read.age_seconds or 0,
+        strategy=name,
+        bars=charts.bar_columns(bars),
+        forming=forming,
+        indicators=charts.indicators(wanted.symbol, read.columns, shown, strategy, forming=forming)
+        if strategy
+        else [],
+        markers=charts.markers(wanted.symbol, bars, wanted.timeframe, signals, BOOKS.fills()),
+        as_of=read.clock.now,
+    )
 
 
 @app.endpoint("GET", public="/api/latest/{symbol}", service="/market_data/quote/{symbol}")
 def quote(symbol: str) -> bodies.Quote:
-    """The newest bid, ask and trade of a symbol."""
+    """The newest bid, ask and trade of a symbol, or those last known."""
     symbol = known_form(symbol)
-    best = market_data().latest_quotes([symbol]).get(symbol)
-    trade = market_data().latest_trades([symbol]).get(symbol)
+    key = f"QUOTE#{symbol}"
+    try:
+        best = market_data().latest_quotes([symbol]).get(symbol)
+        trade = market_data().latest_trades([symbol]).get(symbol)
+    except (BrokerUnavailable, BrokerUnclear) as error:
+        kept, age = _recalled(key, bodies.Quote, error)
+        return msgspec.structs.replace(kept, source="cache", age_seconds=age)
     if best is None or trade is None:
         raise unknown(symbol)
-    return bodies.Quote(
+    found = bodies.Quote(
         symbol=symbol, bid=best.bid, ask=best.ask, last=trade.price, at=max(best.at, trade.at)
     )
+    _remember(key, found)
+    return found
 
 
 @app.endpoint("GET", public="/api/market_status", service="/market_data/market-status")
 def market_status() -> bodies.MarketStatus:
-    """Whether the market is open, and the next edges of the session."""
-    clock = reader().clock()
+    """Whether the market is open, and the next edges of the session, or what was last known of them."""
+    clock, age = _clock()
     return bodies.MarketStatus(
-        is_open=clock.is_open, now=clock.now, next_open=clock.next_open, next_close=clock.next_close
+        is_open=clock.is_open,
+        now=clock.now,
+        next_open=clock.next_open,
+        next_close=clock.next_close,
+        source="live" if age is None else "cache",
+        age_seconds=age or 0,
     )
 
 
@@ -105,60 +210,134 @@ def unknown(symbol: str) -> NotFound:
     )
 
 
-def chart_body(
-    symbol: str,
-    bars: Sequence[Bar],
-    clock: BrokerClock,
-    signals: Iterable[SignalRecord],
-    fills: Iterable[Fill],
-) -> bodies.Chart:
-    """The chart as the API answers it; markers outside of the bars are left out."""
-    markers = [signal_marker(s) for s in signals if s.outcome == "raised"]
-    markers += [fill_marker(f) for f in fills if f.symbol == symbol]
-    return bodies.Chart(
-        symbol=symbol,
-        timeframe=Timeframe.DAY,
-        adjustment=ADJUSTMENT,
-        feed="paper exchange" if SETTINGS.environment == "local" else "alpaca",
-        synthetic=False,
-        bars=[
-            bodies.Bar(time=b.start, open=b.open, high=b.high, low=b.low, close=b.close, volume=b.volume)
-            for b in bars
-        ],
-        forming=is_forming(bars[-1], clock),
-        markers=sorted((m for m in markers if m.time >= bars[0].start), key=lambda m: (m.time, m.kind)),
-        as_of=clock.now,
-    )
+# ---------------------------------------------------------------------------- what is asked for
 
 
-def is_forming(last: Bar, clock: BrokerClock) -> bool:
-    """Whether the bar belongs to the session that closes next: until then it is not final."""
-    return _day(last.start) == _day(clock.next_close)
+def _wanted(symbol: str) -> Wanted:
+    timeframe = app.query("timeframe") or Timeframe.DAY
+    if timeframe not in set(Timeframe):
+        raise InvalidRequest(f"timeframe must be one of {', '.join(Timeframe)}", "timeframe")
+    first, last = _moment("from", time.min), _moment("to", time.max)
+    if first is not None and last is not None and first > last:
+        raise InvalidRequest("from must not be after to", "from")
+    return Wanted(symbol, Timeframe(timeframe), app.limit(default=250, most=MOST_BARS), first, last)
 
 
-def _day(moment: datetime) -> str:
-    return moment.astimezone(NEW_YORK).date().isoformat()
+def _moment(name: str, hour: time) -> datetime | None:
+    """A query parameter that is a time, or a day in New York that begins or ends at `hour`."""
+    text = app.query(name)
+    if text is None:
+        return None
+    try:
+        if len(text) == len("2012-07-03"):
+            return datetime.combine(date.fromisoformat(text), hour, tzinfo=NEW_YORK).astimezone(UTC)
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidRequest(f"{name} must be as 2012-07-03 or 2012-07-03T13:30:00Z", name) from None
 
 
-def signal_marker(signal: SignalRecord) -> bodies.Marker:
-    """A raised signal on the chart, at the close of the bar it judged."""
-    return bodies.Marker(
-        kind="signal",
-        time=signal.bar_close,
-        side=signal.side or "",
-        price=Decimal(signal.reference_price) if signal.reference_price is not None else None,
-        quantity=None,
-        text=signal.message,
-    )
+def _strategy(wanted: Wanted) -> tuple[str | None, StrategySettings | None]:
+    """Whose indicators are drawn: the one asked for, else the first that judges these bars, or nobody's.
+
+    Raises `InvalidRequest` for a strategy that is not set, or judges other bars.
+    """
+    settings, asked = trading_settings.current().settings, app.query("strategy")
+    if asked is None:
+        for name, one in settings.strategies.items():
+            if one.timeframe == wanted.timeframe and judges(one, wanted.symbol, settings.watchlist):
+                return name, one
+        return None, None
+    if asked not in settings.strategies:
+        raise InvalidRequest(f"strategy must be one of {', '.join(settings.strategies)}", "strategy")
+    chosen = settings.strategies[asked]
+    if chosen.timeframe != wanted.timeframe:
+        raise InvalidRequest(f"{asked} judges bars of {chosen.timeframe}; ask for that timeframe", "strategy")
+    return asked, chosen
 
 
-def fill_marker(fill: Fill) -> bodies.Marker:
-    """A fill on the chart, at its raw price."""
-    return bodies.Marker(
-        kind="fill",
-        time=fill.at,
-        side=fill.side,
-        price=fill.price,
-        quantity=fill.quantity,
-        text=f"{fill.side} {fill.quantity:f} at {fill.price:f}",
-    )
+# ---------------------------------------------------------------------------- live, or last known
+
+
+def _read(wanted: Wanted, lead: int) -> Read:
+    """The bars asked for and `lead` before them: the feed's, or the stored ones while it does not answer."""
+    clock, clock_age = _clock(or_wall=True)
+    start, end = wanted.window(clock.now, lead)
+    away: BrokerError = BrokerUnavailable("the broker's clock does not answer")
+    if clock_age is None:
+        try:
+            return _live(wanted, start, end, clock)
+        except (BrokerUnavailable, BrokerUnclear) as error:
+            away = error
+    return _stored(wanted, start, end, clock, away)
+
+
+def _live(wanted: Wanted, start: datetime, end: datetime, clock: BrokerClock) -> Read:
+    data = market_data()
+    found = data.bars([wanted.symbol], wanted.timeframe, start, end, ADJUSTMENT).get(wanted.symbol)
+    if found is None:
+        raise unknown(wanted.symbol)
+    origin = Origin(SYNTHETIC in data.price_source)
+    _remember(wanted.key, origin)
+    if wanted.timeframe is not Timeframe.DAY:
+        days = _sessions(start.astimezone(NEW_YORK).date(), end.astimezone(NEW_YORK).date())
+        found = in_session(found, wanted.timeframe, days)
+    return Read(found, clock, origin.synthetic)
+
+
+def _stored(wanted: Wanted, start: datetime, end: datetime, clock: BrokerClock, error: BrokerError) -> Read:
+    """The stored bars. Raises `error` when there are none."""
+    columns, stored_at = Columns.empty(), 0
+    for _, chunk in bar_store.stored_periods(
+        wanted.symbol, start, end, timeframe=wanted.timeframe, adjustment=ADJUSTMENT
+    ):
+        columns, stored_at = columns + chunk.columns, max(stored_at, chunk.stored_at)
+    columns = columns.since(start).until(end)
+    if not len(columns):
+        raise error
+    logger.warning("a chart was served from the store", symbol=wanted.symbol, reason=str(error))
+    origin = last_known.recall(wanted.key, Origin)
+    age = max(0, int(wall.seconds()) - stored_at)
+    return Read(columns, clock, None if origin is None else origin[0].synthetic, age)
+
+
+def _clock(*, or_wall: bool = False) -> tuple[BrokerClock, int | None]:
+    """The market's clock, or the last known with its age in seconds; None as age is live.
+
+    Raises `BrokerError` when none is known, or with `or_wall` answers a market that is closed now.
+    """
+    try:
+        clock = reader().clock()
+    except (BrokerUnavailable, BrokerUnclear) as error:
+        try:
+            return _recalled(CLOCK, BrokerClock, error)
+        except BrokerError:
+            if not or_wall:
+                raise
+            now = wall.now()
+            return BrokerClock(now, False, now, now), 0
+    _remember(CLOCK, clock)
+    return clock, None
+
+
+def _remember(key: str, answer: object) -> None:
+    """Keeps an answer for when the broker is away; this caller has it, whatever becomes of that."""
+    try:
+        last_known.remember(key, answer)
+    except SharedStateLost:
+        logger.exception("an answer was not kept for when the broker does not answer", what=key)
+
+
+def _recalled(key: str, kind: type[T], error: BrokerError) -> tuple[T, int]:
+    """What was last known, with its age. Raises `error` when there is nothing."""
+    found = last_known.recall(key, kind)
+    if found is None:
+        raise error
+    logger.warning("the last known answer was served", what=key, age_seconds=found[1], reason=str(error))
+    return found
+
+
+@lru_cache(maxsize=16)
+def _sessions(first: date, last: date) -> Sequence[Session]:
+    """The calendar between two days; it does not change while a function lives."""
+    return reader().sessions(first, last)

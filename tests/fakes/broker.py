@@ -497,6 +497,7 @@ class FakeMarketData:
     prices: dict[str, Decimal] = field(default_factory=dict)
     now: datetime = START
     actions: list[CorporateAction] = field(default_factory=list)
+    price_source: str = ""
 
     def daily_bars(
         self, symbols: Sequence[str], start: datetime, end: datetime, adjustment: Adjustment = "split"

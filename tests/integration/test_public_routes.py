@@ -100,7 +100,10 @@ CASES = {
     ("GET", "/api/chart/{symbol}"): Case(
         bodies.Chart,
         lambda body, _: (
-            {"signal", "fill"} == {marker.kind for marker in body.markers} and len(body.bars) > 50
+            {"signal", "fill"} == {marker.kind for marker in body.markers}
+            and len(body.bars.time) > 50
+            and not body.synthetic
+            and {len(plotted.values) for plotted in body.indicators} == {len(body.bars.time)}
         ),
         path="/api/chart/GOOG",
     ),

@@ -59,7 +59,7 @@ CASES = {
     "/risk/risk/limits": Case(bodies.RiskLimits, lambda body, _: body.trading_state == "ACTIVE"),
     "/risk/trading_state": Case(bodies.TradingState, lambda body, _: body.state == "ACTIVE"),
     "/market_data/chart/{symbol}": Case(
-        bodies.Chart, lambda body, _: len(body.bars) > 50, "/market_data/chart/GOOG"
+        bodies.Chart, lambda body, _: len(body.bars.time) > 50, "/market_data/chart/GOOG"
     ),
     "/market_data/quote/{symbol}": Case(
         bodies.Quote, lambda body, _: body.bid < body.ask, "/market_data/quote/GOOG"

@@ -116,17 +116,32 @@ export interface Signal {
   run_id: string;
 }
 
-export interface Bar {
-  time: Moment;
-  open: number;
-  high: number;
-  low: number;
-  close: number;
-  volume: number;
+/** Columns of one length, oldest first; `time` is each bar's start in whole seconds since 1970. */
+export interface BarColumns {
+  time: number[];
+  open: number[];
+  high: number[];
+  low: number[];
+  close: number[];
+  volume: number[];
+}
+
+/** A strategy's value at each bar, null where undefined or not judged yet. */
+export interface Plotted {
+  name: string;
+  label: string;
+  pane: "price" | "oscillator";
+  unit: string;
+  levels: Record<string, number>;
+  values: (number | null)[];
 }
 
 export interface Marker {
   kind: string;
+  /** Of a signal, raised or withheld. */
+  outcome: string;
+  shadow: boolean;
+  strategy: string;
   time: Moment;
   side: string;
   price: Amount | null;
@@ -139,18 +154,37 @@ export interface Chart {
   timeframe: string;
   adjustment: string;
   feed: string;
-  synthetic: boolean;
-  bars: Bar[];
+  /** Null where nobody can say. */
+  synthetic: boolean | null;
+  source: Source;
+  age_seconds: number;
+  strategy: string | null;
+  bars: BarColumns;
   forming: boolean;
+  indicators: Plotted[];
   markers: Marker[];
   as_of: Moment;
 }
+
+/** `cache` is what was last known while the broker does not answer. */
+export type Source = "live" | "cache";
 
 export interface MarketStatus {
   is_open: boolean;
   now: Moment;
   next_open: Moment;
   next_close: Moment;
+  source: Source;
+  age_seconds: number;
+}
+
+export interface WatchedPrice {
+  symbol: string;
+  bid: Amount | null;
+  ask: Amount | null;
+  last: Amount | null;
+  at: Moment;
+  age_seconds: number;
 }
 
 export interface AnalyticsSummary {

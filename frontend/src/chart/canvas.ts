@@ -6,19 +6,21 @@ import {
   ColorType,
   CrosshairMode,
   HistogramSeries,
+  LineSeries,
   LineStyle,
   createChart,
   createSeriesMarkers,
   type DeepPartial,
   type IChartApi,
   type IPriceLine,
+  type ISeriesApi,
   type SeriesMarker,
   type Time,
   type TimeChartOptions,
 } from "lightweight-charts";
-import type { Chart, EquityMark } from "../api/bodies";
+import type { Chart, EquityMark, Plotted } from "../api/bodies";
 import { paletteOf, watchTheme, type Palette } from "./palette";
-import { candles, equityPoints, isDaily, signs, type Candle, type ChartTime, type Sign } from "./series";
+import { candles, equityPoints, isDaily, line, signs, type Candle, type ChartTime, type Sign } from "./series";
 
 export interface Level {
   price: number;
@@ -44,6 +46,7 @@ export function openCandles(element: HTMLElement, hovered: (time: ChartTime | nu
   canvas.priceScale("right").applyOptions({ scaleMargins: { top: 0.08, bottom: 0.18 } });
   const markers = createSeriesMarkers(price);
   let lines: IPriceLine[] = [];
+  let indicators: ISeriesApi<"Line">[] = [];
   let shown: { chart: Chart; levels: readonly Level[] } | null = null;
 
   function draw(chart: Chart, levels: readonly Level[]): void {
@@ -53,11 +56,25 @@ export function openCandles(element: HTMLElement, hovered: (time: ChartTime | nu
     markers.setMarkers(signs(chart).map((sign) => drawn(sign, palette)));
     for (const line of lines) price.removePriceLine(line);
     lines = levels.map((level) => price.createPriceLine(lineOf(level, palette)));
+    for (const series of indicators) canvas.removeSeries(series);
+    indicators = chart.indicators.map((plotted, n) => drawLine(chart, plotted, lineColour(chart.indicators, n, palette)));
     canvas.timeScale().applyOptions({ timeVisible: !isDaily(chart.timeframe) });
     if (shown?.chart.symbol !== chart.symbol || shown.chart.timeframe !== chart.timeframe) {
       const inView = Math.max(40, Math.round(element.clientWidth / FIRST_BAR_WIDTH));
       canvas.timeScale().setVisibleLogicalRange({ from: Math.max(-1, rows.length - inView), to: rows.length + 3 });
     }
+  }
+
+  function drawLine(chart: Chart, plotted: Plotted, color: string): ISeriesApi<"Line"> {
+    const pane = plotted.pane === "oscillator" ? 1 : 0;
+    const look = { color, lineWidth: 1 as const, title: plotted.label, priceLineVisible: false, lastValueVisible: pane > 0, crosshairMarkerVisible: false };
+    const series = canvas.addSeries(LineSeries, look, pane);
+    series.setData(line(chart, plotted) as Parameters<typeof series.setData>[0]);
+    for (const [name, value] of Object.entries(plotted.levels)) {
+      series.createPriceLine({ price: value, title: name.replaceAll("_", " "), color: palette.soft, lineWidth: 1, lineStyle: LineStyle.Dotted, axisLabelVisible: false });
+    }
+    if (pane > 0) canvas.panes()[1]?.setStretchFactor(0.3);
+    return series;
   }
 
   canvas.subscribeCrosshairMove(({ time }) => hovered((time as ChartTime | undefined) ?? null));
@@ -152,15 +169,24 @@ const volumeBar = ({ time, open, close, volume }: Candle, { up, down }: Palette)
   color: `${close >= open ? up : down}38`,
 });
 
-/** Signals are arrows outside the bar; fills are dots, at their price where it is on the scale. */
+/** Lines of one pane are told apart by colour. */
+export function lineColour(indicators: readonly Plotted[], n: number, { accent, warn, soft }: Palette): string {
+  const before = indicators.slice(0, n).filter((other) => other.pane === indicators[n]?.pane).length;
+  return [accent, warn, soft][before % 3] ?? soft;
+}
+
+/** Signals are arrows outside the bar, grey for those that nobody traded on; fills are dots, at their price where it is on the scale. */
 function drawn(sign: Sign, palette: Palette): SeriesMarker<Time> {
   const time = sign.time as Time;
   const color = sign.buy ? palette.up : palette.down;
-  if (sign.kind === "signal") {
-    return { time, color, shape: sign.buy ? "arrowUp" : "arrowDown", position: sign.buy ? "belowBar" : "aboveBar" };
+  const position = sign.buy ? "belowBar" : "aboveBar";
+  if (sign.kind === "withheld") return { time, color: palette.soft, shape: "square", position, size: 0.5 };
+  if (sign.kind !== "fill") {
+    const arrow = sign.buy ? "arrowUp" : "arrowDown";
+    return { time, color: sign.kind === "shadow" ? palette.soft : color, shape: arrow, position };
   }
   const look = { time, color: palette.accent, shape: "circle" as const, text: sign.buy ? "B" : "S" };
-  if (sign.price === null) return { ...look, position: sign.buy ? "belowBar" : "aboveBar" };
+  if (sign.price === null) return { ...look, position };
   return { ...look, position: "atPriceMiddle", price: sign.price };
 }
 

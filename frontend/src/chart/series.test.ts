@@ -1,19 +1,46 @@
 import { expect, test } from "vitest";
-import type { Chart, Marker } from "../api/bodies";
-import { candles, chartTime, equityPoints, signs } from "./series";
+import type { Chart, Marker, Plotted } from "../api/bodies";
+import { candles, chartTime, equityPoints, line, signs } from "./series";
 
-const bar = (time: string, low: number, high: number) => ({ time, open: low, high, low, close: high, volume: 1 });
+const at = (iso: string) => Date.parse(iso) / 1000;
 
-const marker = (kind: string, time: string, price: string | null): Marker => ({ kind, time, side: "buy", price, quantity: "1", text: kind });
+const marker = (kind: string, time: string, price: string | null): Marker => ({
+  kind, time, side: "buy", price, quantity: "1", text: kind, outcome: kind === "signal" ? "raised" : "", shadow: false, strategy: "",
+});
+
+const plotted: Plotted = { name: "k", label: "K", pane: "oscillator", unit: "points", levels: {}, values: [null, 42.5] };
 
 const chart = (markers: Marker[]): Chart => ({
   symbol: "AAPL", timeframe: "1Day", adjustment: "split", feed: "replay", synthetic: false, forming: false, as_of: "",
-  bars: [bar("2010-03-12T05:00:00Z", 10, 12), bar("2010-03-15T04:00:00Z", 11, 13)],
+  source: "live", age_seconds: 0, strategy: "mine", indicators: [plotted],
+  bars: {
+    time: [at("2010-03-12T05:00:00Z"), at("2010-03-15T04:00:00Z")],
+    open: [10, 11], high: [12, 13], low: [10, 11], close: [12, 13], volume: [1, 1],
+  },
   markers,
 });
 
 test("a daily bar stands on its New York session on both sides of a clock change", () => {
-  expect(candles(chart([])).map((candle) => candle.time)).toEqual(["2010-03-12", "2010-03-15"]);
+  const rows = candles(chart([]));
+  expect(rows.map((candle) => candle.time)).toEqual(["2010-03-12", "2010-03-15"]);
+  expect(rows[1]).toEqual({ time: "2010-03-15", open: 11, high: 13, low: 11, close: 13, volume: 1 });
+});
+
+test("of two bars at one time the later counts", () => {
+  const twice = chart([]);
+  twice.bars.time[1] = twice.bars.time[0]!;
+  expect(candles(twice).map((candle) => candle.close)).toEqual([13]);
+  expect(line(twice, plotted)).toEqual([{ time: "2010-03-12", value: 42.5 }]);
+});
+
+test("a line has a gap where its value is not defined", () => {
+  expect(line(chart([]), plotted)).toEqual([{ time: "2010-03-12" }, { time: "2010-03-15", value: 42.5 }]);
+});
+
+test("a signal tells whether it was raised, withheld or a shadow's; one without a side is not drawn", () => {
+  const raised = marker("signal", "2010-03-12T21:00:00Z", "12");
+  const all = [raised, { ...raised, outcome: "withheld" }, { ...raised, outcome: "withheld", shadow: true }, { ...raised, side: "" }];
+  expect(signs(chart(all)).map((sign) => sign.kind)).toEqual(["signal", "withheld", "shadow"]);
 });
 
 test("a marker stands on the bar that was open or last closed when it happened", () => {

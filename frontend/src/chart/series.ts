@@ -1,5 +1,5 @@
 // From the API's bars, markers and marks to what a chart is drawn from. Pure; no canvas here.
-import type { Bar, Chart, EquityMark, Marker } from "../api/bodies";
+import type { Chart, EquityMark, Marker, Plotted } from "../api/bodies";
 import { marketDate } from "../format/time";
 
 /** A session's date for daily bars and longer, seconds of New York's clock for shorter ones. */
@@ -16,7 +16,8 @@ export interface Candle {
 
 export interface Sign {
   time: ChartTime;
-  kind: "signal" | "fill";
+  /** A shadow is the signal of a strategy that trades nothing; withheld is one that came to nothing. */
+  kind: "signal" | "withheld" | "shadow" | "fill";
   buy: boolean;
   /** Null where the price is not on this series' scale, as a fill before a split is not. */
   price: number | null;
@@ -25,42 +26,72 @@ export interface Sign {
 
 export const isDaily = (timeframe: string): boolean => /day|week|month/i.test(timeframe);
 
-export function chartTime(iso: string, daily: boolean): ChartTime {
+const NEW_YORK = new Intl.DateTimeFormat("sv-SE", { timeZone: "America/New_York", dateStyle: "short", timeStyle: "medium" });
+
+export function chartTime(moment: string | number, daily: boolean): ChartTime {
+  const iso = typeof moment === "number" ? new Date(moment * 1000).toISOString() : moment;
   if (daily) return marketDate(iso);
   // The chart knows no zones, so it is given New York's wall clock as if it were UTC.
-  const wall = new Date(iso).toLocaleString("sv-SE", { timeZone: "America/New_York" });
+  const wall = NEW_YORK.format(new Date(iso));
   return Date.parse(`${wall.replace(" ", "T")}Z`) / 1000;
 }
 
 /** Ascending and one candle a time, as the chart demands; of two at one time the later row counts. */
 export function candles(chart: Chart): Candle[] {
-  const daily = isDaily(chart.timeframe);
-  const rows = chart.bars.map((bar) => ({ ...bar, time: chartTime(bar.time, daily) }));
+  const { open, high, low, close, volume } = chart.bars;
+  const times = chartTimes(chart);
+  const rows = times.map((time, n) => ({ time, open: open[n]!, high: high[n]!, low: low[n]!, close: close[n]!, volume: volume[n]! }));
   return rows.filter((row, index) => row.time !== rows[index + 1]?.time);
 }
 
-/** The markers, each on the last bar that began before it; those before the first bar are left out. */
+const timesOf = new WeakMap<Chart, ChartTime[]>();
+
+/** The bars' times, worked out once a chart: each line through it needs them. */
+function chartTimes(chart: Chart): ChartTime[] {
+  const daily = isDaily(chart.timeframe);
+  const times = timesOf.get(chart) ?? chart.bars.time.map((start) => chartTime(start, daily));
+  timesOf.set(chart, times);
+  return times;
+}
+
+/** A line through a strategy's values; a time without one is a gap. */
+export function line(chart: Chart, plotted: Plotted): { time: ChartTime; value?: number }[] {
+  const points = chartTimes(chart).map((time, n) => {
+    const value = plotted.values[n];
+    return value === null || value === undefined ? { time } : { time, value };
+  });
+  return points.filter((point, index) => point.time !== points[index + 1]?.time);
+}
+
+/** The markers, each on the last bar that began before it; those before the first bar are left out, as
+ * are signals withheld before they had a side. */
 export function signs(chart: Chart): Sign[] {
   const daily = isDaily(chart.timeframe);
-  const starts = chart.bars.map((bar) => Date.parse(bar.time));
+  const starts = chart.bars.time.map((start) => start * 1000);
   const placed: { at: number; sign: Sign }[] = [];
   for (const marker of chart.markers) {
     const at = Date.parse(marker.time);
-    const bar = chart.bars[lastNotAfter(starts, at)];
-    if (bar) placed.push({ at, sign: signOn(bar, marker, daily) });
+    const bar = lastNotAfter(starts, at);
+    if (bar >= 0 && marker.side) placed.push({ at, sign: signOn(chart, bar, marker, daily) });
   }
   return placed.sort((one, other) => one.at - other.at).map((item) => item.sign);
 }
 
-function signOn(bar: Bar, marker: Marker, daily: boolean): Sign {
+function signOn({ bars }: Chart, bar: number, marker: Marker, daily: boolean): Sign {
   const price = marker.price === null ? NaN : Number(marker.price);
   return {
-    time: chartTime(bar.time, daily),
-    kind: marker.kind === "fill" ? "fill" : "signal",
+    time: chartTime(bars.time[bar]!, daily),
+    kind: kindOf(marker),
     buy: marker.side.toLowerCase() === "buy",
-    price: price >= bar.low && price <= bar.high ? price : null,
+    price: price >= bars.low[bar]! && price <= bars.high[bar]! ? price : null,
     text: marker.text,
   };
+}
+
+function kindOf(marker: Marker): Sign["kind"] {
+  if (marker.kind === "fill") return "fill";
+  if (marker.shadow) return "shadow";
+  return marker.outcome === "withheld" ? "withheld" : "signal";
 }
 
 function lastNotAfter(starts: readonly number[], at: number): number {

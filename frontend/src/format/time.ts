@@ -35,6 +35,13 @@ const WALL = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-di
 /** `19:40 here`: a moment of this world in this computer's zone, for what is not the market's. */
 export const wallClock = (iso: string): string => `${WALL.format(new Date(iso))} here`;
 
+/** `40 s`, `5 min`, `3 h` or `2 d`. */
+export function ageOf(seconds: number): string {
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
+  return seconds < 86_400 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`;
+}
+
 /** The whole moment, for a tooltip. */
 export const fullMoment = (iso: string): string =>
   `${marketWeekday(iso)}, ${marketClock(iso)} New York (${iso})`;

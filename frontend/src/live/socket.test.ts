@@ -69,6 +69,24 @@ describe("the live socket", () => {
     expect(connections).toEqual(["live"]);
   });
 
+  test("tells what is watched, what changed of it, and all of it again after a loss", async () => {
+    socket.watch(["prices:AAPL", "prices:IBM"]);
+    await open();
+    socket.watch(["prices:IBM", "prices:GOOG"]);
+    socket.watch(["prices:GOOG", "prices:IBM"]);
+    expect(last().sent.map((text) => JSON.parse(text) as unknown)).toEqual([
+      { action: "subscribe", topics: ["prices:AAPL", "prices:IBM"] },
+      { action: "unsubscribe", topics: ["prices:AAPL"] },
+      { action: "subscribe", topics: ["prices:GOOG"] },
+    ]);
+    last().onmessage?.({ data: '{"type":"Watching","detail":{"topics":[]}}' });
+    expect(events).toEqual([]);
+    last().onclose?.();
+    await vi.advanceTimersByTimeAsync(500);
+    last().onopen?.();
+    expect(last().sent.map((text) => JSON.parse(text) as unknown)).toEqual([{ action: "subscribe", topics: ["prices:GOOG", "prices:IBM"] }]);
+  });
+
   test("comes back with a fresh ticket after a loss", async () => {
     await open();
     last().onclose?.();

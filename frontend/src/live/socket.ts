@@ -5,6 +5,12 @@ import type { LiveEvent } from "../api/bodies";
 /** `reconnecting` is the first seconds of a loss; `polling` tells that the socket stays away. */
 export type Connection = "connecting" | "live" | "reconnecting" | "polling";
 
+/** A connection may watch so many topics. */
+export const MOST_TOPICS = 100;
+
+/** What the server says of the socket itself; everything else is an event. */
+const ANSWERS: ReadonlySet<string> = new Set(["Pong", "Watching", "Refused"]);
+
 /** What this needs of a browser's WebSocket. */
 export interface Wire {
   onopen: (() => void) | null;
@@ -42,6 +48,8 @@ export class LiveSocket {
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private heartbeat: ReturnType<typeof setTimeout> | undefined;
   private stopped = false;
+  private wanted: ReadonlySet<string> = new Set();
+  private watched: ReadonlySet<string> = new Set();
 
   constructor(private readonly doors: Doors, private readonly random: () => number = Math.random) {}
 
@@ -61,6 +69,21 @@ export class LiveSocket {
   retryNow(): void {
     if (this.stopped || this.connection === "live" || this.wire) return;
     void this.connect();
+  }
+
+  /** Names all topics to watch; the server is told of them now, and again on every new connection. */
+  watch(topics: Iterable<string>): void {
+    this.wanted = new Set([...topics].slice(0, MOST_TOPICS));
+    if (this.connection === "live") this.agree();
+  }
+
+  private agree(): void {
+    const without = (topics: ReadonlySet<string>, others: ReadonlySet<string>) => [...topics].filter((topic) => !others.has(topic));
+    const changes = { unsubscribe: without(this.watched, this.wanted), subscribe: without(this.wanted, this.watched) };
+    for (const [action, topics] of Object.entries(changes)) {
+      if (topics.length > 0) this.wire?.send(JSON.stringify({ action, topics }));
+    }
+    this.watched = this.wanted;
   }
 
   private async connect(): Promise<void> {
@@ -83,13 +106,15 @@ export class LiveSocket {
       if (attempt !== this.attempt) return;
       this.failures = 0;
       this.tell("live");
+      this.watched = new Set();
+      this.agree();
       this.keepAlive();
     };
     wire.onmessage = ({ data }) => {
       if (attempt !== this.attempt) return;
       this.keepAlive();
       const event = parseFrame(data);
-      if (event && event.type !== "Pong") this.doors.onEvent(event);
+      if (event && !ANSWERS.has(event.type)) this.doors.onEvent(event);
     };
     wire.onclose = () => {
       if (attempt === this.attempt) this.lost();

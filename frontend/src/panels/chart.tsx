@@ -4,11 +4,16 @@ import type { Chart, Configuration, Position } from "../api/bodies";
 import type { CandleCanvas, Level } from "../chart/canvas";
 import { Attribution, useCanvas } from "../chart/loaded";
 import { candles, signs, type Candle, type ChartTime, type Sign } from "../chart/series";
+import { ageOf } from "../format/time";
+import { LivePrice } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
-import { useRead, type View } from "../store/hooks";
+import { usePrices, useRead, type View } from "../store/hooks";
 import { usePositions } from "./positions";
 
 const BARS = 250;
+const TIMEFRAMES = ["1Min", "5Min", "15Min", "1Hour", "1Day"] as const;
+/** Live prices are asked for so many of the watchlist: a connection may watch a hundred. */
+const WATCHED = 40;
 
 /** Each fetch costs the broker two requests of its budget, and events tell of what is new. */
 const EVERY_MS = 20_000;
@@ -24,8 +29,9 @@ export function ChartPanel() {
   const config = useConfig();
   const watchlist = watchlistOf(config.data);
   const [picked, setPicked] = useState<string | null>(null);
+  const [timeframe, setTimeframe] = useState<string>("1Day");
   const symbol = picked ?? watchlist[0] ?? null;
-  const view = useRead<Chart>(symbol && `/api/chart/${encodeURIComponent(symbol)}?limit=${BARS}`, EVERY_MS);
+  const view = useRead<Chart>(symbol && `/api/chart/${encodeURIComponent(symbol)}?limit=${BARS}&timeframe=${timeframe}`, EVERY_MS);
   const chart = view.data;
   return (
     <Panel title={symbol ? `${symbol} chart` : "Chart"} aside={chart && <ChartFacts chart={chart} />}>
@@ -38,6 +44,7 @@ export function ChartPanel() {
         {() => (
           <>
             <SymbolPicker symbols={watchlist} value={symbol} pick={setPicked} />
+            <TimeframePicker value={timeframe} pick={setTimeframe} />
             <Candles view={view} />
           </>
         )}
@@ -49,21 +56,40 @@ export function ChartPanel() {
 function ChartFacts({ chart }: { chart: Chart }) {
   return (
     <>
+      {chart.source === "cache" && (
+        <span class="badge warn" title="The broker does not answer: these bars are the stored ones">
+          cached, {ageOf(chart.age_seconds)} old
+        </span>
+      )}
       {chart.synthetic && <span class="badge warn" title="Made up to fit real daily bars">synthetic</span>}
       {chart.forming && <span class="badge">last bar forming</span>}
       <span>
         {chart.timeframe} · {chart.adjustment} · {chart.feed}
+        {chart.strategy && ` · ${chart.strategy}`}
       </span>
     </>
   );
 }
 
 function SymbolPicker({ symbols, value, pick }: { symbols: string[]; value: string | null; pick: (symbol: string) => void }) {
+  const prices = usePrices(symbols.slice(0, WATCHED));
   return (
     <div class="picker" role="group" aria-label="Symbol">
       {symbols.map((symbol) => (
         <button key={symbol} type="button" aria-pressed={symbol === value} onClick={() => pick(symbol)}>
-          {symbol}
+          {symbol} <LivePrice of={prices.get(symbol)} />
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function TimeframePicker({ value, pick }: { value: string; pick: (timeframe: string) => void }) {
+  return (
+    <div class="picker" role="group" aria-label="Timeframe">
+      {TIMEFRAMES.map((timeframe) => (
+        <button key={timeframe} type="button" aria-pressed={timeframe === value} onClick={() => pick(timeframe)}>
+          {timeframe}
         </button>
       ))}
     </div>
@@ -76,7 +102,7 @@ function Candles({ view }: { view: View<Chart> }) {
       view={view}
       what="bars"
       rows={8}
-      isEmpty={(chart) => chart.bars.length === 0}
+      isEmpty={(chart) => chart.bars.time.length === 0}
       empty="No bar of this symbol is stored yet. Bars are fetched when a run judges the symbol."
     >
       {(chart) => <Canvas chart={chart} />}
@@ -101,8 +127,8 @@ function Canvas({ chart }: { chart: Chart }) {
   const { host, canvas, failure } = useCanvas<CandleCanvas>(({ openCandles }, element) => openCandles(element, setHovered));
   useEffect(() => canvas?.show(chart, levels), [canvas, chart, levels]);
 
-  const signals = marks.filter((mark) => mark.kind === "signal").length;
-  const fills = marks.length - signals;
+  const count = (kind: Sign["kind"]) => marks.filter((mark) => mark.kind === kind).length;
+  const [signals, fills] = [count("signal"), count("fill")];
   return (
     <figure
       class="chart"
@@ -125,6 +151,8 @@ function Canvas({ chart }: { chart: Chart }) {
         <span>
           <span class="up" aria-hidden="true">▲</span> BUY signal <span class="down" aria-hidden="true">▼</span> SELL signal{" "}
           <span class="accent" aria-hidden="true">●</span> fill, B bought, S sold
+          {count("withheld") > 0 && " ■ withheld"}
+          {count("shadow") > 0 && " grey: shadow strategy"}
         </span>
         <Attribution />
       </figcaption>

@@ -1,6 +1,6 @@
 // The market's own clock and whether it is open. On the laptop that clock replays other years.
 import type { MarketStatus } from "../api/bodies";
-import { fullMoment, marketClock, marketWeekday } from "../format/time";
+import { ageOf, fullMoment, marketClock, marketWeekday } from "../format/time";
 import { useRead } from "../store/hooks";
 
 /** The clock is asked for often: no event tells that time passes. */
@@ -27,7 +27,7 @@ export function MarketTime() {
           {marketWeekday(data.now)} {marketClock(data.now)}
         </time>{" "}
         <span class="market-label">
-          New York · {data.is_open ? "open, closes" : "closed, opens"} {marketWeekday(next).slice(0, 3)} {marketClock(next)}
+          New York{data.source === "cache" && ` (as of ${ageOf(data.age_seconds)} ago)`} · {data.is_open ? "open, closes" : "closed, opens"} {marketWeekday(next).slice(0, 3)} {marketClock(next)}
         </span>
       </span>
     </p>

@@ -2,19 +2,20 @@
 import type { Page, Position } from "../api/bodies";
 import { NONE, price, quantity } from "../format/money";
 import { marketDay } from "../format/time";
-import { Gain, Moment, Money } from "../parts/figures";
+import type { Prices } from "../live/prices";
+import { Gain, LivePrice, Moment, Money } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
 import { Table, type Column } from "../parts/table";
-import { useRead } from "../store/hooks";
+import { usePrices, useRead } from "../store/hooks";
 import { NextRun } from "./market";
 
 export const usePositions = () => useRead<Page<Position>>("/api/positions");
 
-const COLUMNS: readonly Column<Position>[] = [
+const columns = (prices: Prices): readonly Column<Position>[] => [
   { head: "Symbol", cell: (p) => <strong>{p.symbol}</strong> },
   { head: "Qty", amount: true, cell: (p) => quantity(p.quantity) },
   { head: "Entry", amount: true, wide: true, cell: (p) => price(p.average_entry_price) },
-  { head: "Price", amount: true, cell: (p) => price(p.current_price) },
+  { head: "Price", amount: true, cell: (p) => <LivePrice of={prices.get(p.symbol)} otherwise={price(p.current_price)} /> },
   { head: "Value", amount: true, wide: true, cell: (p) => <Money amount={p.market_value} /> },
   { head: "Unrealised", amount: true, cell: (p) => <Gain amount={p.unrealised_pnl} /> },
   { head: "%", amount: true, wide: true, cell: (p) => <Gain amount={p.unrealised_pnl_percent} unit="%" /> },
@@ -35,6 +36,7 @@ const NoStop = () => (
 export function Positions() {
   const view = usePositions();
   const count = view.data?.items.length;
+  const prices = usePrices((view.data?.items ?? []).map((position) => position.symbol));
   return (
     <Panel title="Positions" aside={count ? `${count} open` : null} flush>
       <Loaded
@@ -52,7 +54,7 @@ export function Positions() {
           <Table
             caption="Open positions"
             testid="positions-table"
-            columns={COLUMNS}
+            columns={columns(prices)}
             rows={page.items}
             rowKey={(p) => p.symbol}
             rowProps={(p) => ({ "data-testid": "position-row", "data-symbol": p.symbol })}

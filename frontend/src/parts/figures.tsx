@@ -1,7 +1,8 @@
 // Small pieces of every table: amounts with a sign and a shape, states, sides, times.
 import type { ComponentChildren } from "preact";
-import { NONE, direction, gain, gainPercent, money } from "../format/money";
-import { fullMoment, marketMoment, wallClock } from "../format/time";
+import type { WatchedPrice } from "../api/bodies";
+import { NONE, direction, gain, gainPercent, money, price } from "../format/money";
+import { ageOf, fullMoment, marketMoment, wallClock } from "../format/time";
 
 const SHAPES = { up: "▲", down: "▼", flat: "" } as const;
 
@@ -20,6 +21,17 @@ export function Gain({ amount, unit = "$" }: { amount: string | null; unit?: "$"
 }
 
 export const Money = ({ amount }: { amount: string | null }) => <>{amount === null ? NONE : money(amount)}</>;
+
+/** The last trade as the feed told it, or `otherwise` while it has told nothing. */
+export function LivePrice({ of, otherwise = "" }: { of: WatchedPrice | undefined; otherwise?: string }) {
+  if (!of?.last) return <>{otherwise}</>;
+  const sides = `bid ${of.bid ? price(of.bid) : NONE}, ask ${of.ask ? price(of.ask) : NONE}`;
+  return (
+    <span class="live" data-testid="live-price" title={`${sides}, ${ageOf(of.age_seconds)} old, ${fullMoment(of.at)}`}>
+      {price(of.last)}
+    </span>
+  );
+}
 
 /** BUY and SELL differ by word and shape, not by colour alone. */
 export function Side({ side }: { side: string | null }) {

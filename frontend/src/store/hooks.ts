@@ -1,7 +1,8 @@
 // How panels read cells and the API.
 import { useCallback, useEffect, useReducer } from "preact/hooks";
 import type { ApiError } from "../api/client";
-import { reads } from "../desk";
+import { prices, reads } from "../desk";
+import type { Prices } from "../live/prices";
 import type { Cell } from "./cell";
 import type { Read } from "./reads";
 
@@ -46,4 +47,11 @@ export function useRead<T>(path: string | null, every: number | null = null): Vi
     if (path !== null) reads.reload(path);
   }, [path]);
   return { data: read.data, error: read.error, reload };
+}
+
+/** The live prices of `symbols`, watched while the panel is shown. */
+export function usePrices(symbols: readonly string[]): Prices {
+  const key = symbols.join(" ");
+  useEffect(() => prices.watch(symbols), [key]);
+  return useCell(prices.cell);
 }

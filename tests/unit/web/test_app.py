@@ -65,6 +65,8 @@ def test_structs_are_encoded_for_the_wire(app: ServiceApp) -> None:
         "ask": "2",
         "last": "1.5",
         "at": "2026-01-05T14:30:00Z",
+        "source": "live",
+        "age_seconds": 0,
     }
     assert answer["headers"]["Content-Type"] == "application/json"
 

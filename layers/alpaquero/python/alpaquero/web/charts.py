@@ -1,0 +1,115 @@
+"""A chart's body from bars, a strategy and what the bot did; called by the market data routes.
+
+Pure: what is drawn follows from the arguments. Bars travel as columns, which are encoded in a
+fraction of the time of a row a bar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from alpaquero.broker.protocol import BrokerClock
+from alpaquero.orders.order import Fill
+from alpaquero.prices.bars import Timeframe
+from alpaquero.prices.columns import Columns
+from alpaquero.prices.sessions import LENGTHS, NEW_YORK
+from alpaquero.strategy import judging, registry
+from alpaquero.strategy.conclusion import SHADOW
+from alpaquero.strategy.run import SignalRecord
+from alpaquero.strategy.settings import StrategySettings
+from alpaquero.web.bodies import BarColumns, Marker, Plotted
+
+A_DAY = timedelta(days=1)
+
+
+def bar_columns(columns: Columns) -> BarColumns:
+    """The bars as the API answers them."""
+    return BarColumns(
+        time=columns.start.tolist(),
+        open=columns.open.tolist(),
+        high=columns.high.tolist(),
+        low=columns.low.tolist(),
+        close=columns.close.tolist(),
+        volume=columns.volume.tolist(),
+    )
+
+
+def indicators(
+    symbol: str, columns: Columns, shown: int, settings: StrategySettings, *, forming: bool
+) -> list[Plotted]:
+    """The strategy's values at the last `shown` of `columns`, which hold its warm-up before them.
+
+    A bar that is still forming has none: strategies judge closed bars alone.
+    """
+    closed = columns[: len(columns) - forming]
+    judged = closed[-(shown - forming + settings.minimum_history_bars - 1) :]
+    series = judging.chart(symbol, judged, settings)
+    parameters = settings.parameters_for(symbol)
+    return [
+        Plotted(
+            name=plot.name,
+            label=plot.label,
+            pane=plot.pane,
+            unit=plot.unit,
+            levels={level: float(getattr(parameters, level)) for level in plot.levels},
+            values=[*series[plot.name][len(judged) - (shown - forming) :], *([None] if forming else [])],
+        )
+        for plot in registry.strategy(settings.rule).PLOTS
+    ]
+
+
+def is_forming(start: datetime, timeframe: Timeframe, clock: BrokerClock) -> bool:
+    """Whether the bar that starts at `start` has not closed: until then it is not final."""
+    if timeframe is Timeframe.DAY:
+        return _day(start) == _day(clock.next_close)
+    return clock.is_open and clock.now < start + LENGTHS[timeframe]
+
+
+def markers(
+    symbol: str,
+    columns: Columns,
+    timeframe: Timeframe,
+    signals: Iterable[SignalRecord],
+    fills: Iterable[Fill],
+) -> list[Marker]:
+    """The timeframe's signals and the symbol's fills on the bars, oldest first."""
+    found = [signal_marker(one) for one in signals if one.timeframe == timeframe]
+    found += [fill_marker(fill) for fill in fills if fill.symbol == symbol]
+    first, last = columns.start_at(0), columns.start_at(-1) + LENGTHS.get(timeframe, A_DAY)
+    return sorted((m for m in found if first <= m.time <= last), key=lambda m: (m.time, m.kind, m.strategy))
+
+
+def signal_marker(signal: SignalRecord) -> Marker:
+    """A signal on the chart, at the close of the bar it judged."""
+    return Marker(
+        kind="signal",
+        outcome=signal.outcome,
+        shadow=signal.code == SHADOW,
+        strategy=signal.strategy,
+        time=signal.bar_close,
+        side=signal.side or "",
+        price=Decimal(signal.reference_price) if signal.reference_price is not None else None,
+        quantity=None,
+        text=signal.message,
+    )
+
+
+def fill_marker(fill: Fill) -> Marker:
+    """A fill on the chart, at its raw price."""
+    return Marker(
+        kind="fill",
+        outcome="",
+        shadow=False,
+        strategy="",
+        time=fill.at,
+        side=fill.side,
+        price=fill.price,
+        quantity=fill.quantity,
+        text=f"{fill.side} {fill.quantity:f} at {fill.price:f}",
+    )
+
+
+def _day(moment: datetime) -> str:
+    return moment.astimezone(NEW_YORK).date().isoformat()
