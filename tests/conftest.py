@@ -49,6 +49,7 @@ FUNCTION = {
     "FEED_QUEUE": "feed-queue",
     "PUSH_QUEUE": "push-queue",
     "ARCHIVE_BUCKET": "archive",
+    "INGEST_QUEUE": "ingest-queue",
     "SHARD_QUEUE": "shard-queue",
     "CONCLUDE_QUEUE": "conclude-queue",
     "QUEUES": '{"OrderQueue": "order-queue"}',

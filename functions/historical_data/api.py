@@ -1,21 +1,71 @@
-"""The historical data service's routes: the stored bars, and how much is stored."""
+"""The historical data service's routes: the stored bars and their gaps, how much is stored, ingests.
+
+Bars are served from our own store alone, so they are there while Alpaca is not. Only the gap report
+asks the broker, for its calendar, and only then is its client loaded.
+"""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
-from typing import cast, get_args
+from functools import cache
+from typing import TYPE_CHECKING, cast, get_args
+
+import msgspec
+from chalice.app import Response
 
 from alpaquero.broker.protocol import Adjustment
 from alpaquero.errors import InvalidRequest, NotFound
+from alpaquero.events import queues
+from alpaquero.events.commands import IngestBars
+from alpaquero.observability import correlation_id
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
-from alpaquero.prices.sessions import NEW_YORK
-from alpaquero.store import bars
+from alpaquero.prices.gaps import gaps
+from alpaquero.prices.sessions import NEW_YORK, bars_of
+from alpaquero.settings import ClockSettings, Text, load
+from alpaquero.store import bars, ingests
 from alpaquero.web import bodies
-from alpaquero.web.app import service_app, to_cursor
+from alpaquero.web.app import json_response, service_app, to_cursor
+
+if TYPE_CHECKING:
+    from alpaquero.broker.protocol import ClockReader
 
 FIRST_DAY = date(1990, 1, 1)  # before any bar that Alpaca serves
 ONE_SECOND = timedelta(seconds=1)
+LOST_AFTER = timedelta(minutes=20)  # a job that has not moved as long has lost its message
+MOST_CHECKED = 200_000  # bars of a gap report
+MOST_SYMBOLS = 1000
+MOST_STEPS = 20_000
+SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
+
+
+class HistorySettings(ClockSettings, frozen=True, kw_only=True):
+    """What these routes need: the calendar for gaps, the queue that ingests go by."""
+
+    ingest_queue: Text
+
+
+class IngestWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which bars to fetch: New York dates, both included; `end` is today when left out."""
+
+    symbols: list[str]
+    start: date
+    end: date | None = None
+    timeframe: Timeframe = Timeframe.DAY
+    adjustment: Adjustment = "split"
+
+
+SETTINGS = load(HistorySettings)
+
+
+@cache
+def reader() -> ClockReader:
+    """The trading API, for clock and calendar; connected at the first gap report."""
+    from alpaquero.broker.alpaca import connect_clock
+
+    return connect_clock(SETTINGS)
+
 
 app = service_app(
     "historical_data", {"bars": lambda: bars.read(["SPY"], midnight(FIRST_DAY), midnight(FIRST_DAY))}
@@ -35,11 +85,7 @@ def historical(symbol: str) -> bodies.History:
     last = midnight(end + timedelta(days=1)) - ONE_SECOND
     found, as_of = taken(symbol, first, last, limit + 1, timeframe=timeframe, adjustment=adjustment)
     if not len(found) and not cursor:
-        raise NotFound(
-            f"no {timeframe} bars of {symbol[:20]!r} are stored from {start} to {end}; ask for them with "
-            "POST /api/historical/ingest, or put the symbol on the watchlist",
-            {"field": "symbol"},
-        )
+        raise not_stored(symbol, timeframe, start, end)
     page = [
         bodies.Bar(time=b.start, open=b.open, high=b.high, low=b.low, close=b.close, volume=b.volume)
         for b in found[:limit].bars()
@@ -56,6 +102,15 @@ def historical(symbol: str) -> bodies.History:
     )
 
 
+def not_stored(symbol: str, timeframe: str, start: date, end: date) -> NotFound:
+    """The answer where the store has no bar."""
+    return NotFound(
+        f"no {timeframe} bars of {symbol[:20]!r} are stored from {start} to {end}; ask for them with "
+        "POST /api/historical/ingest, or put the symbol on the watchlist",
+        {"field": "symbol"},
+    )
+
+
 def taken(
     symbol: str, first: datetime, last: datetime, count: int, *, timeframe: Timeframe, adjustment: Adjustment
 ) -> tuple[Columns, datetime]:
@@ -69,6 +124,106 @@ def taken(
         if len(found) >= count:
             break
     return found[:count], datetime.fromtimestamp(stored_at, UTC)
+
+
+@app.endpoint(
+    "GET", public="/api/historical/{symbol}/gaps", service="/historical_data/historical/{symbol}/gaps"
+)
+def missing(symbol: str) -> bodies.Gaps:
+    """What the calendar promises from `start` (the first stored bar) to `end`, and the store lacks."""
+    symbol, timeframe, adjustment = symbol.upper(), frame(), adjusted()
+    now = reader().clock().now
+    start, end = day("start", FIRST_DAY), min(day("end", now.date()), now.astimezone(NEW_YORK).date())
+    if start > end:
+        raise InvalidRequest(f"start {start} is after end {end}; exchange them", "start")
+    first, last = midnight(start), midnight(end + timedelta(days=1)) - ONE_SECOND
+    found, _ = taken(symbol, first, last, MOST_CHECKED, timeframe=timeframe, adjustment=adjustment)
+    if not len(found):
+        raise not_stored(symbol, timeframe, start, end)
+    if app.query("start") is None:
+        start = found.start_at(0).astimezone(NEW_YORK).date()
+    if len(found) == MOST_CHECKED:
+        end = found.start_at(-1).astimezone(NEW_YORK).date()
+    closed = [s for s in reader().sessions(start, end) if s.close <= now]
+    holes = gaps(found.start, timeframe, closed)
+    return bodies.Gaps(
+        symbol=symbol,
+        timeframe=timeframe,
+        adjustment=adjustment,
+        start=start,
+        end=end,
+        expected=sum(len(bars_of(session, timeframe)) for session in closed),
+        missing=sum(hole.bars for hole in holes),
+        gaps=len(holes),
+        items=[bodies.Gap(first=h.first, last=h.last, bars=h.bars) for h in holes[: app.limit(100, 1000)]],
+    )
+
+
+@app.endpoint(
+    "POST", public="/api/historical/ingest", service="/historical_data/historical/ingest", role="trader"
+)
+def ingest() -> Response:
+    """Begins to fetch bars into the store; the same request while it is under way is the same job."""
+    wanted = app.body(IngestWanted)
+    symbols = ingests.listed(wanted.symbols)
+    if not symbols or len(symbols) > MOST_SYMBOLS:
+        raise InvalidRequest(f"give 1 to {MOST_SYMBOLS} symbols", "symbols")
+    wrong = [symbol for symbol in symbols if not SYMBOL.fullmatch(symbol)]
+    if wrong:
+        raise InvalidRequest(f"{wrong[0][:20]!r} is no symbol; write it like AAPL or BRK.B", "symbols")
+    end = wanted.end or datetime.now(NEW_YORK).date()
+    if not FIRST_DAY <= wanted.start <= end:
+        raise InvalidRequest(f"start must lie between {FIRST_DAY} and the end, {end}", "start")
+    request = ingests.IngestRequest(
+        symbols=symbols,
+        timeframe=wanted.timeframe,
+        adjustment=wanted.adjustment,
+        first=wanted.start,
+        last=end,
+    )
+    if len(ingests.steps(request)) > MOST_STEPS:
+        raise InvalidRequest("that is too much for one ingest; give fewer symbols or less time", "symbols")
+    job, is_new = ingests.begin(request, requested_by=app.principal().username, now=datetime.now(UTC))
+    if is_new or datetime.now(UTC) - job.updated > LOST_AFTER:
+        command = IngestBars(id=job.id, begun=job.begun.isoformat(), correlation_id=correlation_id())
+        queues.send(SETTINGS.ingest_queue, command)
+    return json_response(ingest_body(job), 202)
+
+
+@app.endpoint("GET", public="/api/historical/ingest", service="/historical_data/historical/ingest")
+def ingest_jobs() -> bodies.Page[bodies.Ingest]:
+    """The ingests begun last, newest first."""
+    return bodies.Page(items=[ingest_body(job) for job in ingests.newest(app.limit())], next=None)
+
+
+@app.endpoint("GET", public="/api/historical/ingest/{id}", service="/historical_data/historical/ingest/{id}")
+def ingest_job(id: str) -> bodies.Ingest:  # noqa: A002 - the path's own name
+    """One ingest and how far it has come."""
+    job = ingests.get(id)
+    if job is None:
+        raise NotFound(f"there is no ingest {id[:20]!r}; begin one with POST /api/historical/ingest")
+    return ingest_body(job)
+
+
+def ingest_body(job: ingests.Ingest) -> bodies.Ingest:
+    """A job as the API answers it."""
+    return bodies.Ingest(
+        id=job.id,
+        state=job.state,
+        symbols=list(job.request.symbols),
+        timeframe=job.request.timeframe,
+        adjustment=job.request.adjustment,
+        start=job.request.first,
+        end=job.request.last,
+        steps=job.steps,
+        steps_done=job.steps_done,
+        bars=job.bars,
+        without_bars=list(job.without_bars),
+        message=job.message,
+        requested_by=job.requested_by,
+        begun=job.begun,
+        updated=job.updated,
+    )
 
 
 @app.endpoint("GET", public="/api/cache/stats", service="/historical_data/cache/stats")

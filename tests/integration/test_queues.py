@@ -36,6 +36,7 @@ CONSUMERS = {
     "AnalyticsQueue": "AnalyticsProject",
     "PushQueue": "GatewayPush",
     "FeedQueue": "MarketDataFeed",
+    "IngestQueue": "HistoricalDataIngest",
     "NotificationQueue": "NotificationDeliver",
 }
 QUEUES = sorted(CONSUMERS)

@@ -20,16 +20,18 @@ def headers(limit: object, remaining: object, reset: object) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("remaining", "waiting"),
     [
-        (31, set()),
-        (30, {Priority.DATA}),
-        (11, {Priority.DATA}),
-        (10, {Priority.DATA, Priority.SYNC}),
-        (1, {Priority.DATA, Priority.SYNC}),
-        (0, {Priority.DATA, Priority.SYNC, Priority.ORDER}),
+        (101, set()),
+        (100, {Priority.BULK}),
+        (31, {Priority.BULK}),
+        (30, {Priority.BULK, Priority.DATA}),
+        (11, {Priority.BULK, Priority.DATA}),
+        (10, {Priority.BULK, Priority.DATA, Priority.SYNC}),
+        (1, {Priority.BULK, Priority.DATA, Priority.SYNC}),
+        (0, set(Priority)),
     ],
 )
 def test_the_last_requests_are_for_orders(remaining: int, waiting: set[Priority]) -> None:
-    """Of 200 a minute the last 30 are not for data, the last 10 for orders alone."""
+    """Of 200 a minute half are not for bulk, the last 30 not for data, the last 10 for orders alone."""
     window = Window(200, remaining, NOW + 20)
     assert waiting == {priority for priority in Priority if window.seconds_to_wait(priority, NOW) > 0}
 

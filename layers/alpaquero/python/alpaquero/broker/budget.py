@@ -21,6 +21,7 @@ class Priority(Enum):
     ORDER = 0.0
     SYNC = 0.05
     DATA = 0.15
+    BULK = 0.5  # history that nobody waits for
 
 
 @dataclass(frozen=True, slots=True)

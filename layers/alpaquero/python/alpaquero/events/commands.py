@@ -47,6 +47,14 @@ class FeedBeat(msgspec.Struct, frozen=True, kw_only=True):
     beat: int
 
 
+class IngestBars(msgspec.Struct, frozen=True, kw_only=True):
+    """To `historical_data/ingest`: go on with the job; `begun` tells one beginning of it from the next."""
+
+    id: str
+    begun: str
+    correlation_id: str
+
+
 class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """To `trading/execute`: trade what the intent wants, if risk agrees."""
 

@@ -145,7 +145,7 @@ def bounds(name: str) -> tuple[date, date]:
 
 def start_of(name: str) -> datetime:
     """The midnight in New York with which a period begins."""
-    return _midnight(bounds(name)[0])
+    return midnight(bounds(name)[0])
 
 
 def _characters(timeframe: str) -> int:
@@ -155,7 +155,8 @@ def _characters(timeframe: str) -> int:
     return 10 if timeframe == Timeframe.MINUTE else 7
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
+    """Midnight in New York of a date."""
     return datetime.combine(day, time_of_day(), tzinfo=NEW_YORK)
 
 
@@ -163,7 +164,7 @@ def _by_period(timeframe: str, columns: Columns) -> Iterator[tuple[str, Columns]
     rest = columns
     while len(rest):
         name = period(timeframe, rest.start_at(0))
-        end = _midnight(bounds(name)[1])
+        end = midnight(bounds(name)[1])
         inside = rest.until(end - timedelta(seconds=1))
         yield name, inside
         rest = rest[len(inside) :]
