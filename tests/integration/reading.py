@@ -108,6 +108,11 @@ class Traded:
         return min(fill.symbol for fill in self.report.fills)
 
     @property
+    def run(self) -> str:
+        """The id of the first run."""
+        return min(str(run["body"]["id"]) for run in self.runs)
+
+    @property
     def held(self) -> dict[str, Decimal]:
         """The exchange's positions."""
         return {position.symbol: position.qty for position in self.report.positions}

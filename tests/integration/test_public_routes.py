@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from alpaquero.risk.rules import RULES
+from alpaquero.strategy.explanation import Explanation
 from alpaquero.web import bodies
 from laptop.quiescence import Quiescence
 from laptop.stack import LaptopCloud
@@ -87,6 +88,34 @@ CASES = {
         bodies.Page[bodies.Signal],
         lambda body, _: {"raised"} <= {signal.outcome for signal in body.items if signal.side == "buy"},
         path="/api/signals?symbol=GOOG",
+    ),
+    ("GET", "/api/signals/{symbol}"): Case(
+        bodies.Page[bodies.Signal],
+        lambda body, _: {"GOOG"} == {signal.symbol for signal in body.items},
+        path="/api/signals/GOOG",
+    ),
+    ("GET", "/api/signals/{symbol}/explain"): Case(
+        Explanation,
+        lambda body, _: (
+            body.symbol == "GOOG" and {"schedule", "bar", "values"} <= {s.name for s in body.chains[0].steps}
+        ),
+        path="/api/signals/GOOG/explain",
+    ),
+    ("GET", "/api/runs"): Case(
+        bodies.Page[bodies.Run],
+        lambda body, traded: (
+            {run["body"]["id"] for run in traded.runs} <= {run.id for run in body.items}
+            and {"1Day"} == {run.timeframe for run in body.items}
+        ),
+        path="/api/runs?limit=500",
+    ),
+    ("GET", "/api/runs/{id}"): Case(
+        bodies.RunDetail,
+        lambda body, traded: (
+            (body.id, body.state) == (traded.run, "concluded")
+            and len(body.signals) >= max(body.raised, body.withheld)
+        ),
+        path="/api/runs/{run}",
     ),
     ("GET", "/api/indicators/{symbol}"): Case(
         bodies.Indicators,
@@ -224,7 +253,7 @@ def test_a_route_answers_its_body_with_real_data(
     body = case.body
     if (method, path) == ("POST", "/api/config"):
         body = {**(body or {}), "version": admin.ask("GET", path).json()["version"]}
-    asked = (case.path or path).replace("{symbol}", traded.symbol)
+    asked = (case.path or path).replace("{symbol}", traded.symbol).replace("{run}", traded.run)
     answer = admin.ask(method, asked, body=body, headers=case.headers)
     assert answer.status_code == case.status, answer.text
     decoded = msgspec.json.decode(answer.content, type=case.model)

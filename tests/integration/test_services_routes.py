@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from alpaquero.strategy.explanation import Explanation
 from alpaquero.web import bodies
 from laptop.stack import SERVICE_PORTS, LaptopCloud
 from laptop.template import routes
@@ -52,6 +53,18 @@ CASES = {
         bodies.Page[bodies.Signal],
         lambda body, _: {s.symbol for s in body.items} == {"GOOG"},
         "/signal/signals/GOOG",
+    ),
+    "/signal/signals/{symbol}/explain": Case(
+        Explanation,
+        lambda body, _: body.chains[0].run_id is not None and len(body.chains[0].steps) >= 3,
+        "/signal/signals/GOOG/explain",
+    ),
+    "/signal/runs": Case(
+        bodies.Page[bodies.Run],
+        lambda body, _: {"concluded"} == {run.state for run in body.items},
+    ),
+    "/signal/runs/{id}": Case(
+        bodies.RunDetail, lambda body, traded: body.id == traded.run, "/signal/runs/{run}"
     ),
     "/signal/indicators/{symbol}": Case(
         bodies.Indicators, lambda body, _: body.symbol == "IBM", "/signal/indicators/IBM"
@@ -127,7 +140,9 @@ def test_a_signed_request_is_answered(
 ) -> None:
     """Signed for the API's own host and full path, the service's port answers its body."""
     case = CASES[path]
-    service, rest = _split((case.path or path).replace("{symbol}", traded.symbol))
+    service, rest = _split(
+        (case.path or path).replace("{symbol}", traded.symbol).replace("{run}", traded.run)
+    )
     answer = Caller(ports[service]).ask("GET", rest, headers=signed(cloud, service, rest))
     assert answer.status_code == 200, answer.text
     body = msgspec.json.decode(answer.content, type=case.model)
@@ -145,7 +160,7 @@ def test_an_unsigned_request_is_refused(ports: dict[str, int], method: str, path
 @pytest.mark.parametrize("path", sorted(CASES))
 def test_a_wrong_secret_is_refused(cloud: LaptopCloud, ports: dict[str, int], path: str) -> None:
     """A signature made with another secret is as good as none."""
-    service, rest = _split(path.format(symbol="GOOG"))
+    service, rest = _split(path.format(symbol="GOOG", id="x"))
     wrong = signed(cloud, service, rest, secret_key="not-the-secret")
     answer = Caller(ports[service]).ask("GET", rest, headers=wrong)
     assert answer.status_code == 403

@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
-from alpaquero.events.schemas import Event, RunPlanned
+from alpaquero.events.commands import ConcludeRun
+from alpaquero.events.queues import MessagesNotSent
+from alpaquero.events.schemas import Event, RunMissed, RunPlanned
+from alpaquero.prices.bars import Timeframe
 from alpaquero.store import runs
+from alpaquero.strategy.planning import MOST_LATE_BARS
 from alpaquero.strategy.run import run_id
-from functions.signal import plan
+from alpaquero.strategy.settings import StrategySettings
+from functions.signal import conclude, plan
 from tests.fakes.broker import FakeBroker
 from tests.fakes.queues import FakeQueues
 from tests.unit.signal.made import CLOSE, a_report, save_settings
@@ -108,3 +113,96 @@ def test_shards_are_sent_even_when_the_bus_is_down(
     with pytest.raises(ConnectionError):
         plan.handler(JOB, None)
     assert 1 == len(queues.bodies("shard-queue"))
+
+
+def planned_closes(answer: dict[str, Any]) -> list[tuple[str, bool]]:
+    return [(run["run_id"], run["late"]) for run in answer["runs"]]
+
+
+def test_a_bar_that_no_tick_saw_is_caught_up_once_and_late(broker: FakeBroker, queues: FakeQueues) -> None:
+    """After a day without a tick the bar before the newest gets its run too, which says that it is late."""
+    save_settings()
+    broker.now = CLOSE - timedelta(days=2) + timedelta(minutes=30)
+    plan.handler(JOB, None)
+    broker.now = CLOSE + timedelta(minutes=30)
+    missed, newest = run_id("1Day", CLOSE - timedelta(days=1)), run_id("1Day", CLOSE)
+    assert [(missed, True), (newest, False)] == planned_closes(plan.handler(JOB, None))
+    assert [(newest, False)] == planned_closes(plan.handler(JOB, None))
+    assert 3 == len(queues.bodies("shard-queue"))
+    run = runs.get("paper", missed)
+    assert (True, 0) == ((run.late, run.missed) if run else None)
+
+
+def test_too_many_missed_bars_are_told_and_not_judged(broker: FakeBroker, published: list[Event]) -> None:
+    """The oldest run after the gap carries how many there were, and its conclusion tells it."""
+    save_settings(strategies={"fast": StrategySettings(timeframe=Timeframe.FIVE_MINUTES)})
+    broker.now = CLOSE - timedelta(hours=3) + timedelta(seconds=30)
+    plan.handler(JOB, None)
+    broker.now = CLOSE + timedelta(seconds=30)
+    answer = plan.handler(JOB, None)
+    assert [True] * MOST_LATE_BARS + [False] == [run["late"] for run in answer["runs"]]
+    first = runs.get("paper", answer["runs"][0]["run_id"])
+    assert first is not None
+    since = CLOSE - timedelta(hours=3) + timedelta(minutes=5)
+    assert (36 - MOST_LATE_BARS - 1, since) == (first.missed, first.missed_since)
+    conclude.conclude(ConcludeRun(run_id=first.id, reason="reported", correlation_id="c"))
+    assert [since] == [event.bar_close for event in published if isinstance(event, RunMissed)]
+
+
+def test_each_timeframe_has_runs_of_its_own(broker: FakeBroker, queues: FakeQueues) -> None:
+    """A run of its newest bar, of its strategies' symbols, valid as long as each strategy says."""
+    save_settings(
+        strategies={
+            "daily": StrategySettings(),
+            "own": StrategySettings(symbols=("IBM",), signal_validity_bars=1),
+            "hourly": StrategySettings(timeframe=Timeframe.HOUR, symbols=("MSFT",)),
+        }
+    )
+    answer = plan.handler(JOB, None)
+    assert [run_id("1Hour", CLOSE), run_id("1Day", CLOSE)] == [run["run_id"] for run in answer["runs"]]
+    assert [["MSFT"], ["AAPL", "IBM"]] == [body["symbols"] for body in queues.bodies("shard-queue")]
+    run = runs.get("paper", answer["run_id"])
+    assert {
+        "daily": datetime(2024, 1, 10, 21, tzinfo=UTC),
+        "own": datetime(2024, 1, 8, 21, tzinfo=UTC),
+    } == (run.valid_until if run else None)
+
+
+def test_a_bar_of_minutes_settles_in_seconds(broker: FakeBroker) -> None:
+    """It is judged while its signals are valid, not after a daily bar's quarter of an hour."""
+    save_settings(strategies={"fast": StrategySettings(timeframe=Timeframe.MINUTE)})
+    broker.now = CLOSE - timedelta(hours=1) + timedelta(seconds=10)
+    assert run_id("1Min", CLOSE - timedelta(hours=1)) == plan.handler(JOB, None)["run_id"]
+    broker.now += timedelta(seconds=59)
+    assert not plan.handler(JOB, None)["new"]
+    broker.now += timedelta(seconds=1)
+    assert plan.handler(JOB, None)["new"]
+
+
+def test_many_shards_are_sent_ten_a_call(
+    broker: FakeBroker, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long watchlist costs a tenth of the requests, and the run's own item stays small."""
+    calls: list[int] = []
+    send = queues.send_message_batch
+
+    def counted(**call: Any) -> dict[str, Any]:
+        calls.append(len(call["Entries"]))
+        return send(**call)
+
+    monkeypatch.setattr(queues, "send_message_batch", counted)
+    save_settings(watchlist=tuple(f"A{n}" for n in range(1, 231)), shard_size_symbols=10)
+    answer = plan.handler(JOB, None)
+    assert ([10, 10, 3], 23) == (calls, len(queues.bodies("shard-queue")))
+    item = runs.RunItem.get("paper", f"RUN#{answer['run_id']}")
+    assert len(item.body or "") < 1000
+
+
+def test_a_refused_shard_fails_the_tick(
+    broker: FakeBroker, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQS may refuse a part of a batch; the next tick sends what has not reported."""
+    save_settings()
+    monkeypatch.setattr(queues, "send_message_batch", lambda **call: {"Failed": [{"Id": "0"}]})
+    with pytest.raises(MessagesNotSent, match="send them again"):
+        plan.handler(JOB, None)
