@@ -99,8 +99,15 @@ def outcome(**changes: Any) -> Outcome:
         by_entry_tag=figures_by(rows, lambda row: row.entry_tag),
         by_exit_tag=figures_by(rows, lambda row: row.exit_tag),
         activity=Activity(
-            signals=44, withheld={"short_history": 3}, orders=25, refused={"position_limit": 2}, fills=40,
-            fees=Decimal("12.5"), traded_dollars=Decimal(40_000), turnover_yearly=0.2,
+            signals=44,
+            withheld={"short_history": 3},
+            passed_over={"already_held": 4},
+            intents=25,
+            refused={"position_limit": 2},
+            fills=40,
+            fees=Decimal("12.5"),
+            traded_dollars=Decimal(40_000),
+            turnover_yearly=0.2,
         ),
         drawdowns=sorted(curve.drawdowns(own), key=lambda fall: -fall.depth_percent)[:5],
         monthly_percent=curve.monthly_returns(own),
@@ -116,7 +123,7 @@ def outcome(**changes: Any) -> Outcome:
         ),
         round_trips=rows,
         held=[
-            Held(symbol="IBM", quantity=Decimal(5), cost=Decimal(900), market_value=Decimal("1000.5")),
+            Held(symbol="IBM", quantity=Decimal(5), price=Decimal("200.1"), market_value=Decimal("1000.5")),
         ],
-    )  # fmt: skip
+    )
     return msgspec.structs.replace(made, **changes)

@@ -132,6 +132,16 @@ def test_exposure_is_the_share_of_equity_invested() -> None:
         curve.figures_of(daily(100, 100), invested=[1.0])
 
 
+def test_what_the_first_session_earned_counts() -> None:
+    """With the equity before the first session its return is one of the returns, and a fall a drawdown."""
+    found = curve.figures_of(daily(90, 99), initial=100)
+    assert (2, 100, pytest.approx(-1)) == (found.sessions, found.initial_equity, found.total_return_percent)
+    assert (pytest.approx(10), pytest.approx(-10)) == (
+        found.max_drawdown_percent,
+        found.worst_session_percent,
+    )
+
+
 def test_turnover_counts_a_purchase_and_its_sale_once() -> None:
     """Bought for 100 and sold for 100 within a year on an equity of 100: turned over once."""
     days = [(FIRST, 100.0), (FIRST + timedelta(days=1461) / 4, 100.0)]

@@ -14,3 +14,10 @@ def test_tables_share_one_session() -> None:
     """A session parses AWS's endpoint tables, 8 to 12 MB each: no table opens one of its own."""
     for model in (BookItem, RunItem):
         assert aws.session() is model._get_connection().connection.session
+
+
+@pytest.mark.usefixtures("tables")
+def test_clients_of_every_service_can_be_built_one_after_another() -> None:
+    """S3 after SQS, and S3 again: boto3 adds methods to that client, and may do so once a session."""
+    built = [aws.client(name).meta.service_model.service_name for name in ("sqs", "s3", "s3")]
+    assert ["sqs", "s3", "s3"] == built

@@ -23,8 +23,13 @@ def session() -> botocore.session.Session:
 
 def client(service: str, **options: Any) -> Any:
     """A new boto3 client of `service`; keep it, for building one takes milliseconds."""
+    with _building:  # botocore builds clients in one thread at a time
+        return _boto3_session(session()).client(service, **options)
+
+
+@lru_cache(maxsize=1)
+def _boto3_session(shared: botocore.session.Session) -> Any:
+    """One boto3 session of `shared`: a second one would add S3's transfer methods again, which raises."""
     import boto3
 
-    with _building:  # botocore builds clients in one thread at a time
-        shared: Any = boto3.Session(botocore_session=session())
-        return shared.client(service, **options)
+    return boto3.Session(botocore_session=shared)

@@ -56,11 +56,11 @@ class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """A position still open at the end, at average cost and at the last price."""
+    """A position still open at the end, at the last price."""
 
     symbol: str
     quantity: Decimal
-    cost: Decimal
+    price: Decimal
     market_value: Decimal
 
 
@@ -79,11 +79,16 @@ class Equity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened on the way; `withheld` and `refused` count by reason code."""
+    """What happened on the way; counts by reason code say where signals and intents ended.
+
+    A signal is `withheld` when it could not be judged, `passed_over` when there was nothing to do
+    for it, and `refused` when a risk rule said no to its intent.
+    """
 
     signals: int
     withheld: dict[str, int]
-    orders: int
+    passed_over: dict[str, int]
+    intents: int
     refused: dict[str, int]
     fills: int
     fees: Decimal
@@ -128,3 +133,15 @@ def encoded(outcome: Outcome) -> bytes:
 def decoded(text: bytes) -> Outcome:
     """The outcome in a result file. Raises `msgspec.ValidationError` for one of another version."""
     return msgspec.json.decode(text, type=Outcome)
+
+
+def figures(outcome: Outcome) -> dict[str, Any]:
+    """The figures without curve, trades and settings: small enough for an item of a table."""
+    kept = (
+        "trades_sha256", "final_equity", "final_cash", "curve", "benchmark", "trades", "by_strategy",
+        "by_entry_tag", "by_exit_tag", "activity", "drawdowns", "yearly_percent", "notes", "seconds",
+    )  # fmt: skip
+    found: dict[str, Any] = msgspec.json.decode(
+        _ENCODER.encode({name: getattr(outcome, name) for name in kept})
+    )
+    return found

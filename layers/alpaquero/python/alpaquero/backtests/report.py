@@ -279,23 +279,22 @@ def _exit_text(trade: TradeRow) -> str:
 
 def _held_table(outcome: Outcome) -> str:
     rows = [
-        (held.symbol, f"{held.quantity:f}", _money(held.cost), _money(held.market_value),
-         _money(held.market_value - held.cost))
+        (held.symbol, f"{held.quantity:f}", _price(held.price), _money(held.market_value))
         for held in outcome.held
-    ]  # fmt: skip
-    return _table(("Symbol", "Shares", "Cost", "Value", "Unrealised"), rows) if rows else ""
+    ]
+    return _table(("Symbol", "Shares", "Price", "Value"), rows) if rows else ""
 
 
 def _activity(outcome: Outcome) -> str:
     done = outcome.activity
-    counts = (
-        ("Signals", done.signals), ("Orders", done.orders), ("Fills", done.fills),
-        ("Withheld", sum(done.withheld.values())), ("Refused by risk", sum(done.refused.values())),
-    )  # fmt: skip
+    reasons = {"withheld": done.withheld, "passed over": done.passed_over, "refused by risk": done.refused}
+    counts = [("Signals", done.signals), ("Intents", done.intents), ("Fills", done.fills)]
+    counts += [(what.capitalize(), sum(codes.values())) for what, codes in reasons.items()]
     facts = "".join(f"<div><dt>{name}</dt><dd>{count:,}</dd></div>" for name, count in counts)
-    reasons = [("withheld", *pair) for pair in sorted(done.withheld.items())]
-    reasons += [("refused", *pair) for pair in sorted(done.refused.items())]
-    table = _table(("What", "Reason", "Times"), [(w, r, f"{c:,}") for w, r, c in reasons]) if reasons else ""
+    rows = [
+        (what, code, f"{times:,}") for what, codes in reasons.items() for code, times in sorted(codes.items())
+    ]
+    table = _table(("What", "Reason", "Times"), rows) if rows else ""
     return f'<dl class="facts">{facts}</dl>{table}'
 
 

@@ -26,7 +26,15 @@ MOST_CHANGES = 200
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
 _MOST_CASH = Decimal(1_000_000_000_000)
 _MOST_BPS = Decimal(1_000)
-_MOST_FEE = Decimal(1_000)
+_MOST_FEE = Decimal(10)
+
+_BARS_A_SESSION = {
+    Timeframe.DAY: 1,
+    Timeframe.HOUR: 7,
+    Timeframe.FIFTEEN_MINUTES: 26,
+    Timeframe.FIVE_MINUTES: 78,
+    Timeframe.MINUTE: 390,
+}
 
 
 class FillSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,16 +42,15 @@ class FillSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     `partial_fills` is the share of orders that fill in two, 0 to 1. `half_spread_bps` is what the
     quote is away from the traded price on either side, `slippage_bps` what a market order loses
-    beyond it, both in hundredths of a percent. Fees are in dollars. Raises `ValueError` naming the
-    setting and its range.
+    beyond it, both in hundredths of a percent. `fee_percent` is of what a fill is worth. Raises
+    `ValueError` naming the setting and its range.
     """
 
     partial_fills: Decimal = Decimal(0)
     half_spread_bps: Decimal = Decimal(1)
     slippage_bps: Decimal = Decimal(0)
-    fee_per_order_dollars: Decimal = Decimal(0)
     fee_per_share_dollars: Decimal = Decimal(0)
-    fee_bps: Decimal = Decimal(0)
+    fee_percent: Decimal = Decimal(0)
 
     def __post_init__(self) -> None:
         most = {"partial_fills": Decimal(1), "half_spread_bps": _MOST_BPS, "slippage_bps": _MOST_BPS}
@@ -97,8 +104,14 @@ class BacktestSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The part of the trading settings that a backtest obeys."""
 
     strategies: dict[str, StrategySettings]
+    watchlist: tuple[str, ...] = ()
     risk: RiskLimits = RiskLimits()
     orders: OrderSettings = OrderSettings()
+
+    def symbols_of(self, name: str) -> tuple[str, ...]:
+        """The symbols that a strategy judges: its own, or the watchlist."""
+        own = self.strategies[name].symbols
+        return self.watchlist if own is None else own
 
     @property
     def timeframe(self) -> Timeframe:
@@ -120,8 +133,9 @@ def settings_for(
     """
     wanted = request.strategies or tuple(current)
     chosen = {name: current.get(name) or _of_rule(name, current) for name in wanted}
-    plain = {
+    plain: dict[str, Any] = {
         "strategies": {name: msgspec.to_builtins(one) for name, one in chosen.items()},
+        "watchlist": request.symbols,
         "risk": _plain(risk),
         "orders": _plain(orders),
     }
@@ -199,3 +213,9 @@ def _set(path: str, target: dict[str, Any], name: str, value: Any) -> None:
     if name not in target:
         raise ValueError(f"there is no setting {path[:60]!r}; there is {', '.join(sorted(target))}")
     target[name] = value
+
+
+def bars_of(request: BacktestRequest, timeframe: Timeframe) -> int:
+    """About how many bars a request reads, its warm-up left out: 252 sessions of 6.5 hours a year."""
+    years = ((request.end - request.start).days + 1) / 365.25
+    return round(len(request.symbols) * years * 252 * _BARS_A_SESSION[timeframe])

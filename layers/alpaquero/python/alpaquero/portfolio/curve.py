@@ -75,11 +75,13 @@ def closes(points: Iterable[EquityPoint]) -> list[tuple[date, float]]:
 def figures_of(
     curve: Sequence[tuple[date, float]],
     *,
+    initial: float | None = None,
     invested: Sequence[float] = (),
     risk_free_percent: float = 0.0,
 ) -> CurveFigures:
     """The figures of a daily equity `curve`, as `closes` gives it.
 
+    `initial` is the equity before the first session, so that what that session earned counts too.
     `invested` is the market value held at each point, in dollars, or empty when it is not known.
     `risk_free_percent` is a yearly rate. Raises `ValueError` for a curve without a point, or
     `invested` of another length.
@@ -88,10 +90,11 @@ def figures_of(
         raise ValueError("an equity curve needs at least one point")
     if invested and len(invested) != len(curve):
         raise ValueError(f"{len(invested)} invested values for {len(curve)} points of equity; give one each")
-    (start, first), (end, last) = curve[0], curve[-1]
-    equities = [equity for _, equity in curve]
+    whole = list(curve) if initial is None else begun(curve, initial)
+    (start, first), (end, last) = whole[0], whole[-1]
+    equities = [equity for _, equity in whole]
     daily = returns(equities) if min(equities) > 0 else []  # who owes money has no return
-    falls = drawdowns(curve)
+    falls = drawdowns(whole)
     depth = max((fall.depth_percent for fall in falls), default=0.0)
     yearly = cagr_percent(first, last, (end - start).days)
     return CurveFigures(
@@ -113,6 +116,11 @@ def figures_of(
         exposure_percent=_average_exposure(curve, invested),
         time_invested_percent=100 * fmean(value != 0 for value in invested) if invested else None,
     )
+
+
+def begun(curve: Sequence[tuple[date, float]], initial: float) -> list[tuple[date, float]]:
+    """The curve with what there was before its first session, which is dated like it."""
+    return [(curve[0][0], initial), *curve]
 
 
 def returns(equities: Sequence[float]) -> list[float]:
