@@ -53,7 +53,6 @@ from alpaquero.orders.lifecycle import (
 )
 from alpaquero.orders.order import Order
 from alpaquero.portfolio.movements import CashMovement, Movement
-from alpaquero.portfolio.positions import positions_of
 from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.risk import derived
 from alpaquero.risk.activity import Activity
@@ -139,6 +138,7 @@ def rebuild() -> dict[str, Any]:
             funding=[(m.at, m.amount) for m in books.cash_movements() if m.is_funding],
             opened_with=baseline.equity,
         )
+        books.forget_fold()
         after = replace(after, activity=books.activity(replace(after, activity=Activity())))
         differences = derived.differences(book, after)
         told = BooksRebuilt(
@@ -164,6 +164,7 @@ def sync() -> dict[str, Any]:
     ledger.orders()
     ledger.fills()
     ledger.risk_book()
+    ledger.keep_fold()
     ledger.hand_back()
     swept = books.outbox(older_than_seconds=SWEEP_AFTER_SECONDS)
     refused = books.publish(swept, SETTINGS.bus)
@@ -514,12 +515,12 @@ class Reconciliation:
             return {}
         new_cash = [m for m in moved if isinstance(m, CashMovement)]
         new_shares = [m for m in moved if not isinstance(m, CashMovement)]
-        folded = positions_of([*self.books.share_entries(), *new_shares])
-        cash = baseline.cash + sum((position.cash_flow for position in folded.values()), Decimal(0))
+        held, brought = self.books.held(new_shares)
+        cash = baseline.cash + brought
         cash += sum((m.amount for m in [*self.books.cash_movements(), *new_cash]), Decimal(0))
         found = {CASH: Difference(ours=cash, theirs=book.cash)}
-        for symbol in folded.keys() | book.positions.keys():
-            ours = folded[symbol].quantity if symbol in folded else Decimal(0)
+        for symbol in held.keys() | book.positions.keys():
+            ours = held.get(symbol, Decimal(0))
             found[symbol] = Difference(ours=ours, theirs=book.held_quantity(symbol))
         return {name: difference for name, difference in found.items() if difference.missing}
 
@@ -571,6 +572,12 @@ class Reconciliation:
             differences=said,
         )
         return bus.encoded(event, "trading")
+
+    def keep_fold(self) -> None:
+        """After new fills, lets the books keep what most of the history adds up to."""
+        book = self.books.risk_book()
+        if self.changed["fills"] and book is not None:
+            self.books.keep_fold(book.released_at)
 
     # what another must do
 

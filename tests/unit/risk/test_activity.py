@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import permutations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alpaquero.orders.order import Fill
-from alpaquero.risk.activity import KEPT, Activity, Holding, activity_of, orders_within
+from alpaquero.portfolio.movements import ShareEntry, ShareMovement, SharesKind, Split, in_order
+from alpaquero.portfolio.positions import positions_of
+from alpaquero.risk.activity import (
+    KEPT,
+    Activity,
+    Folded,
+    Holding,
+    activity_in,
+    activity_of,
+    fold,
+    goes_on,
+    opened_with,
+    orders_within,
+)
+from alpaquero.store.tables import from_body, to_body
 from tests.unit.orders.builders import NOON, a_fill, at
 
 BOUGHT = a_fill(1, "buy", "10", "100", order="entry")
@@ -146,3 +163,65 @@ def test_what_is_old_is_left_out() -> None:
 def test_orders_of_the_last_minute() -> None:
     """One of exactly a minute ago is none of them."""
     assert (at(-0.99), at(0)) == orders_within([at(0), at(-1), at(-0.99)], NOON)
+
+
+ENTRIES = st.lists(
+    st.one_of(
+        st.builds(
+            lambda number, side, quantity, price, symbol, order: a_fill(
+                number, side, str(quantity), str(price), symbol=symbol, order=order
+            ),
+            st.integers(0, 400), st.sampled_from(["buy", "sell"]), st.integers(1, 3), st.integers(90, 110),
+            st.sampled_from(["AAPL", "IBM"]), st.sampled_from(["stop", "stop-2", "entry", None]),
+        ),
+        st.builds(
+            lambda number, symbol: Split(
+                id=f"s{number}", account="paper", symbol=symbol, at=at(number - 0.5), ratio=Decimal(2)
+            ),
+            st.integers(0, 400), st.sampled_from(["AAPL", "IBM"]),
+        ),
+        st.builds(
+            lambda number, quantity: ShareMovement(
+                id=f"m{number}", account="paper", symbol="AAPL", at=at(number - 0.5),
+                quantity=Decimal(quantity), price=Decimal(1), kind=SharesKind.TRANSFER,
+            ),
+            st.integers(0, 400), st.integers(-2, 2),
+        ),
+    ),
+    max_size=30, unique_by=lambda entry: entry.id,
+)  # fmt: skip
+
+
+@given(ENTRIES, st.integers(0, 30), st.none() | st.integers(0, 400))
+def test_a_fold_that_goes_on_from_a_kept_one_is_the_fold_of_all(
+    entries: list[ShareEntry], cut: int, released: int | None
+) -> None:
+    """Wherever the history is cut: the same activity, and the same shares and cash as the positions have."""
+    stops, counted_from = {"stop", "stop-2"}, None if released is None else at(released)
+    row = in_order(entries)
+    before = opened_with({"IBM": Decimal(2)}, NOON)
+    kept = fold(before, row[:cut], stops, None)
+    whole = fold(before, row, stops, counted_from)
+    if goes_on(kept, row[cut:], counted_from):
+        again = fold(from_body(to_body(kept), Folded), row[cut:], stops, counted_from)
+        assert activity_in(whole) == activity_in(again)
+        assert (whole.quantities, whole.cash_flow) == (again.quantities, again.cash_flow)
+    positions = positions_of([OPENING, *row])
+    assert {s: p.quantity for s, p in positions.items() if p.quantity} == whole.quantities
+    assert sum((p.cash_flow for p in positions.values()), Decimal(0)) == whole.cash_flow
+
+
+OPENING = ShareMovement(
+    id="opening:IBM", account="paper", symbol="IBM", at=at(-1), quantity=Decimal(2), price=Decimal(1),
+    kind=SharesKind.OPENING,
+)  # fmt: skip
+
+
+def test_a_fold_does_not_go_on_with_what_came_before_it() -> None:
+    """A split told late, or a release into the middle of what is folded, needs the whole history."""
+    kept = fold(opened_with({}, NOON), [BOUGHT], (), None)
+    late = Split(id="s", account="paper", symbol="AAPL", at=at(1), ratio=Decimal(2))
+    assert not goes_on(kept, [late], None)
+    assert goes_on(kept, [replace(late, at=at(2))], None)
+    assert not goes_on(kept, [], at(0))
+    assert goes_on(kept, [], at(1))

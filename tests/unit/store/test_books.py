@@ -14,6 +14,7 @@ from alpaquero.orders.identity import client_order_id, exit_key, manual_key
 from alpaquero.orders.intent import Purpose, Side
 from alpaquero.orders.lifecycle import OrderStatus
 from alpaquero.orders.order import ExitStep, Fill, LegRole, Order, OrderEvent, OrderOrigin, OrderPurpose
+from alpaquero.portfolio.movements import Split
 from alpaquero.risk.activity import Activity, Holding
 from alpaquero.risk.book import HeldPosition, Reservation, RiskBook
 from alpaquero.risk.verdict import RuleResult
@@ -233,3 +234,58 @@ def test_a_risk_book_goes_from_text_to_packed_and_back() -> None:
     BOOKS.commit(risk_book=replace(BOOK, version=3))
     assert replace(BOOK, version=3) == BOOKS.risk_book()
     assert BookItem.get("paper", "RISKBOOK").packed is None
+
+
+def a_history(number: int) -> list[Fill]:
+    """So many fills, a minute apart: a share bought and sold again, a dollar lost each time."""
+    return [
+        replace(
+            fill(1),
+            id=f"20261120{place:08d}",
+            side=Side.SELL if place % 2 else Side.BUY,
+            quantity=Decimal(1),
+            price=Decimal(99 if place % 2 else 100),
+            at=AT + timedelta(minutes=place),
+        )
+        for place in range(number)
+    ]
+
+
+def test_a_new_fill_reads_few_of_the_old_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What most of the history adds up to is kept; the answer is that of the whole."""
+    history = a_history(500)
+    for place in range(0, 500, 50):
+        BOOKS.commit(new_fills=history[place : place + 50])
+    BOOKS.open_with(Baseline(account_number="A", cash=Decimal(0), positions={}, last_fill_id=None, at=AT))
+    whole, held = BOOKS.activity(BOOK), BOOKS.held()
+    BOOKS.keep_fold(None)
+    read: list[int] = []
+    fills = Books.fills
+
+    def counted(self: Books, after: str = "") -> list[Fill]:
+        found = fills(self, after)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(Books, "fills", counted)
+    assert (whole, held) == (BOOKS.activity(BOOK), BOOKS.held())
+    assert [100, 100] == read
+    assert ({}, Decimal(-250), 250) == (*held, whole.loss_streak)
+    late = Split(id="split:AAPL:x", account="paper", symbol="AAPL", at=AT, ratio=Decimal(2))
+    BOOKS.commit(movements=[late])
+    BOOKS.activity(BOOK)
+    assert 500 == read[-1]
+    BOOKS.forget_fold()
+    BOOKS.activity(BOOK)
+    assert 500 == read[-1]
+
+
+def test_the_newest_fills_are_never_in_the_kept_fold() -> None:
+    """One of them may still be told late, and would be missing in it."""
+    history = a_history(450)
+    missing = history.pop(440)
+    for place in range(0, 449, 50):
+        BOOKS.commit(new_fills=history[place : place + 50])
+    BOOKS.keep_fold(None)
+    BOOKS.commit(new_fills=[missing])
+    assert ({}, Decimal(-225)) == BOOKS.held()

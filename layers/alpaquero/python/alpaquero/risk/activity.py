@@ -7,7 +7,7 @@ which is also how `alpaquero rebuild` gets it back.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -51,11 +51,86 @@ class Activity:
 
 
 @dataclass(slots=True)
-class _Running:
+class Running:
+    """What is held of a symbol: shares, dollars since the holding began, whether its cost is known."""
+
     quantity: Decimal
     holding: Holding
     cash: Decimal = _ZERO
     knows_cost: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folded:
+    """What the entries up to one of them add up to; a fold goes on from it.
+
+    `through` is the newest fill in it by the broker's id, `at` the newest entry's market time, `movements`
+    the ids of the splits and movements in it, `cash_flow` the dollars that all of them brought. Losses and
+    stops before `counted_from` (an admin's release) do not count.
+    """
+
+    through: str = ""
+    at: datetime | None = None
+    newest_fill_at: datetime | None = None
+    movements: tuple[str, ...] = ()
+    counted_from: datetime | None = None
+    cash_flow: Decimal = _ZERO
+    running: dict[str, Running] = field(default_factory=dict)
+    stops: dict[str, datetime] = field(default_factory=dict)
+    exits: dict[str, datetime] = field(default_factory=dict)
+    streak: int = 0
+    last_loss: datetime | None = None
+
+    @property
+    def quantities(self) -> dict[str, Decimal]:
+        """Shares held, negative when short, by symbol; what is flat is absent."""
+        return {symbol: trade.quantity for symbol, trade in self.running.items() if trade.quantity}
+
+
+def opened_with(baseline: Mapping[str, Decimal], at: datetime) -> Folded:
+    """The fold before the first fill: what was held costs nobody knows what."""
+    held = {symbol: quantity for symbol, quantity in baseline.items() if quantity}
+    return Folded(running={s: Running(q, Holding(at, "baseline"), knows_cost=False) for s, q in held.items()})
+
+
+def goes_on(before: Folded, entries: Iterable[ShareEntry], counted_from: datetime | None) -> bool:
+    """Whether the entries all come after those in the fold, and what does not count is the same.
+
+    A split that is told late, or an admin's release into the middle, needs the whole history again.
+    """
+    if before.at is None:
+        return True
+    same = counted_from == before.counted_from
+    return (same or (counted_from is not None and counted_from >= before.at)) and all(
+        entry.at >= before.at if isinstance(entry, Fill) else entry.at > before.at for entry in entries
+    )
+
+
+def fold(
+    before: Folded,
+    entries: Iterable[ShareEntry],
+    stop_order_ids: Collection[str],
+    counted_from: datetime | None,
+) -> Folded:
+    """The fold with the entries, in any order and with repeats; they must come after those in it."""
+    going = _Fold(before, stop_order_ids, counted_from)
+    for entry in in_order(entries):
+        going.add(entry)
+    return going.result()
+
+
+def activity_in(folded: Folded, mark: str = "") -> Activity:
+    """What the rules count of a fold; `mark` names what it was folded from."""
+    since = folded.newest_fill_at - KEPT if folded.newest_fill_at else None
+    stops = sorted(at for at in folded.stops.values() if since and at >= since)
+    return Activity(
+        folded=mark,
+        loss_streak=folded.streak,
+        last_loss_at=folded.last_loss,
+        stop_exits=tuple(stops[-MOST_STOPS:]),
+        last_exit_at={s: at for s, at in sorted(folded.exits.items()) if since and at >= since},
+        holdings={symbol: trade.holding for symbol, trade in sorted(folded.running.items())},
+    )
 
 
 def activity_of(
@@ -73,41 +148,49 @@ def activity_of(
     first fill: its cost is unknown, so selling it is neither a win nor a loss. Losses and stops
     before `counted_from` (an admin's release) do not count.
     """
-    fold = _Fold(stop_order_ids, counted_from)
-    for symbol, quantity in baseline.items():
-        if quantity:
-            holding = Holding(baseline_at, "baseline")
-            fold.running[symbol] = _Running(quantity, holding, knows_cost=False)
-    newest = None
-    for entry in in_order(entries):
-        match entry:
-            case Fill():
-                fold.take(entry)
-                newest = entry.at
-            case Split():
-                fold.split(entry)
-            case ShareMovement():
-                fold.move(entry)
-    return fold.result(newest, folded)
+    return activity_in(
+        fold(opened_with(baseline, baseline_at), entries, stop_order_ids, counted_from), folded
+    )
 
 
 class _Fold:
-    def __init__(self, stop_order_ids: Collection[str], counted_from: datetime | None) -> None:
-        self.running: dict[str, _Running] = {}
-        self.stops: dict[str, datetime] = {}
-        self.exits: dict[str, datetime] = {}
-        self.streak = 0
-        self.last_loss: datetime | None = None
+    def __init__(
+        self, before: Folded, stop_order_ids: Collection[str], counted_from: datetime | None
+    ) -> None:
+        forgiven = counted_from is not None and before.at is not None and counted_from >= before.at
+        self.before = before
+        self.running = {symbol: replace(trade) for symbol, trade in before.running.items()}
+        self.stops = {} if forgiven else dict(before.stops)
+        self.exits = dict(before.exits)
+        self.streak = 0 if forgiven else before.streak
+        self.last_loss = None if forgiven else before.last_loss
+        self.cash_flow = before.cash_flow
+        self.through, self.at, self.newest_fill_at = before.through, before.at, before.newest_fill_at
+        self.movements = list(before.movements)
         self._stop_order_ids = stop_order_ids
         self._counted_from = counted_from
+
+    def add(self, entry: ShareEntry) -> None:
+        self.at = entry.at
+        match entry:
+            case Fill():
+                self.through, self.newest_fill_at = max(self.through, entry.id), entry.at
+                self.take(entry)
+            case Split():
+                self.movements.append(entry.id)
+                self.split(entry)
+            case ShareMovement():
+                self.movements.append(entry.id)
+                self.move(entry)
 
     def take(self, fill: Fill) -> None:
         signed = fill.quantity if fill.side is Side.BUY else -fill.quantity
         episode = fill.client_order_id or fill.id
-        trade = self.running.get(fill.symbol) or _Running(_ZERO, Holding(fill.at, episode))
+        trade = self.running.get(fill.symbol) or Running(_ZERO, Holding(fill.at, episode))
         before = trade.quantity
         trade.quantity += signed
         trade.cash -= signed * fill.price
+        self.cash_flow -= signed * fill.price
         self.running[fill.symbol] = trade
         if before * signed < 0 and fill.client_order_id in self._stop_order_ids and self._counts(fill.at):
             self.stops[episode] = fill.at
@@ -119,23 +202,24 @@ class _Fold:
         if trade is None:
             return
         trade.quantity, trade.cash = split.left(trade.quantity), trade.cash + split.cash
+        self.cash_flow += split.cash
         if not trade.quantity:
             del self.running[split.symbol]
 
     def move(self, moved: ShareMovement) -> None:
         """Shares that came or went without a fill: what they cost is not counted as won or lost."""
         holding = Holding(moved.acquired_at or moved.at, moved.id)
-        trade = self.running.get(moved.symbol) or _Running(_ZERO, holding)
+        trade = self.running.get(moved.symbol) or Running(_ZERO, holding)
         trade.quantity, trade.knows_cost = trade.quantity + moved.quantity, False
         self.running[moved.symbol] = trade
         if not trade.quantity:
             del self.running[moved.symbol]
 
-    def _closed(self, trade: _Running, fill: Fill, episode: str) -> None:
+    def _closed(self, trade: Running, fill: Fill, episode: str) -> None:
         self.exits[fill.symbol] = fill.at
         del self.running[fill.symbol]
         if trade.quantity:  # sold past flat by hand: what is left begins anew at a cost we do not split
-            rest = _Running(trade.quantity, Holding(fill.at, episode), knows_cost=False)
+            rest = Running(trade.quantity, Holding(fill.at, episode), knows_cost=False)
             self.running[fill.symbol] = rest
         elif trade.knows_cost and self._counts(fill.at):
             lost = trade.cash < 0
@@ -145,15 +229,20 @@ class _Fold:
     def _counts(self, at: datetime) -> bool:
         return self._counted_from is None or at > self._counted_from
 
-    def result(self, newest: datetime | None, folded: str) -> Activity:
-        since = newest - KEPT if newest else None
-        return Activity(
-            folded=folded,
-            loss_streak=self.streak,
-            last_loss_at=self.last_loss,
-            stop_exits=tuple(sorted(at for at in self.stops.values() if since and at >= since))[-MOST_STOPS:],
-            last_exit_at={s: at for s, at in sorted(self.exits.items()) if since and at >= since},
-            holdings={symbol: trade.holding for symbol, trade in sorted(self.running.items())},
+    def result(self) -> Folded:
+        since = self.newest_fill_at - KEPT if self.newest_fill_at else None
+        return Folded(
+            through=self.through,
+            at=self.at,
+            newest_fill_at=self.newest_fill_at,
+            movements=tuple(self.movements),
+            counted_from=self._counted_from,
+            cash_flow=self.cash_flow,
+            running=self.running,
+            stops={name: at for name, at in self.stops.items() if since and at >= since},
+            exits={symbol: at for symbol, at in self.exits.items() if since and at >= since},
+            streak=self.streak,
+            last_loss=self.last_loss,
         )
 
 

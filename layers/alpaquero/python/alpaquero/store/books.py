@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
@@ -36,7 +36,7 @@ from alpaquero.portfolio.movements import (
     SharesKind,
     Split,
 )
-from alpaquero.risk.activity import KEPT, Activity, activity_of
+from alpaquero.risk.activity import KEPT, Activity, Folded, activity_in, fold, goes_on, opened_with
 from alpaquero.risk.book import RiskBook
 from alpaquero.store.tables import REGION, connection, from_body, packed, table_name, to_body, unpacked
 
@@ -45,7 +45,8 @@ SHARES, CASH = "SHARES#", "CASH#"
 FILLS_IN_MARK = 50  # as many as sync reads again
 MOST_TOLD = 99  # a transaction takes 100 items; what more an account holds at first, a rebuild tells
 READABLE = 100_000  # characters up to which the risk book is kept as text; DynamoDB takes 400 KB an item
-RISKBOOK, BASELINE, BROKER, NOTES = "RISKBOOK", "BASELINE", "BROKER", "NOTES"
+RISKBOOK, BASELINE, BROKER, NOTES, FOLDED = "RISKBOOK", "BASELINE", "BROKER", "NOTES", "FOLDED"
+FOLD_AFTER, FILLS_LEFT_OUT = 300, 100  # fills: when the kept fold moves on, and how many it stays behind
 
 
 class ByTime(LocalSecondaryIndex["BookItem"]):  # type: ignore[no-untyped-call]
@@ -197,10 +198,11 @@ class Books:
             found
         ) == limit else None
 
-    def fills(self) -> list[Fill]:
-        """Every fill, in the order of the broker's activity ids."""
-        found = BookItem.query(self.account, BookItem.sk.startswith(FILL), consistent_read=True)
-        return [from_body(item.body, Fill) for item in found]
+    def fills(self, after: str = "") -> list[Fill]:
+        """Every fill whose activity id comes after `after`, in the order of these ids."""
+        newer = BookItem.sk.between(f"{FILL}{after}", f"{FILL}~")
+        found = BookItem.query(self.account, newer, consistent_read=True)
+        return [from_body(item.body, Fill) for item in found if item.sk != FILL + after]
 
     def share_movements(self) -> list[Split | ShareMovement]:
         """Every split and every movement of shares after the baseline, in the order of their ids."""
@@ -248,17 +250,62 @@ class Books:
         mark = hashlib.sha256(told.encode()).hexdigest()[:16]
         if book.activity.folded == mark:
             return book.activity
-        fills, baseline = self.fills(), self.baseline()
-        since = max((fill.at for fill in fills), default=book.as_of) - KEPT
+        return activity_in(self._fold(*self._fold_from(book.released_at), book.released_at), mark)
+
+    def held(self, more: Sequence[Split | ShareMovement] = ()) -> tuple[dict[str, Decimal], Decimal]:
+        """Shares by symbol and the cash that fills and splits brought, as baseline, fills and movements say.
+
+        `more` are movements that are not recorded yet.
+        """
+        kept = self._kept_fold()
+        before, rest = self._fold_from(kept.counted_from if kept else None, more)
+        folded = fold(before, rest, (), before.counted_from)
+        return folded.quantities, folded.cash_flow
+
+    def _kept_fold(self) -> Folded | None:
+        item = self._get(FOLDED)
+        return from_body(unpacked(item.packed), Folded) if item else None
+
+    def _fold_from(
+        self, counted_from: datetime | None, more: Sequence[Split | ShareMovement] = ()
+    ) -> tuple[Folded, list[ShareEntry]]:
+        """A fold to go on from and the entries after it: the kept one, else the baseline and everything."""
+        moved = [*self.share_movements(), *more]
+        kept = self._kept_fold()
+        if kept is not None:
+            rest = [*self.fills(kept.through), *(one for one in moved if one.id not in kept.movements)]
+            if goes_on(kept, rest, counted_from):
+                return kept, rest
+        baseline = self.baseline()
+        opened = opened_with(baseline.positions, baseline.at) if baseline else Folded()
+        return opened, [*self.fills(), *moved]
+
+    def _fold(self, before: Folded, entries: Sequence[ShareEntry], counted_from: datetime | None) -> Folded:
+        """The fold with these entries; which of their orders were stops is read from the books."""
+        fills = [entry for entry in entries if isinstance(entry, Fill)]
+        since = max((fill.at for fill in fills), default=datetime.min.replace(tzinfo=UTC) + KEPT) - KEPT
         orders = self.orders_of({f.client_order_id for f in fills if f.client_order_id and f.at >= since})
-        return activity_of(
-            [*fills, *moved],
-            {identifier for identifier, order in orders.items() if order.stop_price is not None},
-            baseline=baseline.positions if baseline else {},
-            baseline_at=baseline.at if baseline else book.as_of,
-            counted_from=book.released_at,
-            folded=mark,
-        )
+        stops = {identifier for identifier, order in orders.items() if order.stop_price is not None}
+        return fold(before, entries, stops, counted_from)
+
+    def keep_fold(self, counted_from: datetime | None) -> None:
+        """Moves the kept fold on once many fills came after it, so that no fold reads the whole history.
+
+        It stays behind the newest: of those one may still be told late.
+        """
+        before, rest = self._fold_from(counted_from)
+        fills = sorted((entry for entry in rest if isinstance(entry, Fill)), key=lambda fill: fill.id)
+        if len(fills) < FOLD_AFTER:
+            return
+        last = fills[-FILLS_LEFT_OUT - 1]
+        head = [e for e in rest if (e.id <= last.id if isinstance(e, Fill) else e.at < last.at)]
+        folded, taken = self._fold(before, head, counted_from), {entry.id for entry in head}
+        if goes_on(folded, [entry for entry in rest if entry.id not in taken], counted_from):
+            BookItem(self.account, FOLDED, packed=packed(to_body(folded))).save()
+
+    def forget_fold(self) -> None:
+        """Lets the next fold read everything again."""
+        BookItem(self.account, FOLDED).delete()
 
     def baseline(self) -> Baseline | None:
         """What the account held when first seen, or None before the first sync."""
