@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from alpaquero.broker.alpaca import connect_clock
 from alpaquero.broker.market_data import connect_market_data
 from alpaquero.broker.protocol import MarketDataReader
 from alpaquero.events import queues
@@ -45,6 +44,8 @@ def _market_data() -> MarketDataReader:
 @lru_cache(maxsize=8)
 def _sessions(first: date, last: date) -> Sequence[Session]:
     """The calendar, asked for when bars of a part of a day are fetched."""
+    from alpaquero.broker.alpaca import connect_clock  # a run of daily bars never needs it
+
     return connect_clock(SETTINGS).sessions(first, last)
 
 
