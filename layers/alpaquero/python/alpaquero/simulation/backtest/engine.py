@@ -1,0 +1,623 @@
+"""Runs strategies over past sessions by the rules that trade live; asked by the command and the job.
+
+A session goes as one of `alpaquero demo` goes: the market trades what waits, the books are brought
+level, signals on the closed bars are ranked and judged by risk one after the other, orders wait for
+the next open; then equity is marked, locks come and go, and what risk wants done is done. The rules
+are the live ones: `strategy.conclusion`, `risk.rules`, `risk.locks`, `risk.exits`, `orders.timeouts`,
+`simulation.matching`. Nothing is looked at on a day on which nothing can happen.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from alpaquero.orders.identity import client_order_id, exit_key, is_ours
+from alpaquero.orders.intent import Intent, OrderType, Purpose, Side
+from alpaquero.orders.order import ExitStep, Fill, Order, OrderOrigin, OrderPurpose
+from alpaquero.orders.protection import stop_price_under
+from alpaquero.orders.terms import on_ticks
+from alpaquero.orders.timeouts import OrderSettings, overdue
+from alpaquero.portfolio.movements import Split, begins
+from alpaquero.portfolio.trades import trades_of
+from alpaquero.prices.bars import Timeframe
+from alpaquero.prices.columns import Columns
+from alpaquero.prices.sessions import Session, bar_start
+from alpaquero.risk import derived
+from alpaquero.risk.activity import Activity, Folded, activity_in, fold
+from alpaquero.risk.book import HeldPosition, Reservation, RiskBook, TradingState, market_day
+from alpaquero.risk.exits import due_exits, next_exit, with_highs
+from alpaquero.risk.facts import Facts, MarketPrice, OpenOrder
+from alpaquero.risk.limits import HUNDRED, RiskLimits, SizingMethod
+from alpaquero.risk.locks import locked
+from alpaquero.risk.rules import assess, reservation_for
+from alpaquero.risk.verdict import Verdict
+from alpaquero.rules_version import RULES_VERSION
+from alpaquero.simulation.backtest import signals
+from alpaquero.simulation.backtest.account import Account, DayPrices, SimulatedOrder
+from alpaquero.simulation.backtest.result import FillRow, Result, TradeRow
+from alpaquero.simulation.backtest.terms import FillTerms, SplitDay
+from alpaquero.simulation.fills import quote_around
+from alpaquero.simulation.margin import power
+from alpaquero.simulation.matching import TERMINAL, Role, Status
+from alpaquero.simulation.path import SessionPath
+from alpaquero.strategy import conclusion, indicators
+from alpaquero.strategy.planning import valid_until
+from alpaquero.strategy.run import Run, ShardReport, run_id
+from alpaquero.strategy.settings import StrategySettings
+from alpaquero.strategy.signal import Signal
+
+AFTER_CLOSE = timedelta(minutes=30)  # when a session is looked at: where the exchange's stepped clock stands
+AROUND = timedelta(days=14)  # how much of the calendar the rules see
+ATR_PERIODS = 8  # bars for each bar of the period, as `store.risk_facts` asks for
+BROKER_REJECTED = "broker_rejected"
+_ZERO = Decimal(0)
+_MARGIN = Decimal("0.001")  # percent: how far from a limit nothing need be looked at
+_FOUR_DECIMALS = Decimal("0.0001")
+
+
+class Trading(Protocol):
+    """What a backtest reads of the trading settings (`alpaquero.store.trading_settings`)."""
+
+    @property
+    def watchlist(self) -> tuple[str, ...]:
+        """The symbols of a strategy that names none."""
+
+    @property
+    def strategies(self) -> Mapping[str, StrategySettings]:
+        """The strategies by name."""
+
+    @property
+    def risk(self) -> RiskLimits:
+        """The limits."""
+
+    @property
+    def orders(self) -> OrderSettings:
+        """How long an entry may wait."""
+
+
+def run(
+    bars: Mapping[str, Columns],
+    *,
+    sessions: Sequence[Session],
+    settings: Trading,
+    start: date | None = None,
+    end: date | None = None,
+    splits: Sequence[SplitDay] = (),
+    terms: FillTerms | None = None,
+    cash: Decimal = Decimal(100_000),
+    account: str = "paper",
+    progress: Callable[[int, int, date], None] | None = None,
+) -> Result:
+    """Trades the sessions from `start` to `end`, both included; None is as far as the bars go.
+
+    `bars` are raw daily bars by symbol, those before `start` for the indicators to settle. `sessions` is
+    the calendar, oldest first, from before `start` until some sessions past `end`, as many as a signal is
+    valid for. A signal on a session's bar trades from the next session's open on. An empty watchlist is
+    every symbol that has bars. `progress` is told how many sessions of how many are done.
+    Raises `ValueError` where the calendar does not fit, or a strategy judges other bars than daily ones.
+    """
+    signals.check(settings.strategies)
+    first, last = _traded(bars, sessions, start, end)
+    calendar = signals.Calendar.of(sessions, first, last)
+    validity = max((one.signal_validity_bars for one in settings.strategies.values()), default=0)
+    if last + validity >= len(sessions):
+        raise ValueError(
+            f"sessions end {sessions[-1].date}; give {validity} more than the last one traded, "
+            f"{sessions[last].date}, for signals are valid that long"
+        )
+    return Backtest(bars, calendar, settings, splits, terms or FillTerms(), cash, account).play(progress)
+
+
+def _traded(
+    bars: Mapping[str, Columns], sessions: Sequence[Session], start: date | None, end: date | None
+) -> tuple[int, int]:
+    """The places of the first and the last session that are traded."""
+    held = [columns for columns in bars.values() if len(columns)]
+    if not held:
+        raise ValueError("there are no bars to trade; name symbols and dates that have some")
+    begin, finish = min(one.start[0] for one in held), max(one.start[-1] for one in held)
+    known = [
+        place
+        for place, session in enumerate(sessions)
+        if begin <= bar_start(session).timestamp() <= finish
+        and (start is None or session.date >= start)
+        and (end is None or session.date <= end)
+    ]
+    if not known:
+        raise ValueError(f"no session from {start} to {end} has bars; choose other dates")
+    return known[0], known[-1]
+
+
+class Backtest:
+    """One backtest, from the first session to the last."""
+
+    def __init__(  # noqa: PLR0917 - what `run` was given
+        self,
+        bars: Mapping[str, Columns],
+        calendar: signals.Calendar,
+        settings: Trading,
+        splits: Sequence[SplitDay],
+        terms: FillTerms,
+        cash: Decimal,
+        label: str,
+    ) -> None:
+        self.bars = {symbol: bars[symbol] for symbol in sorted(bars) if len(bars[symbol])}
+        self.calendar, self.settings, self.limits, self.terms = calendar, settings, settings.risk, terms
+        self.account = Account(label, cash, terms)
+        self.splits: dict[date, list[SplitDay]] = defaultdict(list)
+        self.splits_of: dict[str, list[SplitDay]] = defaultdict(list)
+        for split in sorted(splits, key=lambda one: (one.ex_date, one.symbol)):
+            if split.symbol in self.bars:
+                self.splits[split.ex_date].append(split)
+                self.splits_of[split.symbol].append(split)
+        self.places = {symbol: calendar.places(columns) for symbol, columns in self.bars.items()}
+        self.found = signals.Found()
+        for name, one in settings.strategies.items():
+            chosen = one.symbols or settings.watchlist or tuple(self.bars)
+            judged = {symbol: self.bars[symbol] for symbol in chosen if symbol in self.bars}
+            signals.find(name, one, judged, self.splits_of, calendar, self.found)
+        self.equity = self.peak = self.day_start = cash
+        self.prices: dict[str, Decimal] = {}  # the last close of what is held
+        self.reservations: dict[str, Reservation] = {}
+        self.recent: tuple[datetime, ...] = ()
+        self.told: dict[str, tuple[str, str]] = {}  # of each order its strategy and its tag
+        self.purposes: dict[str, OrderPurpose] = {}
+        self.stops: dict[str, Decimal] = {}  # of each entry its stop
+        self.stop_ids: set[str] = set()
+        self.folded = Folded()
+        self.fills_folded = 0
+        self.activity = Activity()
+        self.movements: list[Split] = []
+        self.marks: list[tuple[datetime, Decimal, Decimal]] = []
+        self.counts = Counter[str]()
+        self.passed_over, self.refused = Counter[str](), Counter[str]()
+        self.around: tuple[int, tuple[Session, ...]] = (-1, ())
+        opened = calendar.sessions[calendar.first].open
+        self.book = RiskBook(account=label, cash=cash, equity=cash, peak_equity=cash, as_of=opened)
+
+    def play(self, progress: Callable[[int, int, date], None] | None) -> Result:
+        """Every session, then the result."""
+        traded = self.calendar.sessions[self.calendar.first : self.calendar.last + 1]
+        for place, session in enumerate(traded):
+            now = session.close + AFTER_CLOSE
+            account = self.account
+            raised = self.found.by_session.get(place)
+            if account.positions or account.working or raised or self.book.locks:
+                self._session(place, session, now, raised or [])
+            self.marks.append((now, self.equity, account.cash))
+            if progress is not None:
+                progress(place + 1, len(traded), session.date)
+        return self._result()
+
+    # a session
+
+    def _session(self, place: int, session: Session, now: datetime, raised: Sequence[Signal]) -> None:
+        account = self.account
+        self._trade(place, session)
+        account.pass_to(now)
+        self.day_start = self.equity
+        self._level()
+        if raised:
+            self._conclude(place, session, now, raised)
+        self._watch(place, session, now)
+
+    def _trade(self, place: int, session: Session) -> None:
+        """The market trades: splits, what waits, and the closes that positions are worth."""
+        account = self.account
+        if account.working or session.date in self.splits:
+            account.open(session)
+        for split in self.splits.get(session.date, ()):
+            self._split(split, place, session)
+        touched: dict[str, DayPrices] = {}
+        for symbol in account.positions.keys() | account.working.keys():
+            index = self.places[symbol][place]
+            if index < 0:
+                continue
+            columns = self.bars[symbol]
+            if symbol in account.positions:
+                self.prices[symbol] = Decimal(repr(columns.close[index]))
+            watch = account.watches.get(symbol)
+            quiet = (
+                watch is not None and watch.low <= columns.low[index] and columns.high[index] <= watch.high
+            )
+            if symbol in account.working and not quiet:
+                touched[symbol] = _day_prices(columns, index)
+        if touched:
+            account.trade(session, touched)
+            for symbol, day in touched.items():
+                self.prices[symbol] = day.path.close
+
+    def _split(self, split: SplitDay, place: int, session: Session) -> None:
+        """A split of a symbol: shares and orders, then what the books fold."""
+        symbol, account = split.symbol, self.account
+        index = self.places[symbol][place]
+        last = self.prices.get(symbol)
+        price = (
+            Decimal(repr(self.bars[symbol].open[index]))
+            if index >= 0
+            else (last or split.ratio) / split.ratio
+        )
+        held = symbol in account.positions
+        cash = account.split(split, price, session.open)
+        if last is not None:
+            self.prices[symbol] = last / split.ratio
+        if not held:
+            return
+        movement = Split(
+            id=f"split:{symbol}:{split.ex_date}",
+            account=account.label,
+            symbol=symbol,
+            at=begins(split.ex_date),
+            ratio=split.ratio,
+            whole=bool(cash),
+            cash=cash,
+        )
+        self._fold()
+        self.folded = fold(self.folded, [movement], self.stop_ids, None)
+        self.movements.append(movement)
+        self.book = derived.with_movements(replace(self.book, activity=self.activity), [movement])
+
+    def _level(self) -> None:
+        """What a sync does: ended orders reserve nothing any more, equity is at the last prices."""
+        account = self.account
+        for identifier, reservation in list(self.reservations.items()):
+            order = account.orders[identifier]
+            if order.status in TERMINAL:
+                del self.reservations[identifier]
+            elif order.filled_quantity:
+                left = derived.left(reservation, self._as_order(order))
+                if left is not None:
+                    self.reservations[identifier] = left
+        worth = sum((shares * self.prices[s] for s, shares in account.positions.items()), _ZERO)
+        self.equity = account.cash + worth
+
+    def _fold(self) -> None:
+        """The activity with the fills that came since it was folded last."""
+        booked = self.account.booked
+        if len(booked) == self.fills_folded:
+            return
+        new = [one.fill for one in booked[self.fills_folded :]]
+        self.folded = fold(self.folded, new, self.stop_ids, None)
+        self.fills_folded = len(booked)
+        self.activity = activity_in(self.folded)
+
+    def _book(self, session: Session, now: datetime) -> RiskBook:
+        """The risk book as it stands."""
+        account = self.account
+        self._fold()
+        held = {s: HeldPosition(shares, shares * self.prices[s]) for s, shares in account.positions.items()}
+        gross = sum((abs(one.market_value) for one in held.values()), _ZERO)
+        return replace(
+            self.book,
+            cash=account.cash,
+            equity=self.equity,
+            peak_equity=self.peak,
+            as_of=now,
+            day=market_day(session.open),
+            day_start_equity=self.day_start,
+            positions=held,
+            reservations=dict(self.reservations),
+            deducted=tuple(sorted(self.reservations)),
+            buying_power=power(self.equity, gross, account.reserved),
+            recent_orders=self.recent,
+            activity=self.activity,
+        )
+
+    # signals become orders
+
+    def _conclude(self, place: int, session: Session, now: datetime, raised: Sequence[Signal]) -> None:
+        planned = self._run(place, session, now)
+        report = ShardReport(raised=tuple(raised), withheld=(), judged={}, rules_version=RULES_VERSION)
+        book = self._book(session, now)
+        decision = conclusion.decide(planned, {0: report}, book, self.limits)
+        for one in decision.passed_over:
+            self.passed_over[one.code] += 1
+        ranked, intents = conclusion.wanted(planned, [report], decision)
+        self.counts["signals"] += len(ranked)
+        self.counts["intents"] += len(intents)
+        for intent in intents:
+            book = self._place(intent, book, place, now)
+
+    def _run(self, place: int, session: Session, now: datetime) -> Run:
+        calendar = self.calendar.sessions[self.calendar.first + place :]
+        return Run(
+            id=run_id(Timeframe.DAY, session.close),
+            account=self.account.label,
+            timeframe=Timeframe.DAY,
+            bar_start=bar_start(session),
+            bar_close=session.close,
+            valid_until={
+                name: valid_until(calendar, Timeframe.DAY, session.close, one.signal_validity_bars)
+                for name, one in self.settings.strategies.items()
+            },
+            shards=1,
+            symbols=len(self.bars),
+            settings_version=0,
+            rules_version=RULES_VERSION,
+            correlation_id="",
+            planned_at=0.0,
+            planned_market_at=now,
+        )
+
+    def _place(self, intent: Intent, book: RiskBook, place: int, now: datetime) -> RiskBook:
+        """Judges an intent and sends its order; answers the book after it."""
+        intent = on_ticks(intent)
+        verdict = assess(intent, book, self.limits, self._facts(intent, place, now))
+        if not verdict.approved:
+            for rule in verdict.failed:
+                self.refused[rule.code] += 1
+            return book
+        identifier, account = intent.client_order_id, self.account
+        if intent.purpose is Purpose.EXIT:
+            account.cancel_all_of(intent.symbol, now)
+            account.sell(identifier, intent.symbol, min(verdict.quantity, account.owned(intent.symbol)))
+        elif not self._enter(identifier, intent, verdict):
+            self.refused[BROKER_REJECTED] += 1
+            return book
+        self.told[identifier] = intent.strategy or "", intent.reason
+        self.purposes[identifier] = OrderPurpose(intent.purpose)
+        reservation = reservation_for(intent, verdict)
+        self.reservations[identifier] = reservation
+        after = book.with_order(identifier, reservation, now)
+        self.recent = after.recent_orders
+        return after
+
+    def _enter(self, identifier: str, intent: Intent, verdict: Verdict) -> bool:
+        """Sends an entry; whether the broker takes it: no bracket on what is held, none without power."""
+        account, stop, target = self.account, verdict.stop_loss_price, verdict.take_profit_price
+        reference = intent.reference_price
+        if stop is None or target is None or reference is None or account.owned(intent.symbol):
+            return False
+        worth = quote_around(reference, self.terms.half_spread_bps).ask
+        gross = sum((shares * self.prices[s] for s, shares in account.positions.items()), _ZERO)
+        if verdict.quantity * worth > power(self.equity, gross, account.reserved):
+            return False
+        account.buy_with_exits(
+            identifier, intent.symbol, verdict.quantity, stop=stop, target=target, worth=worth
+        )
+        self.stops[identifier] = stop
+        self.stop_ids.add(account.members(account.orders[identifier].group)[-1].client_order_id)
+        return True
+
+    def _facts(self, intent: Intent, place: int, now: datetime) -> Facts:
+        """What a verdict rests on besides the book: the last close, the calendar, the symbol's orders."""
+        if intent.purpose is Purpose.EXIT:
+            return Facts(now=now)
+        at = self.calendar.sessions[self.calendar.first + place].close
+        price = intent.reference_price
+        symbol = intent.symbol
+        return Facts(
+            now=now,
+            price=price,
+            market=MarketPrice(at, last=price),
+            sessions=self._sessions_around(place),
+            open_orders=tuple(
+                OpenOrder(one.client_order_id, symbol, one.side) for one in self.account.open_orders(symbol)
+            ),
+            average_true_range=self._true_range(symbol, place),
+        )
+
+    def _sessions_around(self, place: int) -> tuple[Session, ...]:
+        if self.around[0] != place:
+            sessions = self.calendar.sessions
+            today = sessions[self.calendar.first + place].date
+            begin = bisect_left(sessions, today - AROUND, key=_date)
+            end = bisect_left(sessions, today + AROUND + timedelta(days=1), key=_date)
+            self.around = place, tuple(sessions[begin:end])
+        return self.around[1]
+
+    def _true_range(self, symbol: str, place: int) -> Decimal | None:
+        """The average true range where the size or the stop needs it."""
+        if self.limits.sizing_method is not SizingMethod.ATR:
+            return None
+        period, index = self.limits.atr_period_bars, self.places[symbol][place]
+        wanted = period * ATR_PERIODS
+        if index + 1 < wanted:
+            return None
+        today = self.calendar.sessions[self.calendar.first + place].date
+        known = [split for split in self.splits_of.get(symbol, ()) if split.ex_date <= today]
+        window = signals.adjusted(self.bars[symbol][index + 1 - wanted : index + 1], known)
+        value = indicators.average_true_range(
+            window.high.tolist(), window.low.tolist(), window.close.tolist(), period
+        )
+        return None if value is None else Decimal(str(value)).quantize(_FOUR_DECIMALS)
+
+    # what risk does
+
+    def _watch(self, place: int, session: Session, now: datetime) -> None:
+        """Marks equity, locks and releases trading, then sells, cancels and protects what is due."""
+        self.peak = max(self.peak, self.equity)
+        limits = self.limits
+        if self.book.locks or self._near_a_limit():
+            after = locked(self._book(session, now), limits, now)
+            self.book = replace(
+                self.book,
+                locks=after.locks,
+                trading_state=after.trading_state,
+                asked_state=after.asked_state,
+            )
+        if self.account.positions and (limits.trailing_stop_percent or limits.maximum_holding_days):
+            self._sell_due(place, session, now)
+        if self.account.positions and limits.protect_missing_stops:
+            self._protect(now)
+        if self.settings.orders.entry_timeout_minutes:
+            self._cancel_overdue(place, now)
+
+    def _near_a_limit(self) -> bool:
+        """Whether drawdown or the day's loss may have reached their limit; never no when one has."""
+        limits, equity = self.limits, self.equity
+        fallen = (self.peak - equity) * HUNDRED >= (limits.drawdown_limit_percent - _MARGIN) * self.peak
+        lost = self.day_start - equity
+        return fallen or lost * HUNDRED >= (limits.daily_loss_limit_percent - _MARGIN) * self.day_start
+
+    def _sell_due(self, place: int, session: Session, now: datetime) -> None:
+        prices = dict(self.prices) if self.limits.trailing_stop_percent else {}
+        book = with_highs(self._book(session, now), prices)
+        self.book = replace(self.book, highs=book.highs)
+        for due in due_exits(book, self.limits, prices, now):
+            intent = next_exit(due, book, now, "", self._look_up)
+            if intent is not None:
+                book = self._place(intent, book, place, now)
+                self.told[intent.client_order_id] = "", due.code
+
+    def _look_up(self, identifier: str) -> Order | None:
+        order = self.account.orders.get(identifier)
+        return None if order is None else self._as_order(order)
+
+    def _protect(self, now: datetime) -> None:
+        """Puts a stop under the shares that none covers, as after 90 days or a split that broke shares."""
+        account = self.account
+        if self.book.trading_state is TradingState.HALTED:
+            return
+        for symbol, shares in sorted(account.positions.items()):
+            working = account.working.get(symbol, [])
+            stops = [o for o in working if o.type is OrderType.STOP and account.live(o)]
+            covered = sum((order.remaining for order in stops), _ZERO)
+            selling = any(self.purposes.get(o.client_order_id) is OrderPurpose.EXIT for o in working)
+            if covered >= shares or selling:
+                continue
+            self._fold()
+            holding = self.activity.holdings.get(symbol)
+            if holding is None or not is_ours(holding.episode):
+                continue
+            for order in [o for o in working if o.side is Side.BUY and o.filled_quantity]:
+                account.end(order, Status.CANCELED, now)
+            bare = min(shares - covered, shares - account.held(symbol))
+            if bare > 0:
+                self._stop_under(symbol, holding.episode, bare)
+
+    def _stop_under(self, symbol: str, episode: str, bare: Decimal) -> None:
+        account, price = self.account, self.prices[symbol]
+        key, revision = exit_key(account.label, symbol, episode), 0
+        while (identifier := client_order_id(OrderOrigin.PROTECT, symbol, key, revision)) in account.orders:
+            revision += 1
+        stop = stop_price_under(price, price, self.stops.get(episode), self.limits.stop_loss_percent)
+        account.protect(identifier, symbol, bare, stop)
+        self.stop_ids.add(identifier)
+        self.purposes[identifier] = OrderPurpose.PROTECTION
+        self.told[identifier] = "", "protection"
+
+    def _cancel_overdue(self, place: int, now: datetime) -> None:
+        account = self.account
+        entries = [o for orders in account.working.values() for o in orders if o.role is Role.ENTRY]
+        late = overdue(
+            [self._as_order(one) for one in entries],
+            self.settings.orders,
+            self._sessions_around(place),
+            {},
+            now,
+        )
+        for one in late:
+            account.end(account.orders[one.order.client_order_id], Status.CANCELED, now)
+
+    def _as_order(self, order: SimulatedOrder) -> Order:
+        """The order as the books would keep it, for rules that ask for one."""
+        purpose = self.purposes.get(order.client_order_id, OrderPurpose.LEG)
+        return Order(
+            account=self.account.label,
+            client_order_id=order.client_order_id,
+            symbol=order.symbol,
+            side=order.side,
+            origin=OrderOrigin.SIGNAL,
+            purpose=purpose,
+            status=order.status.value,
+            created_at=order.submitted_at,
+            updated_at=order.updated_at,
+            wall_created_at=order.submitted_at,
+            order_type=order.type,
+            quantity=order.quantity,
+            filled_quantity=order.filled_quantity,
+            limit_price=order.limit_price,
+            stop_price=order.stop_price,
+            exit_step=ExitStep.DONE if purpose is OrderPurpose.EXIT else None,
+            broker_updated_at=order.updated_at,
+        )
+
+    # the result
+
+    def _result(self) -> Result:
+        account = self.account
+        return Result(
+            fills=tuple(_row(one.fill, one.fee) for one in account.booked),
+            trades=tuple(self._round_trips()),
+            marks=self.marks,
+            signals=self.counts["signals"],
+            intents=self.counts["intents"],
+            withheld={str(code): count for code, count in sorted(self.found.withheld.items()) if count},
+            passed_over=dict(sorted(self.passed_over.items())),
+            refused=dict(sorted(self.refused.items())),
+            positions=dict(sorted(account.positions.items())),
+            cash=account.cash,
+            equity_end=self.equity,
+            sessions=len(self.marks),
+        )
+
+    def _round_trips(self) -> list[TradeRow]:
+        """Every round trip with its strategy, tags and fees."""
+        account = self.account
+        reasons = {identifier: tag for identifier, (_, tag) in self.told.items()}
+        entered: dict[tuple[str, datetime], str] = {}
+        fees: dict[str, list[tuple[datetime, Decimal]]] = defaultdict(list)
+        for one in account.booked:
+            fill = one.fill
+            identifier = fill.client_order_id or ""
+            order = account.orders[identifier]
+            if order.role in {Role.TARGET, Role.STOP}:
+                reasons[identifier] = order.role.value.replace("_", " ")
+            if fill.side is Side.BUY:
+                entered.setdefault((fill.symbol, fill.at), identifier)
+            if one.fee:
+                fees[fill.symbol].append((fill.at, one.fee))
+        rows = []
+        for trade in trades_of([*(one.fill for one in account.booked), *self.movements], reasons):
+            strategy, tag = self.told[entered[trade.symbol, trade.opened_at]]
+            paid = sum(
+                (fee for at, fee in fees[trade.symbol] if trade.opened_at <= at <= trade.closed_at), _ZERO
+            )
+            rows.append(
+                TradeRow(
+                    symbol=trade.symbol,
+                    strategy=strategy,
+                    side=trade.side,
+                    quantity=trade.quantity,
+                    opened_at=trade.opened_at,
+                    closed_at=trade.closed_at,
+                    entry_price=trade.entry_price,
+                    exit_price=trade.exit_price,
+                    pnl=trade.pnl - paid,
+                    fees=paid,
+                    entry_tag=tag,
+                    exit_tag=trade.reason,
+                )
+            )
+        return rows
+
+
+def _day_prices(columns: Columns, index: int) -> DayPrices:
+    opened, high, low, closed = (
+        Decimal(repr(column[index])) for column in (columns.open, columns.high, columns.low, columns.close)
+    )
+    return DayPrices(SessionPath(opened, high, low, closed))
+
+
+def _row(fill: Fill, fee: Decimal) -> FillRow:
+    return FillRow(
+        id=fill.id,
+        at=fill.at,
+        client_order_id=fill.client_order_id or "",
+        symbol=fill.symbol,
+        side=fill.side,
+        quantity=fill.quantity,
+        price=fill.price,
+        fee=fee,
+    )
+
+
+def _date(session: Session) -> date:
+    return session.date

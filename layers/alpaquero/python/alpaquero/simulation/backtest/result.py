@@ -1,0 +1,109 @@
+"""What a backtest answers: fills, round trips, equity by session, and what came of each signal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+from hashlib import sha256
+
+from alpaquero.orders.intent import Side
+
+
+@dataclass(frozen=True, slots=True)
+class FillRow:
+    """One fill; `price` in dollars a share, `fee` in dollars."""
+
+    id: str
+    at: datetime
+    client_order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class TradeRow:
+    """One round trip. Prices are average dollars a share, `pnl` dollars after `fees`.
+
+    `strategy` is the name of the instance that entered; the tags are those of the orders.
+    """
+
+    symbol: str
+    strategy: str
+    side: Side
+    quantity: Decimal
+    opened_at: datetime
+    closed_at: datetime
+    entry_price: Decimal
+    exit_price: Decimal
+    pnl: Decimal
+    fees: Decimal
+    entry_tag: str
+    exit_tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class EquityRow:
+    """The account after a session's close, in dollars."""
+
+    at: datetime
+    equity: Decimal
+    cash: Decimal
+    market_value: Decimal
+
+
+@dataclass(frozen=True)
+class Result:
+    """A backtest's result; money in dollars, counts by reason code. `marks` are (at, equity, cash)."""
+
+    fills: tuple[FillRow, ...]
+    trades: tuple[TradeRow, ...]
+    marks: Sequence[tuple[datetime, Decimal, Decimal]]
+    signals: int
+    intents: int
+    withheld: dict[str, int] = field(default_factory=dict)
+    passed_over: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+    positions: dict[str, Decimal] = field(default_factory=dict)
+    cash: Decimal = Decimal(0)
+    equity_end: Decimal = Decimal(0)
+    sessions: int = 0
+
+    @cached_property
+    def equity(self) -> list[EquityRow]:
+        """The account after each session's close."""
+        return [EquityRow(at, equity, cash, equity - cash) for at, equity, cash in self.marks]
+
+    @cached_property
+    def trades_sha256(self) -> str:
+        """The hash of the fills, as `alpaquero demo` prints it."""
+        return trades_sha256(
+            (
+                fill.at.isoformat().replace("+00:00", "Z"),
+                fill.client_order_id,
+                fill.side.value,
+                plain(fill.quantity),
+                plain(fill.price),
+            )
+            for fill in self.fills
+        )
+
+
+def trades_sha256(fills: Iterable[tuple[str, str, str, str, str]]) -> str:
+    """The hash of the sorted (market time, client order id, side, quantity, price), all as text."""
+    rows = sorted("|".join(fill) for fill in fills)
+    return sha256("\n".join(rows).encode()).hexdigest()
+
+
+def plain(number: Decimal) -> str:
+    """A number in plain digits without trailing zeros.
+
+    >>> plain(Decimal("1E+2")), plain(Decimal("1.50"))
+    ('100', '1.5')
+    """
+    return format(number.normalize(), "f") if number else "0"

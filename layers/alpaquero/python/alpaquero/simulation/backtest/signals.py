@@ -1,0 +1,227 @@
+"""Every signal of a backtest, judged ahead: each bar on the bars that had closed by then, and no other.
+
+A strategy with array forms is judged on all bars of all symbols at once, any other bar by bar.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from alpaquero.orders.intent import Side
+from alpaquero.prices.bars import Timeframe
+from alpaquero.prices.columns import Columns
+from alpaquero.prices.sessions import Session, bar_start
+from alpaquero.simulation.backtest.terms import SplitDay
+from alpaquero.strategy import judging, registry
+from alpaquero.strategy.panel import Panel
+from alpaquero.strategy.settings import StrategySettings
+from alpaquero.strategy.signal import Signal, Withheld, WithheldCode
+
+_PLACES = Decimal("0.000001")  # what an adjusted price is rounded to
+_PRICES = ("open", "high", "low", "close")
+
+
+@dataclass(slots=True)
+class Found:
+    """The signals by the place of their session, and how often a symbol could not be judged, by code."""
+
+    by_session: dict[int, list[Signal]] = field(default_factory=lambda: defaultdict(list))
+    withheld: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a symbol's bars; those that start at `since` (seconds) or later are judged.
+
+    `cut` is how many earlier bars were left out, because no window reaches them.
+    """
+
+    symbol: str
+    columns: Columns
+    since: int = 0
+    cut: int = 0
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The sessions traded, and where each symbol's bars lie in them.
+
+    `places[symbol][i]` is the index of the symbol's bar of session `first + i`, -1 without one.
+    """
+
+    sessions: Sequence[Session]
+    first: int
+    last: int
+    starts: Sequence[int]
+
+    @classmethod
+    def of(cls, sessions: Sequence[Session], first: int, last: int) -> Calendar:
+        """The calendar of the sessions from place `first` to `last`, both traded."""
+        traded = sessions[first : last + 1]
+        return cls(sessions, first, last, [int(bar_start(session).timestamp()) for session in traded])
+
+    def places(self, columns: Columns) -> list[int]:
+        """For each session traded the index of its bar, -1 without one."""
+        starts = np.frombuffer(columns.start, dtype=np.int64)
+        wanted = np.array(self.starts, dtype=np.int64)
+        found = np.searchsorted(starts, wanted)
+        there = (found < len(starts)) & (starts[np.minimum(found, len(starts) - 1)] == wanted)
+        return np.where(there, found, -1).tolist()  # type: ignore[no-any-return]
+
+
+def find(  # noqa: PLR0917 - what is judged, on what, and where it goes
+    name: str,
+    settings: StrategySettings,
+    bars: Mapping[str, Columns],
+    splits: Mapping[str, Sequence[SplitDay]],
+    calendar: Calendar,
+    found: Found,
+) -> None:
+    """Adds what the strategy `name` says of every bar traded to `found`."""
+    groups: dict[Any, list[str]] = defaultdict(list)
+    for symbol in bars:
+        groups[settings.parameters_for(symbol)].append(symbol)
+    vectorised = registry.vectorised(settings.rule)
+    for parameters, symbols in groups.items():
+        whole = [symbol for symbol in symbols if not splits.get(symbol)]
+        parts = [Part(symbol, bars[symbol]) for symbol in whole]
+        for symbol in symbols:
+            if splits.get(symbol):
+                parts += _epochs(symbol, bars[symbol], splits[symbol], settings.minimum_history_bars)
+        if vectorised is None:
+            for part in parts:
+                _one_by_one(name, settings, part, calendar, found)
+        elif parts:
+            _all_at_once(name, settings, vectorised, parameters, parts, calendar, found)
+
+
+def adjusted(columns: Columns, splits: Iterable[SplitDay]) -> Columns:
+    """The bars as if the splits had been before them all: as a feed tells them on the last one's day."""
+    for split in splits:
+        count = _before(columns, split)
+        if not count:
+            continue
+        prices = {
+            name: [
+                float((Decimal(repr(price)) / split.ratio).quantize(_PLACES))
+                for price in getattr(columns, name)[:count]
+            ]
+            for name in _PRICES
+        }
+        volume = [float(round(shares * float(split.ratio))) for shares in columns.volume[:count]]
+        before = Columns(
+            columns.start[:count],
+            array("d", prices["open"]),
+            array("d", prices["high"]),
+            array("d", prices["low"]),
+            array("d", prices["close"]),
+            array("d", volume),
+        )
+        columns = before + columns[count:]
+    return columns
+
+
+def _before(columns: Columns, split: SplitDay) -> int:
+    """How many bars lie before the morning of a split."""
+    morning = int(bar_start(Session(split.ex_date, _NEVER, _NEVER)).timestamp())
+    return int(np.searchsorted(np.frombuffer(columns.start, dtype=np.int64), morning))
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def _epochs(symbol: str, columns: Columns, splits: Sequence[SplitDay], window: int) -> list[Part]:
+    """The stretches between splits, each with the bars before it adjusted for the splits by then."""
+    ordered = sorted(splits, key=lambda split: split.ex_date)
+    bounds = [0, *(_before(columns, split) for split in ordered), len(columns)]
+    found = []
+    for number in range(len(ordered) + 1):
+        begin, end = bounds[number], bounds[number + 1]
+        if begin < end:
+            cut = max(begin - window + 1, 0)
+            known = adjusted(columns[:end], ordered[:number])
+            found.append(Part(symbol, known[cut:], columns.start[begin], cut))
+    return found
+
+
+def _all_at_once(  # noqa: PLR0917 - as `find`
+    name: str,
+    settings: StrategySettings,
+    vectorised: Any,
+    parameters: Any,
+    parts: Sequence[Part],
+    calendar: Calendar,
+    found: Found,
+) -> None:
+    panel = Panel.of([part.columns for part in parts])
+    values = vectorised.rolling(panel, parameters, settings.minimum_history_bars)
+    decided = vectorised.decide_many(values, parameters)
+    undefined = np.zeros((len(parts), panel.bars), dtype=bool)
+    for required in vectorised.REQUIRED:
+        undefined |= np.isnan(values[required])
+    least = settings.minimum_history_bars
+    for row, part in enumerate(parts):
+        columns = part.columns
+        places = np.array(calendar.places(columns))
+        offset = panel.bars - len(columns)
+        there = (places >= 0) & (np.array(calendar.starts) >= part.since)
+        sessions = np.flatnonzero(there)
+        at = places[sessions]
+        short = at + 1 + part.cut < least
+        found.withheld[WithheldCode.SHORT_HISTORY] += int(short.sum())
+        sessions, at = sessions[~short], at[~short]
+        missing = undefined[row, at + offset]
+        found.withheld[WithheldCode.UNDEFINED] += int(missing.sum())
+        sides = decided.side[row, at + offset]
+        for index in np.flatnonzero((sides != 0) & ~missing).tolist():
+            session, bar = int(sessions[index]), int(at[index])
+            of = calendar.sessions[calendar.first + session]
+            cell = row, bar + offset
+            found.by_session[session].append(
+                Signal(
+                    symbol=part.symbol,
+                    side=Side.BUY if decided.side[cell] > 0 else Side.SELL,
+                    strategy=name,
+                    timeframe=settings.timeframe,
+                    bar_start=datetime.fromtimestamp(columns.start[bar], UTC),
+                    bar_close=of.close,
+                    strength=int(decided.strength[cell]),
+                    reference_price=Decimal(str(columns.close[bar])),
+                    reason=decided.tags[int(decided.tag[cell])],
+                    shadow=settings.shadow,
+                )
+            )
+
+
+def _one_by_one(name: str, settings: StrategySettings, part: Part, calendar: Calendar, found: Found) -> None:
+    least, columns = settings.minimum_history_bars, part.columns
+    for session, place in enumerate(calendar.places(columns)):
+        if place < 0 or columns.start[place] < part.since:
+            continue
+        judged = judging.judge(
+            part.symbol,
+            columns[max(place + 1 - least, 0) : place + 1],
+            strategy=name,
+            settings=settings,
+            bar_start=datetime.fromtimestamp(columns.start[place], UTC),
+            bar_close=calendar.sessions[calendar.first + session].close,
+        )
+        if isinstance(judged, Withheld):
+            found.withheld[judged.code] += 1
+        elif judged is not None:
+            found.by_session[session].append(judged)
+
+
+def check(settings: Mapping[str, StrategySettings]) -> None:
+    """Raises `ValueError` for a strategy of another timeframe than a day."""
+    for name, one in settings.items():
+        if one.timeframe is not Timeframe.DAY:
+            raise ValueError(f"{name} judges bars of {one.timeframe}; a backtest trades daily bars, 1Day")

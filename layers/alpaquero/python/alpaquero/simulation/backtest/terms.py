@@ -1,0 +1,65 @@
+"""What a backtest's fills cost and depend on, and the splits that lie between its bars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from alpaquero.simulation.working import MatchingTerms
+
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillTerms:
+    """How orders fill. Raises `ValueError` for a number below 0 or a probability above 1.
+
+    `half_spread_bps` and `slippage_bps` are basis points of the price that whoever takes the quote pays;
+    limits never pay them. `fee_per_share` is in dollars, `fee_percent` of what the fill costs or brings;
+    a broker without commissions has none of either. `seed` and `partial_fill_probability` are those of
+    the paper exchange.
+    """
+
+    seed: int = 1
+    half_spread_bps: Decimal = Decimal(1)
+    slippage_bps: Decimal = _ZERO
+    partial_fill_probability: float = 0.0
+    fee_per_share: Decimal = _ZERO
+    fee_percent: Decimal = _ZERO
+
+    def __post_init__(self) -> None:
+        for name in ("half_spread_bps", "slippage_bps", "fee_per_share", "fee_percent"):
+            if not (getattr(self, name).is_finite() and getattr(self, name) >= 0):
+                raise ValueError(f"{name} is {getattr(self, name)}; give 0 or more")
+        if not 0 <= self.partial_fill_probability <= 1:
+            raise ValueError(
+                f"partial_fill_probability is {self.partial_fill_probability}; give a number from 0 to 1"
+            )
+
+    @property
+    def matching(self) -> MatchingTerms:
+        """The same for the matcher."""
+        spread = self.half_spread_bps + self.slippage_bps
+        return MatchingTerms(self.seed, spread, self.partial_fill_probability)
+
+    def fee(self, quantity: Decimal, price: Decimal) -> Decimal:
+        """Dollars that a fill costs beside its price."""
+        if not self.fee_per_share and not self.fee_percent:
+            return _ZERO
+        return quantity * self.fee_per_share + quantity * price * self.fee_percent / 100
+
+
+@dataclass(frozen=True, slots=True)
+class SplitDay:
+    """From the morning of `ex_date` on, `old` shares are `new` shares."""
+
+    symbol: str
+    ex_date: date
+    new: int
+    old: int
+
+    @property
+    def ratio(self) -> Decimal:
+        """How many shares one share becomes; below 1 in a reverse split."""
+        return Decimal(self.new) / Decimal(self.old)
