@@ -142,6 +142,21 @@ def test_every_bar_is_judged_as_live_judges_it(name: str, window: int | None) ->
         assert not found.decisions.side[row, :first].any()
 
 
+@pytest.mark.parametrize("name", VECTORISED)
+def test_a_sweep_in_parts_is_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many symbols are worked on at a time, each has its own row, and they end together."""
+    panel = Panel.of([COLUMNS[symbol][-400:] for symbol in SYMBOLS])
+    parameters = registry.strategy(name).Parameters()
+    whole = sweep(name, panel, parameters, 60)
+    monkeypatch.setattr("alpaquero.strategy.sweep.CHUNK_VALUES", 800)
+    parts = sweep(name, panel, parameters, 60)
+    for key, values in whole.values.items():
+        np.testing.assert_allclose(parts.values[key], values, rtol=0, atol=2e-9)
+    assert whole.decisions.side.any()
+    for column in ("side", "strength", "tag"):
+        assert (getattr(whole.decisions, column) == getattr(parts.decisions, column)).all()
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_a_sweep_does_not_look_ahead(name: str) -> None:
     """What is said of a bar does not change when later ones come."""

@@ -123,7 +123,7 @@ def decide_many(values: Mapping[str, Floats], parameters: Parameters) -> Decisio
     """`decide` on arrays."""
     from alpaquero.strategy import vectors
 
-    fast, slow, fast_before, slow_before, atr = (vectors.rounded(values[name]) for name in REQUIRED)
+    fast, slow, fast_before, slow_before, atr = (values[name] for name in REQUIRED)
     defined = ~vectors.any_undefined(fast, slow, fast_before, slow_before, atr)
     was_above, is_above = fast_before > slow_before, fast > slow
     buys = defined & is_above & ~was_above & (atr <= parameters.maximum_atr_percent)

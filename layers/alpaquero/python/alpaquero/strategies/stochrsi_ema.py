@@ -176,14 +176,14 @@ def rolling(panel: Panel, parameters: Parameters, window: int) -> dict[str, Floa
 
 
 def decide_many(values: Mapping[str, Floats], parameters: Parameters) -> Decisions:
-    """`decide` on arrays; the values as they come, or rounded to 1e-9."""
+    """`decide` on arrays of values rounded to 1e-9; what is NaN decides nothing."""
     from alpaquero.strategy import vectors
 
-    k, d, fast, slow = (vectors.rounded(values[name]) for name in REQUIRED)
+    k, d, fast, slow = (values[name] for name in REQUIRED)
     low, high = parameters.oversold_level, parameters.overbought_level
-    lead = vectors.rounded(k - d)
-    buys = (fast > slow) & (k < low) & (d < low) & (lead > TOLERANCE)
-    sells = (fast < slow) & (k > high) & (d > high) & (lead < -TOLERANCE)
+    lead, tie = k - d, 1.5 * TOLERANCE  # between the two steps of 1e-9 that rounding tells apart
+    buys = (fast > slow) & (k < low) & (d < low) & (lead > tie)
+    sells = (fast < slow) & (k > high) & (d > high) & (lead < -tie)
     wide = abs(fast - slow) / slow * 100 > parameters.wide_gap_percent
     extreme = (buys & (k < parameters.extreme_oversold_level)) | (
         sells & (k > parameters.extreme_overbought_level)

@@ -119,7 +119,7 @@ class Vectorised(Strategy[P], Protocol[P]):
         """`values` at every bar, each on the `window` bars that end there, shape (symbols, bars)."""
 
     def decide_many(self, values: Mapping[str, npt.NDArray[np.float64]], parameters: P, /) -> Decisions:
-        """`decide` on every element; none where one of `REQUIRED` is NaN."""
+        """`decide` on every element of values rounded to 1e-9; none where one of `REQUIRED` is NaN."""
 
 
 def require(name: str, value: float, low: float, high: float) -> None:

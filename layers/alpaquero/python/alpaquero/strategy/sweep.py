@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from alpaquero.orders.intent import Side
 from alpaquero.strategy import registry
 from alpaquero.strategy.judging import rounded_values
 from alpaquero.strategy.panel import Panel
-from alpaquero.strategy.protocol import Decisions, Strategy
-from alpaquero.strategy.vectors import Floats, rounded
+from alpaquero.strategy.protocol import Decisions, Strategy, Vectorised
+from alpaquero.strategy.vectors import CHUNK_VALUES, Floats, rounded
+
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,44 @@ def sweep(rule: str, panel: Panel, parameters: Any, window: int) -> Sweep:
     vectorised = registry.vectorised(rule)
     if vectorised is None:
         return _bar_by_bar(registry.strategy(rule), panel, parameters, window)
-    found = {name: rounded(values) for name, values in vectorised.rolling(panel, parameters, window).items()}
+    rows = max(CHUNK_VALUES // panel.bars, 1)
+    parts = [
+        _vectorised(vectorised, Panel(panel.columns[start : start + rows]), parameters, window)
+        for start in range(0, len(panel.columns), rows)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    of_parts = [part.decisions for part in parts]
+    return Sweep(
+        {
+            name: _joined([part.values[name] for part in parts], panel.bars, np.nan)
+            for name in parts[0].values
+        },
+        Decisions(
+            side=_joined([part.side for part in of_parts], panel.bars, 0),
+            strength=_joined([part.strength for part in of_parts], panel.bars, 0),
+            tag=_joined([part.tag for part in of_parts], panel.bars, 0),
+            tags=of_parts[0].tags,
+        ),
+    )
+
+
+def _vectorised(rule: Vectorised[Any], panel: Panel, parameters: Any, window: int) -> Sweep:
+    found = {name: rounded(values) for name, values in rule.rolling(panel, parameters, window).items()}
     too_early = np.arange(panel.bars) < (panel.first + window - 1)[:, np.newaxis]
     for values in found.values():
         values[too_early] = np.nan
-    return Sweep(found, vectorised.decide_many(found, parameters))
+    return Sweep(found, rule.decide_many(found, parameters))
+
+
+def _joined(parts: list[npt.NDArray[T]], bars: int, empty: float) -> npt.NDArray[T]:
+    """The rows of all parts, which end together; `empty` where a part is shorter."""
+    made = np.full((sum(map(len, parts)), bars), empty, parts[0].dtype)
+    row = 0
+    for part in parts:
+        made[row : row + len(part), bars - part.shape[1] :] = part
+        row += len(part)
+    return made
 
 
 def _bar_by_bar(rule: Strategy[Any], panel: Panel, parameters: Any, window: int) -> Sweep:

@@ -22,10 +22,9 @@ from alpaquero.strategy.protocol import ROUNDING_DIGITS, Decisions
 Floats = npt.NDArray[np.float64]
 
 _BLOCK_BARS = 32  # of a recursion: one matrix product within, one step of the loop from block to block
-_CHUNK_VALUES = 32_768  # of a panel at a time, so that what is worked on stays in the processor's cache
-_CANCELLED = (
-    1e-3  # of a sum left after a subtraction: what is below is computed anew, for its digits are gone
-)
+CHUNK_VALUES = 32_768  # of a panel at a time, so that what is worked on stays in the processor's cache
+_FORGOTTEN = 1e-18  # a share of what was before a window that no rounding shows
+_CANCELLED = 1e-3  # of a sum is left after a subtraction: digits are gone, so it is computed anew
 
 
 def ema_last(values: Floats, period: int) -> Floats:
@@ -346,6 +345,9 @@ def _rolling_sums(
     share = kept ** (last - period + 1)
     for rows in _chunks(values):
         running = _recursion(values[rows], kept)
+        if share < _FORGOTTEN:
+            found[rows, window - 1 :] = running[:, last : last + windows]
+            continue
         seed = _moving(values[rows], period, np.add)[:, :windows]
         over = running[:, period - 1 : period - 1 + windows] - seed_weight * seed
         found[rows, window - 1 :] = running[:, last : last + windows] - share * over
@@ -390,7 +392,7 @@ def _moving(values: Floats, period: int, operation: Callable[..., Floats]) -> Fl
 
 
 def _chunks(values: Floats) -> Iterator[slice]:
-    rows = max(_CHUNK_VALUES // max(values.shape[1], 1), 1)
+    rows = max(CHUNK_VALUES // max(values.shape[1], 1), 1)
     for start in range(0, len(values), rows):
         yield slice(start, min(start + rows, len(values)))
 
