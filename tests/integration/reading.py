@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from alpaquero.store.tables import unpacked
 from laptop.exchange.admin_bodies import Report
 from laptop.stack import Stack
 from laptop.watch import Watch
@@ -71,7 +72,8 @@ def depth(stack: Stack, queue: str) -> int:
 
 def _plain(raw: dict[str, Any]) -> Item:
     plain = {name: next(iter(value.values())) for name, value in raw.items()}
-    return plain | ({"body": json.loads(plain["body"])} if isinstance(plain.get("body"), str) else {})
+    text = unpacked(plain["packed"]) if "packed" in plain else plain.get("body")
+    return plain | ({"body": json.loads(text)} if isinstance(text, str) else {})
 
 
 class BusTap:
