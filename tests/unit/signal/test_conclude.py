@@ -158,3 +158,30 @@ def test_reference_prices_stay_exact() -> None:
     reported(replace(a_signal("AAPL"), reference_price=Decimal("101.10")))
     concluded()
     assert ["101.10"] == [record.reference_price for record in runs.newest_signals("AAPL", 9)]
+
+
+def test_a_shadow_is_told_and_trades_nothing(published: list[Event], queues: FakeQueues) -> None:
+    """Its signal is raised as any other, marked, with the reason why nothing follows."""
+    reported(replace(a_signal("AAPL"), shadow=True))
+    concluded()
+    assert [True] == [event.shadow for event in published if isinstance(event, SignalRaised)]
+    assert ["shadow"] == [event.code for event in published if isinstance(event, SignalWithheld)]
+    assert [] == queues.bodies("order-queue")
+
+
+def test_a_late_run_sends_exits_alone(published: list[Event], queues: FakeQueues) -> None:
+    """The entry is withheld as late, and the conclusion says that the run was."""
+    Books("paper").commit(risk_book=a_book(positions={"IBM": held("10", "1000")}))
+    runs.plan(a_run(late=True))
+    runs.report("paper", a_run().id, 0, a_report(a_signal("AAPL"), a_signal("IBM", Side.SELL)))
+    concluded()
+    assert ["IBM"] == [command["intent"]["symbol"] for command in queues.bodies("order-queue")]
+    assert ["late"] == [event.code for event in published if isinstance(event, SignalWithheld)]
+    assert [True] == [event.late for event in published if isinstance(event, RunConcluded)]
+
+
+def test_the_books_are_not_asked_when_nothing_was_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quiet run costs no read of the risk book."""
+    monkeypatch.setattr(Books, "risk_book", lambda self: pytest.fail("the risk book was read"))
+    reported()
+    assert {"batchItemFailures": []} == concluded()
