@@ -68,7 +68,7 @@ class Gauges(threading.Thread):
         keys = cloud.credentials
         headers = {"APCA-API-KEY-ID": keys.exchange_key, "APCA-API-SECRET-KEY": keys.exchange_secret}
         self._http = httpx.Client(
-            base_url=cloud.exchange_url, headers=headers, timeout=30, trust_env=False, verify=False
+            base_url=cloud.exchange_url, headers=headers, timeout=30, trust_env=False
         )
         self._window: tuple[str, int] | None = None
         self.peak_bytes = 0
