@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from itertools import pairwise
 from math import ceil, fsum, log
 
 # A range of RSI, or a distance of K and D, of no more than this is rounding noise.
@@ -176,12 +175,16 @@ def _strengths(closes: Sequence[float], period: int, count: int) -> list[float]:
     """RSI at the last `count` closes; fewer where the first of them have none: once there is one it stays."""
     if len(closes) <= period:
         return []
-    changes = [after - before for before, after in pairwise(closes[: period + 1])]
-    gain = fsum(change for change in changes if change > 0)
-    loss = -fsum(change for change in changes if change < 0)
+    gain = loss = 0.0
+    before = closes[0]
+    for close in closes[1 : period + 1]:
+        if close > before:
+            gain += close - before
+        else:
+            loss += before - close
+        before = close
     kept = 1.0 - 1.0 / period
     told = max(len(closes) - count, period)
-    before = closes[period]
     for close in closes[period + 1 : told]:
         if close > before:
             gain = gain * kept + (close - before)
