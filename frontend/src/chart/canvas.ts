@@ -20,7 +20,7 @@ import {
 } from "lightweight-charts";
 import type { Chart, EquityMark, Plotted } from "../api/bodies";
 import { paletteOf, watchTheme, type Palette } from "./palette";
-import { candles, equityPoints, isDaily, line, signs, type Candle, type ChartTime, type Sign } from "./series";
+import { candles, equityPoints, isDaily, line, lineTone, signs, type Candle, type ChartTime, type Sign } from "./series";
 
 export interface Level {
   price: number;
@@ -57,7 +57,7 @@ export function openCandles(element: HTMLElement, hovered: (time: ChartTime | nu
     for (const line of lines) price.removePriceLine(line);
     lines = levels.map((level) => price.createPriceLine(lineOf(level, palette)));
     for (const series of indicators) canvas.removeSeries(series);
-    indicators = chart.indicators.map((plotted, n) => drawLine(chart, plotted, lineColour(chart.indicators, n, palette)));
+    indicators = chart.indicators.map((plotted, n) => drawLine(chart, plotted, palette[lineTone(chart.indicators, n)]));
     canvas.timeScale().applyOptions({ timeVisible: !isDaily(chart.timeframe) });
     if (shown?.chart.symbol !== chart.symbol || shown.chart.timeframe !== chart.timeframe) {
       const inView = Math.max(40, Math.round(element.clientWidth / FIRST_BAR_WIDTH));
@@ -67,7 +67,7 @@ export function openCandles(element: HTMLElement, hovered: (time: ChartTime | nu
 
   function drawLine(chart: Chart, plotted: Plotted, color: string): ISeriesApi<"Line"> {
     const pane = plotted.pane === "oscillator" ? 1 : 0;
-    const look = { color, lineWidth: 1 as const, title: plotted.label, priceLineVisible: false, lastValueVisible: pane > 0, crosshairMarkerVisible: false };
+    const look = { color, lineWidth: 1 as const, priceLineVisible: false, lastValueVisible: pane > 0, crosshairMarkerVisible: false };
     const series = canvas.addSeries(LineSeries, look, pane);
     series.setData(line(chart, plotted) as Parameters<typeof series.setData>[0]);
     for (const [name, value] of Object.entries(plotted.levels)) {
@@ -168,12 +168,6 @@ const volumeBar = ({ time, open, close, volume }: Candle, { up, down }: Palette)
   value: volume,
   color: `${close >= open ? up : down}38`,
 });
-
-/** Lines of one pane are told apart by colour. */
-export function lineColour(indicators: readonly Plotted[], n: number, { accent, warn, soft }: Palette): string {
-  const before = indicators.slice(0, n).filter((other) => other.pane === indicators[n]?.pane).length;
-  return [accent, warn, soft][before % 3] ?? soft;
-}
 
 /** Signals are arrows outside the bar, grey for those that nobody traded on; fills are dots, at their price where it is on the scale. */
 function drawn(sign: Sign, palette: Palette): SeriesMarker<Time> {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Chart, Marker, Plotted } from "../api/bodies";
-import { candles, chartTime, equityPoints, line, signs } from "./series";
+import { candles, chartTime, equityPoints, line, lineTone, signs } from "./series";
 
 const at = (iso: string) => Date.parse(iso) / 1000;
 
@@ -35,6 +35,11 @@ test("of two bars at one time the later counts", () => {
 
 test("a line has a gap where its value is not defined", () => {
   expect(line(chart([]), plotted)).toEqual([{ time: "2010-03-12" }, { time: "2010-03-15", value: 42.5 }]);
+});
+
+test("lines of one pane have colours of their own", () => {
+  const lines = (["price", "price", "oscillator", "price"] as const).map((pane) => ({ ...plotted, pane }));
+  expect(lines.map((_, n) => lineTone(lines, n))).toEqual(["accent", "warn", "accent", "soft"]);
 });
 
 test("a signal tells whether it was raised, withheld or a shadow's; one without a side is not drawn", () => {

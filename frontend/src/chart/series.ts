@@ -63,6 +63,12 @@ export function line(chart: Chart, plotted: Plotted): { time: ChartTime; value?:
   return points.filter((point, index) => point.time !== points[index + 1]?.time);
 }
 
+/** Lines of one pane are told apart by colour, the same on the canvas and in the legend. */
+export function lineTone(indicators: readonly Plotted[], n: number): "accent" | "warn" | "soft" {
+  const before = indicators.slice(0, n).filter((other) => other.pane === indicators[n]?.pane).length;
+  return (["accent", "warn", "soft"] as const)[before % 3]!;
+}
+
 /** The markers, each on the last bar that began before it; those before the first bar are left out, as
  * are signals withheld before they had a side. */
 export function signs(chart: Chart): Sign[] {

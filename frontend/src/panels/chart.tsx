@@ -3,7 +3,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Chart, Configuration, Position } from "../api/bodies";
 import type { CandleCanvas, Level } from "../chart/canvas";
 import { Attribution, useCanvas } from "../chart/loaded";
-import { candles, signs, type Candle, type ChartTime, type Sign } from "../chart/series";
+import { candles, lineTone, signs, type Candle, type ChartTime, type Sign } from "../chart/series";
 import { ageOf } from "../format/time";
 import { LivePrice } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
@@ -76,7 +76,7 @@ function SymbolPicker({ symbols, value, pick }: { symbols: string[]; value: stri
   return (
     <div class="picker" role="group" aria-label="Symbol">
       {symbols.map((symbol) => (
-        <button key={symbol} type="button" aria-pressed={symbol === value} onClick={() => pick(symbol)}>
+        <button key={symbol} type="button" aria-label={symbol} aria-pressed={symbol === value} onClick={() => pick(symbol)}>
           {symbol} <LivePrice of={prices.get(symbol)} />
         </button>
       ))}
@@ -154,11 +154,26 @@ function Canvas({ chart }: { chart: Chart }) {
           {count("withheld") > 0 && " ■ withheld"}
           {count("shadow") > 0 && " grey: shadow strategy"}
         </span>
+        <Legend chart={chart} />
         <Attribution />
       </figcaption>
     </figure>
   );
 }
+
+/** What the lines are, by colour. */
+const Legend = ({ chart }: { chart: Chart }) => (
+  <span data-testid="chart-lines">
+    {chart.indicators.map((plotted, n) => (
+      <span key={plotted.name}>
+        <span class={lineTone(chart.indicators, n)} aria-hidden="true">
+          ━
+        </span>{" "}
+        {plotted.label}{" "}
+      </span>
+    ))}
+  </span>
+);
 
 /** The bar under the pointer, or the last one, in figures. */
 function Readout({ rows, marks, hovered }: { rows: Candle[]; marks: Sign[]; hovered: ChartTime | null }) {
