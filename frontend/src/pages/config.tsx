@@ -39,19 +39,20 @@ const Version = ({ config }: { config: Configuration }) => (
 );
 
 const isGroup = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+  typeof value === "object" && value !== null && !Array.isArray(value) && Object.keys(value).length > 0;
 
-function Settings({ values }: { values: Record<string, unknown> }) {
+/** What a group holds itself, then its groups under their whole name, such as a strategy's parameters. */
+function Settings({ values, title = "" }: { values: Record<string, unknown>; title?: string }) {
   const all = Object.entries(values);
   const single = all.filter(([, value]) => !isGroup(value));
   const groups = all.filter((entry): entry is [string, Record<string, unknown>] => isGroup(entry[1]));
   return (
     <>
-      <Pairs pairs={single} />
+      {title !== "" && single.length > 0 && <h3>{title}</h3>}
+      {single.length > 0 && <Pairs pairs={single} />}
       {groups.map(([name, group]) => (
         <section key={name}>
-          <h3>{plain(name)}</h3>
-          <Pairs pairs={Object.entries(group)} />
+          <Settings values={group} title={title === "" ? plain(name) : `${title}: ${plain(name)}`} />
         </section>
       ))}
     </>
@@ -73,5 +74,5 @@ function shown(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? "none" : value.map(shown).join(", ");
   if (value === null || value === "") return "not set";
   if (typeof value === "boolean") return value ? "yes" : "no";
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  return typeof value === "object" ? "none" : String(value);
 }
