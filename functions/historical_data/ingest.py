@@ -25,11 +25,11 @@ from alpaquero.events import queues
 from alpaquero.events.commands import IngestBars
 from alpaquero.observability import logger, observed, record_failed
 from alpaquero.prices.bars import Timeframe
+from alpaquero.prices.regular_hours import in_session
 from alpaquero.prices.sessions import LENGTHS, NEW_YORK, Session, bar_start, last_closed_session
 from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import bars, ingests
 from alpaquero.store.ingests import Ingest, IngestState, Step
-from alpaquero.store.series import in_session
 
 LEAST_SECONDS: Final = 25  # what a step may take: 20 s of tries, then the writes
 SETTLE: Final = {Timeframe.DAY: timedelta(minutes=20)}  # by then a bar is as good as final

@@ -31,12 +31,13 @@ from alpaquero.errors import (
 from alpaquero.observability import logger
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
+from alpaquero.prices.regular_hours import BARS_A_SESSION, in_session
 from alpaquero.prices.sessions import NEW_YORK, Session
 from alpaquero.settings import ClockSettings, load
 from alpaquero.store import bars as bar_store
 from alpaquero.store import last_known, runs, trading_settings
 from alpaquero.store.books import Books
-from alpaquero.store.series import BARS_A_SESSION, DAYS_A_SESSION, in_session
+from alpaquero.store.series import DAYS_A_SESSION
 from alpaquero.strategy.planning import judges
 from alpaquero.strategy.settings import StrategySettings
 from alpaquero.web import bodies, charts

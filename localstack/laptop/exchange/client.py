@@ -62,6 +62,11 @@ class ExchangeAdmin:
         """Close the connection."""
         self._http.close()
 
+    @property
+    def url(self) -> str:
+        """Where the exchange listens, without a slash at the end."""
+        return str(self._http.base_url).rstrip("/")
+
     def status(self) -> Status:
         """Where the clock is."""
         return self._ask("GET", "/admin/status", Status)

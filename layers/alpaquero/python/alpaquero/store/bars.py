@@ -250,6 +250,12 @@ def stored_periods(
             yield item.sk, Chunk(columns, int(item.revision), bool(item.retired), int(item.stored_at or 0))
 
 
+def series_kept() -> set[tuple[str, str, str]]:
+    """Symbol, timeframe and adjustment of every series there is; walks the whole table."""
+    found = {item.pk for item in ChunkItem.scan(ChunkItem.size.exists(), attributes_to_get=["pk", "sk"])}
+    return {(symbol, frame, adjusted) for symbol, frame, adjusted in (pk.split("#") for pk in found)}
+
+
 def _as_of(key: Key, chunk: Chunk, revision: int, timeframe: str, adjustment: str) -> Chunk:
     """The chunk before the changes since `revision`, each taken back, the newest first."""
     symbol, name = key

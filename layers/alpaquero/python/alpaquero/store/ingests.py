@@ -22,8 +22,8 @@ from pynamodb.models import Model
 
 from alpaquero.broker.protocol import Adjustment
 from alpaquero.prices.bars import Timeframe
+from alpaquero.prices.regular_hours import BARS_A_SESSION
 from alpaquero.store import bars
-from alpaquero.store.series import BARS_A_SESSION
 from alpaquero.store.tables import REGION, from_body, table_name, to_body
 
 INGEST: Final = "INGEST"

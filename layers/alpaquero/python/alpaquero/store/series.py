@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from itertools import compress
 from math import ceil
 from typing import Protocol
 
 from alpaquero.broker.protocol import Adjustment
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
-from alpaquero.prices.sessions import LENGTHS, NEW_YORK, Session
+from alpaquero.prices.regular_hours import BARS_A_SESSION, in_session
+from alpaquero.prices.sessions import NEW_YORK, Session
 from alpaquero.store import bars as bar_store
 from alpaquero.store.bars import Chunk, Key
 
@@ -26,14 +26,6 @@ DAYS_A_SESSION = 1.6  # calendar days to fetch for each session wanted; 252 sess
 DAYS_CLOSED = 5  # the longest stretch without a session, for short windows
 SAME_PRICE = 1e-9
 NEAR_DAYS = 7  # who is further behind is fetched in a request of its own
-
-BARS_A_SESSION = {
-    Timeframe.MINUTE: 390,
-    Timeframe.FIVE_MINUTES: 78,
-    Timeframe.FIFTEEN_MINUTES: 26,
-    Timeframe.HOUR: 7,
-    Timeframe.DAY: 1,
-}
 
 Sessions = Callable[[date, date], Sequence[Session]]
 """The trading sessions between two dates, as `ClockReader.sessions`."""
@@ -131,27 +123,6 @@ def is_rescaled(stored: Columns, tail: Columns) -> bool:
             close = stored.close[places[start]]
             return abs(tail.close[n] - close) > SAME_PRICE * abs(close)
     return True
-
-
-def in_session(columns: Columns, timeframe: Timeframe, sessions: Iterable[Session]) -> Columns:
-    """The bars with a part in a regular session."""
-    if timeframe is Timeframe.DAY:
-        return columns
-    length = int(LENGTHS[timeframe].total_seconds())
-    hours = {s.date: (int(s.open.timestamp()), int(s.close.timestamp())) for s in sessions}
-    none = (0, 0)
-    kept = []
-    for n, start in enumerate(columns.start):
-        opened, closed = hours.get(columns.start_at(n).astimezone(NEW_YORK).date(), none)
-        kept.append(start < closed and start + length > opened)
-    if all(kept):
-        return columns
-    starts = type(columns.start)("q", compress(columns.start, kept))
-    values = [
-        type(column)("d", compress(column, kept))
-        for column in (columns.open, columns.high, columns.low, columns.close, columns.volume)
-    ]
-    return Columns(starts, values[0], values[1], values[2], values[3], values[4])
 
 
 @dataclass(frozen=True, slots=True)
