@@ -46,6 +46,7 @@ FUNCTION = {
     "MAIL_TO": "owner@example.com",
     "ORDER_QUEUE": "order-queue",
     "SYNC_QUEUE": "sync-queue",
+    "BACKTEST_QUEUE": "backtest-queue",
     "FEED_QUEUE": "feed-queue",
     "PUSH_QUEUE": "push-queue",
     "ARCHIVE_BUCKET": "archive",

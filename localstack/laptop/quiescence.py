@@ -18,11 +18,12 @@ from laptop.stack import Stack
 
 BEFORE_OUTBOX: Final = ("SyncQueue", "ShardQueue", "ConcludeQueue", "OrderQueue")
 AFTER_OUTBOX: Final = ("PositionQueue", "AnalyticsQueue", "NotificationQueue", "PushQueue")
-# The price feed's message goes round for as long as somebody watches, an ingest takes its time; neither
-# changes what is traded.
+# The price feed's message goes round for as long as somebody watches, an ingest or a backtest takes its
+# time; none changes what is traded.
 APART: Final = (
     "IngestQueue",
     "FeedQueue",
+    "BacktestQueue",
 )
 PAUSE_SECONDS: Final = 0.01
 _COUNTS: Final = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]

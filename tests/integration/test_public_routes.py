@@ -140,6 +140,7 @@ CASES = {
     ("GET", "/api/market_status"): Case(
         bodies.MarketStatus, lambda body, _: not body.is_open and body.next_open < body.next_close
     ),
+    ("GET", "/api/backtests"): Case(bodies.Page[bodies.Backtest], lambda body, _: body.next is None),
     ("GET", "/api/analytics/summary"): Case(
         bodies.AnalyticsSummary, lambda body, _: body.trades >= 1 and body.losses >= 1
     ),
@@ -207,6 +208,10 @@ TOLD_BELOW = {
     ("DELETE", "/api/orders"),
     ("POST", "/api/positions/close"),
     ("POST", "/api/positions/{symbol}/close"),
+    ("POST", "/api/backtests"),  # tests/integration/test_backtests.py
+    ("GET", "/api/backtests/{id}"),
+    ("GET", "/api/backtests/{id}/result"),
+    ("GET", "/api/backtests/{id}/report"),
 }
 
 

@@ -38,6 +38,7 @@ CONSUMERS = {
     "FeedQueue": "MarketDataFeed",
     "IngestQueue": "HistoricalDataIngest",
     "NotificationQueue": "NotificationDeliver",
+    "BacktestQueue": "AnalyticsBacktest",
 }
 QUEUES = sorted(CONSUMERS)
 # A sync request has no content that could be wrong, so nothing put on its queue is poisonous.

@@ -82,6 +82,7 @@ CASES = {
         bodies.Page[bodies.Bar], lambda body, _: len(body.items) > 50, "/historical_data/historical/GOOG"
     ),
     "/historical_data/cache/stats": Case(bodies.CacheStatistics, lambda body, _: body.series >= 4),
+    "/analytics/backtests": Case(bodies.Page[bodies.Backtest], lambda body, _: body.next is None),
     "/analytics/analytics/summary": Case(bodies.AnalyticsSummary, lambda body, _: body.trades >= 1),
     "/analytics/analytics/trades": Case(bodies.Page[bodies.Trade], lambda body, _: len(body.items) > 0),
     "/analytics/analytics/pnl-history": Case(
@@ -113,6 +114,10 @@ NOT_READ_HERE = {
     ("POST", "/trading/positions/{symbol}/close"),
     ("POST", "/configuration/config"),
     ("POST", "/configuration/live-trading"),
+    ("POST", "/analytics/backtests"),
+    ("GET", "/analytics/backtests/{id}"),
+    ("GET", "/analytics/backtests/{id}/result"),
+    ("GET", "/analytics/backtests/{id}/report"),
     ("POST", "/risk/risk/assess"),
     ("POST", "/risk/trading_state"),
     ("GET", "/gateway/health"),

@@ -16,6 +16,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "down": ("up", "Stop what runs, its state saved."),
     "status": ("up", "Show what runs: addresses, seconds to ready, memory."),
     "demo": ("demo", "Trade sessions of real prices through every real part, and compare the books."),
+    "backtest": ("backtest", "Trade past prices by the live rules; grids, walk-forward, checks."),
     "logs": ("operate", "Show the functions' logs."),
     "restart": ("operate", "Put a service's current code into its functions."),
     "tick": ("operate", "Send plan, sync, monitor or probe the event its schedule sends."),

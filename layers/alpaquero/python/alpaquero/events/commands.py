@@ -55,6 +55,13 @@ class IngestBars(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str
 
 
+class RunBacktest(msgspec.Struct, frozen=True, kw_only=True):
+    """To `analytics/backtest`: run the job with this id."""
+
+    id: str
+    correlation_id: str
+
+
 class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """To `trading/execute`: trade what the intent wants, if risk agrees."""
 

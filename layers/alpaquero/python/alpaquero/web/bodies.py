@@ -547,6 +547,29 @@ class EquityMark(msgspec.Struct, frozen=True, kw_only=True):
     drawdown_percent: Decimal
 
 
+class BacktestAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """A backtest is queued, or was already with the same Idempotency-Key; follow it by its id."""
+
+    id: str
+    status: str
+
+
+class Backtest(msgspec.Struct, frozen=True, kw_only=True):
+    """A backtest as a job. `figures` are null until it is done; `message` says why one failed."""
+
+    id: str
+    status: str
+    message: str
+    requested_by: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    progress_percent: int
+    progress_note: str
+    request: dict[str, Any]
+    figures: dict[str, Any] | None
+
+
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """The trading settings in force, their version, and the environment (secrets by name only)."""
 

@@ -1,0 +1,193 @@
+"""Runs backtests as jobs: stored bars in, result and report out; fed by BacktestQueue.
+
+A job that cannot be run says why in its item and is not tried again. One that the broker or a table
+held up comes again after a minute, one whose function ran out of time once more, and then it fails.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from typing import Any
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.exceptions import PynamoDBException
+
+from alpaquero import deadline
+from alpaquero.backtests import outcome as outcomes
+from alpaquero.backtests import report
+from alpaquero.backtests.execution import execute
+from alpaquero.backtests.request import BacktestRequest, BacktestSettings, settings_for
+from alpaquero.broker.alpaca import connect_clock
+from alpaquero.broker.protocol import ClockReader
+from alpaquero.errors import BrokerError, RequestError
+from alpaquero.events import queues
+from alpaquero.events.commands import RunBacktest
+from alpaquero.observability import correlation, correlation_id, logger, observed, record_failed
+from alpaquero.prices.bars import Timeframe
+from alpaquero.prices.columns import Columns
+from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.settings import ClockSettings, Text, load
+from alpaquero.store import backtests, trading_settings
+from alpaquero.store import bars as bar_store
+from alpaquero.store.backtests import Job, Status
+
+TRY_AGAIN_SECONDS = 60
+RUNNING_FOR = timedelta(minutes=16)  # longer than Lambda lets a function run
+KEEP_SECONDS = 20.0  # for report, files and the last word, when the time is up
+TELL_EVERY_PERCENT = 5
+ADJUSTED = "Prices are adjusted for splits, so numbers of shares before a split are not those that traded."
+DAYS_A_BAR = {  # calendar days that hold one bar of warm-up, generously
+    Timeframe.DAY: 1.6,
+    Timeframe.HOUR: 0.35,
+    Timeframe.FIFTEEN_MINUTES: 0.1,
+    Timeframe.FIVE_MINUTES: 0.04,
+    Timeframe.MINUTE: 0.01,
+}
+
+
+class BacktestJobSettings(ClockSettings, frozen=True, kw_only=True):
+    """What a job needs: the market's calendar, and its queue to put a message back."""
+
+    backtest_queue: Text
+
+
+SETTINGS = load(BacktestJobSettings)
+
+
+class CannotRun(Exception):
+    """The job as it was asked for cannot be run; the message says the fix."""
+
+
+@cache
+def _calendar() -> ClockReader:
+    return connect_clock(SETTINGS)
+
+
+@observed("analytics")
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Runs the job of each message."""
+    return queues.work_through(event, take, record_failed)
+
+
+def take(record: dict[str, Any]) -> None:
+    """Runs one job to its end, or puts the message back for later."""
+    command = msgspec.json.decode(record["body"], type=RunBacktest)
+    correlation(command.correlation_id)
+    job = backtests.get(command.id)
+    if job.ended:
+        return
+    if _is_run_elsewhere(job):
+        queues.deliver_again_after(SETTINGS.backtest_queue, record, int(RUNNING_FOR.total_seconds()))
+        raise RuntimeError(f"backtest {job.id} is run by another worker; looking again later")
+    if job.attempts >= backtests.MOST_ATTEMPTS:
+        _fail(job, _too_large(job))
+        return
+    job = backtests.save(
+        job, status=Status.RUNNING, attempts=job.attempts + 1, started_at=_now(), progress_note="reading bars"
+    )
+    try:
+        run(job)
+    except (BrokerError, BotoCoreError, ClientError, PynamoDBException):
+        queues.deliver_again_after(SETTINGS.backtest_queue, record, TRY_AGAIN_SECONDS)
+        backtests.save(backtests.get(job.id), status=Status.QUEUED, progress_note="comes again in a minute")
+        raise
+    except (CannotRun, ValueError, RequestError) as error:
+        _fail(backtests.get(job.id), str(error))
+    except Exception:
+        logger.exception("the backtest failed", backtest=job.id)
+        _fail(
+            backtests.get(job.id),
+            f"Something went wrong here; the log has it under the correlation id {correlation_id()}.",
+        )
+
+
+def run(job: Job) -> None:
+    """Reads what is stored, runs the backtest and keeps what it came to."""
+    request = job.request
+    current = trading_settings.current().settings if request.settings == "current" else None
+    base = current or trading_settings.TradingSettings()
+    settings = settings_for(request, base.strategies, base.risk, base.orders)
+    series = stored(request, settings)
+    sessions = _calendar().sessions(request.start - timedelta(days=10), request.end + timedelta(days=10))
+    telling = Telling(job)
+    found = execute(
+        request, settings, series, sessions, data="the bar store", notes=[ADJUSTED], show=telling.show
+    )
+    page = report.render(found, series)
+    backtests.put_file(job.id, backtests.RESULT, outcomes.encoded(found), "application/json")
+    backtests.put_file(job.id, backtests.REPORT, page.encode(), "text/html; charset=utf-8")
+    backtests.save(
+        telling.job,
+        status=Status.DONE,
+        ended_at=_now(),
+        progress_percent=100,
+        progress_note="",
+        figures=outcomes.figures(found),
+    )
+
+
+def stored(request: BacktestRequest, settings: BacktestSettings) -> dict[str, Columns]:
+    """The stored bars of every symbol, its warm-up included. Raises `CannotRun` when some are missing."""
+    warm_up = timedelta(days=settings.history_bars * DAYS_A_BAR[settings.timeframe] + 10)
+    first = _midnight(request.start) - warm_up
+    last = _midnight(request.end + timedelta(days=1)) - timedelta(seconds=1)
+    found = bar_store.read(request.symbols, first, last, timeframe=settings.timeframe)
+    missing = [symbol for symbol in request.symbols if not _covers(found.get(symbol), request)]
+    if missing:
+        raise CannotRun(
+            f"no bars of {', '.join(missing[:20])} are stored from {request.start} to {request.end}; "
+            f"run `alpaquero history --symbols {','.join(missing[:20])} --timeframe {settings.timeframe} "
+            f"--from {first.date()} --to {request.end}` and ask again"
+        )
+    return found
+
+
+def _covers(columns: Columns | None, request: BacktestRequest) -> bool:
+    """Whether there is any bar within the period."""
+    return columns is not None and len(columns.since(_midnight(request.start))) > 0
+
+
+class Telling:
+    """Keeps how far a job has come in its item, and ends it when the function's time is up."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    def show(self, done: int, total: int, day: date) -> None:
+        """One session is done. Raises `CannotRun` when there is no time for more."""
+        if deadline.seconds_left() < KEEP_SECONDS:
+            raise CannotRun(_too_large(self.job))
+        percent = min(done * 100 // max(total, 1), 99)
+        if percent >= self.job.progress_percent + TELL_EVERY_PERCENT:
+            self.job = backtests.save(
+                self.job, progress_percent=percent, progress_note=f"session {done} of {total}, {day}"
+            )
+
+
+def _too_large(job: Job) -> str:
+    asked = job.request
+    return (
+        f"{len(asked.symbols)} symbols from {asked.start} to {asked.end} do not fit into the 15 minutes that "
+        "a function may run; ask for fewer symbols or a shorter period, or run `alpaquero backtest` on your "
+        "own machine"
+    )
+
+
+def _is_run_elsewhere(job: Job) -> bool:
+    started = job.started_at
+    return job.status is Status.RUNNING and started is not None and _now() - started < RUNNING_FOR
+
+
+def _fail(job: Job, message: str) -> None:
+    backtests.save(job, status=Status.FAILED, ended_at=_now(), message=message, progress_note="")
+    logger.warning("the backtest failed", backtest=job.id, reason=message)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=NEW_YORK).astimezone(UTC)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

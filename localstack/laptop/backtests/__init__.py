@@ -1,0 +1,1 @@
+"""Backtests on this machine, without a cloud: what `alpaquero backtest` and its subcommands do."""

@@ -1,0 +1,66 @@
+"""A backtest through the whole cloud: asked for by the public API, run by a function, kept in a bucket."""
+
+from __future__ import annotations
+
+import msgspec
+
+from alpaquero.backtests.outcome import decoded
+from alpaquero.web import bodies
+from laptop.stack import LaptopCloud
+from tests.integration.asking import Caller
+from tests.integration.reading import Traded, wait_for
+
+KEY = {"idempotency-key": "a backtest of the tests"}
+
+
+def _ended(admin: Caller, identifier: str) -> bodies.Backtest | None:
+    answer = admin.ask("GET", f"/api/backtests/{identifier}")
+    assert answer.status_code == 200, answer.text
+    job = msgspec.json.decode(answer.content, type=bodies.Backtest)
+    return job if job.status in {"done", "failed"} else None
+
+
+def test_a_backtest_runs_over_the_stored_bars(cloud: LaptopCloud, admin: Caller, traded: Traded) -> None:
+    """Queued with 202, done with figures; result and report are answered, and lie in the bucket."""
+    clock = cloud.exchange.status()
+    assert clock.session is not None
+    asked = {
+        "symbols": [traded.symbol],
+        "start": str(clock.session.date.replace(day=1)),
+        "end": str(clock.session.date),
+    }
+    answer = admin.ask("POST", "/api/backtests", body=asked, headers=KEY)
+    assert answer.status_code == 202, answer.text
+    accepted = msgspec.json.decode(answer.content, type=bodies.BacktestAccepted)
+    job = wait_for(lambda: _ended(admin, accepted.id), what="the backtest to end")
+    assert (job.status, job.message) == ("done", "")
+    found = decoded(admin.ask("GET", f"/api/backtests/{job.id}/result").content)
+    assert (found.asked.symbols, found.trades_sha256) == (
+        (traded.symbol,),
+        (job.figures or {})["trades_sha256"],
+    )
+    page = admin.ask("GET", f"/api/backtests/{job.id}/report")
+    assert page.text.startswith("<!doctype html>")
+    listed = cloud.client("s3").list_objects_v2(
+        Bucket=cloud.outputs["Archive"], Prefix=f"backtests/{job.id}/"
+    )
+    assert {item["Key"].rsplit("/", 1)[1] for item in listed["Contents"]} == {
+        "report.html.gz",
+        "result.json.gz",
+    }
+
+
+def test_a_repeat_is_the_same_backtest(admin: Caller, traded: Traded) -> None:
+    """The same key and request answer the same id; without stored bars it ends with the command to run."""
+    asked = {"symbols": ["ZZZZ"], "start": "2012-01-03", "end": "2012-02-03"}
+    first, again = (
+        msgspec.json.decode(
+            admin.ask("POST", "/api/backtests", body=asked, headers={"idempotency-key": "unknown"}).content,
+            type=bodies.BacktestAccepted,
+        )
+        for _ in range(2)
+    )
+    assert first.id == again.id
+    job = wait_for(lambda: _ended(admin, first.id), what="the backtest to end")
+    assert job.status == "failed"
+    assert "alpaquero history --symbols ZZZZ" in job.message
