@@ -70,17 +70,22 @@ class Condition:
 
 
 class Strategy(Protocol[P]):
-    """The names a strategy's module has; the file's name is the rule's name.
-
-    `REQUIRED` names the values that `decide` reads: where one is not defined the symbol is withheld.
-    """
-
-    TITLE: str
-    PLOTS: tuple[Plot, ...]
-    REQUIRED: tuple[str, ...]
+    """The names a strategy's module has; the file's name is the rule's name."""
 
     @property
-    def Parameters(self) -> type[P]:  # noqa: N802 - it is a class
+    def TITLE(self) -> str:  # noqa: N802 - a name of the module
+        """What people call it."""
+
+    @property
+    def PLOTS(self) -> tuple[Plot, ...]:  # noqa: N802 - a name of the module
+        """Which values a chart draws, in order."""
+
+    @property
+    def REQUIRED(self) -> tuple[str, ...]:  # noqa: N802 - a name of the module
+        """The values that `decide` reads: where one is not defined the symbol is withheld."""
+
+    @property
+    def Parameters(self) -> type[P]:  # noqa: N802 - a name of the module
         """A frozen dataclass with a default for each field; raises `ValueError` naming what does not fit."""
 
     def warm_up_bars(self, parameters: P, /) -> int:

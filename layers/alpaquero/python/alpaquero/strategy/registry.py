@@ -9,10 +9,15 @@ from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from alpaquero import strategies
 from alpaquero.strategy.protocol import Strategy, Vectorised
+
+if TYPE_CHECKING:  # mypy holds the shipped ones to the protocol; nothing is loaded before it is asked for
+    from alpaquero.strategies import ema_cross, stochrsi_ema
+
+    _SHIPPED: tuple[Vectorised[Any], ...] = (ema_cross, stochrsi_ema)
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _OF_A_STRATEGY = (
