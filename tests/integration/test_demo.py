@@ -35,6 +35,7 @@ class Demos:
     killed: Ended
     left: list[str]
     resumed: Ended
+    states: dict[str, Path]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,8 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Demos:
     except BaseException:
         whole.kill()
         raise
-    return Demos(ended(whole), killed, left, resumed)
+    states = {"whole": whole_state, "resumed": killed_state}
+    return Demos(ended(whole), killed, left, resumed, states)
 
 
 def _result(demo: Ended) -> dict[str, Any]:
@@ -75,6 +77,19 @@ def test_the_books_of_a_demo_equal_the_exchanges(demos: Demos, which: str) -> No
     assert Decimal(result["equity"]) == Decimal(result["exchange_equity"])
     assert (result["runs"], result["fills"]) == (SESSIONS, 4)
     assert result["notifications"] >= result["fills"]
+
+
+@pytest.mark.parametrize("which", ["whole", "resumed"])
+def test_a_demo_is_replayed_byte_for_byte(demos: Demos, which: str) -> None:
+    """After it has ended every run and verdict is recomputed from what it stored, and none differs."""
+    result = _result(getattr(demos, which))
+    done = ended(start("replay", "--all", "--json", "--state", demos.states[which]))
+    told = json.loads(done.stdout)
+    assert (done.code, told["mismatches"], told["other_rules"], told["open_runs"]) == (0, 0, 0, 0)
+    assert (told["runs"], told["signals"], told["intents"]) == tuple(
+        result[name] for name in ("runs", "signals", "intents")
+    )
+    assert told["verdicts"] >= told["intents"] > 0
 
 
 def test_a_killed_demo_leaves_no_process(demos: Demos) -> None:
