@@ -674,7 +674,7 @@ class Desk:
         if self._trading_state() is TradingState.HALTED:
             logger.warning("no stop is placed while trading is halted", symbol=command.symbol)
             return
-        if any(o.symbol == command.symbol and o.exit_step is not None for o in self.books.open_orders()):
+        if any(_is_freeing(order, command.symbol) for order in self.books.open_orders()):
             return  # the exit under way puts it back itself
         # Orders before the position: a leg that fills in between is still seen as open.
         others = self._others(command.symbol)
@@ -819,6 +819,11 @@ def _is_another_sale(order: Order, exit_order: Order) -> bool:
         and order.exit_step not in {None, ExitStep.DONE}
         and not is_terminal(order.status)
     )
+
+
+def _is_freeing(order: Order, symbol: str) -> bool:
+    """Whether it is an exit that needs all shares of the symbol free; one at the broker has what it sells."""
+    return order.symbol == symbol and order.exit_step is not None and not is_live(order.status)
 
 
 def _with_stop_taken(order: Order, others: Sequence[BrokerOrder], now: datetime) -> Order:

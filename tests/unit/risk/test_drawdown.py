@@ -102,6 +102,18 @@ def test_a_symbol_being_exited_is_left_to_its_exit() -> None:
     assert BARE == missing_stops(HELD, [an_order(purpose=OrderPurpose.EXIT, status="rejected")])
 
 
+def test_what_a_waiting_exit_leaves_needs_a_stop() -> None:
+    """It sells four of ten, and its stop, where it is an OCO, covers the same four."""
+    sale = an_order(
+        client_order_id="exit", side=Side.SELL, purpose=OrderPurpose.EXIT, status="new",
+        order_type=OrderType.LIMIT, quantity=Decimal(4),
+    )  # fmt: skip
+    assert BARE == missing_stops(HELD, [sale])
+    assert [] == missing_stops(HELD, [sale, a_stop(quantity=Decimal(6))])
+    own = a_stop(client_order_id="leg", parent="exit", quantity=Decimal(4))
+    assert [MissingStop("AAPL", Decimal(10), Decimal(4))] == missing_stops(HELD, [sale, own])
+
+
 def test_flat_symbols_need_no_stop_and_shorts_need_a_buy_stop() -> None:
     """Nothing held, nothing to protect; a short is covered by a stop that buys; symbols come in order."""
     positions = {"MSFT": Decimal(-5), "AAPL": Decimal(10), "IBM": Decimal(0)}

@@ -12,9 +12,11 @@ from alpaquero import wall
 from alpaquero.broker.protocol import BrokerOrder
 from alpaquero.events.commands import ProtectPosition
 from alpaquero.orders.identity import is_ours
-from alpaquero.orders.intent import Intent
+from alpaquero.orders.intent import Intent, OrderType
+from alpaquero.orders.lifecycle import is_live
 from alpaquero.orders.order import LegRole, OrderOrigin, OrderPurpose
 from alpaquero.risk.book import TradingState
+from alpaquero.risk.drawdown import missing_stops
 from functions.risk import monitor
 from tests.unit.orders.builders import an_intent
 from tests.unit.trading.world import World
@@ -166,3 +168,42 @@ def test_a_stop_that_the_broker_keeps_refusing_is_tried_less_and_less(
         protect(world)
     tried = [o for o in world.books.orders() if o.origin is OrderOrigin.PROTECT]
     assert [0, 1, 2, 4, 8, 16, 32] == [(o.wall_created_at - began) // timedelta(minutes=1) for o in tried]
+
+
+@pytest.mark.parametrize(
+    ("terms", "expected"),
+    [
+        ({"order_type": OrderType.LIMIT, "limit_price": Decimal(120)}, [(Decimal(88), Decimal("97.00"))]),
+        (
+            {"order_type": OrderType.STOP, "stop_price": Decimal(98)},
+            [(Decimal(10), Decimal(98)), (Decimal(88), Decimal("97.00"))],
+        ),
+    ],
+)
+def test_what_an_exit_for_a_part_leaves_is_stopped_while_it_waits(
+    world: World, terms: dict[str, Any], expected: list[tuple[Decimal, Decimal]]
+) -> None:
+    """It took the bracket's stop away for ten of the shares, and may wait at the broker for months."""
+    entry = world.hold()
+    exit_order = world.begin_exit(quantity=Decimal(10), **terms)
+    world.sync()
+    assert is_live(world.order(exit_order.client_order_id).status)
+    held = {symbol: position.quantity for symbol, position in world.book.positions.items()}
+    assert ["AAPL"] == [stop.symbol for stop in missing_stops(held, world.books.open_orders())]
+    for _ in range(2):  # asked for twice it is placed once
+        protect(world)
+        world.sync()
+    assert expected == [(o.quantity, o.stop_price) for o in stops(world)]
+    assert [] == missing_stops(held, world.books.open_orders())
+    assert entry.quantity == Decimal(98)
+
+
+def test_an_exit_on_its_way_to_the_broker_gets_no_stop_in_its_way(world: World) -> None:
+    """It needs all shares free, and puts the stop back itself when it fails."""
+    world.hold()
+    world.broker.fail_next("submit", "unclear-before-effect")
+    world.begin_exit(quantity=Decimal(10))
+    held = {symbol: position.quantity for symbol, position in world.book.positions.items()}
+    assert [] == missing_stops(held, world.books.open_orders())
+    protect(world)
+    assert [] == stops(world)

@@ -62,22 +62,29 @@ def missing_stops(positions: Mapping[str, Decimal], open_orders: Iterable[Order]
     """Held symbols whose shares are not all covered by live stops, in order of symbol.
 
     `positions` maps symbol to shares. A stop counts only while the broker has it, is not taking
-    it back, and the entry it is a leg of is filled (legs wait for the whole entry). A symbol with an exit
-    under way is left out: the exit puts the stop back itself if it fails.
+    it back, and the entry it is a leg of is filled (legs wait for the whole entry). The shares that an
+    exit at the broker sells need none, those it leaves do: it may wait there for months. A symbol whose
+    exit is not at the broker is left out: that frees all shares, and puts the stop back itself.
     """
     orders = [order for order in open_orders if not is_terminal(order.status)]
     sides = {order.client_order_id: order.side for order in orders}
-    exiting = {order.symbol for order in orders if order.purpose is OrderPurpose.EXIT}
+    exits = [order for order in orders if order.purpose is OrderPurpose.EXIT]
+    exiting = {order.symbol for order in exits if not is_live(order.status)}
+    parents = {order.parent for order in orders}
     covered: dict[tuple[str, Side], Decimal] = {}
     for order in orders:
         if _protects(order, sides):
             key = order.symbol, order.side
             covered[key] = covered.get(key, Decimal(0)) + (order.remaining_quantity or Decimal(0))
+    leaving: dict[str, Decimal] = {}
+    for order in exits:
+        if not _protects(order, sides) and order.client_order_id not in parents:  # an OCO's stop counts once
+            leaving[order.symbol] = leaving.get(order.symbol, Decimal(0)) + (order.remaining_quantity or 0)
     found = []
     for symbol, held in sorted(positions.items()):
         closing = Side.SELL if held > 0 else Side.BUY
         cover = covered.get((symbol, closing), Decimal(0))
-        if symbol not in exiting and cover < abs(held):
+        if symbol not in exiting and cover + leaving.get(symbol, Decimal(0)) < abs(held):
             found.append(MissingStop(symbol, held, cover))
     return found
 
