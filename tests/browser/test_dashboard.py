@@ -39,6 +39,8 @@ def test_a_fill_reaches_the_open_page_by_itself(visitor: Visitor, site: Site) ->
     chart = page.locator(f"[data-testid=chart][data-symbol={symbol}][data-drawn=true]")
     expect(chart).to_be_visible()
     expect(chart).not_to_have_attribute("data-fills", "0")
+    price = page.locator(f"[data-testid=position-row][data-symbol={symbol}]").get_by_test_id("live-price")
+    expect(price).to_be_visible()
 
     account = site.read("/api/account")
     expect(page.get_by_test_id("account-equity")).to_have_attribute("data-value", account["equity"])
