@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from laptop.cli.common import json_option, print_json, print_table, state_option
+from laptop.cli.common import json_option, print_json, print_table, refuse_options_before, state_option
 
 if TYPE_CHECKING:
     from alpaquero.broker.protocol import MarketDataReader
@@ -36,9 +36,23 @@ _POLL_SECONDS = 1.0
 _SHOWN = 20
 
 
-@click.group()
-def history() -> None:
-    """Download prices, fill and check the store of bars, archive and restore it."""
+@click.group(invoke_without_command=True)
+@state_option
+@json_option
+@click.pass_context
+def history(context: click.Context, /, *, state: Path | None, as_json: bool) -> int:
+    """Download prices, fill and check the store of bars; without a subcommand, show how much is stored."""
+    if context.invoked_subcommand is not None:
+        refuse_options_before(context)
+        return 0
+    from laptop.calls import public_get
+
+    found = public_get(_stack(state), "/api/cache/stats", {})
+    if as_json:
+        print_json(found)
+    else:
+        _table("Stored bars", [{"what": name, "value": value} for name, value in found.items()])
+    return 0
 
 
 @history.command()
@@ -187,21 +201,6 @@ def gaps(
         ]
         _table("Gaps", rows)
     return 1 if any(one["missing"] for one in found) else 0
-
-
-@history.command()
-@state_option
-@json_option
-def stats(state: Path | None, as_json: bool) -> int:
-    """Show how much is stored."""
-    from laptop.calls import public_get
-
-    found = public_get(_stack(state), "/api/cache/stats", {})
-    if as_json:
-        print_json(found)
-    else:
-        _table("Stored bars", [{"what": name, "value": value} for name, value in found.items()])
-    return 0
 
 
 @history.command()

@@ -193,3 +193,15 @@ def test_statistics_are_counted_once_in_a_while() -> None:
     keep(made(START, 30), "IBM")
     assert first == bars.statistics()
     assert (1, 2, 30, START + 29 * DAY) == (first.series, first.chunks, first.bars, first.newest)
+
+
+def test_many_periods_of_few_symbols_are_queried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query rounds the sum of its items up to a read unit, a batch each of them; the chunks are the same."""
+    series = {"AAPL": made(START, 1000), "IBM": made(START, 1000, close=11.0)}
+    bars.merge(series, START, START + 1000 * DAY)
+    bars.merge({"AAPL": made(START, 5, close=9.5)}, START, START + 4 * DAY)
+    batched = bars.stored([(s, n) for s in series for n in ("2012", "2013")])
+    monkeypatch.setattr(bars.ChunkItem, "page", lambda *a, **k: pytest.fail("a batch costs more"))
+    queried = bars.stored([(s, n) for s in series for n in ("2010", "2012", "2013", "2014")])
+    assert batched == {key: chunk for key, chunk in queried.items() if key in batched}
+    assert {("AAPL", "2014"), ("IBM", "2014")} == set(queried) - set(batched)

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import TransactWriteError
@@ -33,11 +34,14 @@ from alpaquero.store.tables import REGION, connection, from_body, table_name, to
 
 KEYS_A_PAGE = 100  # BatchGetItem's most
 READERS = 4
+MOST_QUERIED = 20  # symbols that are asked for by a query each
+LEAST_QUERIED = 3  # periods of each
 CHANGES_A_TRANSACTION = 50  # of two items at most; DynamoDB takes 100 and 4 MB
 ATTEMPTS = 6
 COUNTED_EVERY = timedelta(minutes=15)
 KEPT_DAYS = 400  # what a revision replaced is kept as long as the runs that may have seen it
 
+T = TypeVar("T")
 Key = tuple[str, str]
 """A symbol and a period."""
 
@@ -79,6 +83,23 @@ class ChunkItem(Model):
             wanted = [{name: value["S"] for name, value in key.items()} for key in left]
             time.sleep(0.05 * 2**attempt)  # the table is asked for more than it gives at once
         raise TimeoutError(f"DynamoDB left out {len(wanted)} chunks of bars; try again shortly")
+
+    @classmethod
+    def span(cls, pk: str, first: str, last: str, *, consistent: bool) -> list[dict[str, Any]]:
+        """The items of one series from a period to another, as DynamoDB answers them."""
+        found: list[dict[str, Any]] = []
+        start: dict[str, Any] | None = None
+        while True:
+            answer = cls._get_connection().query(
+                pk,
+                range_key_condition=cls.sk.between(first, last),
+                consistent_read=consistent,
+                exclusive_start_key=start,
+            )
+            found += (item for item in answer["Items"] if "@" not in item["sk"]["S"])
+            start = answer.get("LastEvaluatedKey")
+            if not start:
+                return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,16 +233,27 @@ def stored(
     adjustment: str = "split",
     consistent: bool = False,
 ) -> dict[Key, Chunk]:
-    """The chunks of `keys`, those that there are; pages of 100 are read side by side."""
-    wanted = [(_series(symbol, timeframe, adjustment), name) for symbol, name in keys]
-    pages = [wanted[at : at + KEYS_A_PAGE] for at in range(0, len(wanted), KEYS_A_PAGE)]
-    if len(pages) < 2:
-        answers = [ChunkItem.page(page, consistent=consistent) for page in pages]
+    """The chunks of `keys`, those that there are; what takes several requests is read side by side.
+
+    Few symbols over many periods are queried: DynamoDB rounds the sum of a query up to 4 KB, but each
+    item of a batch.
+    """
+    names: dict[str, list[str]] = {}
+    for symbol, name in keys:
+        names.setdefault(_series(symbol, timeframe, adjustment), []).append(name)
+    requests: list[Callable[[], list[dict[str, Any]]]] = []
+    wanted = [(pk, name) for pk, periods_of in names.items() for name in periods_of]
+    if len(names) <= MOST_QUERIED and len(wanted) >= LEAST_QUERIED * len(names):
+        requests += [
+            partial(ChunkItem.span, pk, min(periods_of), max(periods_of), consistent=consistent)
+            for pk, periods_of in names.items()
+        ]
     else:
-        first = ChunkItem.page(pages[0], consistent=consistent)  # makes the client, which one thread must
-        with ThreadPoolExecutor(READERS) as pool:
-            rest = pool.map(lambda page: ChunkItem.page(page, consistent=consistent), pages[1:])
-            answers = [first, *rest]
+        requests += [
+            partial(ChunkItem.page, wanted[at : at + KEYS_A_PAGE], consistent=consistent)
+            for at in range(0, len(wanted), KEYS_A_PAGE)
+        ]
+    answers = _side_by_side(requests)
     return {
         (item["pk"]["S"].split("#", 1)[0], item["sk"]["S"]): Chunk(
             chunks.decode(item["chunk"]["B"]),
@@ -231,7 +263,16 @@ def stored(
         )
         for items in answers
         for item in items
+        if item["sk"]["S"] in names[item["pk"]["S"]]
     }
+
+
+def _side_by_side(requests: Sequence[Callable[[], T]]) -> list[T]:
+    if len(requests) < 2:
+        return [request() for request in requests]
+    first = requests[0]()  # makes the client, which one thread must
+    with ThreadPoolExecutor(READERS) as pool:
+        return [first, *pool.map(lambda request: request(), requests[1:])]
 
 
 def stored_periods(
