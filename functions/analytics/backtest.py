@@ -17,7 +17,6 @@ from pynamodb.exceptions import PynamoDBException
 from alpaquero import deadline
 from alpaquero.backtests import outcome as outcomes
 from alpaquero.backtests import report
-from alpaquero.backtests.execution import execute
 from alpaquero.backtests.request import BacktestRequest, BacktestSettings, settings_for
 from alpaquero.broker.alpaca import connect_clock
 from alpaquero.broker.protocol import ClockReader
@@ -105,6 +104,8 @@ def take(record: dict[str, Any]) -> None:
 
 def run(job: Job) -> None:
     """Reads what is stored, runs the backtest and keeps what it came to."""
+    from alpaquero.backtests.execution import execute  # with it comes numpy
+
     request = job.request
     current = trading_settings.current().settings if request.settings == "current" else None
     base = current or trading_settings.TradingSettings()

@@ -13,7 +13,7 @@ from laptop.layout import BUILD, ENGINE_PYTHON, REPOSITORY
 from laptop.template import functions, routes, template
 from tests.conftest import FUNCTION, TABLES
 
-LAYERS = {"SharedLayer": "alpaquero", "ApiLayer": "api", "BrokerLayer": "broker"}
+LAYERS = {"SharedLayer": "alpaquero", "ApiLayer": "api", "BrokerLayer": "broker", "ResearchLayer": "research"}
 API_FUNCTIONS = sorted(name for name, given in functions().items() if given["Handler"] == "api.app")
 
 # Imports one handler with the standard library, its layers and its own folder, and tells what it loaded.

@@ -62,7 +62,7 @@ def world(monkeypatch: pytest.MonkeyPatch, queues: FakeQueues) -> dict[str, Any]
         seen["read"] = (first, last)
         return {s: seen["stored"][s] for s in symbols if s in seen["stored"]}
 
-    monkeypatch.setattr(backtest, "execute", execute)
+    monkeypatch.setattr("alpaquero.backtests.execution.execute", execute)
     monkeypatch.setattr(backtest, "_calendar", Calendar)
     monkeypatch.setattr("alpaquero.store.bars.read", read)
     return seen

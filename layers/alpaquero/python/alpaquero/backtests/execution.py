@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,6 +19,7 @@ from alpaquero.prices.sessions import NEW_YORK, Session
 from alpaquero.rules_version import RULES_VERSION
 from alpaquero.simulation import backtest
 from alpaquero.simulation.backtest import FillTerms, Result, SplitDay
+from alpaquero.simulation.backtest.signals import adjusted
 
 MOST_DRAWDOWNS = 5
 _ZERO = Decimal(0)
@@ -198,24 +198,5 @@ def _held(result: Result, series: Mapping[str, Columns], last: date) -> list[Hel
 
 
 def unsplit(columns: Columns, symbol: str, splits: Sequence[SplitDay]) -> Columns:
-    """Raw bars as if the symbol's splits had always been: prices before an ex date in today's shares."""
-    own = [split for split in splits if split.symbol == symbol]
-    if not own:
-        return columns
-    factors = [1.0] * len(columns)
-    for split in own:
-        for place, start in enumerate(columns.start):
-            if curves.day_of(start) < split.ex_date:
-                factors[place] *= split.old / split.new
-    return Columns(
-        start=columns.start,
-        open=_scaled(columns.open, factors),
-        high=_scaled(columns.high, factors),
-        low=_scaled(columns.low, factors),
-        close=_scaled(columns.close, factors),
-        volume=_scaled(columns.volume, [1 / factor for factor in factors]),
-    )
-
-
-def _scaled(values: array[float], factors: Sequence[float]) -> array[float]:
-    return array("d", (value * factor for value, factor in zip(values, factors, strict=True)))
+    """Raw bars as a strategy sees them after the symbol's last split: earlier prices in today's shares."""
+    return adjusted(columns, [split for split in splits if split.symbol == symbol])
