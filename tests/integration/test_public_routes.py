@@ -137,6 +137,16 @@ CASES = {
         path="/api/chart/GOOG",
     ),
     ("GET", "/api/latest/{symbol}"): Case(bodies.Quote, _of("IBM"), path="/api/latest/IBM"),
+    ("GET", "/api/historical/{symbol}"): Case(
+        bodies.History,
+        lambda body, _: (body.source, body.symbol) == ("cache", "GOOG") and len(body.items) > 50,
+        path="/api/historical/GOOG",
+    ),
+    ("GET", "/api/historical/{symbol}/gaps"): Case(
+        bodies.Gaps, lambda body, _: body.expected > 50 and not body.missing, path="/api/historical/GOOG/gaps"
+    ),
+    ("GET", "/api/historical/ingest"): Case(bodies.Page[bodies.Ingest], lambda body, _: body.next is None),
+    ("GET", "/api/cache/stats"): Case(bodies.CacheStatistics, lambda body, _: body.series >= 4),
     ("GET", "/api/market_status"): Case(
         bodies.MarketStatus, lambda body, _: not body.is_open and body.next_open < body.next_close
     ),
@@ -197,6 +207,8 @@ CASES = {
 }
 # These have a story of their own below or elsewhere: a cookie, an order that must exist, a live stack.
 TOLD_BELOW = {
+    ("POST", "/api/historical/ingest"),
+    ("GET", "/api/historical/ingest/{id}"),
     ("POST", "/api/live-trading"),
     ("POST", "/api/auth/sign-in"),
     ("POST", "/api/auth/refresh"),
@@ -263,6 +275,24 @@ def test_a_route_answers_its_body_with_real_data(
     assert answer.status_code == case.status, answer.text
     decoded = msgspec.json.decode(answer.content, type=case.model)
     assert case.holds(decoded, traded), decoded
+
+
+def test_an_ingest_by_hand_fills_the_store(admin: Caller) -> None:
+    """It is queued with 202, told of while it goes on, and its bars are served: raw ones, of no run."""
+    wanted = {"symbols": ["IBM", "GOOG"], "start": "2011-06-01", "end": "2011-12-30", "adjustment": "raw"}
+    answer = admin.ask("POST", "/api/historical/ingest", body=wanted)
+    assert answer.status_code == 202, answer.text
+    asked = msgspec.json.decode(answer.content, type=bodies.Ingest)
+
+    def done() -> bodies.Ingest | None:
+        shown = admin.ask("GET", f"/api/historical/ingest/{asked.id}")
+        job = msgspec.json.decode(shown.content, type=bodies.Ingest)
+        return job if job.state not in {"queued", "running"} else None
+
+    job = wait_for(done, what="the ingest to end")
+    assert (job.state, job.bars, job.without_bars) == ("done", 504, [])
+    served = admin.ask("GET", "/api/historical/IBM?adjustment=raw&start=2011-12-30&end=2011-12-30")
+    assert [183.88] == [bar.close for bar in msgspec.json.decode(served.content, type=bodies.History).items]
 
 
 def test_an_order_by_hand_shows_with_its_verdict(admin: Caller, order_by_hand: OrderByHand) -> None:

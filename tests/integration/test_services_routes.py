@@ -79,8 +79,12 @@ CASES = {
     ),
     "/market_data/market-status": Case(bodies.MarketStatus, lambda body, _: not body.is_open),
     "/historical_data/historical/{symbol}": Case(
-        bodies.Page[bodies.Bar], lambda body, _: len(body.items) > 50, "/historical_data/historical/GOOG"
+        bodies.History, lambda body, _: len(body.items) > 50, "/historical_data/historical/GOOG"
     ),
+    "/historical_data/historical/{symbol}/gaps": Case(
+        bodies.Gaps, lambda body, _: body.expected > 50, "/historical_data/historical/GOOG/gaps"
+    ),
+    "/historical_data/historical/ingest": Case(bodies.Page[bodies.Ingest], lambda body, _: body.next is None),
     "/historical_data/cache/stats": Case(bodies.CacheStatistics, lambda body, _: body.series >= 4),
     "/analytics/backtests": Case(bodies.Page[bodies.Backtest], lambda body, _: body.next is None),
     "/analytics/analytics/summary": Case(bodies.AnalyticsSummary, lambda body, _: body.trades >= 1),
@@ -118,6 +122,8 @@ NOT_READ_HERE = {
     ("GET", "/analytics/backtests/{id}"),
     ("GET", "/analytics/backtests/{id}/result"),
     ("GET", "/analytics/backtests/{id}/report"),
+    ("POST", "/historical_data/historical/ingest"),
+    ("GET", "/historical_data/historical/ingest/{id}"),
     ("POST", "/risk/risk/assess"),
     ("POST", "/risk/trading_state"),
     ("GET", "/gateway/health"),
