@@ -11,7 +11,7 @@ import pytest
 
 from alpaquero.prices.bars import Bar, Timeframe
 from alpaquero.prices.columns import Columns
-from alpaquero.strategy.judging import chart, conditions_of, judge, judge_many, values_at
+from alpaquero.strategy.judging import chart, conditions_of, judge, values_at
 from alpaquero.strategy.settings import Mode, StrategySettings
 from alpaquero.strategy.signal import Signal, Withheld
 from tests.unit.strategy.real_prices import SESSION, real_bars
@@ -168,17 +168,6 @@ def test_a_symbol_is_judged_by_its_own_parameters() -> None:
     }
     assert None is judged(bars, settings=StrategySettings(overrides={"MSFT": never}))
     assert judged(bars) == judged(bars, settings=StrategySettings(overrides={"IBM": never}))
-
-
-def test_a_shard_is_judged_symbol_by_symbol() -> None:
-    """Each symbol gets what it gets alone, in the order given, and one without bars is withheld."""
-    bars = real_bars()["MSFT"]
-    start = bars[-1].start
-    shard = {"MSFT": Columns.of(bars), "NONE": Columns.empty(), "IBM": Columns.of(real_bars()["IBM"])}
-    found = judge_many(shard, strategy="first", settings=DEFAULTS, bar_start=start, bar_close=start + SESSION)
-    assert ["MSFT", "NONE", "IBM"] == list(found)
-    assert judged(bars) == found["MSFT"]
-    assert "short_history" == outcome(found["NONE"])
 
 
 def test_a_chart_shows_what_was_judged() -> None:

@@ -68,9 +68,6 @@ def test_settings_survive_the_store() -> None:
     assert settings == msgspec.json.decode(msgspec.json.encode(settings), type=TradingSettings)
     with pytest.raises(msgspec.ValidationError, match="k_smoothing_bars"):
         msgspec.json.decode(b'{"parameters": {"k_smoothing_bars": 0}}', type=StrategySettings)
-    assert ("AAPL",) == settings.symbols_of("first")
-    assert ("IBM",) == settings.symbols_of("five_minutes")
-    assert ["five_minutes"] == list(settings.of_timeframe(Timeframe.FIVE_MINUTES))
 
 
 @pytest.mark.parametrize("name", ["", "1st", "First", "a-b", "a" * 33])

@@ -13,7 +13,6 @@ from pynamodb.transactions import TransactWrite
 
 from alpaquero.errors import Conflict
 from alpaquero.orders.timeouts import OrderSettings
-from alpaquero.prices.bars import Timeframe
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.store.tables import REGION, connection, from_body, table_name, to_body
 from alpaquero.strategy.settings import StrategySettings
@@ -64,15 +63,6 @@ class TradingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         for name, (low, high) in _RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} is {getattr(self, name)}; set it from {low} to {high}")
-
-    def symbols_of(self, name: str) -> tuple[str, ...]:
-        """What the strategy of that name judges: its own symbols, or the watchlist."""
-        own = self.strategies[name].symbols
-        return self.watchlist if own is None else own
-
-    def of_timeframe(self, timeframe: Timeframe) -> dict[str, StrategySettings]:
-        """The strategies that judge bars of `timeframe`."""
-        return {name: chosen for name, chosen in self.strategies.items() if chosen.timeframe is timeframe}
 
 
 class SettingsVersion(msgspec.Struct, frozen=True, kw_only=True):

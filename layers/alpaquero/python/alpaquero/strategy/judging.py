@@ -35,6 +35,9 @@ def judge(
     `columns` are split-adjusted and closed, oldest first, the last one the bar judged. `strategy` is
     the name that the settings give it. `reference_price` is the bar's raw close in dollars, taken
     from the columns where it is None: the newest bar of a series adjusted as of now is raw.
+
+    In plain Python on purpose: below some 1,900 symbols a shard importing numpy costs more than it
+    saves, and the bits of a matrix product depend on the machine, while a replay compares byte for byte.
     """
 
     def withheld(code: WithheldCode, message: str, values: dict[str, float] | None = None) -> Withheld:
@@ -75,27 +78,6 @@ def judge(
         values=values,
         shadow=settings.shadow,
     )
-
-
-def judge_many(
-    series: Mapping[str, Columns],
-    *,
-    strategy: str,
-    settings: StrategySettings,
-    bar_start: datetime,
-    bar_close: datetime,
-) -> dict[str, Signal | Withheld | None]:
-    """`judge` for each symbol of a shard, in the order of `series`.
-
-    In plain Python on purpose: below some 1,900 symbols importing numpy costs more than it saves,
-    and the bits of a matrix product depend on the machine, while a replay compares byte for byte.
-    """
-    return {
-        symbol: judge(
-            symbol, columns, strategy=strategy, settings=settings, bar_start=bar_start, bar_close=bar_close
-        )
-        for symbol, columns in series.items()
-    }
 
 
 def values_at(symbol: str, columns: Columns, settings: StrategySettings) -> dict[str, float]:
