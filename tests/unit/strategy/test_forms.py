@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import talib
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alpaquero.strategy import indicators, streaming, vectors
@@ -106,12 +106,14 @@ def test_moving_windows_of_live_agree(name: str) -> None:
     assert_windows_agree(closes, 250, range(250, len(closes), 17))
 
 
+@settings(deadline=None)  # a machine may be busy
 @given(st.one_of(CENTS, STEPS))
 def test_all_forms_agree_on_any_prices(closes: list[float]) -> None:
     """Wild prices and small steps, of any length."""
     assert_forms_agree(closes)
 
 
+@settings(deadline=None)
 @given(st.one_of(CENTS, STEPS))
 def test_moving_windows_agree_on_any_prices(closes: list[float]) -> None:
     """The shortest window that has a D moves the most."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import talib
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alpaquero.strategy.indicators import (
@@ -150,6 +150,7 @@ def test_a_mean_of_too_few_is_none() -> None:
     assert [None, None] == rsi([1.0, 2.0], 14)
 
 
+@settings(deadline=None)  # a machine may be busy
 @given(CLOSES)
 def test_values_stay_in_their_range(closes: list[float]) -> None:
     """RSI, K and D lie from 0 to 100 on any prices, and every series is as long as its input."""
@@ -159,6 +160,7 @@ def test_values_stay_in_their_range(closes: list[float]) -> None:
         assert all(0.0 <= value <= 100.0 for value in series if value is not None)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.01, 1000), min_size=30, max_size=40, unique=True))
 def test_gains_alone_are_exactly_100(closes: list[float]) -> None:
     """A rise of any steps pins RSI at 100 without noise, so it has no range."""
@@ -166,6 +168,7 @@ def test_gains_alone_are_exactly_100(closes: list[float]) -> None:
     assert (None, None) == stochastic_rsi_last(sorted(closes))
 
 
+@settings(deadline=None)
 @given(CLOSES)
 def test_a_series_does_not_look_ahead(closes: list[float]) -> None:
     """What was said about a bar does not change when a later one comes."""
