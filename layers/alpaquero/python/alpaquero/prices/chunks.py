@@ -36,6 +36,7 @@ from alpaquero.prices.columns import Columns
 VERSION = 2  # 1 was another layout, never released
 RAW = 255
 DECIMALS = (0, 2, 3, 4, 6)
+PROBED = 16
 
 _HEADER = struct.Struct(">IqIBB5B")
 _PREFIX = 5  # version and checksum
@@ -154,16 +155,22 @@ def _priced(columns: Columns) -> tuple[int, list[Sequence[int]]]:
 
 def _whole(values: array[float]) -> tuple[int, Sequence[int]]:
     """`values` as whole numbers of the coarsest step that gives back every bit, or their bits."""
-    wanted = values.tobytes()
     for decimals in DECIMALS:
         scale = 10.0**decimals
         try:
-            whole = [round(value * scale) for value in values]
-            if _scaled(whole, scale).tobytes() == wanted and _fits(whole):
-                return decimals, whole
+            # A few values tell most of the wrong scales.
+            whole = None if _exact(values[:PROBED], scale) is None else _exact(values, scale)
         except (OverflowError, ValueError):  # an infinity, no number
             break
-    return RAW, array("q", wanted)
+        if whole is not None:
+            return decimals, whole
+    return RAW, array("q", values.tobytes())
+
+
+def _exact(values: array[float], scale: float) -> list[int] | None:
+    """`values` in steps of 1 / scale, None unless that gives back every bit."""
+    whole = [round(value * scale) for value in values]
+    return whole if _fits(whole) and _scaled(whole, scale).tobytes() == values.tobytes() else None
 
 
 def _fits(whole: Sequence[int]) -> bool:
