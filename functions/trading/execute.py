@@ -75,9 +75,9 @@ from alpaquero.orders.lifecycle import (
     unclear,
 )
 from alpaquero.orders.order import ExitStep, Order, OrderOrigin, OrderPurpose
+from alpaquero.orders.protection import stop_price_under
 from alpaquero.orders.replacement import changed_terms, free_successor, grows, intent_of, successor
 from alpaquero.orders.terms import is_whole, on_ticks
-from alpaquero.prices.ticks import Direction, round_price
 from alpaquero.risk.book import Reservation, RiskBook, TradingState
 from alpaquero.risk.market_rules import age_of_request
 from alpaquero.risk.proposal import Answer
@@ -662,7 +662,9 @@ class Desk:
                 logger.warning("the broker refused the stop; it is tried again later", symbol=position.symbol)
                 return None
             percent = trading_settings.current().settings.risk.stop_loss_percent
-            price = protective_price(position, wanted.price, percent)
+            price = stop_price_under(
+                position.average_entry_price, position.current_price, wanted.price, percent
+            )
             stop = protection_of(self.books.account, position.symbol, identifier, wanted, price, now)
             self.books.commit(new_orders=[stop])
         return self._send(stop) if stop.status == OrderStatus.INTENDED else stop
@@ -761,19 +763,6 @@ def smaller(order: Order, state: TradingState, age: Answer) -> RuleResult:
 def told_by(refusal: BrokerRejected) -> str:
     """The broker's refusal as the order's history keeps it."""
     return f"{refusal.status} {refusal.code or ''} {refusal.body or refusal.message}".replace("  ", " ")
-
-
-def protective_price(position: BrokerPosition, last_stop: Decimal | None, percent: Decimal) -> Decimal:
-    """The stop for shares held: the last one there was, else `percent` below cost.
-
-    When the market is there already, a broker refuses such a stop: then `percent` below the market.
-    """
-    below_cost, below_market = (
-        round_price(price * (1 - percent / 100), Direction.DOWN)
-        for price in (position.average_entry_price, position.current_price)
-    )
-    wanted = below_cost if last_stop is None else last_stop
-    return wanted if wanted < position.current_price else below_market
 
 
 def protection_of(  # noqa: PLR0917 - what a stop is made of

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from alpaquero.broker.protocol import BrokerPosition
 from alpaquero.events.commands import ReplaceOrder
 from alpaquero.orders.lifecycle import BrokerUpdate
 from alpaquero.orders.order import ExitStep, LegRole, Order, OrderPurpose
@@ -17,7 +16,6 @@ from alpaquero.orders.replacement import Change
 from alpaquero.risk.book import TradingState
 from alpaquero.risk.drawdown import missing_stops
 from alpaquero.store.books import Books
-from functions.trading.execute import protective_price
 from tests.fakes.broker import FakeBroker
 from tests.unit.orders.builders import an_exit
 from tests.unit.trading.world import World
@@ -185,24 +183,6 @@ def test_a_stop_that_is_refused_is_tried_again(world: World) -> None:
     tried = [o.status for o in world.books.orders() if o.purpose is OrderPurpose.PROTECTION]
     assert ["rejected", "rejected", "accepted"] == tried
     assert [(Decimal(97), entry.quantity)] == stops_at(world.broker)
-
-
-@pytest.mark.parametrize(
-    ("price", "last_stop", "expected"),
-    [
-        ("100", "97", "97"),
-        ("100", None, "97"),
-        ("96", "97", "93.12"),
-        ("97", "97", "94.09"),
-        ("90", None, "87.30"),
-    ],
-)
-def test_a_stop_is_placed_below_the_market(price: str, last_stop: str | None, expected: str) -> None:
-    """The last stop or 3% below cost; where the market is at or below that already, 3% below the market."""
-    ten, market = Decimal(10), Decimal(price)
-    position = BrokerPosition("AAPL", ten, ten, Decimal(100), ten * market, market)
-    last = None if last_stop is None else Decimal(last_stop)
-    assert Decimal(expected) == protective_price(position, last, Decimal(3))
 
 
 def test_an_exit_ends_when_a_leg_was_faster(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
