@@ -140,7 +140,9 @@ def chart(symbol: str) -> bodies.Chart:
     if not shown:
         raise unknown(wanted.symbol)
     bars = read.columns[-shown:]
-    forming = charts.is_forming(bars.start_at(-1), wanted.timeframe, read.clock)
+    # Stored bars are closed ones, whatever the clock said when it was last known.
+    is_live = read.age_seconds is None
+    forming = is_live and charts.is_forming(bars.start_at(-1), wanted.timeframe, read.clock)
     signals = runs.newest_signals(wanted.symbol, SIGNALS_A_CHART)
     return bodies.Chart(
         symbol=wanted.symbol,
@@ -148,7 +150,7 @@ def chart(symbol: str) -> bodies.Chart:
         adjustment=ADJUSTMENT,
         feed="paper exchange" if SETTINGS.environment == "local" else f"Alpaca {SETTINGS.alpaca_data_feed}",
         synthetic=read.synthetic,
-        source="live" if read.age_seconds is None else "cache",
+        source="live" if is_live else "cache",
         age_seconds=read.age_seconds or 0,
         strategy=name,
         bars=charts.bar_columns(bars),

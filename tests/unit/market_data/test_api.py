@@ -189,7 +189,8 @@ def test_a_chart_shows_the_indicators_of_the_strategy_that_judges_its_bars(call:
 def test_while_the_feed_is_away_stored_bars_are_shown_with_their_age(
     call: Call, feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Marked as cached, with when they were stored, and still with where the prices came from."""
+    """Marked as cached, with when they were stored and where the prices came from; none is forming."""
+    feed.broker.now = MIDNIGHT.replace(hour=12)  # the day's session is still to come
     feed.market.price_source = "synthetic"
     live = chart(call, limit="3")
     bar_store.merge({"AAPL": Columns.of(BARS)}, BARS[0].start, BARS[-1].start)
@@ -199,6 +200,7 @@ def test_while_the_feed_is_away_stored_bars_are_shown_with_their_age(
     cached = chart(call, limit="3")
     assert (cached["source"], cached["age_seconds"], cached["synthetic"]) == ("cache", 90, True)
     assert (cached["bars"], cached["as_of"]) == (live["bars"], live["as_of"])
+    assert (live["forming"], cached["forming"]) == (True, False)
 
 
 def test_without_stored_bars_the_feeds_failure_is_told(call: Call, feed: Feed) -> None:
