@@ -63,6 +63,7 @@ def evaluated(run: Run, shard: int, *symbols: str) -> None:
 def run(published: list[Any], queues: FakeQueues, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A run of two shards, concluded, with signals, and a verdict on each of its intents."""
     market = FakeMarketData(history={symbol: wave(n) for n, symbol in enumerate(SYMBOLS[:-1])})
+    market.history["S10"] = wave(10)[:-1]  # the bar to judge is late
     monkeypatch.setattr(evaluate, "_market_data", lambda: market)
     evaluate._settings_of.cache_clear()
     version = save_settings(
@@ -142,6 +143,20 @@ def test_a_bar_that_was_revised_since_is_read_as_it_was(run: Run) -> None:
     columns = Columns.of(changed)
     bar_store.merge({"S0": columns}, columns.start_at(0), columns.start_at(-1), known=None)
     assert bar_store.stored([("S0", "2024")])["S0", "2024"].revision > 0
+    assert () == replayed(run).differences
+
+
+def test_a_bar_that_came_after_the_run_does_not_change_it(run: Run) -> None:
+    """A symbol was withheld as stale; the bar that was missing is stored behind the others by now."""
+    report = runs.reports(run.id)[1]
+    assert [("S10", "stale")] == [
+        (one.symbol, one.code) for one in report.withheld if one.symbol == "S10" and one.strategy == "quiet"
+    ]
+    late = Columns.of(wave(10)[-1:])
+    before = bar_store.stored([("S10", "2024")])
+    bar_store.merge({"S10": late}, late.start_at(0), late.start_at(0), known=before)
+    after = bar_store.stored([("S10", "2024")])["S10", "2024"]
+    assert (late.start[0], 0) == (after.columns.start[-1], after.revision)
     assert () == replayed(run).differences
 
 

@@ -27,7 +27,10 @@ def read(
         timeframe=kind,
         as_of={symbol: one.revisions for symbol, one in judged.items()},
     )
-    # Bars that came in front later were not there to be judged.
-    return {
-        symbol: columns[max(len(columns) - judged[symbol].bars, 0) :] for symbol, columns in series.items()
-    }
+    return {symbol: _judged(columns, judged[symbol]) for symbol, columns in series.items()}
+
+
+def _judged(columns: Columns, one: Judged) -> Columns:
+    """Without the bars that came later, behind or in front of those that were there to be judged."""
+    there = columns if one.last is None else columns.until(one.last)
+    return there[max(len(there) - one.bars, 0) :]

@@ -46,9 +46,11 @@ def evaluated(
     count = max(one.minimum_history_bars for one in chosen.values())
     for symbol in symbols:
         columns = series.get(symbol, Columns.empty())[-count:]
+        last = columns.start_at(-1) if len(columns) else None
         judged[symbol] = Judged(
             bars=len(columns),
             digest=digest(columns),
+            last=None if last == run.bar_start else last,
             revisions=dict(revisions.get(symbol, NO_REVISIONS)),
         )
         for name, one in chosen.items():

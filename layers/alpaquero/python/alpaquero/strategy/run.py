@@ -54,10 +54,15 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The bars a symbol was judged on: how many, their digest, and the chunk revisions above 0."""
+    """The bars a symbol was judged on: how many, their digest, and the chunk revisions above 0.
+
+    `last` is the start of the last of them where that was not the bar to judge: the missing ones may
+    be stored later.
+    """
 
     bars: int
     digest: str
+    last: datetime | None = None
     revisions: dict[str, int] = {}
 
 
