@@ -13,7 +13,6 @@ end, a last sync and monitor follow, and the same comparison is made.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import time
@@ -27,6 +26,7 @@ from typing import Any, Final, Literal
 import msgspec
 import psutil
 
+from alpaquero.simulation.backtest import result
 from laptop import watchlist
 from laptop.checkpoint import Checkpoints
 from laptop.demo_options import DemoOptions
@@ -382,12 +382,9 @@ class Demo:
 
 
 def trades_sha256(fills: list[dict[str, Any]]) -> str:
-    """The hash of the sorted (market time, client order id, side, quantity, price)."""
-    rows = sorted(
-        "|".join(str(fill[name]) for name in ("at", "client_order_id", "side", "quantity", "price"))
-        for fill in fills
-    )
-    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+    """The hash of the fills in the books, as a backtest has it of its own."""
+    names = ("at", "client_order_id", "side", "quantity", "price")
+    return result.trades_sha256(tuple(str(fill[name]) for name in names) for fill in fills)
 
 
 def unknown_orders(orders: list[dict[str, Any]]) -> int:

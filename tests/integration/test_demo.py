@@ -14,6 +14,7 @@ import pytest
 from laptop.demo import trades_sha256
 from laptop.demo_options import DemoOptions
 from laptop.exchange.faults import MIXES
+from tests.fakes.backtests import backtest_of
 from tests.integration.commands import Ended, ended, left_soon, start
 from tests.integration.conftest import FIRST_SESSION, SESSIONS
 from tests.integration.reading import Traded
@@ -107,6 +108,30 @@ def test_a_resumed_demo_trades_the_same(demos: Demos) -> None:
 def test_the_same_demo_again_trades_the_same(demos: Demos, traded: Traded) -> None:
     """Another cloud with the same seed and prices makes the same trades, to the hash."""
     assert _result(demos.whole)["trades_sha256"] == trades_sha256([fill["body"] for fill in traded.fills])
+
+
+def test_a_backtest_of_the_same_sessions_trades_the_same(demos: Demos) -> None:
+    """The backtest's fills hash to the demo's, and its equity is the demo's to the cent."""
+    backtest = backtest_of(FIRST_SESSION, SESSIONS)
+    result = _result(demos.whole)
+    assert (backtest.trades_sha256, backtest.equity_end) == (
+        result["trades_sha256"],
+        Decimal(result["equity"]),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("partial_fills", ["0", "0.1"])
+def test_a_backtest_of_250_sessions_trades_the_same(tmp_path: Path, partial_fills: str) -> None:
+    """Also over the demo of the issue, with and without partial fills."""
+    sessions = DemoOptions().sessions
+    asked = ("demo", "--sessions", str(sessions), "--seed", "1", "--partial-fills", partial_fills, "--json")
+    result = _result(ended(start(*asked, "--state", tmp_path)))
+    backtest = backtest_of(None, sessions, float(partial_fills))
+    assert (backtest.trades_sha256, backtest.equity_end) == (
+        result["trades_sha256"],
+        Decimal(result["equity"]),
+    )
 
 
 @pytest.mark.slow

@@ -29,6 +29,11 @@ NOTHING_HELD = "nothing_held"
 LOCKED = "locked"
 COOLDOWN = "cooldown"
 
+_HOLDING_WORDS = {
+    ALREADY_HELD: "the condition held, but the symbol is held or being bought already",
+    NOTHING_HELD: "the condition held, but there is no position to sell",
+}
+
 # The risk rules that look at book, settings and time alone, and how a signal's record says it.
 _FORESEEN = {
     "trading_state": LOCKED,
@@ -92,13 +97,21 @@ def _why_passed_over(
 def _holding(signal: Signal, book: RiskBook, entered: Collection[str]) -> tuple[str, str] | None:
     """A purchase of what is held or being bought, a sale of what is not."""
     held = book.held_quantity(signal.symbol) > 0 or book.pending_entry(signal.symbol)
+    code = holding_code(signal.side, held=held)
+    if code is not None:
+        return code, _HOLDING_WORDS[code]
     if signal.side is Side.SELL:
-        return None if held else (NOTHING_HELD, "the condition held, but there is no position to sell")
-    if held:
-        return ALREADY_HELD, "the condition held, but the symbol is held or being bought already"
+        return None
     if signal.symbol in entered:
         return ALREADY_HELD, "the condition held, but a stronger signal of this run buys the symbol"
     return None
+
+
+def holding_code(side: Side, *, held: bool) -> str | None:
+    """Why a signal is passed over by what is `held` or being bought of its symbol, None when it is not."""
+    if side is Side.BUY:
+        return ALREADY_HELD if held else None
+    return None if held else NOTHING_HELD
 
 
 def foreseen(intent: Intent, book: RiskBook, limits: RiskLimits, now: datetime) -> tuple[str, str] | None:

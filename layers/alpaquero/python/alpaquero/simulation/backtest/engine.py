@@ -9,7 +9,7 @@ are the live ones: `strategy.conclusion`, `risk.rules`, `risk.locks`, `risk.exit
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -122,16 +122,15 @@ def _traded(
     if not held:
         raise ValueError("there are no bars to trade; name symbols and dates that have some")
     begin, finish = min(one.start[0] for one in held), max(one.start[-1] for one in held)
-    known = [
-        place
-        for place, session in enumerate(sessions)
-        if begin <= bar_start(session).timestamp() <= finish
-        and (start is None or session.date >= start)
-        and (end is None or session.date <= end)
-    ]
-    if not known:
+    first = bisect_left(sessions, begin, key=signals.start_seconds)
+    last = bisect_right(sessions, finish, key=signals.start_seconds) - 1
+    if start is not None:
+        first = max(first, bisect_left(sessions, start, key=_date))
+    if end is not None:
+        last = min(last, bisect_right(sessions, end, key=_date) - 1)
+    if first > last:
         raise ValueError(f"no session from {start} to {end} has bars; choose other dates")
-    return known[0], known[-1]
+    return first, last
 
 
 class Backtest:
@@ -312,6 +311,10 @@ class Backtest:
     # signals become orders
 
     def _conclude(self, place: int, session: Session, now: datetime, raised: Sequence[Signal]) -> None:
+        left = [signal for signal in raised if not self._needs_no_book(signal)]
+        if not left:
+            return
+        raised = left
         planned = self._run(place, session, now)
         report = ShardReport(raised=tuple(raised), withheld=(), judged={}, rules_version=RULES_VERSION)
         book = self._book(session, now)
@@ -323,6 +326,25 @@ class Backtest:
         self.counts["intents"] += len(intents)
         for intent in intents:
             book = self._place(intent, book, place, now)
+
+    def _needs_no_book(self, signal: Signal) -> bool:
+        """Counts a signal that is passed over for what is held, or not, without asking risk."""
+        account, symbol = self.account, signal.symbol
+        if signal.shadow:
+            code: str | None = conclusion.SHADOW
+        else:
+            held = symbol in account.positions or self._is_bought(symbol)
+            code = conclusion.holding_code(signal.side, held=held)
+        if code is None:
+            return False
+        self.passed_over[code] += 1
+        self.counts["signals"] += 1
+        return True
+
+    def _is_bought(self, symbol: str) -> bool:
+        """Whether an entry in the symbol has not ended."""
+        working = self.account.working.get(symbol, ())
+        return any(order.client_order_id in self.reservations and order.side is Side.BUY for order in working)
 
     def _run(self, place: int, session: Session, now: datetime) -> Run:
         calendar = self.calendar.sessions[self.calendar.first + place :]

@@ -94,7 +94,7 @@ class Result:
         )
 
 
-def trades_sha256(fills: Iterable[tuple[str, str, str, str, str]]) -> str:
+def trades_sha256(fills: Iterable[tuple[str, ...]]) -> str:
     """The hash of the sorted (market time, client order id, side, quantity, price), all as text."""
     rows = sorted("|".join(fill) for fill in fills)
     return sha256("\n".join(rows).encode()).hexdigest()

@@ -6,11 +6,13 @@ A strategy with array forms is judged on all bars of all symbols at once, any ot
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,19 @@ class Found:
 
     by_session: dict[int, list[Signal]] = field(default_factory=lambda: defaultdict(list))
     withheld: Counter[str] = field(default_factory=Counter)
+
+
+def start_seconds(session: Session) -> int:
+    """When the session's daily bar starts, in seconds since the epoch."""
+    return _start_seconds(session.date)
+
+
+@lru_cache(maxsize=32768)
+def _start_seconds(day: date) -> int:
+    return int(bar_start(Session(day, _NEVER, _NEVER)).timestamp())
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)  # a bar's start goes by the session's date alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +81,7 @@ class Calendar:
     def of(cls, sessions: Sequence[Session], first: int, last: int) -> Calendar:
         """The calendar of the sessions from place `first` to `last`, both traded."""
         traded = sessions[first : last + 1]
-        return cls(sessions, first, last, [int(bar_start(session).timestamp()) for session in traded])
+        return cls(sessions, first, last, list(map(start_seconds, traded)))
 
     def places(self, columns: Columns) -> list[int]:
         """For each session traded the index of its bar, -1 without one."""
@@ -131,11 +146,7 @@ def adjusted(columns: Columns, splits: Iterable[SplitDay]) -> Columns:
 
 def _before(columns: Columns, split: SplitDay) -> int:
     """How many bars lie before the morning of a split."""
-    morning = int(bar_start(Session(split.ex_date, _NEVER, _NEVER)).timestamp())
-    return int(np.searchsorted(np.frombuffer(columns.start, dtype=np.int64), morning))
-
-
-_NEVER = datetime.min.replace(tzinfo=UTC)
+    return bisect_left(columns.start, _start_seconds(split.ex_date))
 
 
 def _epochs(symbol: str, columns: Columns, splits: Sequence[SplitDay], window: int) -> list[Part]:
