@@ -16,6 +16,7 @@ from alpaquero.errors import Conflict, OrderNotFound
 from alpaquero.events.schemas import BooksDrifted, Event, OrderFilled, OrderSubmitted
 from alpaquero.orders.identity import manual_key
 from alpaquero.orders.intent import OrderClass, OrderType, TimeInForce
+from alpaquero.orders.lifecycle import OrderStatus, given_up, is_live
 from alpaquero.orders.order import LegRole, Order, OrderOrigin, OrderPurpose
 from alpaquero.risk.activity import Activity
 from alpaquero.risk.book import TradingState
@@ -366,6 +367,21 @@ def test_an_entry_without_an_end_is_not_sent_much_later(
     world.settle()
     assert ("expired", {}) == (world.order(BUY.client_order_id).status, world.book.reservations)
     assert [] == world.broker.orders()
+
+
+def test_an_entry_that_turns_up_after_it_was_given_up_reserves_again(world: World) -> None:
+    """Its cash is promised once more from the sync that finds it, before it fills."""
+    world.broker.fail_next("submit", "unclear-after-effect")
+    world.place(BUY)
+    [placed] = world.broker.open_orders()
+    order = world.order(BUY.client_order_id)
+    ended = given_up(order, OrderStatus.REJECTED, at=world.broker.now, why="it never arrived")
+    released = world.book.without_reservation(BUY.client_order_id).next_version()
+    world.books.commit(changed_orders=[ended], risk_book=released)
+    world.sync()
+    assert is_live(world.order(BUY.client_order_id).status)
+    reserved = world.book.reservations[BUY.client_order_id]
+    assert (placed.quantity, True) == (reserved.quantity, reserved.notional > 0)
 
 
 def test_an_old_intent_sent_just_now_is_not_given_up(world: World) -> None:
