@@ -278,7 +278,7 @@ def test_a_route_answers_its_body_with_real_data(
 
 
 def test_an_ingest_by_hand_fills_the_store(admin: Caller) -> None:
-    """It is queued with 202, told of while it goes on, and its bars are served: raw ones, of no run."""
+    """Queued with 202 and told of while it goes on; its raw bars, of no run, are served without a gap."""
     wanted = {"symbols": ["IBM", "GOOG"], "start": "2011-06-01", "end": "2011-12-30", "adjustment": "raw"}
     answer = admin.ask("POST", "/api/historical/ingest", body=wanted)
     assert answer.status_code == 202, answer.text
@@ -293,6 +293,9 @@ def test_an_ingest_by_hand_fills_the_store(admin: Caller) -> None:
     assert (job.state, job.bars, job.without_bars) == ("done", 504, [])
     served = admin.ask("GET", "/api/historical/IBM?adjustment=raw&start=2011-12-30&end=2011-12-30")
     assert [183.88] == [bar.close for bar in msgspec.json.decode(served.content, type=bodies.History).items]
+    report = admin.ask("GET", "/api/historical/IBM/gaps?adjustment=raw&end=2011-12-30")
+    gaps = msgspec.json.decode(report.content, type=bodies.Gaps)
+    assert (252, 0) == (gaps.expected, gaps.missing)
 
 
 def test_an_order_by_hand_shows_with_its_verdict(admin: Caller, order_by_hand: OrderByHand) -> None:
