@@ -169,7 +169,9 @@ class Series:
     def _intraday(
         self, history: SymbolHistory, length: BarLength, splits: tuple[Split, ...], window: Window
     ) -> Iterator[Run]:
-        for session in self._sessions(history, window):
+        # The first bar of a session may be stamped before its open.
+        wider = replace(window, end=window.end + length.minutes * _MINUTE)
+        for session in self._sessions(history, wider):
             columns = self._market.minutes(history.symbol, session)
             if columns is None:
                 continue

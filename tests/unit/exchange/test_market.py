@@ -236,6 +236,18 @@ def test_every_timeframe_cuts_a_day_into_its_bars(folder: Folder, timeframe: str
     assert sum(int(line.split(b'"v":')[1].split(b",")[0]) for line in lines) == 12_345
 
 
+def test_the_first_hour_of_a_session_is_found_by_its_stamp(folder: Folder) -> None:
+    """Hours begin on the clock: who asks up to that stamp, before the open, gets the bar."""
+    market = Market(folder(X=["2012-11-20,10,12,9,11,12345"]), Decimal(1))
+    session = market.history.sessions[0]
+    nine = session.open - 30 * MINUTE
+    length = parse_bar_length("1Hour")
+    assert length is not None
+    window = Window(nine, nine, session.close)
+    runs = Series(market).bars("X", length, window, adjusted=False)
+    assert [nine] == [stamp for run in runs for stamp in run.stamps]
+
+
 @pytest.mark.parametrize("wrong", ["60Min", "0Min", "24Hour", "2Day", "2Week", "5Month", "Day", "1min", ""])
 def test_a_timeframe_that_alpaca_does_not_have_is_none(wrong: str) -> None:
     """Alpaca's own limits: 59 minutes, 23 hours, one day, one week, and divisors of a year."""
