@@ -21,6 +21,7 @@ from laptop.backtests.options import Prepared, value_of
 from laptop.errors import LaptopError
 
 MOST_COMBINATIONS: Final = 20_000
+SCREENED: Final = ("total_return_percent", "max_drawdown_percent", "trades")  # what the array path tells
 
 # Metric to sort by: how to read it, and whether more is better.
 METRICS: Final[Mapping[str, tuple[Callable[[Outcome], float | None], bool]]] = {
@@ -176,6 +177,58 @@ def outcome_of(prepared: Prepared, job: Job) -> Outcome:
         data=prices.label,
         notes=prices.notes,
     )
+
+
+def screened(prepared: Prepared, changes: Sequence[Mapping[str, Any]]) -> Iterator[Cell]:
+    """A cell for each of `changes` by the array path: each symbol alone with the whole cash, no locks.
+
+    An approximation to choose what to backtest: metrics are the mean return of the symbols, their mean
+    deepest drawdown and all trades. Raises `LaptopError` for what it cannot vary.
+    """
+    from datetime import UTC, datetime, time
+
+    from alpaquero.backtests.execution import terms_of, unsplit
+    from alpaquero.prices.sessions import NEW_YORK
+    from alpaquero.simulation.screening import screen
+    from alpaquero.strategy.panel import Panel
+
+    first, last = (
+        datetime.combine(day, time(), tzinfo=NEW_YORK).astimezone(UTC)
+        for day in (prepared.request.start, prepared.request.end)
+    )
+    prices = prepared.prices
+    series = [
+        unsplit(columns, symbol, prices.splits).until(last) for symbol, columns in prices.series.items()
+    ]
+    panel = Panel.of([columns for columns in series if len(columns)])
+    start = panel.bars - max(len(columns.since(first)) for columns in series)
+    for change in changes:
+        try:
+            settings = prepared.settings(change)
+            chosen, *more = settings.strategies.values()
+            if more:
+                raise LaptopError("--fast screens one strategy; give one --strategy")
+            (found,) = screen(
+                panel,
+                chosen.rule,
+                [chosen.parameters_for("")],
+                limits=settings.risk,
+                terms=terms_of(prepared.request),
+                window=chosen.minimum_history_bars,
+                first=start,
+                cash=float(prepared.request.cash),
+            )
+        except ValueError as error:
+            yield Cell(changes=dict(change), error=str(error))
+            continue
+        yield Cell(
+            changes=dict(change),
+            metrics={
+                "total_return_percent": found.mean_return * 100,
+                "max_drawdown_percent": float(found.max_drawdown.mean()) * 100,
+                "trades": float(found.trades.sum()),
+            },
+        )
 
 
 def ranked(cells: Sequence[Cell], metric: str) -> list[Cell]:

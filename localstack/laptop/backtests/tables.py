@@ -140,7 +140,11 @@ def _reasons(codes: Mapping[str, int]) -> str:
 
 def of_cells(cells: Sequence[Cell], names: Sequence[str], metric: str, top: int) -> Table:
     """The best combinations of a grid."""
-    shown = list(dict.fromkeys((metric, *_SHOWN)))
+    shown = [
+        name
+        for name in dict.fromkeys((metric, *_SHOWN))
+        if any(cell.metrics.get(name) is not None for cell in cells)
+    ]
     rows = [
         (*(cell.changes[name] for name in names), *(_metric(cell, name) for name in shown))
         for cell in cells[:top]

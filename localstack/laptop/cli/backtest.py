@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from laptop.cli.common import json_option, print_json, print_table, refuse_options_before, state_option
 
@@ -118,6 +119,11 @@ _grid = click.option(
 _by = click.option(
     "--by", "metric", type=click.Choice(_METRICS), default="sharpe", show_default=True, help="What is best."
 )
+_fast = click.option(
+    "--fast",
+    is_flag=True,
+    help="Screen with arrays: each symbol alone, no locks; tells total return, drawdown and trades.",
+)
 
 
 @click.group(invoke_without_command=True)
@@ -165,26 +171,33 @@ def backtest(context: click.Context, /, *, report: Path | None, out: Path | None
 @_grid
 @_by
 @_processes
+@_fast
 @click.option("--top", type=click.IntRange(min=1), default=20, show_default=True, help="Rows of the table.")
 @click.option("--csv", "table", type=click.Path(path_type=Path, dir_okay=False), help="Write every row here.")
 def grid(
-    *, grid: tuple[str, ...], metric: str, processes: int | None, top: int, table: Path | None, **given: Any
+    *,
+    grid: tuple[str, ...],
+    metric: str,
+    processes: int | None,
+    fast: bool,
+    top: int,
+    table: Path | None,
+    **given: Any,
 ) -> int:
     """Run a backtest for each combination of settings and rank them."""
     from laptop.backtests import grid as grids
     from laptop.backtests import tables
     from laptop.backtests.show import progress
 
+    metric = _screened_metric(metric) if fast else metric
     values = grids.grid_of(grid)
     combinations = grids.combinations(values)
     prepared = _prepared(given)
-    asked = prepared.request
-    jobs = [grids.Job(changes=one, start=asked.start, end=asked.end) for one in combinations]
     cells = []
-    with progress("grid") as show, grids.workers(prepared, processes) as run:
-        for done, (_, cell) in enumerate(run(jobs), 1):
+    with progress("grid") as show:
+        for cell in _cells(prepared, combinations, processes, fast=fast):
             cells.append(cell)
-            show(done, len(jobs), "")
+            show(len(cells), len(combinations), "")
     ranked = grids.ranked(cells, metric)
     if table is not None:
         _write_cells(table, ranked, list(values))
@@ -193,6 +206,33 @@ def grid(
     else:
         _print_tables([tables.of_cells(ranked, list(values), metric, top)])
     return _failed_cells(ranked)
+
+
+def _screened_metric(metric: str) -> str:
+    """What a screening is ranked by: what was asked for, if it tells it."""
+    from laptop.backtests.grid import SCREENED
+
+    context = click.get_current_context()
+    if context.get_parameter_source("metric") is not ParameterSource.COMMANDLINE:
+        return SCREENED[0]
+    if metric not in SCREENED:
+        raise click.UsageError(f"--fast tells no {metric}: give --by {', '.join(SCREENED)}", context)
+    return metric
+
+
+def _cells(
+    prepared: Prepared, combinations: Sequence[dict[str, Any]], processes: int | None, *, fast: bool
+) -> Iterator[Cell]:
+    """The cell of each combination, as they are done."""
+    from laptop.backtests import grid as grids
+
+    if fast:
+        yield from grids.screened(prepared, combinations)
+        return
+    asked = prepared.request
+    jobs = [grids.Job(changes=one, start=asked.start, end=asked.end) for one in combinations]
+    with grids.workers(prepared, processes) as run:
+        yield from (cell for _, cell in run(jobs))
 
 
 @backtest.command("walk-forward")

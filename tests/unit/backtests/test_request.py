@@ -42,13 +42,14 @@ def test_a_rule_is_tested_under_its_own_name() -> None:
     """The instance has the rule's name, as by default, so that order ids are the demo's."""
     found = made(strategies=("stochrsi_ema",))
     assert {"stochrsi_ema": StrategySettings()} == found.strategies
-    assert (("AAPL",), ("AAPL",)) == (found.watchlist, found.symbols_of("stochrsi_ema"))
+    assert ("AAPL",) == found.watchlist
 
 
 def test_what_is_tested_trades_in_the_symbols_asked_for() -> None:
     """A shadow strategy of the settings trades in a backtest, in other symbols than its own."""
     found = made(CURRENT, strategies=("trial",))
-    assert (Mode.TRADE, ("AAPL",)) == (found.strategies["trial"].mode, found.symbols_of("trial"))
+    assert (Mode.TRADE, None) == (found.strategies["trial"].mode, found.strategies["trial"].symbols)
+    assert ("AAPL",) == found.watchlist
     assert 7 == found.strategies["trial"].parameters["rsi_period_bars"]
 
 

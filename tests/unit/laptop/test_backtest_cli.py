@@ -131,6 +131,17 @@ def test_a_grid_ranks_every_combination(
     assert {"5", "10", "40"} == {row["strategy.ema_fast_period_bars"] for row in rows}
 
 
+def test_a_fast_grid_screens_with_arrays(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Return, drawdown and trades of each combination; another metric is refused, for it is not told."""
+    words = ["backtest", "grid", "--fast", "--data", str(folder), "--grid", "strategy.rsi_period_bars=7,14"]
+    assert 0 == main([*words, "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert ("total_return_percent", 2) == (found["metric"], len(found["cells"]))
+    assert all(cell["metrics"]["trades"] > 0 for cell in found["cells"])
+    assert 2 == main([*words, "--by", "sharpe"])
+    assert "--fast tells no sharpe" in capsys.readouterr().err
+
+
 def test_walk_forward_tests_what_it_has_not_seen(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each test begins after its training ended, and the joined curve holds every tested session once."""
     words = ["--grid", "strategy.rsi_period_bars=7,14", "--train-sessions", "60", "--test-sessions", "40"]

@@ -108,11 +108,6 @@ class BacktestSettings(msgspec.Struct, frozen=True, kw_only=True):
     risk: RiskLimits = RiskLimits()
     orders: OrderSettings = OrderSettings()
 
-    def symbols_of(self, name: str) -> tuple[str, ...]:
-        """The symbols that a strategy judges: its own, or the watchlist."""
-        own = self.strategies[name].symbols
-        return self.watchlist if own is None else own
-
     @property
     def timeframe(self) -> Timeframe:
         """The one timeframe of all its strategies."""
