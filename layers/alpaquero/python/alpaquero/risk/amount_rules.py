@@ -77,7 +77,7 @@ def quantity(proposal: Proposal) -> Answer:
 
 
 def _cap(code: str, what: str, proposal: Proposal) -> Answer:
-    cap = sizing.caps(proposal.intent.symbol, proposal.book, proposal.limits)[code]
+    cap = proposal.caps[code]
     total = cap.used + proposal.notional
     message = f"{cap.used:.2f} used and {proposal.notional:.2f} asked of {cap.limit:.2f} dollars {what}"
     return Answer(total <= cap.limit, message, cap.limit, total)

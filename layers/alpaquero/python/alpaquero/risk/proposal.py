@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -11,6 +12,7 @@ from alpaquero.orders.terms import is_fractional
 from alpaquero.risk.book import RiskBook
 from alpaquero.risk.facts import Facts
 from alpaquero.risk.limits import RiskLimits
+from alpaquero.risk.sizing import Cap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +21,7 @@ class Proposal:
 
     `price` is what an entry is judged at, None when nothing tells it; `worst_price` what it is
     counted at; `stop_distance` the dollars to its stop, None when not known. `quantity` is in
-    shares, `bound_by` the cap that sized it.
+    shares, `bound_by` the cap that sized it. `caps` are what limits an entry's cost, by rule.
     """
 
     intent: Intent
@@ -31,6 +33,7 @@ class Proposal:
     stop_distance: Decimal | None
     quantity: Decimal
     bound_by: str | None = None
+    caps: Mapping[str, Cap] = field(default_factory=dict)
 
     @property
     def now(self) -> datetime:

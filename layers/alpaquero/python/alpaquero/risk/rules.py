@@ -150,11 +150,13 @@ def reservation_for(intent: Intent, verdict: Verdict) -> Reservation:
 
 def _proposal(intent: Intent, book: RiskBook, limits: RiskLimits, facts: Facts) -> Proposal:
     price, worst, distance, bound_by = None, Decimal(0), None, None
+    caps: dict[str, sizing.Cap] = {}
     if intent.purpose is Purpose.EXIT:
         quantity = exit_quantity(intent, book.free_quantity(intent.symbol, forced=intent.forced))
     else:
         quantity = intent.quantity or Decimal(0)
         price = _judged_price(intent, facts.price)
+        caps = sizing.caps(intent.symbol, book, limits)
     if price is not None:
         worst = _worst_price(intent, price, limits)
         distance = sizing.stop_distance(price, limits, facts.average_true_range)
@@ -164,7 +166,12 @@ def _proposal(intent: Intent, book: RiskBook, limits: RiskLimits, facts: Facts) 
             quantity = (intent.notional / price).quantize(NINE_PLACES, ROUND_FLOOR)
         elif intent.quantity is None and distance and distance > 0:
             sized = sizing.size_entry(
-                intent.symbol, worst_price=worst, stop_distance=distance, book=book, limits=limits
+                intent.symbol,
+                worst_price=worst,
+                stop_distance=distance,
+                book=book,
+                limits=limits,
+                known=caps,
             )
             quantity, bound_by = sized.quantity, sized.bound_by
     return Proposal(
@@ -177,6 +184,7 @@ def _proposal(intent: Intent, book: RiskBook, limits: RiskLimits, facts: Facts) 
         stop_distance=distance,
         quantity=quantity,
         bound_by=bound_by,
+        caps=caps,
     )
 
 

@@ -7,6 +7,7 @@ multiple of the average true range away (`atr`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
@@ -90,9 +91,17 @@ def stop_distance(price: Decimal, limits: RiskLimits, average_true_range: Decima
 
 
 def size_entry(
-    symbol: str, *, worst_price: Decimal, stop_distance: Decimal, book: RiskBook, limits: RiskLimits
+    symbol: str,
+    *,
+    worst_price: Decimal,
+    stop_distance: Decimal,
+    book: RiskBook,
+    limits: RiskLimits,
+    known: Mapping[str, Cap] | None = None,
 ) -> Sizing:
     """Whole shares of `symbol` to buy, counted at `worst_price` dollars against the caps.
+
+    `known` are its `caps`, for a caller that has them already.
 
     The loss over `stop_distance` dollars a share is at most `equity_at_risk_percent` of equity,
     whatever the method. Of equal caps the one listed first is named.
@@ -100,7 +109,8 @@ def size_entry(
     allowed = {"equity_at_risk": percent_of(book.equity, limits.equity_at_risk_percent) / stop_distance}
     if limits.sizing_method is SizingMethod.FIXED_FRACTION:
         allowed["fixed_fraction"] = percent_of(book.equity, limits.fixed_fraction_percent) / worst_price
-    allowed |= {code: cap.left / worst_price for code, cap in caps(symbol, book, limits).items()}
+    found = caps(symbol, book, limits) if known is None else known
+    allowed |= {code: cap.left / worst_price for code, cap in found.items()}
     whole = {name: max(shares, Decimal(0)).to_integral_value(ROUND_FLOOR) for name, shares in allowed.items()}
     bound_by = min(whole, key=whole.__getitem__)
     return Sizing(quantity=whole[bound_by], bound_by=bound_by, caps=whole)

@@ -25,6 +25,7 @@ from alpaquero.simulation.working import Fill, PriceSpan, WorkingOrder
 
 GTC_LIFE = timedelta(days=90)  # Alpaca ends an order that is good till cancelled on its 90th day ...
 _GTC_END = time(16, 15)  # ... at this time in New York
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _ZERO = Decimal(0)
 _START, _END = Fraction(0), Fraction(1)
 
@@ -135,6 +136,9 @@ class Account(Matching[SimulatedOrder]):
         self.positions: dict[str, Decimal] = {}
         self.booked: list[Booked] = []
         self.watches: dict[str, Watch] = {}
+        self.changes = 0  # how often orders or shares changed
+        self._quiet: dict[str, QuietBand] = {}
+        self._earliest = _NEVER  # no order ends before this
         self._groups: dict[str, list[SimulatedOrder]] = {}
         self._now = datetime.min.replace(tzinfo=UTC)
         self._session: Session | None = None
@@ -189,10 +193,14 @@ class Account(Matching[SimulatedOrder]):
     def pass_to(self, at: datetime) -> None:
         """Let market time pass; orders whose time is over end."""
         self._now = at
+        if at < self._earliest:
+            return
         for orders in list(self.working.values()):
             for order in list(orders):
                 if order.working and order.expires_at <= at:
                     self.end(order, Status.EXPIRED, order.expires_at)
+        left = (order.expires_at for orders in self.working.values() for order in orders)
+        self._earliest = min(left, default=_NEVER)
 
     def _order(
         self,
@@ -226,14 +234,15 @@ class Account(Matching[SimulatedOrder]):
             self.orders[order.client_order_id] = order
             self.working.setdefault(order.symbol, []).append(order)
         self._groups[orders[0].group] = orders
-        self.watches.pop(orders[0].symbol, None)
+        self.changes += 1
+        self._earliest = min(self._earliest, orders[0].expires_at)
+        self._stir(orders[0].symbol)
 
     # sessions
 
     def open(self, session: Session) -> None:
         """The morning of a session: queued orders become working ones."""
         self.begin()
-        self.pass_to(session.open)
         self._session = session
         for orders in self.working.values():
             for order in orders:
@@ -261,7 +270,8 @@ class Account(Matching[SimulatedOrder]):
             for name in ("limit_price", "stop_price"):
                 if (before := getattr(order, name)) is not None:
                     setattr(order, name, round_price(before / ratio, Direction.NEAREST))
-        self.watches.pop(day.symbol, None)
+        self.changes += 1
+        self._stir(day.symbol)
         return cash
 
     def trade(self, session: Session, prices: dict[str, DayPrices]) -> None:
@@ -270,15 +280,15 @@ class Account(Matching[SimulatedOrder]):
         for number in range(3):
             for symbol, spans in parts.items():
                 start, end, span = spans[number]
-                if self.working.get(symbol):
+                band = self._quiet.get(symbol)
+                if symbol in self.working and (band is None or not band.covers(span)):
                     stretch = Stretch(session, prices[symbol].path, start, end, self._now)
                     self.offer_to(symbol, stretch, span)
-        for symbol in parts:
-            self._settle_down(symbol)
+                    self._settle_down(symbol)
 
     def _settle_down(self, symbol: str) -> None:
         """Remember between which prices nothing happens to the symbol's orders, if there is such a band."""
-        self.watches.pop(symbol, None)
+        self._stir(symbol)
         orders = self.working.get(symbol)
         if not orders:
             return
@@ -288,7 +298,13 @@ class Account(Matching[SimulatedOrder]):
             if own is None:
                 return
             band = band.within(own)
+        self._quiet[symbol] = band
         self.watches[symbol] = Watch(float(band.low), float(band.high))
+
+    def _stir(self, symbol: str) -> None:
+        """Look at the symbol's orders again."""
+        self.watches.pop(symbol, None)
+        self._quiet.pop(symbol, None)
 
     @property
     def reserved(self) -> Decimal:
@@ -377,7 +393,8 @@ class Account(Matching[SimulatedOrder]):
                 self.working[order.symbol] = left
             else:
                 del self.working[order.symbol]
-        self.watches.pop(order.symbol, None)
+        self.changes += 1
+        self._stir(order.symbol)
 
     def _own(self, symbol: str, quantity: Decimal) -> None:
         if quantity:

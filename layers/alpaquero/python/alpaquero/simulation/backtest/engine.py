@@ -173,6 +173,7 @@ class Backtest:
         self.fills_folded = 0
         self.activity = Activity()
         self.movements: list[Split] = []
+        self.covered = 0  # the account's changes up to which every share has its stop
         self.marks: list[tuple[datetime, Decimal, Decimal]] = []
         self.counts = Counter[str]()
         self.passed_over, self.refused = Counter[str](), Counter[str]()
@@ -209,7 +210,8 @@ class Backtest:
     def _trade(self, place: int, session: Session) -> None:
         """The market trades: splits, what waits, and the closes that positions are worth."""
         account = self.account
-        if account.working or session.date in self.splits:
+        account.pass_to(session.open)
+        if session.date in self.splits:
             account.open(session)
         for split in self.splits.get(session.date, ()):
             self._split(split, place, session)
@@ -228,6 +230,7 @@ class Backtest:
             if symbol in account.working and not quiet:
                 touched[symbol] = _day_prices(columns, index)
         if touched:
+            account.open(session)
             account.trade(session, touched)
             for symbol, day in touched.items():
                 self.prices[symbol] = day.path.close
@@ -466,7 +469,7 @@ class Backtest:
             )
         if self.account.positions and (limits.trailing_stop_percent or limits.maximum_holding_days):
             self._sell_due(place, session, now)
-        if self.account.positions and limits.protect_missing_stops:
+        if limits.protect_missing_stops and self.account.changes != self.covered:
             self._protect(now)
         if self.settings.orders.entry_timeout_minutes:
             self._cancel_overdue(place, now)
@@ -497,6 +500,7 @@ class Backtest:
         account = self.account
         if self.book.trading_state is TradingState.HALTED:
             return
+        self.covered = account.changes
         for symbol, shares in sorted(account.positions.items()):
             working = account.working.get(symbol, [])
             stops = [o for o in working if o.type is OrderType.STOP and account.live(o)]
