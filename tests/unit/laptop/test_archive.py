@@ -10,7 +10,7 @@ import pytest
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.store import bars
-from laptop.archive import Archived, FolderShelf, archive, packed, restore, unpacked
+from laptop.archive import Archived, BucketShelf, FolderShelf, archive, packed, restore, unpacked
 from laptop.errors import LaptopError
 from tests.unit.prices.test_chunks import bars as made
 from tests.unit.prices.test_chunks import bits
@@ -89,3 +89,19 @@ def test_only_what_is_asked_for_is_archived(tmp_path: Path) -> None:
     keep(made(5), "IBM", timeframe="1Hour")
     found = [key for key, _ in archive(FolderShelf(tmp_path), frozenset({"IBM"}), "1Day")]
     assert ["bars/1Day/split/IBM.parquet"] == found
+
+
+@pytest.mark.usefixtures("tables")
+def test_the_bucket_holds_archives_as_a_folder_does() -> None:
+    """The same keys, the same bytes, and other things in the bucket are none of its business."""
+    import boto3
+
+    s3 = boto3.client("s3", region_name="us-east-1")
+    s3.create_bucket(Bucket="archive")
+    s3.put_object(Bucket="archive", Key="backtests/1/result.json", Body=b"{}")
+    shelf = BucketShelf(s3, "archive")
+    keep(made(5))
+    assert [("bars/1Day/split/AAPL.parquet", 5)] == list(archive(shelf, ALL))
+    empty_the_store()
+    assert [("bars/1Day/split/AAPL.parquet", 5)] == list(restore(shelf, ALL))
+    assert made(5) == bars.read(["AAPL"], FIRST, LAST)["AAPL"]
