@@ -14,25 +14,37 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 import httpx
+import msgspec
 import psutil
 
+from alpaquero.prices.columns import Columns
+from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.store.tables import unpacked
+from alpaquero.strategy.evaluation import bars_needed, evaluated
+from alpaquero.strategy.run import Run as SignalRun
+from alpaquero.strategy.run import RunState, ShardReport
+from alpaquero.strategy.settings import StrategySettings
 from laptop import calls
 from laptop.calls import Call
 from laptop.demo import ACCOUNT, LOG_GROUP, duplicate_orders
+from laptop.exchange.history import shipped_history
+from laptop.exchange.synthetic import synthetic_history
 from laptop.quiescence import Quiescence
 from laptop.stack import SERVICE_PORTS, ExchangeOptions, LaptopCloud
-from tests.benchmarks.rows import Row
+from tests.benchmarks.rows import Goal, Row
 
 SIZES: Final = (50, 500, 5000)
 COMPARED, LARGEST = 500, 5000
 SEED: Final = 1
+STRATEGY: Final = "stochrsi_ema"
 WARM_RUNS: Final = {50: 3, 500: 3, 5000: 2}
 DEADLINE_SECONDS: Final = 600  # a cold store fills at the exchange's pace, which is not what is measured
 QUIET_WITHIN_SECONDS: Final = 900
@@ -56,6 +68,11 @@ class Run:
     raised: int
     faults: tuple[str, ...]
 
+    @property
+    def all_requests(self) -> int:
+        """Requests of all functions, to AWS and to the exchange."""
+        return self.requests.total() + self.exchange_requests
+
 
 class Gauges(threading.Thread):
     """Samples the engine's memory and the exchange's used budget until it is stopped."""
@@ -67,9 +84,7 @@ class Gauges(threading.Thread):
         self._engine = next(child.pid for child in cloud.children() if child.name == "engine")
         keys = cloud.credentials
         headers = {"APCA-API-KEY-ID": keys.exchange_key, "APCA-API-SECRET-KEY": keys.exchange_secret}
-        self._http = httpx.Client(
-            base_url=cloud.exchange_url, headers=headers, timeout=30, trust_env=False
-        )
+        self._http = httpx.Client(base_url=cloud.exchange_url, headers=headers, timeout=30, trust_env=False)
         self._window: tuple[str, int] | None = None
         self.peak_bytes = 0
         self.exchange_requests = 0
@@ -138,6 +153,7 @@ class Scale:
         self._cloud = cloud
         self._quiet = Quiescence(cloud, ACCOUNT)
         self._symbols = sorted(cloud.exchange.status().symbols)
+        self._history = synthetic_history(shipped_history(), LARGEST, SEED)
 
     def warm_runs(self, size: int, count: int) -> list[Run]:
         """Fills the store with the history of the first `size` symbols, then measures runs on it."""
@@ -166,6 +182,7 @@ class Scale:
 
     def _run(self, size: int) -> Run:
         """The next session, and the run of its close."""
+        watched = self._symbols[:size]
         cloud = self._cloud
         cloud.exchange.step()
         cloud.tick("sync")
@@ -179,7 +196,7 @@ class Scale:
         spent = self._function_seconds(since)
         requests = self._requests()
         requests.subtract(asked)
-        run, faults = self._outcome(identifier, since)
+        run, faults = self._outcome(identifier, watched, since)
         cloud.tick("monitor")
         self._quiet.wait(QUIET_WITHIN_SECONDS)
         return Run(
@@ -190,30 +207,73 @@ class Scale:
             requests=+requests,
             exchange_requests=gauges.exchange_requests,
             peak_bytes=gauges.peak_bytes,
-            raised=run["raised"],
+            raised=run.raised,
             faults=tuple(faults),
         )
 
-    def _outcome(self, identifier: str, since: float) -> tuple[dict[str, Any], list[str]]:
+    def _outcome(self, identifier: str, watched: Sequence[str], since: float) -> tuple[SignalRun, list[str]]:
         """The run as it is on record, and all that is wrong with it."""
-        item = self._cloud.client("dynamodb").get_item(
-            TableName=self._cloud.outputs["Runs"],
-            Key={"pk": {"S": ACCOUNT}, "sk": {"S": f"RUN#{identifier}"}},
-            ConsistentRead=True,
-        )["Item"]
-        run = json.loads(item["body"]["S"])
-        faults = []
-        if item["state"]["S"] != "concluded":
-            faults.append(f"{identifier} is {item['state']['S']}")
+        record = self._items(ACCOUNT, f"RUN#{identifier}")[0]
+        run = msgspec.json.decode(record["body"]["S"], type=SignalRun)
+        reports = [
+            msgspec.json.decode(unpacked(item["packed"]["B"]), type=ShardReport)
+            for item in self._items(f"RUN#{identifier}", "SHARD#")
+        ]
         duplicates = duplicate_orders(
             [order.client_order_id for order in self._cloud.exchange.report().orders]
         )
-        if duplicates:
-            faults.append(f"{duplicates} duplicate orders")
-        if lost := self._quiet.dead_letters():
-            faults.append(f"{lost} dead letters")
-        faults += self._errors(since)
-        return run, faults
+        checks = {
+            f"{identifier} is {record['state']['S']}": record["state"]["S"] != RunState.CONCLUDED,
+            f"{len(reports)} reports of {run.shards} shards": len(reports) != run.shards,
+            f"{duplicates} duplicate orders": duplicates > 0,
+            f"{self._quiet.dead_letters()} dead letters": self._quiet.dead_letters() > 0,
+        }
+        faults = [what for what, holds in checks.items() if holds]
+        faults += self._differences(run, reports, watched)
+        return run, faults + self._errors(since)
+
+    def _items(self, pk: str, prefix: str) -> list[dict[str, Any]]:
+        pages = self._cloud.client("dynamodb").get_paginator("query")
+        found = pages.paginate(
+            TableName=self._cloud.outputs["Runs"],
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues={":pk": {"S": pk}, ":prefix": {"S": prefix}},
+            ConsistentRead=True,
+        )
+        return [item for page in found for item in page["Items"]]
+
+    def _differences(self, run: SignalRun, reports: list[ShardReport], watched: Sequence[str]) -> list[str]:
+        """Symbols judged not once, on other bars or otherwise than the rule judges the exchange's prices."""
+        day = run.bar_start.astimezone(NEW_YORK).date()
+        strategies = {STRATEGY: StrategySettings()}  # as a new stack has them
+        bars = bars_needed(strategies, run.timeframe)
+        series = {}
+        for symbol in watched:
+            history = self._history.symbols[symbol]
+            end = history.count_to(day)
+            series[symbol] = Columns.of(history.bars[end - bars : end])
+        expected = evaluated(run, series, {}, symbols=watched, strategies=strategies, watchlist=watched)
+        times = Counter(symbol for report in reports for symbol in report.judged)
+        digests = {symbol: one.digest for report in reports for symbol, one in report.judged.items()}
+        found = [signal for report in reports for signal in report.raised]
+        held = [signal for report in reports for signal in report.withheld]
+        checks = {
+            "symbols were missed": len(times.keys() ^ set(watched)),
+            "symbols were judged more than once": sum(count > 1 for count in times.values()),
+            "symbols were judged on other bars": sum(
+                digests.get(symbol) != one.digest for symbol, one in expected.judged.items()
+            ),
+            "signals differ from the rule's": len(
+                {(one.symbol, one.side, one.strength) for one in found}
+                ^ {(one.symbol, one.side, one.strength) for one in expected.raised}
+            ),
+            "signals are doubled": len(found) - len({one.symbol for one in found}),
+            "symbols were withheld otherwise": len(
+                {(one.symbol, one.code) for one in held}
+                ^ {(one.symbol, one.code) for one in expected.withheld}
+            ),
+        }
+        return [f"{count} {what}" for what, count in checks.items() if count]
 
     def _errors(self, since: float) -> list[str]:
         lines = self._logged('"ERROR"', int(since * 1000))
@@ -255,19 +315,43 @@ def _say(line: str) -> None:
 
 
 def measure() -> Iterator[Row]:
-    """The rows of this part."""
+    """The rows of this part; raises when a run was not right."""
     runs: dict[int, list[Run]] = {}
     with counted_cloud(LARGEST, sessions=sum(WARM_RUNS.values()) + len(SIZES)) as cloud:
         cloud.tick("sync")
         scale = Scale(cloud)
         for size in SIZES:
             runs[size] = scale.warm_runs(size, WARM_RUNS[size])
-    for of_size in runs.values():
-        for run in of_size:
-            for fault in run.faults:
-                _say(f"{run.symbols} symbols: {fault}")
-            _say(f"{run}")
-
-
-if __name__ == "__main__":
-    list(measure())
+    faults = [
+        f"{run.symbols} symbols: {fault}"
+        for of_size in runs.values()
+        for run in of_size
+        for fault in run.faults
+    ]
+    if faults:
+        raise RuntimeError("; ".join(faults[:20]))
+    largest = runs[LARGEST]
+    yield Row(
+        f"scale, a run over {LARGEST:,} symbols, until nothing is under way",
+        median(run.seconds for run in largest),
+        "s",
+        goal=Goal(at_most=120),
+    )
+    yield Row(
+        f"scale, memory of the engine and its functions at {LARGEST:,}",
+        max(run.peak_bytes for run in largest) / _GIGABYTE,
+        "GB",
+        goal=Goal(at_most=4),
+    )
+    figures: list[tuple[str, str, Callable[[Run], float]]] = [
+        ("function-seconds", "ms/symbol", lambda run: run.function_seconds * 1000),
+        ("of these in plan, evaluate, conclude", "ms/symbol", lambda run: run.signal_seconds * 1000),
+        ("requests to AWS and Alpaca", "1/symbol", lambda run: run.all_requests),
+    ]
+    for what, unit, figure in figures:
+        each = {size: median(figure(run) / size for run in of_size) for size, of_size in runs.items()}
+        for size in SIZES:
+            if size == COMPARED:
+                continue
+            goal = Goal(at_most=1.2, of_ratio=True) if size == LARGEST and not what.startswith("of") else None
+            yield Row(f"scale, {what} at {size:,}", each[size], unit, f"at {COMPARED}", each[COMPARED], goal)
