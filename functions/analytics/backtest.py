@@ -137,9 +137,10 @@ def stored(request: BacktestRequest, settings: BacktestSettings) -> dict[str, Co
     found = bar_store.read(request.symbols, first, last, timeframe=settings.timeframe)
     missing = [symbol for symbol in request.symbols if not _covers(found.get(symbol), request)]
     if missing:
+        named = ",".join(missing[:20])
         raise CannotRun(
-            f"no bars of {', '.join(missing[:20])} are stored from {request.start} to {request.end}; "
-            f"run `alpaquero history --symbols {','.join(missing[:20])} --timeframe {settings.timeframe} "
+            f"no bars of {named} are stored from {request.start} to {request.end}; run "
+            f"`alpaquero history ingest --symbols {named} --timeframe {settings.timeframe} "
             f"--from {first.date()} --to {request.end}` and ask again"
         )
     return found

@@ -99,7 +99,7 @@ def of_store(stack: Stack, symbols: Sequence[str]) -> Prices:
     if missing:
         raise LaptopError(
             f"no bars of {', '.join(missing)} are stored: "
-            f"run `alpaquero history --symbols {','.join(missing)}` and try again"
+            f"run `alpaquero history ingest --symbols {','.join(missing)} --from 2016-01-04` and try again"
         )
     first = min(columns.start_at(0).date() for columns in series.values())
     return Prices(

@@ -205,7 +205,7 @@ def test_missing_bars_fail_with_the_command_that_fetches_them(
     assert {"batchItemFailures": []} == work(queues)
     job = only_job()
     assert (Status.FAILED, accepted["id"]) == (job.status, job.id)
-    assert "alpaquero history --symbols IBM" in job.message
+    assert "alpaquero history ingest --symbols IBM" in job.message
     status, answer = call(api.app, "/api/backtests/{id}/result", path={"id": job.id})
     assert 404 == status
     assert "alpaquero history" in answer["error"]["message"]
