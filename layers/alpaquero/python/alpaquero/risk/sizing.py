@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
+from alpaquero.orders.intent import Purpose
 from alpaquero.prices.ticks import Direction, round_price
 from alpaquero.risk.book import RiskBook
 from alpaquero.risk.limits import HUNDRED, UNKNOWN_SECTOR, RiskLimits, SizingMethod
@@ -50,8 +51,12 @@ def reserve_price(price: Decimal, limits: RiskLimits) -> Decimal:
 
 def sector_exposure(sector: str, book: RiskBook, limits: RiskLimits) -> Decimal:
     """Dollars held and reserved in the symbols of one sector."""
-    symbols = (symbol for symbol in book.symbols if limits.sector_of(symbol) == sector)
-    return sum((book.symbol_exposure(symbol) for symbol in symbols), Decimal(0))
+    if not limits.sectors and sector == UNKNOWN_SECTOR:
+        return book.exposure
+    held = (abs(p.market_value) for symbol, p in book.positions.items() if limits.sector_of(symbol) == sector)
+    entries = (r for r in book.reservations.values() if r.purpose is Purpose.ENTRY)
+    reserved = (r.notional for r in entries if limits.sector_of(r.symbol) == sector)
+    return sum(held, Decimal(0)) + sum(reserved, Decimal(0))
 
 
 def caps(symbol: str, book: RiskBook, limits: RiskLimits) -> dict[str, Cap]:

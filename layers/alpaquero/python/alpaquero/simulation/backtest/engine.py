@@ -162,6 +162,7 @@ class Backtest:
             judged = {symbol: self.bars[symbol] for symbol in chosen if symbol in self.bars}
             signals.find(name, one, judged, self.splits_of, calendar, self.found)
         self.equity = self.peak = self.day_start = cash
+        self.power = _ZERO  # what the broker lets be bought yet
         self.prices: dict[str, Decimal] = {}  # the last close of what is held
         self.reservations: dict[str, Reservation] = {}
         self.recent: tuple[datetime, ...] = ()
@@ -294,7 +295,7 @@ class Backtest:
         account = self.account
         self._fold()
         held = {s: HeldPosition(shares, shares * self.prices[s]) for s, shares in account.positions.items()}
-        gross = sum((abs(one.market_value) for one in held.values()), _ZERO)
+        self.power = power(self.equity, self.equity - account.cash, account.reserved)
         return replace(
             self.book,
             cash=account.cash,
@@ -306,7 +307,7 @@ class Backtest:
             positions=held,
             reservations=dict(self.reservations),
             deducted=tuple(sorted(self.reservations)),
-            buying_power=power(self.equity, gross, account.reserved),
+            buying_power=self.power,
             recent_orders=self.recent,
             activity=self.activity,
         )
@@ -400,9 +401,9 @@ class Backtest:
         if stop is None or target is None or reference is None or account.owned(intent.symbol):
             return False
         worth = quote_around(reference, self.terms.half_spread_bps).ask
-        gross = sum((shares * self.prices[s] for s, shares in account.positions.items()), _ZERO)
-        if verdict.quantity * worth > power(self.equity, gross, account.reserved):
+        if verdict.quantity * worth > self.power:
             return False
+        self.power -= verdict.quantity * worth
         account.buy_with_exits(
             identifier, intent.symbol, verdict.quantity, stop=stop, target=target, worth=worth
         )
