@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from alpaquero.backtests.outcome import decoded
 from alpaquero.web import bodies
+from laptop.backtests.prices import of_store
+from laptop.errors import LaptopError
 from laptop.stack import LaptopCloud
 from tests.integration.asking import Caller
 from tests.integration.reading import Traded, wait_for
@@ -50,6 +53,18 @@ def test_a_backtest_runs_over_the_stored_bars(cloud: LaptopCloud, admin: Caller,
     }
 
 
+def test_the_command_line_reads_the_same_bars(
+    cloud: LaptopCloud, ports: dict[str, int], traded: Traded
+) -> None:
+    """`--data store` reads what the stack has stored, oldest first; without any it says what to run."""
+    assert ports["historical_data"]
+    columns = of_store(cloud, [traded.symbol]).series[traded.symbol]
+    assert len(columns) > 50
+    assert sorted(columns.start) == list(columns.start)
+    with pytest.raises(LaptopError, match="alpaquero history ingest --symbols ZZZZ"):
+        of_store(cloud, ["ZZZZ"])
+
+
 def test_a_repeat_is_the_same_backtest(admin: Caller, traded: Traded) -> None:
     """The same key and request answer the same id; without stored bars it ends with the command to run."""
     asked = {"symbols": ["ZZZZ"], "start": "2012-01-03", "end": "2012-02-03"}
@@ -63,4 +78,4 @@ def test_a_repeat_is_the_same_backtest(admin: Caller, traded: Traded) -> None:
     assert first.id == again.id
     job = wait_for(lambda: _ended(admin, first.id), what="the backtest to end")
     assert job.status == "failed"
-    assert "alpaquero history --symbols ZZZZ" in job.message
+    assert "alpaquero history ingest --symbols ZZZZ" in job.message
