@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
+from time import perf_counter
 
 from laptop.layout import REPOSITORY
 from tests.benchmarks.rows import Row
@@ -28,10 +29,18 @@ def parts() -> list[str]:
     return sorted(name for name in modules if name not in _FRAME and not name.endswith("_process"))
 
 
-def measured(names: Iterable[str]) -> Iterator[Row]:
-    """Every row of the parts, as it is measured."""
+def measured(names: Iterable[str], failed: list[str]) -> Iterator[Row]:
+    """Every row of the parts, as it is measured; a part that cannot be measured is told and noted."""
     for name in names:
-        yield from import_module(f"tests.benchmarks.{name}").measure()
+        began = perf_counter()
+        sys.stderr.write(f"{name} ...\n")
+        try:
+            yield from import_module(f"tests.benchmarks.{name}").measure()
+        except Exception as error:
+            failed.append(name)
+            sys.stderr.write(f"{name} failed: {error}\n")
+        else:
+            sys.stderr.write(f"{name} took {perf_counter() - began:.0f} s\n")
 
 
 def record(row: Row) -> dict[str, object]:
@@ -66,18 +75,21 @@ def table(rows: Iterable[Row]) -> str:
 
 
 def main() -> int:
-    """Measure, print and write. Always 0: a goal that is not met is for the reader of the table."""
+    """Measure, print and write. 0 unless a part failed: a missed goal is for the reader of the table."""
     known = parts()
     parser = argparse.ArgumentParser(prog="make bench ARGS=", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*known, []], metavar="PART", help=", ".join(known))
     chosen = parser.parse_args().parts or known
     load = f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores before the start"
     sys.stderr.write(f"measuring {', '.join(chosen)}; the machine's load is {load}\n")
-    rows = list(measured(chosen))
+    failed: list[str] = []
+    rows = list(measured(chosen, failed))
     _OUTPUT.parent.mkdir(exist_ok=True)
     _OUTPUT.write_text(json.dumps([record(row) for row in rows], indent=2) + "\n")
     sys.stdout.write(f"{table(rows)}\n\n{_OUTPUT.relative_to(REPOSITORY)} has them as JSON\n")
-    return 0
+    if failed:
+        sys.stderr.write(f"error: not measured: {', '.join(failed)}; why is above\n")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
