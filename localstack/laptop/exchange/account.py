@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from alpaquero.simulation.margin import multiplier
 from laptop.exchange.book import Book, Position
-from laptop.exchange.margin import may_short, multiplier, power_left, standing
+from laptop.exchange.margin import may_short, power_left, standing
 from laptop.exchange.market import Market
 
 _MAINTENANCE = Decimal("0.3")

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from alpaquero.simulation.margin import multiplier, power
 from laptop.exchange.book import Book
 from laptop.exchange.market import Market
 
-LEAST_MARGIN_EQUITY = Decimal(2000)
-_MARGIN_MULTIPLIER = Decimal(4)
 _NONE = Decimal(0)
-_CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +41,6 @@ def held_value(book: Book, market: Market, symbol: str, now: datetime) -> Decima
     return book.positions[symbol].quantity * trade.price
 
 
-def multiplier(equity: Decimal) -> Decimal:
-    """How many times its equity the account may buy: four, or one below 2,000 dollars."""
-    return _MARGIN_MULTIPLIER if equity >= LEAST_MARGIN_EQUITY else Decimal(1)
-
-
 def may_short(book: Book, worth: Standing) -> bool:
     """Whether the account may sell short: on margin, and not made long-only by its owner."""
     limit = Decimal(book.configuration.max_margin_multiplier)
@@ -57,6 +50,5 @@ def may_short(book: Book, worth: Standing) -> bool:
 
 def power_left(book: Book, worth: Standing) -> Decimal:
     """What may still be opened, in dollars and cents, never below zero."""
-    equity = book.cash + worth.net
-    times = min(multiplier(equity), Decimal(book.configuration.max_margin_multiplier))
-    return max((equity * times - worth.gross - book.reserved).quantize(_CENT), _NONE)
+    most = Decimal(book.configuration.max_margin_multiplier)
+    return power(book.cash + worth.net, worth.gross, book.reserved, most)
