@@ -1,12 +1,14 @@
 """A whole cold signal run of 500 symbols from JSON, as a process, against alpaca-py and pandas.
 
 Both read the same pages, as the exchange answers them, and end with the signals written; each is a
-process of its own from its start to its end, ours and theirs in turn. Memory is the most each held.
+process of its own from its start to its end, ours and theirs in turn. Memory is the most each held. Both
+find their packages by PYTHONPATH, as on Lambda: what an editable install does at a start is nobody's run.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from sysconfig import get_path
 from typing import Final
 
 import alpaquero
@@ -48,15 +51,14 @@ def measure() -> Iterator[Row]:
             for number, body in enumerate(pages_of_universe(port, BARS)):
                 (pages / f"{number:03}.json").write_bytes(body)
         sources = str(Path(alpaquero.__path__[0]).parent)
-        own = {**peers.environment(), "PYTHONPATH": sources}
+        own = {**peers.environment(), "PYTHONPATH": os.pathsep.join([sources, get_path("purelib")])}
+        other_packages = next(peers.PYTHON.parents[1].glob("lib/python3*/site-packages"))
+        others = {**peers.environment(), "PYTHONPATH": str(other_packages)}
         ours: list[Took] = []
         theirs: list[Took] = []
         for turn in range(ROUNDS + 1):
             mine = _run([sys.executable, str(_OURS), str(pages), str(folder / "ours.json")], own)
-            other = _run(
-                [str(peers.PYTHON), str(_THEIRS), str(pages), str(folder / "theirs.json")],
-                peers.environment(),
-            )
+            other = _run([peers.PYTHON, "-S", _THEIRS, pages, folder / "theirs.json"], others)
             if turn:  # the first one of each compiles modules and warms the disk
                 ours.append(mine)
                 theirs.append(other)
@@ -85,7 +87,7 @@ def _run(command: Sequence[str | Path], environment: Mapping[str, str]) -> Took:
     launched = [sys.executable, str(_TIMED), *map(str, command)]
     done = subprocess.run(launched, env=dict(environment), stdout=subprocess.PIPE, check=False)
     if done.returncode:
-        raise RuntimeError(f"{Path(command[1]).name} failed; what it wrote is above")
+        raise RuntimeError(f"{Path(command[2]).name} failed; what it wrote is above")
     return Took(**json.loads(done.stdout))
 
 
