@@ -46,7 +46,7 @@ RIGHTS: dict[str, tuple[str, ...]] = {
 }
 
 
-@observed("gateway")
+@observed("gateway", follows_settings=False)
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Answers a TOKEN event of the REST API or a REQUEST event of the WebSocket API's $connect."""
     arn = str(event.get("methodArn", ""))

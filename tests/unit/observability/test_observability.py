@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from alpaquero import observability
 from alpaquero.observability import correlation, correlation_id, count, observed, record_failed
+from alpaquero.store import settings_items
 
 
 def test_a_handler_logs_one_line_with_its_correlation_id(log_lines: list[dict[str, Any]]) -> None:
@@ -99,3 +101,81 @@ def test_logs_are_cheap_to_import() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == "set()"
+
+
+class LambdaContext:
+    """What tells an invocation from a plain call."""
+
+    function_name = "signal-plan"
+    aws_request_id = "request-1"
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str | Exception | None]]:
+    """The answers of the settings' log level, first one first; the logger is put back afterwards."""
+    answers: list[str | Exception | None] = []
+
+    def log_level() -> str | None:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(settings_items, "log_level", log_level)
+    monkeypatch.setattr(observability, "_looked_at", -observability.LOOK_AGAIN_SECONDS)
+    before = observability.logger.log_level
+    yield answers
+    observability.logger.setLevel(before)
+
+
+@observed("signal")
+def logging_handler(_event: Any, _context: Any) -> None:
+    observability.logger.debug("fine grained")
+
+
+def test_the_level_of_the_settings_takes_effect_at_an_invocation(
+    looked: list[str | Exception | None],
+    log_lines: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A level that was set is logged at without a deploy; once it is unset the deployed one is back."""
+    looked += ["DEBUG", None]
+    logging_handler({}, LambdaContext())
+    assert ["fine grained", "handled"] == [line["message"] for line in log_lines]
+    monkeypatch.setattr(observability, "_looked_at", -observability.LOOK_AGAIN_SECONDS)
+    logging_handler({}, LambdaContext())
+    assert ["handled"] == [line["message"] for line in log_lines[2:]]
+
+
+def test_the_level_is_looked_at_once_a_minute_and_only_in_lambda(
+    looked: list[str | Exception | None],
+) -> None:
+    """A second invocation within the minute, or a call without a Lambda context, reads nothing."""
+    looked += ["DEBUG", "ERROR"]
+    logging_handler({}, None)
+    assert 2 == len(looked)
+    for _ in range(2):
+        logging_handler({}, LambdaContext())
+    assert ["ERROR"] == looked
+
+
+def test_a_level_that_cannot_be_read_is_told_and_changes_nothing(
+    looked: list[str | Exception | None], log_lines: list[dict[str, Any]]
+) -> None:
+    """The invocation goes on at the level it had."""
+    looked.append(ConnectionError("no table"))
+    logging_handler({}, LambdaContext())
+    assert ["ERROR", "INFO"] == [line["level"] for line in log_lines]
+    assert "could not be read" in log_lines[0]["message"]
+
+
+def test_a_handler_may_log_as_deployed(looked: list[str | Exception | None]) -> None:
+    """One that reads no table is not made to."""
+    looked.append("DEBUG")
+
+    @observed("gateway", follows_settings=False)
+    def handler(_event: Any, _context: Any) -> None:
+        """Does nothing."""
+
+    handler({}, LambdaContext())
+    assert ["DEBUG"] == looked

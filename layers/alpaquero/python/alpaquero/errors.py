@@ -8,7 +8,9 @@ AlpaqueroError
 │   ├── NotSignedIn               401 unauthorized
 │   ├── NotAllowed                403 forbidden
 │   ├── NotFound                  404 not_found
-│   └── Conflict                  409 conflict
+│   ├── Conflict                  409 conflict
+│   ├── PreconditionFailed        412 precondition_failed
+│   └── PreconditionRequired      428 precondition_required
 └── BrokerError                   what became of a call to the broker
     ├── BrokerRejected            it answered no: nothing was done
     │   ├── OrderNotFound         it does not know the order
@@ -83,6 +85,20 @@ class Conflict(RequestError):
 
     code = "conflict"
     status = 409
+
+
+class PreconditionFailed(RequestError):
+    """The thing is no longer what `If-Match` says it is."""
+
+    code = "precondition_failed"
+    status = 412
+
+
+class PreconditionRequired(RequestError):
+    """The request must say which state of the thing it was decided upon."""
+
+    code = "precondition_required"
+    status = 428
 
 
 class BrokerError(AlpaqueroError):

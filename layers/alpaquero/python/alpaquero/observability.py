@@ -21,11 +21,13 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from alpaquero import deadline
 
 NAMESPACE = "Alpaquero"
+DEPLOYED_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
+LOOK_AGAIN_SECONDS = 60.0  # how old the log level of the settings may be
 _SOUND_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 logger = Logger(
     service=os.environ.get("POWERTOOLS_SERVICE_NAME", "alpaquero"),
-    level=os.environ.get("LOG_LEVEL", "INFO"),
+    level=DEPLOYED_LEVEL,
     utc=True,
 )
 
@@ -52,6 +54,28 @@ def name_service(service: str) -> None:
     logger.append_keys(service=service)
 
 
+_looked_at = -LOOK_AGAIN_SECONDS
+
+
+def follow_settings(context: object) -> None:
+    """Logs from now on at the level the settings name, or as deployed when they name none.
+
+    Asked before each invocation; it looks once a minute, and outside of Lambda (`context` names no
+    function) never. A level that cannot be read is told and stays as it was.
+    """
+    global _looked_at  # noqa: PLW0603 - of the process, as the logger is
+    now = time.monotonic()
+    if getattr(context, "function_name", None) is None or now - _looked_at < LOOK_AGAIN_SECONDS:
+        return
+    _looked_at = now
+    from alpaquero.store import settings_items
+
+    try:
+        logger.setLevel(settings_items.log_level() or DEPLOYED_LEVEL)
+    except Exception:
+        logger.exception("the log level of the settings could not be read; it stays as it was")
+
+
 def count(metric: str, value: float = 1, **dimensions: str) -> None:
     """Counts something as a CloudWatch metric (embedded metric format, one log line)."""
     with single_metric(name=metric, unit=MetricUnit.Count, value=value, namespace=NAMESPACE) as one:
@@ -59,10 +83,11 @@ def count(metric: str, value: float = 1, **dimensions: str) -> None:
             one.add_dimension(name=name, value=text)
 
 
-def observed(service: str) -> Callable[[Handler], Handler]:
+def observed(service: str, *, follows_settings: bool = True) -> Callable[[Handler], Handler]:
     """Wraps a handler: a fresh correlation id, one line for each invocation, each failure told.
 
-    The handler sets the correlation id of its work with `correlation`. An exception is logged
+    One that reads no table logs as deployed (`follows_settings` False): the look would be its only
+    call. The handler sets the correlation id of its work with `correlation`. An exception is logged
     with its trace (the laptop's engine forgets it), counted, and raised again.
     """
 
@@ -73,6 +98,8 @@ def observed(service: str) -> Callable[[Handler], Handler]:
             deadline.begin(context)
             name_service(service)
             correlation(getattr(context, "aws_request_id", None))
+            if follows_settings:
+                follow_settings(context)
             started = time.perf_counter()
             try:
                 answer = handler(event, context)

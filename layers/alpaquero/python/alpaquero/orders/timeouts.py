@@ -42,6 +42,11 @@ class OrderSettings:
         percent = self.reprice_limit_percent
         if not (percent.is_finite() and 0 < percent <= MOST_PERCENT):
             raise ValueError(f"reprice_limit_percent is {percent}; set it above 0 to {MOST_PERCENT}")
+        if 0 < self.entry_timeout_minutes <= self.reprice_after_minutes:
+            raise ValueError(
+                f"reprice_after_minutes is {self.reprice_after_minutes}, when an entry is cancelled already; "
+                f"set it below entry_timeout_minutes ({self.entry_timeout_minutes})"
+            )
 
 
 @dataclass(frozen=True, slots=True)

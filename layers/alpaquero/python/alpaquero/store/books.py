@@ -88,9 +88,15 @@ class BookItem(Model):
     version = NumberAttribute(null=True)
     listed_at = UnicodeAttribute(null=True)
     open_since = UnicodeAttribute(null=True)
+    symbol = UnicodeAttribute(null=True)
     written_at = NumberAttribute(null=True)
     by_time = ByTime()
     open_orders = OpenOrders()
+
+
+def outbox_item(account: str, event: EncodedEvent) -> BookItem:
+    """The item that brings `event` to the bus, for a transaction; also for one of another table."""
+    return BookItem(account, OUTBOX + event.id, body=to_body(event), written_at=wall.seconds())
 
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +160,10 @@ def listed_at(order: Order) -> str:
     return f"{order.created_at.isoformat()}#{order.client_order_id}"
 
 
+def _risk_book_in(item: BookItem) -> RiskBook:
+    return from_body(unpacked(item.packed) if item.packed else item.body, RiskBook)
+
+
 class Books:
     """The books of one account."""
 
@@ -173,6 +183,13 @@ class Books:
         item = self._get(ORDER + client_order_id)
         return from_body(item.body, Order) if item else None
 
+    def order_and_risk_book(self, client_order_id: str) -> tuple[Order | None, RiskBook | None]:
+        """The order with this id and the risk book in one request, None for what is not there."""
+        keys = [(self.account, ORDER + client_order_id), (self.account, RISKBOOK)]
+        found = {item.sk: item for item in BookItem.batch_get(keys, consistent_read=True)}
+        order, book = found.get(ORDER + client_order_id), found.get(RISKBOOK)
+        return from_body(order.body, Order) if order else None, _risk_book_in(book) if book else None
+
     def orders_of(self, client_order_ids: Iterable[str]) -> dict[str, Order]:
         """The orders with these client order ids, by id; those we do not have are absent."""
         keys = [(self.account, ORDER + identifier) for identifier in client_order_ids]
@@ -182,6 +199,13 @@ class Books:
     def open_orders(self) -> list[Order]:
         """Every order with something left to do, oldest first: not ended, or an exit not yet done."""
         found = BookItem.open_orders.query(self.account, consistent_read=True)
+        return [from_body(item.body, Order) for item in found]
+
+    def open_orders_of(self, symbol: str) -> list[Order]:
+        """The same of one symbol: with hundreds held there are a thousand stops and targets."""
+        found = BookItem.open_orders.query(
+            self.account, filter_condition=BookItem.symbol == symbol, consistent_read=True
+        )
         return [from_body(item.body, Order) for item in found]
 
     def orders(self) -> list[Order]:
@@ -235,9 +259,7 @@ class Books:
     def risk_book(self) -> RiskBook | None:
         """The risk book, or None before the first sync."""
         item = self._get(RISKBOOK)
-        if item is None:
-            return None
-        return from_body(unpacked(item.packed) if item.packed else item.body, RiskBook)
+        return _risk_book_in(item) if item else None
 
     def activity(self, book: RiskBook) -> Activity:
         """The activity of `book`, folded anew from fills and orders when it is of other fills.
@@ -335,7 +357,7 @@ class Books:
             with TransactWrite(connection=connection()) as transaction:
                 transaction.save(item, condition=BookItem.pk.does_not_exist())
                 for opening in baseline.openings(self.account)[:MOST_TOLD]:
-                    transaction.save(self._outbox_item(movement_told(opening)))
+                    transaction.save(outbox_item(self.account, movement_told(opening)))
         except TransactWriteError as error:
             if error.cause_response_code != "TransactionCanceledException":
                 raise
@@ -383,7 +405,7 @@ class Books:
                 for item_elsewhere in evidence:
                     transaction.save(item_elsewhere)
                 for event in events:
-                    transaction.save(self._outbox_item(event))
+                    transaction.save(outbox_item(self.account, event))
         except TransactWriteError as error:
             reasons = [r.code for r in error.cancellation_reasons if r and r.code != "None"]
             if error.cause_response_code == "TransactionCanceledException" and set(reasons) <= {
@@ -404,6 +426,7 @@ class Books:
             body=to_body(order),
             version=order.version,
             listed_at=written,
+            symbol=order.symbol,
             open_since=None if is_terminal(order.status) and not exit_under_way else written,
         )
 
@@ -422,9 +445,6 @@ class Books:
             case CashMovement():
                 sk, kept = CASH + movement.id, Moved(cash=movement)
         return BookItem(self.account, sk, body=to_body(kept))
-
-    def _outbox_item(self, event: EncodedEvent) -> BookItem:
-        return BookItem(self.account, OUTBOX + event.id, body=to_body(event), written_at=wall.seconds())
 
     # the outbox
 

@@ -12,8 +12,8 @@ import msgspec
 from pynamodb.exceptions import PutError
 
 from alpaquero.errors import Conflict
+from alpaquero.store.settings_items import SettingsItem
 from alpaquero.store.tables import from_body, to_body
-from alpaquero.store.trading_settings import SettingsItem
 
 LIVE, CONFIRMATION = "LIVE", "CONFIRMATION#"
 

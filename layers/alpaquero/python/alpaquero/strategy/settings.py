@@ -27,8 +27,9 @@ class StrategySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     The last `minimum_history_bars` bars are judged, however many the caller holds, and fewer are
     withheld. A signal may be traded until `signal_validity_bars` more bars have closed. `symbols`
-    None is the watchlist. `parameters` holds all of the rule's, those left out with their defaults;
-    `overrides` what differs for a symbol. Raises `ValueError` naming what does not fit.
+    None is the watchlist; `watchlist` names another one of the settings, which then fills `symbols`.
+    `parameters` holds all of the rule's, those left out with their defaults; `overrides` what differs
+    for a symbol. Raises `ValueError` naming what does not fit.
     """
 
     rule: str = "stochrsi_ema"
@@ -37,6 +38,7 @@ class StrategySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     minimum_history_bars: int = 250
     signal_validity_bars: int = 3
     symbols: tuple[str, ...] | None = None
+    watchlist: str | None = None
     parameters: dict[str, Any] = {}
     overrides: dict[str, dict[str, Any]] = {}
 

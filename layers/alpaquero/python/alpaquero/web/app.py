@@ -34,7 +34,7 @@ from alpaquero.errors import (
     NotSignedIn,
     RequestError,
 )
-from alpaquero.observability import correlation, correlation_id, logger, name_service
+from alpaquero.observability import correlation, correlation_id, follow_settings, logger, name_service
 from alpaquero.settings import FunctionSettings, Url, load
 from alpaquero.web.bodies import Health
 from alpaquero.web.principal import Principal, from_request_context
@@ -46,8 +46,8 @@ Check = Callable[[], object]
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
 _FIELD = re.compile(r"field `([^`]+)`|\$\.([A-Za-z_][\w.]*)")
 _PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET,POST,PATCH,DELETE,OPTIONS",
-    "Access-Control-Allow-Headers": "authorization,content-type,idempotency-key,x-correlation-id",
+    "Access-Control-Allow-Methods": "GET,POST,PUT,PATCH,DELETE,OPTIONS",
+    "Access-Control-Allow-Headers": "authorization,content-type,idempotency-key,if-match,x-correlation-id",
     "Access-Control-Max-Age": "600",
 }
 
@@ -162,6 +162,7 @@ class ServiceApp(Chalice):
         deadline.begin(context)
         name_service(self.service)
         correlation(headers.get("x-correlation-id") or request_context.get("requestId"))
+        follow_settings(context)
         answer = self._handled(event, context, request_context.get("resourcePath"))
         answer["headers"] = {**answer.get("headers", {}), **self._common_headers(headers.get("origin"))}
         logger.info(
@@ -264,7 +265,7 @@ class ServiceApp(Chalice):
         if origin == self.settings.dashboard_origin:
             headers["Access-Control-Allow-Origin"] = self.settings.dashboard_origin
             headers["Access-Control-Allow-Credentials"] = "true"
-            headers["Access-Control-Expose-Headers"] = "X-Correlation-Id"
+            headers["Access-Control-Expose-Headers"] = "ETag,X-Correlation-Id"
         return headers
 
     def _health(self) -> Health:
