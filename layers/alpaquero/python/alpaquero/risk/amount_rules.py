@@ -8,6 +8,8 @@ from alpaquero.orders.terms import is_fractional
 from alpaquero.risk import sizing
 from alpaquero.risk.proposal import Answer, Proposal, not_applicable
 
+_ONE = Decimal(1)
+
 
 def equity_at_risk(proposal: Proposal) -> Answer:
     """The stop may lose at most `equity_at_risk_percent` of equity, also on a quantity someone chose."""
@@ -15,8 +17,12 @@ def equity_at_risk(proposal: Proposal) -> Answer:
     if proposal.stop_distance is None:
         return not_applicable("no stop to lose to; see price_known")
     loss = proposal.shares * proposal.stop_distance
-    message = f"the stop would lose {loss:.2f} dollars, the limit is {limit:.2f}"
-    return Answer(loss <= limit, message, limit, loss)
+    return Answer(
+        loss <= limit,
+        lambda: f"the stop would lose {loss:.2f} dollars, the limit is {limit:.2f}",
+        limit,
+        loss,
+    )
 
 
 def order_notional(proposal: Proposal) -> Answer:
@@ -37,7 +43,7 @@ def exposure_limit(proposal: Proposal) -> Answer:
 def sector_limit(proposal: Proposal) -> Answer:
     """One sector stays within its limit; symbols without a sector share the sector `unknown`."""
     sector = proposal.limits.sector_of(proposal.intent.symbol)
-    return _cap("sector_limit", f"in the sector {sector}", proposal)
+    return _cap("sector_limit", "in the sector " + sector, proposal)
 
 
 def leverage_limit(proposal: Proposal) -> Answer:
@@ -68,16 +74,25 @@ def intraday_margin(proposal: Proposal) -> Answer:
 def quantity(proposal: Proposal) -> Answer:
     """An entry is at least one share and whole; a simple day order may be a fraction or for dollars."""
     shares = proposal.quantity
-    bound = f", bound by {proposal.bound_by}" if proposal.bound_by else ""
     if is_fractional(proposal.intent):
         return Answer(shares > 0, f"{shares} shares" + ("" if shares > 0 else "; too few dollars for any"))
     passed = shares >= 1 and shares == shares.to_integral_value()
-    message = f"{shares} shares{bound}" + ("" if passed else "; an entry takes whole shares, 1 or more")
-    return Answer(passed, message, Decimal(1), shares)
+    return Answer(passed, lambda: _sized(proposal, passed=passed), _ONE, shares)
 
 
 def _cap(code: str, what: str, proposal: Proposal) -> Answer:
-    cap = proposal.caps[code]
-    total = cap.used + proposal.notional
-    message = f"{cap.used:.2f} used and {proposal.notional:.2f} asked of {cap.limit:.2f} dollars {what}"
-    return Answer(total <= cap.limit, message, cap.limit, total)
+    cap, asked = proposal.caps[code], proposal.notional
+    total = cap.used + asked
+    return Answer(
+        total <= cap.limit,
+        lambda: f"{cap.used:.2f} used and {asked:.2f} asked of {cap.limit:.2f} dollars {what}",
+        cap.limit,
+        total,
+    )
+
+
+def _sized(proposal: Proposal, *, passed: bool) -> str:
+    bound = f", bound by {proposal.bound_by}" if proposal.bound_by else ""
+    return f"{proposal.quantity} shares{bound}" + (
+        "" if passed else "; an entry takes whole shares, 1 or more"
+    )

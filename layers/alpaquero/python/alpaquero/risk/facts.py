@@ -6,6 +6,7 @@ at them, so the same facts give the same verdict.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -77,9 +78,20 @@ class Facts:
 
     def open_time_since(self, moment: datetime) -> timedelta:
         """How long the market has been open from `moment` until now."""
-        spans = (min(s.close, self.now) - max(s.open, moment) for s in self.sessions)
+        first = bisect_right(self.sessions, moment, key=_close)
+        last = bisect_left(self.sessions, self.now, key=_open)
+        spans = (min(s.close, self.now) - max(s.open, moment) for s in self.sessions[first:last])
         return sum((span for span in spans if span > timedelta()), timedelta())
 
     def closes_between(self, start: datetime, end: datetime) -> int:
         """How many sessions close after `start` and not after `end`."""
-        return sum(start < session.close <= end for session in self.sessions)
+        first, last = (bisect_right(self.sessions, at, key=_close) for at in (start, end))
+        return max(last - first, 0)
+
+
+def _open(session: Session) -> datetime:
+    return session.open
+
+
+def _close(session: Session) -> datetime:
+    return session.close

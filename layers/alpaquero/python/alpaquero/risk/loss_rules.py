@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -16,7 +18,7 @@ def orders_per_minute(proposal: Proposal) -> Answer:
     """So many orders in any minute of market time, exits counted too; only entries are refused."""
     limit = Decimal(proposal.limits.orders_per_minute_limit)
     used = Decimal(len(orders_within(proposal.book.recent_orders, proposal.now)) + 1)
-    return Answer(used <= limit, f"this would be order {used} within a minute", limit, used)
+    return Answer(used <= limit, lambda: f"this would be order {used} within a minute", limit, used)
 
 
 def daily_loss(proposal: Proposal) -> Answer:
@@ -26,7 +28,9 @@ def daily_loss(proposal: Proposal) -> Answer:
     if DAILY_LOSS in book.locks:
         return Answer(False, f"locked: {book.locks[DAILY_LOSS].reason}", limit.daily_loss_limit_percent, used)
     passed = used < limit.daily_loss_limit_percent
-    return Answer(passed, f"equity is {used}% below the day's start", limit.daily_loss_limit_percent, used)
+    return Answer(
+        passed, lambda: f"equity is {used}% below the day's start", limit.daily_loss_limit_percent, used
+    )
 
 
 def drawdown(proposal: Proposal) -> Answer:
@@ -36,7 +40,9 @@ def drawdown(proposal: Proposal) -> Answer:
     if DRAWDOWN in book.locks:
         release = proposal.limits.drawdown_release_percent
         return Answer(False, f"locked until the drawdown of {used}% is below {release}%", release, used)
-    return Answer(used < limit, f"equity is {used}% below its peak of {book.peak_equity}", limit, used)
+    return Answer(
+        used < limit, lambda: f"equity is {used}% below its peak of {book.peak_equity}", limit, used
+    )
 
 
 def loss_streak(proposal: Proposal) -> Answer:
@@ -47,10 +53,14 @@ def loss_streak(proposal: Proposal) -> Answer:
     limit, used = Decimal(limits.loss_streak_limit_trades), Decimal(activity.loss_streak)
     last = activity.last_loss_at
     if used < limit or last is None or _released(proposal.book, last):
-        return Answer(True, f"{used} losses in a row", limit, used)
+        return Answer(True, lambda: f"{used} losses in a row", limit, used)
     until = last + timedelta(hours=limits.loss_streak_pause_hours)
-    message = f"{used} losses in a row, entries pause until {until.isoformat()}"
-    return Answer(proposal.now >= until, message, limit, used)
+    return Answer(
+        proposal.now >= until,
+        lambda: f"{used} losses in a row, entries pause until {until.isoformat()}",
+        limit,
+        used,
+    )
 
 
 def stop_guard(proposal: Proposal) -> Answer:
@@ -60,16 +70,25 @@ def stop_guard(proposal: Proposal) -> Answer:
         return not_applicable("stop_guard_limit_stops is 0")
     pause = timedelta(hours=limits.stop_guard_pause_hours)
     window = timedelta(hours=limits.stop_guard_window_hours)
-    stops = [at for at in book.activity.stop_exits if not _released(book, at)]
+    stops: Sequence[datetime] = book.activity.stop_exits
+    if book.released_at is not None:
+        stops = [at for at in stops if not _released(book, at)]
     limit = limits.stop_guard_limit_stops
     # The pause runs from the stop that filled a window, also after that window has passed.
-    for first, last in zip(stops, stops[limit - 1 :], strict=False):
+    recent = bisect_right(stops, proposal.now - pause)  # the others' pauses are over
+    for first, last in zip(
+        stops[max(recent - limit + 1, 0) :], stops[max(recent, limit - 1) :], strict=False
+    ):
         if last - first <= window and last <= proposal.now < last + pause:
             message = f"{limit} stops were hit by {last.isoformat()}, entries pause until {last + pause}"
             return Answer(False, message, Decimal(limit), Decimal(limit))
-    used = Decimal(sum(at > proposal.now - window for at in stops))
-    message = f"{used} stops hit within {limits.stop_guard_window_hours} hours"
-    return Answer(True, message, Decimal(limit), used)
+    used = Decimal(len(stops) - bisect_right(stops, proposal.now - window))
+    return Answer(
+        True,
+        lambda: f"{used} stops hit within {limits.stop_guard_window_hours} hours",
+        Decimal(limit),
+        used,
+    )
 
 
 def _released(book: RiskBook, at: datetime) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from alpaquero.orders.intent import OrderType, Side, TimeInForce
 from alpaquero.risk.book import TradingState
@@ -21,7 +22,7 @@ def trading_state(proposal: Proposal) -> Answer:
     """HALTED refuses everything; REDUCING refuses what does not shrink a position."""
     state, purpose = proposal.book.trading_state, proposal.intent.purpose
     passed = state is TradingState.ACTIVE or (state is TradingState.REDUCING and not proposal.is_entry)
-    return Answer(passed, f"trading is {state}" + ("" if passed else f", so no {purpose} is placed"))
+    return Answer(passed, lambda: f"trading is {state}" + ("" if passed else f", so no {purpose} is placed"))
 
 
 def market_open(proposal: Proposal) -> Answer:
@@ -29,14 +30,15 @@ def market_open(proposal: Proposal) -> Answer:
     facts = proposal.facts
     if facts.open_session is not None:
         return Answer(True, "the market is open")
-    if facts.trades_at is None:
+    at = facts.trades_at
+    if at is None:
         return Answer(False, "the calendar shows no session now or later; sync and try again")
-    opens = f"the market is closed and opens {facts.trades_at.isoformat()}"
-    if proposal.intent.time_in_force in _AT_ONCE:
-        return Answer(False, f"{opens}; {proposal.intent.time_in_force} orders need an open market")
+    opens, force = "the market is closed and opens ", proposal.intent.time_in_force
+    if force in _AT_ONCE:
+        return Answer(False, lambda: f"{opens}{at.isoformat()}; {force} orders need an open market")
     if not proposal.limits.allow_entries_while_closed:
-        return Answer(False, f"{opens}; allow_entries_while_closed is off")
-    return Answer(True, f"{opens}; the order waits for it")
+        return Answer(False, lambda: f"{opens}{at.isoformat()}; allow_entries_while_closed is off")
+    return Answer(True, lambda: f"{opens}{at.isoformat()}; the order waits for it")
 
 
 def session_window(proposal: Proposal) -> Answer:
@@ -46,12 +48,16 @@ def session_window(proposal: Proposal) -> Answer:
     session = facts.open_session
     if session is None:
         # It would trade at the open, which only a delay forbids.
-        message = f"it would trade at the open, entries begin {delay} minutes later"
-        return Answer(delay == 0, message, Decimal(delay), Decimal(0))
+        return Answer(
+            delay == 0,
+            lambda: f"it would trade at the open, entries begin {delay} minutes later",
+            Decimal(delay),
+            Decimal(0),
+        )
     since, left = _minutes(proposal.now - session.open), _minutes(session.close - proposal.now)
     if since < delay:
-        return Answer(False, f"{since} minutes after the open", Decimal(delay), since)
-    return Answer(left >= margin, f"{left} minutes before the close", Decimal(margin), left)
+        return Answer(False, lambda: f"{since} minutes after the open", Decimal(delay), since)
+    return Answer(left >= margin, lambda: f"{left} minutes before the close", Decimal(margin), left)
 
 
 def data_freshness(proposal: Proposal) -> Answer:
@@ -63,8 +69,9 @@ def data_freshness(proposal: Proposal) -> Answer:
         message = f"no price of {proposal.intent.symbol}: {trouble}; try again once it has"
         return Answer(False, message, Decimal(limit))
     age = _minutes(proposal.facts.open_time_since(market.at))
-    message = f"the newest price is {age} minutes of open market old"
-    return Answer(age <= limit, message, Decimal(limit), age)
+    return Answer(
+        age <= limit, lambda: f"the newest price is {age} minutes of open market old", Decimal(limit), age
+    )
 
 
 def signal_validity(proposal: Proposal) -> Answer:
@@ -72,16 +79,17 @@ def signal_validity(proposal: Proposal) -> Answer:
 
     Measured in bars: the sessions that closed since the bar that was judged.
     """
-    intent, facts = proposal.intent, proposal.facts
-    if intent.valid_until is None:
+    intent, facts, now = proposal.intent, proposal.facts, proposal.now
+    until = intent.valid_until
+    if until is None:
         return not_applicable("the intent has no end")
-    message = f"valid until {intent.valid_until.isoformat()}, now {proposal.now.isoformat()}"
-    passed = proposal.now <= intent.valid_until
+    passed = now <= until
+    words = partial(_validity, until, now)
     if intent.bar_close is None or not facts.sessions:
-        return Answer(passed, message)
-    bars = Decimal(facts.closes_between(intent.bar_close, proposal.now))
-    limit = Decimal(facts.closes_between(intent.bar_close, intent.valid_until))
-    return Answer(passed, message, limit, bars)
+        return Answer(passed, words)
+    bars = Decimal(facts.closes_between(intent.bar_close, now))
+    limit = Decimal(facts.closes_between(intent.bar_close, until))
+    return Answer(passed, words, limit, bars)
 
 
 def request_age(proposal: Proposal) -> Answer:
@@ -98,14 +106,15 @@ def age_of_request(asked_at: datetime | None, wall_now: datetime | None, limits:
     if asked_at is None or wall_now is None or not limit:
         return not_applicable("nobody asked by hand" if limit else "request_validity_minutes is 0")
     age = _minutes(wall_now - asked_at)
-    return Answer(age <= limit, f"it was asked for {age} minutes ago", Decimal(limit), age)
+    return Answer(age <= limit, lambda: f"it was asked for {age} minutes ago", Decimal(limit), age)
 
 
 def blackout(proposal: Proposal) -> Answer:
     """No entry while a blackout of its symbol lasts, now or when the order would trade."""
-    windows = [w for w in proposal.limits.blackouts if w.symbol in {EVERY_SYMBOL, proposal.intent.symbol}]
+    symbol, blackouts = proposal.intent.symbol, proposal.limits.blackouts
+    windows = [w for w in blackouts if w.symbol in {EVERY_SYMBOL, symbol}] if blackouts else []
     if not windows:
-        return not_applicable(f"no blackout of {proposal.intent.symbol} in the settings")
+        return not_applicable(lambda: f"no blackout of {symbol} in the settings")
     moments = [proposal.now, proposal.facts.trades_at or proposal.now]
     hit = next((w for w in windows if any(w.start <= moment <= w.end for moment in moments)), None)
     return Answer(hit is None, _described(hit) if hit else "outside of every blackout")
@@ -120,11 +129,13 @@ def price_known(proposal: Proposal) -> Answer:
         return Answer(False, "the average true range is not known; too few daily bars of the symbol")
     own, target = proposal.intent.stop_loss_price, proposal.intent.take_profit_price
     stop = own or stop_loss_price(price, distance)
-    message = f"judged at {price}, stop {stop}"
     if target is not None and target <= price:
-        return Answer(False, f"{message}, target {target}; the target must be above the price")
-    passed = 0 < stop < price
-    return Answer(passed, message if passed else message + "; the stop must be below the price, above 0")
+        return Answer(
+            False, f"judged at {price}, stop {stop}, target {target}; the target must be above the price"
+        )
+    if 0 < stop < price:
+        return Answer(True, lambda: f"judged at {price}, stop {stop}")
+    return Answer(False, f"judged at {price}, stop {stop}; the stop must be below the price, above 0")
 
 
 def price_collar(proposal: Proposal) -> Answer:
@@ -144,11 +155,15 @@ def price_collar(proposal: Proposal) -> Answer:
     if own is not None and intent.order_type is OrderType.LIMIT:
         away = max(away if intent.side is Side.BUY else -away, Decimal(0))
     away, limit = abs(away).quantize(_FOUR_DECIMALS), proposal.limits.price_collar_percent
-    return Answer(away <= limit, f"{judged} is {away}% from the market's {near}", limit, away)
+    return Answer(away <= limit, lambda: f"{judged} is {away}% from the market's {near}", limit, away)
 
 
 def _minutes(span: timedelta) -> Decimal:
     return (Decimal(span // timedelta(seconds=1)) / Decimal(_MINUTE.seconds)).quantize(_TENTH)
+
+
+def _validity(until: datetime, now: datetime) -> str:
+    return f"valid until {until.isoformat()}, now {now.isoformat()}"
 
 
 def _described(window: Blackout) -> str:

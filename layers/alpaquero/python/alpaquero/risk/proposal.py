@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from alpaquero.orders.intent import Intent, Purpose
 from alpaquero.orders.terms import is_fractional
@@ -56,17 +57,24 @@ class Proposal:
         return self.intent.notional or self.shares * self.worst_price
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a rule says; `limit` and `used` in its own unit. One that does not apply has passed."""
+class Answer(NamedTuple):
+    """What a rule says; `limit` and `used` in its own unit. One that does not apply has passed.
+
+    `words` may be a function that makes them: a backtest asks many thousand verdicts and reads no word.
+    """
 
     passed: bool
-    message: str
+    words: str | Callable[[], str]
     limit: Decimal | None = None
     used: Decimal | None = None
     applies: bool = True
 
+    @property
+    def message(self) -> str:
+        """The words."""
+        return self.words if isinstance(self.words, str) else self.words()
 
-def not_applicable(why: str) -> Answer:
+
+def not_applicable(why: str | Callable[[], str]) -> Answer:
     """The answer of a rule that has nothing to judge."""
-    return Answer(True, why, applies=False)
+    return Answer(True, why, None, None, False)

@@ -97,10 +97,24 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def assess(intent: Intent, book: RiskBook, limits: RiskLimits, facts: Facts) -> Verdict:
-    """The verdict on `intent`: every rule answers, so that a refusal names all its reasons."""
+_JUDGES = {purpose: tuple(rule for rule in RULES if purpose in rule.purposes) for purpose in Purpose}
+
+
+def assess(
+    intent: Intent, book: RiskBook, limits: RiskLimits, facts: Facts, *, failed_only: bool = False
+) -> Verdict:
+    """The verdict on `intent`: every rule answers, so that a refusal names all its reasons.
+
+    With `failed_only` its results are those of the rules that did not pass, which is all that a
+    backtest counts.
+    """
     proposal = _proposal(intent, book.on_day_of(facts.now), limits, facts)
-    results = tuple(rule.result(proposal) for rule in RULES)
+    if failed_only:
+        results = tuple(
+            rule.result(proposal) for rule in _JUDGES[intent.purpose] if not rule.judge(proposal).passed
+        )
+    else:
+        results = tuple(rule.result(proposal) for rule in RULES)
     if not all(result.passed for result in results):
         return Verdict(approved=False, quantity=Decimal(0), results=results, bound_by=proposal.bound_by)
     if proposal.price is None or proposal.stop_distance is None:  # an exit: it is not sized by its stop

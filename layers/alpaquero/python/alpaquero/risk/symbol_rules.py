@@ -13,8 +13,12 @@ def direction(proposal: Proposal) -> Answer:
     """Entries buy and exits sell: the bot holds long positions only."""
     intent = proposal.intent
     passed = intent.side is (Side.BUY if intent.purpose is Purpose.ENTRY else Side.SELL)
-    message = f"{intent.purpose} by {intent.side}" + ("" if passed else "; short positions are not supported")
-    return Answer(passed, message)
+    return Answer(
+        passed,
+        lambda: (
+            f"{intent.purpose} by {intent.side}" + ("" if passed else "; short positions are not supported")
+        ),
+    )
 
 
 def symbol_lock(proposal: Proposal) -> Answer:
@@ -23,7 +27,7 @@ def symbol_lock(proposal: Proposal) -> Answer:
     if not locked:
         return not_applicable("locked_symbols is empty")
     passed = symbol not in locked
-    return Answer(passed, f"{symbol} is {'not ' if passed else ''}among locked_symbols")
+    return Answer(passed, lambda: f"{symbol} is {'not ' if passed else ''}among locked_symbols")
 
 
 def symbol_cooldown(proposal: Proposal) -> Answer:
@@ -31,11 +35,13 @@ def symbol_cooldown(proposal: Proposal) -> Answer:
     minutes, symbol = proposal.limits.symbol_cooldown_minutes, proposal.intent.symbol
     last = proposal.book.activity.last_exit_at.get(symbol)
     if not minutes or last is None:
-        return not_applicable(f"no {symbol} sold lately" if minutes else "symbol_cooldown_minutes is 0")
+        return not_applicable(
+            lambda: f"no {symbol} sold lately" if minutes else "symbol_cooldown_minutes is 0"
+        )
     since = proposal.now - last
     passed = since >= timedelta(minutes=minutes)
     used = Decimal(max(since, timedelta()) // timedelta(minutes=1))
-    return Answer(passed, f"{symbol} was sold out {used} minutes ago", Decimal(minutes), used)
+    return Answer(passed, lambda: f"{symbol} was sold out {used} minutes ago", Decimal(minutes), used)
 
 
 def already_held(proposal: Proposal) -> Answer:
@@ -43,7 +49,7 @@ def already_held(proposal: Proposal) -> Answer:
     symbol, held = proposal.intent.symbol, proposal.book.held_quantity(proposal.intent.symbol)
     if not proposal.limits.one_position_per_symbol:
         return not_applicable("several entries a symbol are allowed")
-    return Answer(not held, f"{held or 'no'} {symbol} held")
+    return Answer(not held, lambda: f"{held or 'no'} {symbol} held")
 
 
 def open_positions(proposal: Proposal) -> Answer:
@@ -51,7 +57,7 @@ def open_positions(proposal: Proposal) -> Answer:
     others = len(proposal.book.symbols - {proposal.intent.symbol})
     limit = proposal.limits.open_positions_limit
     return Answer(
-        others < limit, f"{others} other symbols held or under way", Decimal(limit), Decimal(others)
+        others < limit, lambda: f"{others} other symbols held or under way", Decimal(limit), Decimal(others)
     )
 
 
@@ -61,7 +67,7 @@ def duplicate_direction(proposal: Proposal) -> Answer:
     if not proposal.limits.one_open_entry_per_symbol:
         return not_applicable("several open entries a symbol are allowed")
     under_way = proposal.book.pending_entry(symbol)
-    return Answer(not under_way, f"{'an' if under_way else 'no'} entry in {symbol} is under way")
+    return Answer(not under_way, lambda: f"{'an' if under_way else 'no'} entry in {symbol} is under way")
 
 
 def wash_trade(proposal: Proposal) -> Answer:
@@ -76,7 +82,7 @@ def wash_trade(proposal: Proposal) -> Answer:
     against = [o for o in proposal.facts.open_orders if o.symbol == intent.symbol and o.side != intent.side]
     if against:
         return Answer(False, f"{against[0].client_order_id} is open on the other side of {intent.symbol}")
-    return Answer(True, f"no open order of ours on the other side of {intent.symbol}")
+    return Answer(True, lambda: f"no open order of ours on the other side of {intent.symbol}")
 
 
 def nothing_to_sell(proposal: Proposal) -> Answer:
@@ -85,5 +91,9 @@ def nothing_to_sell(proposal: Proposal) -> Answer:
     held, free = book.held_quantity(symbol), book.free_quantity(symbol, forced=proposal.intent.forced)
     asked = proposal.quantity
     passed = 0 < asked <= free
-    message = f"{held} {symbol} held, {free} free to sell" + ("" if passed else f", {asked} asked")
-    return Answer(passed, message, free, asked)
+    return Answer(
+        passed,
+        lambda: f"{held} {symbol} held, {free} free to sell" + ("" if passed else f", {asked} asked"),
+        free,
+        asked,
+    )
