@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from alpaquero import aws
+from alpaquero import aws, wall
 from alpaquero.errors import ConfigurationError
 from alpaquero.orders.lifecycle import OrderStatus
 from alpaquero.settings import FunctionSettings, Text, load
@@ -21,11 +21,13 @@ from alpaquero.web.app import service_app
 
 QueueUrls = dict[str, Annotated[str, msgspec.Meta(min_length=1)]]
 OK, DEGRADED = "ok", "degraded"
+SILENT_AFTER = timedelta(minutes=10)  # of a probe that runs each minute
 
 
 class MonitorSettings(FunctionSettings, frozen=True, kw_only=True):
-    """What this function needs: two JSON objects, queue name to URL."""
+    """What this function needs: two JSON objects, queue name to URL; whether the schedules fire."""
 
+    schedules: Literal["ENABLED", "DISABLED"] = "ENABLED"
     queues: Text
     dead_letter_queues: Text
 
@@ -55,8 +57,15 @@ def sqs() -> Any:
 @app.endpoint("GET", public="/health", role=None)
 def open_health() -> dict[str, str]:
     """Whether all is well, and nothing else: anyone may ask."""
-    bad = any(probe.status != OK for probe in health.probes())
-    return {"status": DEGRADED if bad else OK}
+    return {"status": DEGRADED if _is_silent() or any(a.raised for a in health.alerts().values()) else OK}
+
+
+def _is_silent() -> bool:
+    """Whether the probe itself, which should run each minute, has not been heard of lately."""
+    if SETTINGS.schedules == "DISABLED":
+        return False
+    newest = max((probe.checked_at for probe in health.probes()), default=None)
+    return newest is not None and wall.now() - newest > SILENT_AFTER
 
 
 @app.endpoint("GET", public="/api/monitoring/services", service="/health_monitor/services")

@@ -45,7 +45,9 @@ class RiskSettings(ClockSettings, frozen=True, kw_only=True):
 SETTINGS = load(RiskSettings)
 BOOKS = Books(SETTINGS.account)
 
-app = service_app("risk", {"books": BOOKS.risk_book, "settings": trading_settings.current})
+app = service_app(
+    "risk", works=True, dependencies={"books": BOOKS.risk_book, "settings": trading_settings.current}
+)
 
 
 @cache

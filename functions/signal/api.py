@@ -26,7 +26,7 @@ RUNS_A_LOOK = 100  # runs read at a time in search of those that have signals
 RUNS_LOOKED_AT = 1000
 
 SETTINGS = load(FunctionSettings)
-app = service_app("signal", {"runs": lambda: runs.newest_runs(SETTINGS.account, 1)})
+app = service_app("signal", works=True, dependencies={"runs": lambda: runs.newest_runs(SETTINGS.account, 1)})
 
 
 @app.endpoint("GET", public="/api/signals", service="/signal/signals")

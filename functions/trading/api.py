@@ -60,7 +60,7 @@ SETTINGS = load(OrdersSettings)
 BOOKS = Books(SETTINGS.account)
 OPEN, CLOSED, ALL = "open", "closed", "all"
 
-app = service_app("trading", {"books": BOOKS.risk_book})
+app = service_app("trading", works=True, dependencies={"books": BOOKS.risk_book})
 
 
 @app.endpoint("POST", public="/api/sync", service="/trading/sync", role="trader")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 
+from alpaquero.monitoring.alerts import Alert
 from alpaquero.store import health
 from functions.health_monitor import api
 
@@ -18,20 +20,36 @@ AT = datetime(2026, 11, 20, 15, tzinfo=UTC)
 pytestmark = pytest.mark.usefixtures("tables")
 
 
-def probed(service: str, status: str) -> None:
-    found = health.Probe(service=service, status=status, message="why", checked_at=AT, latency_ms=2.5)
-    health.record_probe(found)
+def probed(service: str, status: str, at: datetime = AT) -> None:
+    found = health.Probe(service=service, status=status, message="why", checked_at=at, latency_ms=2.5)
+    health.record_probes([found])
 
 
 @pytest.mark.parametrize(
-    ("statuses", "whole"), [([], "ok"), (["ok", "ok"], "ok"), (["ok", "degraded"], "degraded")]
+    ("raised", "whole"), [([], "ok"), ([False, False], "ok"), ([False, True], "degraded")]
 )
-def test_the_open_health_answers_its_status_alone(call: Call, statuses: list[str], whole: str) -> None:
-    """Anyone may ask whether all is well, and learns nothing else."""
-    for number, status in enumerate(statuses):
-        probed(f"service-{number}", status)
+def test_the_open_health_answers_its_status_alone(call: Call, raised: list[bool], whole: str) -> None:
+    """Anyone may ask whether all is well, and learns nothing else; one bad look is no alert yet."""
+    probed("risk", "degraded", datetime.now(UTC))
+    health.record_alerts(
+        Alert(name=f"alert-{number}", service="risk", raised=is_raised)
+        for number, is_raised in enumerate(raised)
+    )
     status, answer = call(api.app, "/health", role=None)
     assert (status, answer) == (200, {"status": whole})
+
+
+@pytest.mark.parametrize(
+    ("minutes", "schedules", "whole"),
+    [(5, "ENABLED", "ok"), (11, "ENABLED", "degraded"), (11, "DISABLED", "ok")],
+)
+def test_a_probe_that_went_silent_is_no_good_news(
+    call: Call, monkeypatch: pytest.MonkeyPatch, minutes: int, schedules: str, whole: str
+) -> None:
+    """Where the schedules fire, a health that nobody has looked at for ten minutes is degraded."""
+    probed("risk", "ok", datetime.now(UTC) - timedelta(minutes=minutes))
+    monkeypatch.setattr(api, "SETTINGS", msgspec.structs.replace(api.SETTINGS, schedules=schedules))
+    assert call(api.app, "/health", role=None)[1] == {"status": whole}
 
 
 def test_the_services_are_listed_with_their_last_probe(call: Call) -> None:
@@ -47,6 +65,8 @@ def test_the_services_are_listed_with_their_last_probe(call: Call) -> None:
                 "message": "why",
                 "checked_at": "2026-11-20T15:00:00Z",
                 "latency_ms": 2.5,
+                "version": None,
+                "memory_mb": None,
             }
         ],
     )

@@ -1,24 +1,33 @@
-"""The probe stores how every service is, and tells only when one turns bad."""
+"""The probe stores how every service is, answers in time whatever happens, and tells of turns alone."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event as Flag
 from threading import Thread
 
 import msgspec
 import pytest
 
-from alpaquero.events.schemas import Event, ServiceDegraded
+from alpaquero.events.schemas import Event, ServiceDegraded, ServiceRecovered
+from alpaquero.monitoring.settings import MonitoringSettings
 from alpaquero.store import health
 from functions.health_monitor import probe
 
-GOOD = (200, b'{"status": "ok", "service": "risk", "dependencies": {"books": "ok"}}')
+GOOD = (200, b'{"status": "ok", "service": "risk", "version": "1.2.3", "memory_mb": 71.5}')
 BAD = (200, b'{"status": "degraded", "dependencies": {"books": "failed: Timeout", "settings": "ok"}}')
+LIMITS = MonitoringSettings(raise_after_probes=2, clear_after_probes=2)
 
 
-def mute(path: str) -> probe.Answer:
+def mute(path: str, seconds: float) -> probe.Answer:
     raise TimeoutError("timed out")
+
+
+def looked(service: str, ask: probe.Ask) -> health.Probe:
+    return probe.probe(service, ask, time.monotonic() + 10)
 
 
 @pytest.mark.parametrize(
@@ -35,66 +44,152 @@ def test_a_service_is_what_it_answers(answer: probe.Answer, status: str, says: s
     """Only a sound body that says ok is ok; anything else is told with what was wrong."""
     asked = []
 
-    def ask(path: str) -> probe.Answer:
+    def ask(path: str, seconds: float) -> probe.Answer:
         asked.append(path)
         return answer
 
-    found = probe.probe("risk", ask)
+    found = looked("risk", ask)
     assert (found.service, found.status, asked) == ("risk", status, ["/risk/health"])
     assert says in found.message
+
+
+def test_a_probe_keeps_what_the_service_says_of_itself() -> None:
+    """Version and memory come from the answer; nothing is made up for a service that is mute."""
+    found = looked("risk", lambda path, seconds: GOOD)
+    assert (found.version, found.memory_mb) == ("1.2.3", 71.5)
+    assert looked("risk", mute).memory_mb is None
 
 
 def test_a_mute_service_is_asked_twice_before_it_counts_as_bad() -> None:
     """A cold start may eat the first time-out; the second answer counts."""
     asked: list[str] = []
 
-    def cold(path: str) -> probe.Answer:
+    def cold(path: str, seconds: float) -> probe.Answer:
         asked.append(path)
-        return GOOD if len(asked) == 2 else mute(path)
+        return GOOD if len(asked) == 2 else mute(path, seconds)
 
-    assert probe.probe("risk", cold).status == "ok"
-    found = probe.probe("risk", mute)
+    assert looked("risk", cold).status == "ok"
+    found = looked("risk", mute)
     assert found.status == "degraded"
     assert "alpaquero logs risk" in found.message
 
 
-def test_only_the_turn_to_bad_is_told(published: list[Event]) -> None:
-    """Bad, still bad, well again, bad again: two events, with ids of their own."""
-    for answer in (GOOD, BAD, BAD, GOOD, BAD):
-        probe.keep(probe.probe("risk", lambda path, answer=answer: answer))
-    told = [event for event in published if isinstance(event, ServiceDegraded)]
-    assert [(event.service, event.message) for event in told] == [("risk", "books: failed: Timeout")] * 2
-    assert len({event.id for event in told}) == 2
-    last = health.last_probe("risk")
-    assert last is not None
-    assert last.status == "degraded"
+def test_a_look_ends_in_time_and_answers_what_it_has() -> None:
+    """One service that hangs costs neither the answers of the others nor the probe: it has no answer."""
+    over = Flag()
+
+    def ask(path: str, seconds: float) -> probe.Answer:
+        if path == "/risk/health":
+            over.wait(10)
+        return GOOD
+
+    started = time.monotonic()
+    found, unasked = probe.look(["risk", "signal", "trading", "position"], ask, 0.3)
+    took = time.monotonic() - started
+    over.set()
+    assert {one.service: one.status for one in found} == {
+        "risk": "degraded",
+        "signal": "ok",
+        "trading": "ok",
+        "position": "ok",
+    }
+    assert (unasked, took < 5) == ([], True)
+    assert "no answer" in found[0].message
 
 
-def test_a_service_that_is_bad_at_its_first_probe_is_told(published: list[Event]) -> None:
-    """Nothing known before counts as well."""
-    assert probe.keep(probe.probe("risk", mute))
-    assert len(published) == 1
+def test_who_was_not_asked_is_neither_well_nor_bad() -> None:
+    """When those at once all hang, the rest is named as not asked and nothing is said of it."""
+    over = Flag()
+
+    def hang(path: str, seconds: float) -> probe.Answer:
+        over.wait(10)
+        return GOOD
+
+    found, unasked = probe.look(["a", "b", "c", "d", "e"], hang, 0.2)
+    over.set()
+    assert ([one.service for one in found], unasked) == (["a", "b", "c"], ["d", "e"])
+
+
+def test_a_look_without_time_asks_nobody() -> None:
+    """An invocation that is nearly over says nothing good or bad of those it had no time for."""
+    asked: list[str] = []
+
+    def ask(path: str, seconds: float) -> probe.Answer:
+        asked.append(path)
+        return GOOD
+
+    found, _ = probe.look(["a", "b", "c", "d", "e"], ask, 0)
+    assert (asked, [one for one in found if one.status == "ok"]) == ([], [])
+
+
+def test_turns_are_told_once_and_only_after_some_looks(published: list[Event]) -> None:
+    """One bad look raises nothing; two do, once; one good look clears nothing; two do, once."""
+    for answer in (BAD, GOOD, BAD, BAD, BAD, GOOD, BAD, GOOD, GOOD, GOOD):
+        found = looked("risk", lambda path, seconds, answer=answer: answer)
+        probe.keep([probe.finding_of(found)], LIMITS)
+    assert [type(event) for event in published] == [ServiceDegraded, ServiceRecovered]
+    degraded, recovered = published
+    assert isinstance(degraded, ServiceDegraded)
+    assert isinstance(recovered, ServiceRecovered)
+    assert (degraded.service, degraded.check, degraded.message) == (
+        "risk",
+        "probe:risk",
+        "books: failed: Timeout",
+    )
+    assert recovered.degraded_since is not None
+    assert degraded.id.endswith(recovered.degraded_since.isoformat())
+    assert not health.alerts()["probe:risk"].raised
 
 
 def test_a_turn_that_the_bus_refused_is_told_next_time(
     published: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The probe is stored after the event went out, so a failure in between repeats it."""
+    """The alert is stored after the event went out, so a failure in between repeats it with its id."""
+    bad = [probe.finding_of(looked("risk", mute))]
+    probe.keep(bad, LIMITS)
+    tried: list[str] = []
+
+    def away(events: list[object], bus: str) -> None:
+        tried.extend(event.id for event in events)  # type: ignore[attr-defined]
+        raise ConnectionError("the bus is away")
+
     with monkeypatch.context() as patch:
-        patch.setattr(probe, "publish", lambda *_: (_ for _ in ()).throw(ConnectionError("the bus is away")))
+        patch.setattr(probe, "publish", away)
         with pytest.raises(ConnectionError):
-            probe.keep(probe.probe("risk", mute))
-    assert probe.keep(probe.probe("risk", mute))
-    assert [event.id for event in published] == ["degraded:risk:the beginning"]
+            probe.keep(bad, LIMITS)
+    assert probe.keep(bad, LIMITS)[1] == ["probe:risk"]
+    assert [event.id for event in published] == tried
 
 
 @pytest.mark.usefixtures("published")
 def test_every_service_is_probed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One run asks all services and answers which are bad and which have just turned so."""
-    monkeypatch.setattr(probe, "ask", lambda path: BAD if path == "/risk/health" else GOOD)
-    assert probe.handler({"job": "probe"}, None) == {"degraded": ["risk"], "turned": ["risk"]}
-    assert probe.handler({"job": "probe"}, None) == {"degraded": ["risk"], "turned": []}
+    """One run asks all services and answers which are bad and, after three, what is raised."""
+    monkeypatch.setattr(probe, "ask", lambda path, seconds: BAD if path == "/risk/health" else GOOD)
+    first, _, third = (probe.handler({"job": "probe"}, None) for _ in range(3))
+    assert first == {"bad": ["probe:risk"], "unasked": [], "raised": [], "turned": []}
+    assert (third["raised"], third["turned"]) == (["probe:risk"], ["probe:risk"])
     assert sorted(probe.SERVICES) == [found.service for found in health.probes()]
+
+
+@pytest.mark.usefixtures("published")
+def test_who_was_left_out_comes_first_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Services are asked in the order of their last probe, oldest first, so that none is forgotten."""
+    late = datetime(2026, 11, 20, 15, tzinfo=UTC)
+    kept = [
+        health.Probe(service=name, status="ok", message="", checked_at=late, latency_ms=1.0)
+        for name in probe.SERVICES
+        if name != "signal"
+    ]
+    health.record_probes(kept)
+    asked: list[str] = []
+
+    def look(services: list[str], _ask: probe.Ask) -> tuple[list[health.Probe], list[str]]:
+        asked.extend(services)
+        return [], []
+
+    monkeypatch.setattr(probe, "look", look)
+    probe.handler({"job": "probe"}, None)
+    assert (asked[0], len(asked)) == ("signal", len(probe.SERVICES))
 
 
 @pytest.fixture
@@ -125,7 +220,7 @@ def services_api(tables: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list
 
 def test_the_request_is_signed_for_the_whole_path(services_api: list[tuple[str, str]]) -> None:
     """A probe asks for stage, folder and health, with a signature for execute-api."""
-    assert probe.probe("risk", probe.ask).status == "ok"
+    assert looked("risk", probe.ask).status == "ok"
     [(path, signature)] = services_api
     assert path == "/v1/risk/health"
     assert signature.startswith("AWS4-HMAC-SHA256 Credential=")

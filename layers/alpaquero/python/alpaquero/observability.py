@@ -13,6 +13,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from aws_lambda_powertools import Logger
@@ -76,6 +77,19 @@ def follow_settings(context: object) -> None:
         logger.exception("the log level of the settings could not be read; it stays as it was")
 
 
+def memory_mb() -> float | None:
+    """The most memory this process has used so far, in MB; None where the system does not say (no /proc).
+
+    `resource` would count what the process was forked from as well.
+    """
+    try:
+        with Path("/proc/self/status").open() as lines:
+            peak = next(line for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        return None
+    return round(int(peak.split()[1]) / 1024, 1)
+
+
 def count(metric: str, value: float = 1, **dimensions: str) -> None:
     """Counts something as a CloudWatch metric (embedded metric format, one log line)."""
     with single_metric(name=metric, unit=MetricUnit.Count, value=value, namespace=NAMESPACE) as one:
@@ -110,7 +124,8 @@ def observed(service: str, *, follows_settings: bool = True) -> Callable[[Handle
             failures = len(answer.get("batchItemFailures", ())) if isinstance(answer, Mapping) else 0
             took = round((time.perf_counter() - started) * 1000, 1)
             name = getattr(context, "function_name", None)
-            logger.info("handled", extra={"function_name": name, "milliseconds": took, "failed": failures})
+            told = {"function_name": name, "milliseconds": took, "failed": failures, "memory_mb": memory_mb()}
+            logger.info("handled", extra=told)
             return answer
 
         return run  # type: ignore[return-value]

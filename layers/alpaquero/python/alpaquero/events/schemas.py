@@ -235,10 +235,19 @@ class RunMissed(Event, frozen=True, kw_only=True):
 
 
 class ServiceDegraded(Event, frozen=True, kw_only=True):
-    """A service's probe failed (wall time)."""
+    """Several looks in a row found trouble with a service (wall time); `check` names what was looked at."""
 
     service: str
     message: str
+    check: str = ""
+
+
+class ServiceRecovered(Event, frozen=True, kw_only=True):
+    """What was told as degraded has been well for several looks in a row (wall time)."""
+
+    service: str
+    check: str
+    degraded_since: datetime | None
 
 
 EVENTS: dict[str, type[Event]] = {
@@ -247,6 +256,7 @@ EVENTS: dict[str, type[Event]] = {
         RunPlanned, RunConcluded, SignalRaised, SignalWithheld, TradeRejected, OrderSubmitted,
         OrderUpdated, OrderFilled, PositionChanged, EquityMarked, RiskLimitBreached, BooksDrifted,
         TradingStateChanged, SettingsChanged, RunMissed, ServiceDegraded,
+        ServiceRecovered,
         PositionSplit, SharesMoved, CashMoved, OrderPassedOver, BooksRebuilt,
     )
 }  # fmt: skip

@@ -1,34 +1,45 @@
-"""The Health table: what the last probe of each service found, and when each last did its work.
+"""The Health table: what probes find, alerts, and when each service last did its work (wall times).
 
-`health_monitor/probe` writes the probes, a worker that is watched calls `record_work`; the health
-routes read both. Rows expire, so a service that is gone disappears by itself.
+`health_monitor/probe` writes all but the work, which a worker that is watched notes with
+`record_work`; the health routes read. Rows expire, so a service that is gone disappears by itself.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import DoesNotExist
 from pynamodb.models import Model
 
+from alpaquero.monitoring.alerts import Alert
+from alpaquero.monitoring.missed_runs import MissingRun
 from alpaquero.store.tables import REGION, from_body, table_name, to_body
 
-SERVICE, WORK = "SERVICE", "WORK"
+SERVICE, WORK, ALERT, STATE = "SERVICE", "WORK", "ALERT", "STATE"
+MISSING_RUNS = "MISSING_RUNS"
 KEEP_SECONDS = 30 * 86_400
+
+T = TypeVar("T")
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """What one probe of one service found (wall time); `status` is ok or degraded."""
+    """What one probe of one service found (wall time); `status` is ok or degraded.
+
+    `version` and `memory_mb`, the most its process has used so far, are as the service says.
+    """
 
     service: str
     status: str
     message: str
     checked_at: datetime
     latency_ms: float
+    version: str | None = None
+    memory_mb: float | None = None
 
 
 class WorkDone(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,34 +63,65 @@ class HealthItem(Model):
     expires_at = NumberAttribute()
 
 
-def _save(pk: str, sk: str, value: Any) -> None:
-    HealthItem(pk, sk, body=to_body(value), expires_at=int(time.time()) + KEEP_SECONDS).save()
+def _item(pk: str, sk: str, value: Any) -> HealthItem:
+    return HealthItem(pk, sk, body=to_body(value), expires_at=int(time.time()) + KEEP_SECONDS)
 
 
-def last_probe(service: str) -> Probe | None:
-    """What the last probe of `service` found, or None before the first."""
+def _one(pk: str, sk: str, kind: type[T]) -> T | None:
     try:
-        return from_body(HealthItem.get(SERVICE, service, consistent_read=True).body, Probe)
+        return from_body(HealthItem.get(pk, sk, consistent_read=True).body, kind)
     except DoesNotExist:
         return None
 
 
+def _all(pk: str, kind: type[T]) -> list[T]:
+    return [from_body(item.body, kind) for item in HealthItem.query(pk, consistent_read=True)]
+
+
 def probes() -> list[Probe]:
     """The last probe of every service, by name."""
-    return [from_body(item.body, Probe) for item in HealthItem.query(SERVICE, consistent_read=True)]
+    return _all(SERVICE, Probe)
 
 
-def record_probe(probe: Probe) -> None:
-    """Keeps `probe` as the last one of its service."""
-    _save(SERVICE, probe.service, probe)
+def record_probes(found: Iterable[Probe]) -> None:
+    """Keeps each probe as the last one of its service."""
+    with HealthItem.batch_write() as batch:
+        for probe in found:
+            batch.save(_item(SERVICE, probe.service, probe))
+
+
+def alerts() -> dict[str, Alert]:
+    """Every alert by its name, raised or not."""
+    return {alert.name: alert for alert in _all(ALERT, Alert)}
+
+
+def record_alerts(changed: Iterable[Alert]) -> None:
+    """Keeps the alerts as they stand now."""
+    with HealthItem.batch_write() as batch:
+        for alert in changed:
+            batch.save(_item(ALERT, alert.name, alert))
+
+
+def missing_runs() -> list[MissingRun]:
+    """The runs that the last probe missed."""
+    return _one(STATE, MISSING_RUNS, list[MissingRun]) or []
+
+
+def record_missing_runs(missing: Iterable[MissingRun]) -> None:
+    """Keeps the runs that are missing, for the next probe."""
+    _item(STATE, MISSING_RUNS, list(missing)).save()
 
 
 def record_work(service: str, *, detail: str = "") -> None:
     """Notes that `service` has just done its work."""
-    _save(WORK, service, WorkDone(service=service, at=datetime.now(UTC), detail=detail))
+    _item(WORK, service, WorkDone(service=service, at=datetime.now(UTC), detail=detail)).save()
 
 
 def last_work() -> dict[str, WorkDone]:
     """When each service last did its work."""
-    found = (from_body(item.body, WorkDone) for item in HealthItem.query(WORK, consistent_read=True))
-    return {row.service: row for row in found}
+    return {row.service: row for row in _all(WORK, WorkDone)}
+
+
+def last_work_of(service: str) -> WorkDone | None:
+    """When `service` last did its work; None when it has not, or has none that is watched."""
+    return _one(WORK, service, WorkDone)

@@ -16,6 +16,7 @@ from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from alpaquero.errors import Conflict, InvalidRequest, NotFound
+from alpaquero.monitoring.settings import MonitoringSettings
 from alpaquero.orders.timeouts import OrderSettings
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.store.settings_items import CURRENT, SETTINGS, SettingsItem
@@ -57,6 +58,7 @@ class TradingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     )
     risk: RiskLimits = RiskLimits()
     orders: OrderSettings = OrderSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     bar_settle_minutes: int = 15
     intraday_settle_seconds: int = 10
     shard_size_symbols: int = 50

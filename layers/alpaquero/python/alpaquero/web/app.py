@@ -17,7 +17,7 @@ import time
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from chalice.app import Chalice, Request, Response
@@ -34,10 +34,20 @@ from alpaquero.errors import (
     NotSignedIn,
     RequestError,
 )
-from alpaquero.observability import correlation, correlation_id, follow_settings, logger, name_service
+from alpaquero.observability import (
+    correlation,
+    correlation_id,
+    follow_settings,
+    logger,
+    memory_mb,
+    name_service,
+)
 from alpaquero.settings import FunctionSettings, Url, load
 from alpaquero.web.bodies import Health
 from alpaquero.web.principal import Principal, from_request_context
+
+if TYPE_CHECKING:
+    from alpaquero.store.health import WorkDone
 
 T = TypeVar("T")
 View = Callable[..., Any]
@@ -71,12 +81,15 @@ class WebSettings(FunctionSettings, frozen=True, kw_only=True):
     dashboard_origin: Url
 
 
-def service_app(service: str, dependencies: Mapping[str, Check] | None = None) -> ServiceApp:
+def service_app(
+    service: str, dependencies: Mapping[str, Check] | None = None, *, works: bool = False
+) -> ServiceApp:
     """The app of `service` (its folder's name), with `/<service>/health` answered already.
 
-    `dependencies` are calls that raise when what they are named after does not work.
+    `dependencies` are calls that raise when what they are named after does not work. A service that
+    `works` notes what it did with `store.health.record_work`; its health tells when that was.
     """
-    return ServiceApp(service, load(WebSettings), dependencies or {})
+    return ServiceApp(service, load(WebSettings), dependencies or {}, works=works)
 
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -118,8 +131,11 @@ def from_cursor(cursor: str) -> str:
 class ServiceApp(Chalice):
     """A Chalice app whose routes are registered once for both APIs."""
 
-    def __init__(self, service: str, settings: WebSettings, dependencies: Mapping[str, Check]) -> None:
+    def __init__(
+        self, service: str, settings: WebSettings, dependencies: Mapping[str, Check], *, works: bool = False
+    ) -> None:
         super().__init__(app_name=service, configure_logs=False)
+        self._works = works
         self.service = service
         self.settings = settings
         self._dependencies = dependencies
@@ -270,16 +286,29 @@ class ServiceApp(Chalice):
 
     def _health(self) -> Health:
         states = {name: _state_of(name, check) for name, check in self._dependencies.items()}
+        found: list[WorkDone | None] = []
+        if self._works:
+            states["work"] = _state_of("work", lambda: found.append(_last_work_of(self.service)))
+        work = next(iter(found), None)
         return Health(
             status="ok" if all(state == "ok" for state in states.values()) else "degraded",
             service=self.service,
             version=alpaquero.__version__,
             dependencies=states,
+            last_work_at=work.at if work else None,
+            last_work=work.detail if work else None,
+            memory_mb=memory_mb(),
         )
 
 
 def _preflight(**_path: str) -> Response:
     return Response(body="", status_code=204, headers=dict(_PREFLIGHT))
+
+
+def _last_work_of(service: str) -> WorkDone | None:
+    from alpaquero.store import health
+
+    return health.last_work_of(service)
 
 
 def _state_of(name: str, check: Check) -> str:

@@ -671,12 +671,19 @@ class NotificationSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """`status` is ok or degraded; the open route answers nothing else."""
+    """`status` is ok or degraded; the open route answers nothing else.
+
+    `last_work` is what a service that works by the clock did last; `memory_mb` the most that the
+    process which answers has used.
+    """
 
     status: str
     service: str | None = None
     version: str | None = None
     dependencies: dict[str, str] | None = None
+    last_work_at: datetime | None = None
+    last_work: str | None = None
+    memory_mb: float | None = None
 
 
 class ServiceHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -685,6 +692,8 @@ class ServiceHealth(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     checked_at: datetime
     latency_ms: float
+    version: str | None = None
+    memory_mb: float | None = None
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):

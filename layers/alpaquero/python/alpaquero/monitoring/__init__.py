@@ -1,0 +1,1 @@
+"""How the bot is watched, as pure rules: alerts, runs that are overdue, what a day costs."""
