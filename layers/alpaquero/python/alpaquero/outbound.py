@@ -13,12 +13,13 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from alpaquero.errors import AlpaqueroError
 
 MOST_BYTES = 64 * 1024
+_PUBLIC_V4_INSIDE = ipaddress.IPv6Network("64:ff9b::/96")  # NAT64, which Python calls global as a whole
 
 Resolve = Callable[[str, int], list[str]]
 
@@ -29,10 +30,11 @@ class OutboundRefused(AlpaqueroError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: the status, and the first 64 KB of the body."""
+    """What came back: the status, the first 64 KB of the body, the headers by their names in lower case."""
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def addresses_of(host: str, port: int) -> list[str]:
@@ -61,7 +63,8 @@ def send(
     try:
         connection.request(method, target, body=body or None, headers=dict(headers or {}))
         answer = connection.getresponse()
-        return Answer(answer.status, answer.read(MOST_BYTES))
+        told = {name.lower(): value for name, value in answer.getheaders()}
+        return Answer(answer.status, answer.read(MOST_BYTES), told)
     finally:
         connection.close()
 
@@ -111,6 +114,8 @@ def _is_public(address: str) -> bool:
         found = ipaddress.ip_address(address)
     except ValueError:  # an address with a zone is a local one
         return False
+    if isinstance(found, ipaddress.IPv6Address) and found in _PUBLIC_V4_INSIDE:
+        found = ipaddress.ip_address(int(found) & 0xFFFFFFFF)  # a translator would go to this one
     inner = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
     return found.is_global and not found.is_multicast and (inner is None or inner.is_global)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_RANGES = {
+RANGES = {
     "raise_after_probes": (1, 60),
     "clear_after_probes": (1, 60),
     "sync_lag_seconds": (60, 86_400),
@@ -33,6 +33,6 @@ class MonitoringSettings:
     usage_minutes: int = 30
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _RANGES.items():
+        for name, (low, high) in RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} is {getattr(self, name)}; set it from {low} to {high}")
