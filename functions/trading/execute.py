@@ -96,6 +96,7 @@ EXIT_STEPS_A_CALL = 6  # cancel, confirm, sell and the way back; the rest is syn
 TRIES = 4  # of a command that could not be carried out for now; its queue gives up after 5
 AGAIN_AFTER_SECONDS = 15
 ENTRY_WAITS = timedelta(minutes=15)  # wall time in which an entry without an end of its own must be sent
+JUST_NOW = timedelta(seconds=1)  # wall time for which a verdict needs no second look before its order leaves
 LONGEST_PAUSE = timedelta(hours=1)  # between two tries of a stop that the broker refuses
 
 # What no second try can mend: the command, the books or the code are wrong, or the broker said no.
@@ -215,9 +216,13 @@ class Desk:
 
     def place(self, intent: Intent) -> None:
         """Judges and writes the intent, then sends its order; goes on where an earlier try stopped."""
-        order = self.books.order(intent.client_order_id) or self._decide(on_ticks(intent))
+        order, book = self.books.order_and_risk_book(intent.client_order_id)
         if order is not None:
             self._carry_on(order)
+            return
+        decided = self._decide(on_ticks(intent), book)
+        if decided is not None:
+            self._carry_on(*decided)
 
     def resume(self, identifier: str) -> None:
         """Goes on with an order that was left half way."""
@@ -270,10 +275,13 @@ class Desk:
 
     # the decision
 
-    def _decide(self, intent: Intent) -> Order | None:
-        """Verdict, intent and reservation in one transaction; judged again when the book moved."""
-        for _ in range(ATTEMPTS):
-            book = self._book()
+    def _decide(self, intent: Intent, book: RiskBook | None) -> tuple[Order, datetime | None] | None:
+        """Verdict, intent and reservation in one transaction; judged again when the book moved.
+
+        The order, and when it was judged (market time; None for one that was there); None when refused.
+        """
+        for attempt in range(ATTEMPTS):
+            book = self._book() if attempt or book is None else book
             verdict, record = self._verdict(intent, book)
             now = record.judged_at
             try:
@@ -287,9 +295,9 @@ class Desk:
             except Conflict:
                 existing = self.books.order(intent.client_order_id)
                 if existing is not None:
-                    return existing
+                    return existing, None
                 continue
-            return order
+            return order, now
         raise Conflict(f"the risk book kept changing while {intent.client_order_id} was judged")
 
     def _book(self) -> RiskBook:
@@ -334,7 +342,7 @@ class Desk:
             row.add(earlier)
             before = self.books.order(earlier)
             earlier = before.replaces if before else None
-        return row | {o.client_order_id for o in self.books.open_orders() if o.parent in row}
+        return row | {o.client_order_id for o in self.books.open_orders_of(order.symbol) if o.parent in row}
 
     def _refuse(
         self,
@@ -417,15 +425,18 @@ class Desk:
 
     # the order
 
-    def _carry_on(self, order: Order) -> None:
-        """Goes on with a written order; when the broker does not answer, sync comes back to it."""
+    def _carry_on(self, order: Order, judged_at: datetime | None = None) -> None:
+        """Goes on with a written order; when the broker does not answer, sync comes back to it.
+
+        `judged_at` is the market time of a verdict that was written this moment.
+        """
         try:
-            self._go_on(order)
+            self._go_on(order, judged_at)
         except (BrokerUnavailable, BrokerUnclear) as error:
             logger.warning("the order waits for the broker", order=order.client_order_id, why=str(error))
             self._sync_soon(f"{order.client_order_id} waits for the broker", order.correlation_id)
 
-    def _go_on(self, order: Order) -> None:
+    def _go_on(self, order: Order, judged_at: datetime | None) -> None:
         if is_lost(order, wall.now()) and may_be_sent_again(order):
             order = self._send_again(order)
         if order.status == OrderStatus.INTENDED and order.replaces is not None:
@@ -433,14 +444,20 @@ class Desk:
         elif order.exit_step is not None:
             self._drive_exit(order)
         elif order.status == OrderStatus.INTENDED:
-            self._send(order)
+            self._send(order, judged_at)
 
-    def _send(self, order: Order) -> Order:
-        """Sends an order that was written and not sent, unless something forbids it by now."""
-        now = self.broker.clock().now
-        obstacle = self._obstacle(order, now)
-        if obstacle is not None:
-            return self._withdraw(order, *obstacle, now)
+    def _send(self, order: Order, judged_at: datetime | None = None) -> Order:
+        """Sends an order that was written and not sent, unless something forbids it by now.
+
+        Nothing does where the transaction of its verdict, which holds the trading state, has just ended.
+        """
+        if judged_at is not None and wall.now() - order.wall_created_at < JUST_NOW:
+            now = judged_at
+        else:
+            now = self.broker.clock().now
+            obstacle = self._obstacle(order, now)
+            if obstacle is not None:
+                return self._withdraw(order, *obstacle, now)
         try:
             answer = self._submit(order)
         except BrokerRejected as refusal:
@@ -622,7 +639,7 @@ class Desk:
         if self._trading_state() is TradingState.HALTED:
             logger.warning("no stop is placed while trading is halted", symbol=exit_order.symbol)
             return False
-        if any(_is_another_sale(o, exit_order) for o in self.books.open_orders()):
+        if any(_is_another_sale(o, exit_order) for o in self.books.open_orders_of(exit_order.symbol)):
             return False  # it sells what is left, or puts the stop back itself
         wanted = WantedStop(
             key=exit_key(exit_order.account, exit_order.symbol, exit_order.client_order_id),
@@ -676,7 +693,7 @@ class Desk:
         if self._trading_state() is TradingState.HALTED:
             logger.warning("no stop is placed while trading is halted", symbol=command.symbol)
             return
-        if any(_is_freeing(order, command.symbol) for order in self.books.open_orders()):
+        if any(_is_freeing(order) for order in self.books.open_orders_of(command.symbol)):
             return  # the exit under way puts it back itself
         # Orders before the position: a leg that fills in between is still seen as open.
         others = self._others(command.symbol)
@@ -801,18 +818,17 @@ def _try_again_at(tried: Sequence[Order]) -> datetime:
 
 
 def _is_another_sale(order: Order, exit_order: Order) -> bool:
-    """Whether another exit of the same symbol has yet to sell, or is selling."""
+    """Whether `order`, of the same symbol, is another exit that has yet to sell, or is selling."""
     return (
-        order.symbol == exit_order.symbol
-        and order.client_order_id != exit_order.client_order_id
+        order.client_order_id != exit_order.client_order_id
         and order.exit_step not in {None, ExitStep.DONE}
         and not is_terminal(order.status)
     )
 
 
-def _is_freeing(order: Order, symbol: str) -> bool:
-    """Whether it is an exit that needs all shares of the symbol free; one at the broker has what it sells."""
-    return order.symbol == symbol and order.exit_step is not None and not is_live(order.status)
+def _is_freeing(order: Order) -> bool:
+    """Whether it is an exit that needs all shares of its symbol free; one at the broker has what it sells."""
+    return order.exit_step is not None and not is_live(order.status)
 
 
 def _with_stop_taken(order: Order, others: Sequence[BrokerOrder], now: datetime) -> Order:

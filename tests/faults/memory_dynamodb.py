@@ -158,7 +158,11 @@ class MemoryDynamoDB:
                 (row for row in rows if sort in row), key=lambda row: (row[sort]["S"], row["sk"]["S"])
             )
         rows = [row for row in rows if wanted(row, names, values)]
-        return self._page(request, rows)
+        answer = self._page(request, rows)
+        if chosen := request.get("FilterExpression"):  # after the page is cut, as DynamoDB does
+            answer["Items"] = [row for row in answer["Items"] if parsed(chosen)(row, names, values)]
+            answer["Count"] = len(answer["Items"])
+        return answer
 
     def _scan(self, request: Mapping[str, Any]) -> dict[str, Any]:
         table = self._table(request)

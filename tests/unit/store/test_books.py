@@ -76,6 +76,23 @@ def test_everything_comes_back_as_it_was_written() -> None:
     assert BOOKS.baseline() == baseline
 
 
+def test_an_order_and_the_risk_book_are_read_in_one_request() -> None:
+    """Each as it was written, a large risk book too, and None for what is not there."""
+    assert (None, None) == BOOKS.order_and_risk_book("order-1")
+    large = replace(BOOK, highs={f"S{number}": Decimal(number) for number in range(9000)})
+    BOOKS.commit(new_orders=[order(1)], risk_book=large)
+    assert (order(1), large) == BOOKS.order_and_risk_book("order-1")
+    assert (None, large) == BOOKS.order_and_risk_book("order-2")
+
+
+def test_open_orders_of_one_symbol_leave_out_others_and_ended_ones() -> None:
+    """Whoever trades one symbol reads no stop of another."""
+    other, ended = order(2, symbol="IBM"), order(3, status=OrderStatus.FILLED)
+    BOOKS.commit(new_orders=[order(1), other, ended])
+    assert [order(1)] == BOOKS.open_orders_of("AAPL")
+    assert [] == BOOKS.open_orders_of("MSFT")
+
+
 def test_empty_books_hold_nothing() -> None:
     """Before the first write there is no order, no fill, no risk book and no baseline."""
     assert (BOOKS.order("order-1"), BOOKS.orders(), BOOKS.fills(), BOOKS.outbox()) == (None, [], [], [])

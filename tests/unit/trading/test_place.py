@@ -22,6 +22,7 @@ from alpaquero.risk.rules import assess, reservation_for
 from alpaquero.store import risk_facts
 from alpaquero.store.books import Books
 from functions.trading.execute import request_of
+from tests.fakes.broker import FakeBroker
 from tests.unit.orders.builders import an_intent
 from tests.unit.trading.world import World
 
@@ -40,6 +41,24 @@ def written(world: World, intent: Intent = BUY) -> Order:
     reserved = book.with_reservation(order.client_order_id, reservation_for(intent, verdict)).next_version()
     world.books.commit(new_orders=[order], risk_book=reserved)
     return order
+
+
+def _counted(monkeypatch: pytest.MonkeyPatch, *methods: tuple[type, str]) -> dict[str, int]:
+    """How often each method is called from now on, by name."""
+    calls = {name: 0 for _, name in methods}
+
+    def counting(kind: type, name: str) -> None:
+        real = getattr(kind, name)
+
+        def call(*args: Any) -> Any:
+            calls[name] += 1
+            return real(*args)
+
+        monkeypatch.setattr(kind, name, call)
+
+    for kind, name in methods:
+        counting(kind, name)
+    return calls
 
 
 def test_a_buy_becomes_one_bracket_with_stop_and_target(world: World) -> None:
@@ -183,6 +202,33 @@ def test_an_entry_is_not_sent_when_trading_stopped_after_it_was_written(
         world.book.reservations,
         world.broker.orders(),
     )
+
+
+def test_an_order_leaves_right_after_its_verdict_without_a_second_look(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transaction that wrote it held the trading state: neither state nor clock are read once more."""
+    calls = _counted(monkeypatch, (Books, "risk_book"), (FakeBroker, "clock"))
+    world.place(BUY)
+    assert ["accepted"] == [order.status for order in world.broker.orders()]
+    assert {"risk_book": 0, "clock": 1} == calls
+
+
+def test_an_order_that_was_long_in_being_written_is_looked_at_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A halt while the transaction took its time is seen before anything is sent."""
+    commit, began = Books.commit, datetime.now(UTC)
+
+    def slow(self: Books, **what: Any) -> None:
+        commit(self, **what)
+        if what.get("new_orders"):
+            commit(self, risk_book=replace(world.book, trading_state=TradingState.HALTED).next_version())
+            monkeypatch.setattr("alpaquero.wall.now", lambda: began + timedelta(seconds=30))
+
+    monkeypatch.setattr(Books, "commit", slow)
+    world.place(BUY)
+    assert ("canceled", []) == (world.order(BUY.client_order_id).status, world.broker.orders())
 
 
 def test_an_order_sent_before_a_crash_is_not_called_unsent_when_trading_halts(world: World) -> None:

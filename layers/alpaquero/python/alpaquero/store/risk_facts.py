@@ -67,8 +67,8 @@ def gather(
         sessions=sessions,
         open_orders=tuple(
             OpenOrder(order.client_order_id, order.symbol, order.side)
-            for order in books.open_orders()
-            if order.symbol == intent.symbol and order.client_order_id != intent.client_order_id
+            for order in books.open_orders_of(intent.symbol)
+            if order.client_order_id != intent.client_order_id
         ),
         average_true_range=average_true_range,
     )
