@@ -1,25 +1,45 @@
-"""The configuration service's routes: the trading settings in force, and a new version of them."""
+"""The configuration service's routes: settings in versions, watchlists, preferences, the environment.
+
+Whoever changes something says which state of it he saw (If-Match, or `version` in the body), so that
+nobody overwrites what he never read. Secrets are shown by name alone, and are never settings.
+"""
 
 from __future__ import annotations
 
+import os
+import platform
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
+from chalice.app import Response
 
-from alpaquero.errors import Conflict, InvalidRequest
-from alpaquero.events.bus import encoded, publish
-from alpaquero.events.schemas import SettingsChanged
-from alpaquero.observability import correlation_id, logger
+import alpaquero
+from alpaquero.errors import Conflict, InvalidRequest, NotFound, PreconditionFailed, PreconditionRequired
+from alpaquero.observability import correlation_id, count, logger
 from alpaquero.settings import FunctionSettings, Text, Url, load
-from alpaquero.store import live_trading, trading_settings
+from alpaquero.store import live_trading, preferences, trading_settings
 from alpaquero.store.live_trading import LiveConfirmation
-from alpaquero.store.trading_settings import SettingsVersion, TradingSettings
+from alpaquero.store.settings_changes import changed, differences
+from alpaquero.store.trading_settings import (
+    DEFAULT_WATCHLIST,
+    SettingsVersion,
+    StoredVersion,
+    TradingSettings,
+)
 from alpaquero.web import bodies
-from alpaquero.web.app import service_app
+from alpaquero.web.app import from_cursor, json_response, service_app, to_cursor
 
-Fields = dict[str, Any]
-MAPS = {"sectors", "overrides"}  # settings whose names a person chooses; they are replaced as a whole
+MOST_HISTORY = 50  # versions a page: each is read whole
+# What the template gives to every function; shown, held to the template by a test.
+SHARED_VARIABLES = (
+    "ENVIRONMENT", "ACCOUNT", "LOG_LEVEL", "ALPACA_TRADING_URL", "ALPACA_DATA_URL", "ALPACA_DATA_FEED",
+    "TRADING_SECRET", "DATA_SECRET", "DASHBOARD_ORIGIN", "BUS", "ARCHIVE_BUCKET", "SHARD_QUEUE",
+    "CONCLUDE_QUEUE", "ORDER_QUEUE", "SYNC_QUEUE", "BOOKS_TABLE", "RUNS_TABLE", "BARS_TABLE",
+    "SETTINGS_TABLE", "POSITIONS_TABLE", "ANALYTICS_TABLE", "NOTIFICATIONS_TABLE", "CONNECTIONS_TABLE",
+    "HEALTH_TABLE", "BROKER_STATE_TABLE",
+)  # fmt: skip
 
 
 class ConfigurationSettings(FunctionSettings, frozen=True, kw_only=True):
@@ -29,15 +49,8 @@ class ConfigurationSettings(FunctionSettings, frozen=True, kw_only=True):
     alpaca_data_url: Url
     trading_secret: Text
     data_secret: Text
-    bus: Text
-
-
-class SettingsChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings to change and to what; what is left out stays. `version` is the one they were read at."""
-
-    version: int
-    reason: str
-    settings: Fields
+    aws_region: Text = "us-east-1"
+    stack_parameters: Text = "{}"
 
 
 SETTINGS = load(ConfigurationSettings)
@@ -45,39 +58,191 @@ SETTINGS = load(ConfigurationSettings)
 app = service_app("configuration", {"settings": trading_settings.current})
 
 
+# the settings
+
+
 @app.endpoint("GET", public="/api/config", service="/configuration/config")
-def configuration() -> bodies.Configuration:
+def configuration() -> Response:
     """The settings in force and the environment."""
-    return configuration_body(trading_settings.current())
+    return configuration_answer(trading_settings.current())
 
 
 @app.endpoint("POST", public="/api/config", service="/configuration/config", role="admin")
-def change() -> bodies.Configuration:
+def change() -> Response:
     """Saves a new version and tells of it."""
-    wanted = app.body(SettingsChange)
-    if not wanted.reason.strip():
-        raise InvalidRequest("reason is empty; say why, it is kept with the version", "reason")
+    wanted = app.body(bodies.ChangeConfiguration)
     now = trading_settings.current()
-    if wanted.version != now.version:
-        raise Conflict(f"the settings are at version {now.version}; read them again and decide again")
-    saved = trading_settings.save(
-        changed(now.settings, wanted.settings),
-        author=app.principal().username,
-        reason=wanted.reason.strip(),
-        after_version=now.version,
-        now=datetime.now(UTC),
+    decided_upon(now.version, wanted.version)
+    return configuration_answer(saved(changed(now.settings, wanted.settings), now, wanted.reason))
+
+
+@app.endpoint("GET", public="/api/config/history", service="/configuration/config/history")
+def history() -> bodies.Page[bodies.ConfigurationChange]:
+    """The versions, newest first, each with what it changed."""
+    limit, cursor = app.limit(default=20, most=MOST_HISTORY), app.query("cursor")
+    before = None if cursor is None else number(from_cursor(cursor), "cursor")
+    found = trading_settings.newest_versions(limit + 1, before=before)
+    shown = found[:limit]
+    return bodies.Page(
+        items=[history_row(new, old) for new, old in zip(shown, [*found[1:], None], strict=False)],
+        next=to_cursor(str(shown[-1].version)) if len(found) > limit else None,
     )
-    event = SettingsChanged(
-        id=f"settings:{saved.version}",
-        occurred_at=saved.changed_at,
-        correlation_id=correlation_id(),
+
+
+@app.endpoint(
+    "GET", public="/api/config/versions/{version}", service="/configuration/config/versions/{version}"
+)
+def one_version(version: str) -> bodies.ConfigurationVersion:
+    """A version as it was written."""
+    found = trading_settings.stored(number(version, "version"))
+    return msgspec.convert(found, bodies.ConfigurationVersion, from_attributes=True)
+
+
+@app.endpoint("GET", public="/api/config/diff", service="/configuration/config/diff")
+def diff() -> bodies.ConfigurationDiff:
+    """What differs between the versions `from` and `to`, which is the one in force unless given."""
+    first, last = app.query("from"), app.query("to")
+    if first is None:
+        raise InvalidRequest("from is missing; give the version to compare from", "from")
+    to = trading_settings.current().version if last is None else number(last, "to")
+    old, new = trading_settings.stored(number(first, "from")), trading_settings.stored(to)
+    return bodies.ConfigurationDiff(
+        from_version=old.version,
+        to_version=new.version,
+        changes=[
+            bodies.SettingDifference(setting=d.setting, before=d.before, after=d.after)
+            for d in differences(old.settings, new.settings)
+        ],
+    )
+
+
+@app.endpoint("POST", public="/api/config/roll-back", service="/configuration/config/roll-back", role="admin")
+def roll_back() -> Response:
+    """Saves a new version that equals an old one."""
+    wanted = app.body(bodies.RollBackConfiguration)
+    now = trading_settings.current()
+    decided_upon(now.version, wanted.version)
+    if not 0 <= wanted.to < max(now.version, 1):
+        raise InvalidRequest(f"to is {wanted.to}; give a version from 0 to {now.version - 1}", "to")
+    try:
+        old = trading_settings.of_version(wanted.to).settings
+    except msgspec.ValidationError as error:
+        raise Conflict(
+            f"version {wanted.to} does not fit today's rules: {error}; change the settings"
+        ) from None
+    if old == now.settings:
+        raise Conflict(f"the settings are those of version {wanted.to} already")
+    return configuration_answer(saved(old, now, wanted.reason, rolled_back_to=wanted.to))
+
+
+@app.endpoint("GET", public="/api/config/schema", service="/configuration/config/schema")
+def schema() -> dict[str, Any]:
+    """The settings as a JSON Schema with units, bounds and help, for a form."""
+    from alpaquero.store import settings_schema
+
+    return settings_schema.schema()
+
+
+@app.endpoint("GET", public="/api/config/environment", service="/configuration/config/environment")
+def environment() -> bodies.ConfigurationEnvironment:
+    """What the functions see of the stack; secrets by name, of addresses the host."""
+    chosen = trading_settings.current().settings.log_level
+    return bodies.ConfigurationEnvironment(
+        environment=SETTINGS.environment,
         account=SETTINGS.account,
-        version=saved.version,
-        author=saved.author,
-        reason=saved.reason,
+        version=alpaquero.__version__,
+        python=platform.python_version(),
+        region=SETTINGS.aws_region,
+        log_level=chosen or SETTINGS.log_level,
+        log_level_from="settings" if chosen else "deployment",
+        functions={name: plain_value(os.environ[name]) for name in SHARED_VARIABLES if name in os.environ},
+        parameters={
+            name: plain_value(value)
+            for name, value in msgspec.json.decode(SETTINGS.stack_parameters, type=dict[str, str]).items()
+        },
     )
-    publish([encoded(event, "configuration")], SETTINGS.bus)
-    return configuration_body(saved)
+
+
+# watchlists
+
+
+@app.endpoint("GET", public="/api/config/watchlists", service="/configuration/config/watchlists")
+def watchlists() -> Response:
+    """Every watchlist; `default` is what strategies judge that name none."""
+    now = trading_settings.current()
+    names = [DEFAULT_WATCHLIST, *now.settings.watchlists]
+    return json_response(
+        bodies.Page(items=[watchlist_body(now, name) for name in names]), headers=tag(now.version)
+    )
+
+
+@app.endpoint(
+    "GET", public="/api/config/watchlists/{name}", service="/configuration/config/watchlists/{name}"
+)
+def watchlist(name: str) -> Response:
+    """One watchlist."""
+    return watchlist_answer(trading_settings.current(), name)
+
+
+@app.endpoint(
+    "PUT",
+    public="/api/config/watchlists/{name}",
+    service="/configuration/config/watchlists/{name}",
+    role="admin",
+)
+def save_watchlist(name: str) -> Response:
+    """Saves a new watchlist, or other symbols of one, as a version of the settings."""
+    wanted = app.body(bodies.SaveWatchlist)
+    now = trading_settings.current()
+    decided_upon(now.version, wanted.version)
+    symbols = (
+        {"watchlist": wanted.symbols} if name == DEFAULT_WATCHLIST else {"watchlists": {name: wanted.symbols}}
+    )
+    return watchlist_answer(saved(changed(now.settings, symbols), now, wanted.reason), name)
+
+
+@app.endpoint(
+    "DELETE",
+    public="/api/config/watchlists/{name}",
+    service="/configuration/config/watchlists/{name}",
+    role="admin",
+)
+def delete_watchlist(name: str) -> Response:
+    """Takes a watchlist away that no strategy names; the query parameter `reason` says why."""
+    now = trading_settings.current()
+    decided_upon(now.version, None)
+    known_watchlist(now, name)
+    if name == DEFAULT_WATCHLIST:
+        raise Conflict("the default watchlist cannot go; empty it to judge none of its symbols")
+    new = saved(changed(now.settings, {"watchlists": {name: None}}), now, app.query("reason") or "")
+    return json_response(
+        bodies.Page(items=[watchlist_body(new, n) for n in (DEFAULT_WATCHLIST, *new.settings.watchlists)]),
+        headers=tag(new.version),
+    )
+
+
+# preferences
+
+
+@app.endpoint("GET", public="/api/config/preferences", service="/configuration/config/preferences")
+def own_preferences() -> Response:
+    """What the caller prefers of the dashboard."""
+    return preferences_answer(preferences.of_user(app.principal().username))
+
+
+@app.endpoint(
+    "PUT", public="/api/config/preferences", service="/configuration/config/preferences", role="viewer"
+)
+def save_preferences() -> Response:
+    """Saves the caller's preferences; If-Match is heeded when it is sent."""
+    wanted, user = app.body(preferences.Preferences), app.principal().username
+    now = preferences.of_user(user)
+    refuse_stale(now.version)
+    new = preferences.save(user, wanted, after_version=now.version, now=datetime.now(UTC))
+    return preferences_answer(new)
+
+
+# real money
 
 
 class LiveTrading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -122,56 +287,74 @@ def live_body(given: LiveConfirmation | None) -> bodies.LiveTrading:
     )
 
 
-def changed(settings: TradingSettings, change: Fields) -> TradingSettings:
-    """`settings` with `change` laid over them.
+# what the routes share
 
-    Raises `InvalidRequest` that names a setting which does not exist or does not fit.
+
+def decided_upon(version: int, told: int | None) -> None:
+    """Refuses a change of another state than the one in force, or one that does not say of which.
+
+    Raises `PreconditionRequired`, `PreconditionFailed` (for If-Match) or `Conflict` (for the body).
     """
-    fields = msgspec.to_builtins(settings)
-    overlay(fields, change, "settings")
-    try:
-        return msgspec.convert(fields, TradingSettings, strict=False)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        field = f"settings{path.rstrip('`')}"
-        raise InvalidRequest(f"{message} (in {field})", field) from None
+    refuse_stale(version)
+    if told is None and app.header("if-match") is None:
+        raise PreconditionRequired(
+            "say which version you change: send its ETag as If-Match, or its number as `version` in the body"
+        )
+    if told is not None and told != version:
+        raise Conflict(f"the settings are at version {version}; read them again and decide again")
 
 
-def overlay(fields: Fields, change: Fields, path: str) -> None:
-    """Puts `change` into `fields`. Raises `InvalidRequest` for a name that `fields` does not have."""
-    for name, value in change.items():
-        where = f"{path}.{name}"
-        if name not in fields:
-            raise InvalidRequest(
-                f"there is no setting {where}; it can hold {', '.join(sorted(fields))}", where
-            )
-        if name == "strategies" and isinstance(value, dict):
-            overlay_strategies(fields[name], value, where)
-        elif isinstance(fields[name], dict) and name not in MAPS:
-            if not isinstance(value, dict):
-                raise InvalidRequest(f"{where} must be an object", where)
-            overlay(fields[name], value, where)
-        else:
-            fields[name] = value
+def refuse_stale(version: int) -> None:
+    """Raises `PreconditionFailed` when If-Match is sent and names another version (RFC 9110, 13.1.1)."""
+    sent = app.header("if-match")
+    if sent is None or sent.strip() == "*":
+        return
+    if f'"{version}"' not in [one.strip() for one in sent.split(",")]:
+        raise PreconditionFailed(f"this is at version {version} now; read it again and decide again")
 
 
-def overlay_strategies(strategies: Fields, change: Fields, path: str) -> None:
-    """Puts `change` into `strategies`: a new name adds one, null removes it, a new rule starts anew."""
-    for name, value in change.items():
-        known = strategies.get(name)
-        if value is None and known is not None:
-            del strategies[name]
-        elif known is None or not isinstance(value, dict):
-            strategies[name] = value
-        elif value.get("rule", known["rule"]) != known["rule"]:
-            strategies[name] = {**known, "parameters": {}, "overrides": {}, **value}
-        else:
-            overlay(known, value, f"{path}.{name}")
+def saved(
+    settings: TradingSettings, now: SettingsVersion, reason: str, *, rolled_back_to: int | None = None
+) -> SettingsVersion:
+    """Saves `settings` after version `now`, with the event that tells of it in the same write."""
+    from alpaquero.events.bus import encoded
+    from alpaquero.events.schemas import SettingsChanged
+    from alpaquero.store.books import outbox_item
+
+    if not reason.strip():
+        raise InvalidRequest("reason is empty; say why, it is kept with the version", "reason")
+    author, at, version = app.principal().username, datetime.now(UTC), now.version + 1
+    event = SettingsChanged(
+        id=f"settings:{version}",
+        occurred_at=at,
+        correlation_id=correlation_id(),
+        account=SETTINGS.account,
+        version=version,
+        author=author,
+        reason=reason.strip(),
+    )
+    new = trading_settings.save(
+        settings,
+        author=author,
+        reason=reason.strip(),
+        after_version=now.version,
+        now=at,
+        rolled_back_to=rolled_back_to,
+        told=outbox_item(SETTINGS.account, encoded(event, "configuration")),
+    )
+    count("SettingsVersions", kind="change" if rolled_back_to is None else "roll-back")
+    logger.info("settings were changed", version=version, author=author, rolled_back_to=rolled_back_to)
+    return new
 
 
-def configuration_body(version: SettingsVersion) -> bodies.Configuration:
+def tag(version: int) -> dict[str, str]:
+    """The header that names a state, for If-Match."""
+    return {"ETag": f'"{version}"'}
+
+
+def configuration_answer(version: SettingsVersion) -> Response:
     """The settings as the API answers them; secrets by name only."""
-    return bodies.Configuration(
+    body = bodies.Configuration(
         version=version.version,
         author=version.author,
         reason=version.reason,
@@ -186,3 +369,71 @@ def configuration_body(version: SettingsVersion) -> bodies.Configuration:
             "data_secret": SETTINGS.data_secret,
         },
     )
+    return json_response(body, headers=tag(version.version))
+
+
+def history_row(new: StoredVersion, old: StoredVersion | None) -> bodies.ConfigurationChange:
+    """A version with what it changed; the first one, of the code, changed nothing."""
+    found = differences(old.settings, new.settings) if old else []
+    return bodies.ConfigurationChange(
+        version=new.version,
+        author=new.author,
+        reason=new.reason,
+        changed_at=new.changed_at,
+        changed=[difference.setting for difference in found],
+        rolled_back_to=new.rolled_back_to,
+    )
+
+
+def known_watchlist(now: SettingsVersion, name: str) -> tuple[str, ...]:
+    """The symbols of a watchlist. Raises `NotFound` when there is none of that name."""
+    symbols = now.settings.symbols_of_watchlist(name)
+    if symbols is None:
+        known = ", ".join([DEFAULT_WATCHLIST, *now.settings.watchlists])
+        raise NotFound(f"there is no watchlist {name[:40]!r}; there is {known}")
+    return symbols
+
+
+def watchlist_body(now: SettingsVersion, name: str) -> bodies.Watchlist:
+    """A watchlist and the strategies that judge it."""
+    return bodies.Watchlist(
+        name=name,
+        symbols=list(known_watchlist(now, name)),
+        strategies=[
+            n for n, one in now.settings.strategies.items() if followed(one.watchlist, one.symbols) == name
+        ],
+        version=now.version,
+    )
+
+
+def followed(watchlist: str | None, symbols: tuple[str, ...] | None) -> str | None:
+    """The watchlist that a strategy judges; None when it has symbols of its own."""
+    return watchlist or (DEFAULT_WATCHLIST if symbols is None else None)
+
+
+def watchlist_answer(now: SettingsVersion, name: str) -> Response:
+    """One watchlist as the API answers it."""
+    return json_response(watchlist_body(now, name), headers=tag(now.version))
+
+
+def preferences_answer(found: preferences.PreferencesVersion) -> Response:
+    """A user's preferences as the API answers them."""
+    body = bodies.UserPreferences(
+        version=found.version, changed_at=found.changed_at, **msgspec.to_builtins(found.preferences)
+    )
+    return json_response(body, headers=tag(found.version))
+
+
+def plain_value(value: str) -> str:
+    """A variable without what nobody needs to see: of an address the host, of a queue's its name."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"}:
+        return value
+    return parts.path.rpartition("/")[2] or parts.netloc.rpartition("@")[2]
+
+
+def number(text: str, field: str) -> int:
+    """A version's number. Raises `InvalidRequest` naming the field for what is none."""
+    if not text.isascii() or not text.isdigit() or int(text) > trading_settings.MOST_VERSIONS:
+        raise InvalidRequest(f"{field} must be a version's number, as in GET /config/history", field)
+    return int(text)

@@ -191,6 +191,43 @@ CASES = {
         lambda body, _: body.reason == "the route's case" and body.author == "owner@alpaquero.local",
         body={"reason": "the route's case", "settings": {"run_deadline_seconds": 60}},
     ),
+    ("GET", "/api/config/history"): Case(
+        bodies.Page[bodies.ConfigurationChange],
+        lambda body, _: "watchlist" in body.items[-2].changed and body.items[-1].author == "alpaquero",
+    ),
+    ("GET", "/api/config/versions/{version}"): Case(
+        bodies.ConfigurationVersion,
+        lambda body, _: body.version == 1 and "GOOG" in body.settings["watchlist"],
+        path="/api/config/versions/1",
+    ),
+    ("GET", "/api/config/diff"): Case(
+        bodies.ConfigurationDiff,
+        lambda body, _: ["watchlist"] == [change.setting for change in body.changes],
+        path="/api/config/diff?from=0&to=1",
+    ),
+    ("GET", "/api/config/schema"): Case(
+        dict[str, Any], lambda body, _: body["$defs"]["RiskLimits"]["properties"].keys() >= {"sectors"}
+    ),
+    ("GET", "/api/config/environment"): Case(
+        bodies.ConfigurationEnvironment,
+        lambda body, _: (
+            (body.environment, body.log_level, body.parameters["Environment"]) == ("local", "INFO", "local")
+        ),
+    ),
+    ("GET", "/api/config/watchlists"): Case(
+        bodies.Page[bodies.Watchlist], lambda body, _: body.items[0].strategies == ["stochrsi_ema"]
+    ),
+    ("GET", "/api/config/watchlists/{name}"): Case(
+        bodies.Watchlist, lambda body, _: "GOOG" in body.symbols, path="/api/config/watchlists/default"
+    ),
+    ("GET", "/api/config/preferences"): Case(
+        bodies.UserPreferences, lambda body, _: body.theme in {"system", "dark"}
+    ),
+    ("PUT", "/api/config/preferences"): Case(
+        bodies.UserPreferences,
+        lambda body, _: (body.theme, body.version >= 1) == ("dark", True),
+        body={"theme": "dark"},
+    ),
     ("GET", "/api/live-trading"): Case(
         bodies.LiveTrading, lambda body, _: (body.environment, body.account) == ("local", None)
     ),
@@ -209,6 +246,9 @@ CASES = {
 TOLD_BELOW = {
     ("POST", "/api/historical/ingest"),
     ("GET", "/api/historical/ingest/{id}"),
+    ("POST", "/api/config/roll-back"),
+    ("PUT", "/api/config/watchlists/{name}"),
+    ("DELETE", "/api/config/watchlists/{name}"),
     ("POST", "/api/live-trading"),
     ("POST", "/api/auth/sign-in"),
     ("POST", "/api/auth/refresh"),
@@ -228,7 +268,8 @@ TOLD_BELOW = {
 
 
 def _filled(path: str) -> str:
-    return path.format(symbol="GOOG", id="aq1-man-AAPL-aaaaaaaaaaaaaaaaaaaa-0") if "{" in path else path
+    words = {"symbol": "GOOG", "id": "aq1-man-AAPL-aaaaaaaaaaaaaaaaaaaa-0", "name": "default", "version": "1"}
+    return path.format(**words) if "{" in path else path
 
 
 def _error(content: bytes) -> dict[str, Any]:
@@ -341,6 +382,26 @@ def test_a_replacement_shows_with_the_brokers_answer(admin: Caller, order_by_han
     assert (shown.status, shown.replaces) == ("rejected", identifier)
     assert "cannot replace order in accepted status" in shown.history[-1].answer + shown.history[-1].why
     assert _open_order(admin, identifier)
+
+
+def test_a_watchlist_comes_goes_and_is_rolled_back(admin: Caller) -> None:
+    """What the header ETag names is what If-Match changes; an old one is refused; the bus hears of each."""
+    path = "/api/config/watchlists/the_case"
+    seen = admin.ask("GET", "/api/config")
+    before = msgspec.json.decode(seen.content, type=bodies.Configuration)
+    body = {"symbols": ["GOOG"], "reason": "the route's story"}
+    assert admin.ask("PUT", path, body=body).status_code == 428
+    made = admin.ask("PUT", path, body=body, headers={"If-Match": seen.headers["etag"]})
+    assert (200, f'"{before.version + 1}"') == (made.status_code, made.headers["etag"]), made.text
+    assert admin.ask("PUT", path, body=body, headers={"If-Match": seen.headers["etag"]}).status_code == 412
+    gone = admin.ask("DELETE", f"{path}?reason=done", headers={"If-Match": made.headers["etag"]})
+    assert gone.status_code == 200, gone.text
+    back = {"to": before.version + 1, "reason": "the route's story", "version": before.version + 2}
+    assert admin.ask("POST", "/api/config/roll-back", body=back).status_code == 200
+    back = {"to": before.version, "reason": "the route's story", "version": before.version + 3}
+    answer = admin.ask("POST", "/api/config/roll-back", body=back)
+    after = msgspec.json.decode(answer.content, type=bodies.Configuration)
+    assert (before.settings, before.version + 4) == (after.settings, after.version)
 
 
 def _ended(admin: Caller, identifier: str) -> bodies.Order | None:

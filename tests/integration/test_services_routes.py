@@ -96,6 +96,36 @@ CASES = {
         bodies.NotificationSettings, lambda body, _: "OrderFilled" in body.events
     ),
     "/configuration/config": Case(bodies.Configuration, lambda body, _: "GOOG" in body.settings["watchlist"]),
+    "/configuration/config/history": Case(
+        bodies.Page[bodies.ConfigurationChange],
+        lambda body, _: "watchlist" in body.items[-2].changed and body.items[-1].version == 0,
+    ),
+    "/configuration/config/versions/{version}": Case(
+        bodies.ConfigurationVersion,
+        lambda body, _: body.version == 1 and "GOOG" in body.settings["watchlist"],
+        "/configuration/config/versions/1",
+    ),
+    "/configuration/config/diff": Case(
+        bodies.ConfigurationDiff,
+        lambda body, _: ["watchlist"] == [change.setting for change in body.changes],
+        "/configuration/config/diff?from=0&to=1",
+    ),
+    "/configuration/config/schema": Case(dict[str, Any], lambda body, _: "RiskLimits" in body["$defs"]),
+    "/configuration/config/environment": Case(
+        bodies.ConfigurationEnvironment,
+        lambda body, _: (body.environment, body.parameters["AlpacaDataFeed"]) == ("local", "iex"),
+    ),
+    "/configuration/config/watchlists": Case(
+        bodies.Page[bodies.Watchlist], lambda body, _: body.items[0].strategies == ["stochrsi_ema"]
+    ),
+    "/configuration/config/watchlists/{name}": Case(
+        bodies.Watchlist,
+        lambda body, _: "GOOG" in body.symbols,
+        "/configuration/config/watchlists/default",
+    ),
+    "/configuration/config/preferences": Case(
+        bodies.UserPreferences, lambda body, _: body.time_zone == "America/New_York"
+    ),
     "/configuration/live-trading": Case(bodies.LiveTrading, lambda body, _: body.account is None),
     "/health_monitor/services": Case(
         bodies.Page[bodies.ServiceHealth], lambda body, _: len(body.items) == len(SERVICE_PORTS) + 1
@@ -117,6 +147,10 @@ NOT_READ_HERE = {
     ("POST", "/trading/positions/close"),
     ("POST", "/trading/positions/{symbol}/close"),
     ("POST", "/configuration/config"),
+    ("POST", "/configuration/config/roll-back"),
+    ("PUT", "/configuration/config/watchlists/{name}"),
+    ("DELETE", "/configuration/config/watchlists/{name}"),
+    ("PUT", "/configuration/config/preferences"),
     ("POST", "/configuration/live-trading"),
     ("POST", "/analytics/backtests"),
     ("GET", "/analytics/backtests/{id}"),
@@ -163,7 +197,7 @@ def test_a_signed_request_is_answered(
 @pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if route[1] != "/gateway/health"])
 def test_an_unsigned_request_is_refused(ports: dict[str, int], method: str, path: str) -> None:
     """Without a signature no service answers, whatever its port is asked."""
-    service, rest = _split(path.format(symbol="GOOG", id="x"))
+    service, rest = _split(path.format(symbol="GOOG", id="x", name="x", version="1"))
     answer = Caller(ports[service]).ask(method, rest, body={} if method == "POST" else None)
     _refused(answer.status_code, answer.content)
 
@@ -171,7 +205,7 @@ def test_an_unsigned_request_is_refused(ports: dict[str, int], method: str, path
 @pytest.mark.parametrize("path", sorted(CASES))
 def test_a_wrong_secret_is_refused(cloud: LaptopCloud, ports: dict[str, int], path: str) -> None:
     """A signature made with another secret is as good as none."""
-    service, rest = _split(path.format(symbol="GOOG", id="x"))
+    service, rest = _split(path.format(symbol="GOOG", id="x", name="x", version="1"))
     wrong = signed(cloud, service, rest, secret_key="not-the-secret")
     answer = Caller(ports[service]).ask("GET", rest, headers=wrong)
     assert answer.status_code == 403

@@ -22,7 +22,7 @@ SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
 _D = Decimal
 
 # Each limit's lowest and highest value; the lowest is allowed where the third is True.
-_RANGES = {
+RANGES = {
     "stop_loss_percent": (_D(0), _D(50), False),
     "take_profit_percent": (_D(0), _D(500), False),
     "equity_at_risk_percent": (_D(0), HUNDRED, False),
@@ -171,7 +171,7 @@ class RiskLimits:
     maximum_holding_days: int = 0
 
     def __post_init__(self) -> None:
-        for name, (low, high, low_allowed) in _RANGES.items():
+        for name, (low, high, low_allowed) in RANGES.items():
             value = Decimal(getattr(self, name))
             fits = value.is_finite() and (low <= value if low_allowed else low < value) and value <= high
             if not fits:

@@ -29,6 +29,7 @@ DEFAULT_WATCHLIST = "default"
 MOST_WATCHLISTS = 50
 MOST_STRATEGIES = 50
 MOST_BYTES = 390_000  # of an item, which DynamoDB takes up to 400 KB of
+MOST_VERSIONS = 99_999_999  # as the width of their keys has it
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 RANGES = {
     "bar_settle_minutes": (0, 720),
@@ -129,6 +130,17 @@ class SettingsVersion(msgspec.Struct, frozen=True, kw_only=True):
     rolled_back_to: int | None = None
 
 
+class StoredVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version with its settings as they were written, for history: today's rules may refuse them."""
+
+    version: int
+    author: str
+    reason: str
+    changed_at: datetime
+    settings: dict[str, Any]
+    rolled_back_to: int | None = None
+
+
 DEFAULTS = SettingsVersion(
     version=0,
     author="alpaquero",
@@ -156,24 +168,39 @@ def of_version(version: int) -> SettingsVersion:
     try:
         kept = SettingsItem.get(SETTINGS, _version_key(version), consistent_read=True)
     except DoesNotExist:
-        raise NotFound(f"there is no version {version} of the settings") from None
+        raise _no_version(version) from None
     return from_body(kept.body, SettingsVersion)
 
 
-def newest_versions(count: int, *, before: int | None = None) -> list[SettingsVersion]:
+def stored(version: int) -> StoredVersion:
+    """A version as it was written, whether or not it fits today's rules.
+
+    Raises `NotFound` when there is no such version.
+    """
+    if version == DEFAULTS.version:
+        return _stored_defaults()
+    try:
+        item = SettingsItem.get(SETTINGS, _version_key(version), consistent_read=True)
+    except DoesNotExist:
+        raise _no_version(version) from None
+    return from_body(item.body, StoredVersion)
+
+
+def newest_versions(count: int, *, before: int | None = None) -> list[StoredVersion]:
     """Up to `count` versions below `before`, newest first; the defaults are the last one there is."""
-    upper = _version_key(before - 1) if before is not None else _version_key(10**8 - 1)
+    highest = MOST_VERSIONS if before is None else before - 1
+    if highest < DEFAULTS.version:
+        return []
     found = SettingsItem.query(
         SETTINGS,
-        SettingsItem.sk.between(_version_key(0), upper),
+        SettingsItem.sk.between(_version_key(DEFAULTS.version), _version_key(highest)),
         consistent_read=True,
         scan_index_forward=False,
         limit=count,
     )
-    versions = [from_body(item.body, SettingsVersion) for item in found]
-    lowest = versions[-1].version if versions else before
-    if len(versions) < count and (lowest is None or lowest > DEFAULTS.version):
-        versions.append(DEFAULTS)
+    versions = [from_body(item.body, StoredVersion) for item in found]
+    if len(versions) < count:
+        versions.append(_stored_defaults())
     return versions
 
 
@@ -223,6 +250,14 @@ def save(
             raise Conflict(f"settings version {new.version} exists already; read it and try again") from error
         raise
     return new
+
+
+def _stored_defaults() -> StoredVersion:
+    return from_body(to_body(DEFAULTS), StoredVersion)
+
+
+def _no_version(version: int) -> NotFound:
+    return NotFound(f"there is no version {version} of the settings; GET /config/history lists them")
 
 
 def _version_key(version: int) -> str:
