@@ -6,8 +6,7 @@ asks the broker, for its calendar, and only then is its client loaded.
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, cast, get_args
 
@@ -22,11 +21,14 @@ from alpaquero.observability import correlation_id
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.gaps import gaps
+from alpaquero.prices.regular_hours import BARS_A_SESSION
 from alpaquero.prices.sessions import NEW_YORK, bars_of
+from alpaquero.prices.symbols import is_symbol
 from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import bars, ingests
 from alpaquero.web import bodies
 from alpaquero.web.app import json_response, service_app, to_cursor
+from alpaquero.web.parameters import known_form, timeframe_asked
 
 if TYPE_CHECKING:
     from alpaquero.broker.protocol import ClockReader
@@ -37,7 +39,6 @@ LOST_AFTER = timedelta(minutes=20)  # a job that has not moved as long has lost 
 MOST_CHECKED = 200_000  # bars of a gap report
 MOST_SYMBOLS = 1000
 MOST_STEPS = 20_000
-SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
 
 
 class HistorySettings(ClockSettings, frozen=True, kw_only=True):
@@ -47,7 +48,7 @@ class HistorySettings(ClockSettings, frozen=True, kw_only=True):
 
 
 class IngestWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which bars to fetch: New York dates, both included; `end` is today when left out."""
+    """Which bars to fetch: New York dates, both included; `end` is today at the latest, and when left out."""
 
     symbols: list[str]
     start: date
@@ -75,14 +76,16 @@ app = service_app(
 @app.endpoint("GET", public="/api/historical/{symbol}", service="/historical_data/historical/{symbol}")
 def historical(symbol: str) -> bodies.History:
     """Stored bars from `start` to `end` (New York dates), oldest first; asks nobody but our own store."""
-    symbol, timeframe, adjustment = symbol.upper(), frame(), adjusted()
+    symbol, timeframe, adjustment = asked(symbol)
     today = datetime.now(NEW_YORK).date()
-    start, end = day("start", FIRST_DAY), min(day("end", today), today)
+    start, end = max(day("start", FIRST_DAY), FIRST_DAY), min(day("end", today), today)
     if start > end:
         raise InvalidRequest(f"start {start} is after end {end}; exchange them", "start")
     limit, cursor = app.limit(default=500, most=10_000), app.after()
-    first = moment(cursor) + ONE_SECOND if cursor else midnight(max(start, FIRST_DAY))
+    first = moment(cursor) + ONE_SECOND if cursor else midnight(start)
     last = midnight(end + timedelta(days=1)) - ONE_SECOND
+    if first > last:
+        raise InvalidRequest(f"cursor belongs to a later page than one up to {end}; begin anew", "cursor")
     found, as_of = taken(symbol, first, last, limit + 1, timeframe=timeframe, adjustment=adjustment)
     if not len(found) and not cursor:
         raise not_stored(symbol, timeframe, start, end)
@@ -130,10 +133,14 @@ def taken(
     "GET", public="/api/historical/{symbol}/gaps", service="/historical_data/historical/{symbol}/gaps"
 )
 def missing(symbol: str) -> bodies.Gaps:
-    """What the calendar promises from `start` (the first stored bar) to `end`, and the store lacks."""
-    symbol, timeframe, adjustment = symbol.upper(), frame(), adjusted()
+    """What the calendar promises from `start` (the first stored bar) to `end`, and the store lacks.
+
+    A report on more bars than it can check ends earlier, and says at which `end`.
+    """
+    symbol, timeframe, adjustment = asked(symbol)
     now = reader().clock().now
-    start, end = day("start", FIRST_DAY), min(day("end", now.date()), now.astimezone(NEW_YORK).date())
+    today = now.astimezone(NEW_YORK).date()
+    start, end = max(day("start", FIRST_DAY), FIRST_DAY), min(day("end", today), today)
     if start > end:
         raise InvalidRequest(f"start {start} is after end {end}; exchange them", "start")
     first, last = midnight(start), midnight(end + timedelta(days=1)) - ONE_SECOND
@@ -142,9 +149,10 @@ def missing(symbol: str) -> bodies.Gaps:
         raise not_stored(symbol, timeframe, start, end)
     if app.query("start") is None:
         start = found.start_at(0).astimezone(NEW_YORK).date()
-    if len(found) == MOST_CHECKED:
-        end = found.start_at(-1).astimezone(NEW_YORK).date()
     closed = [s for s in reader().sessions(start, end) if s.close <= now]
+    if len(closed) > (most := MOST_CHECKED // BARS_A_SESSION[timeframe]):
+        closed = closed[:most]
+        end = closed[-1].date
     holes = gaps(found.start, timeframe, closed)
     return bodies.Gaps(
         symbol=symbol,
@@ -168,10 +176,11 @@ def ingest() -> Response:
     symbols = ingests.listed(wanted.symbols)
     if not symbols or len(symbols) > MOST_SYMBOLS:
         raise InvalidRequest(f"give 1 to {MOST_SYMBOLS} symbols", "symbols")
-    wrong = [symbol for symbol in symbols if not SYMBOL.fullmatch(symbol)]
+    wrong = [symbol for symbol in symbols if not is_symbol(symbol)]
     if wrong:
         raise InvalidRequest(f"{wrong[0][:20]!r} is no symbol; write it like AAPL or BRK.B", "symbols")
-    end = wanted.end or datetime.now(NEW_YORK).date()
+    today = datetime.now(NEW_YORK).date()
+    end = min(wanted.end or today, today)
     if not FIRST_DAY <= wanted.start <= end:
         raise InvalidRequest(f"start must lie between {FIRST_DAY} and the end, {end}", "start")
     request = ingests.IngestRequest(
@@ -240,14 +249,9 @@ def cache_stats() -> bodies.CacheStatistics:
     )
 
 
-def frame() -> Timeframe:
-    """The query parameter `timeframe`. Raises `InvalidRequest` for one we do not keep."""
-    text = app.query("timeframe") or Timeframe.DAY.value
-    try:
-        return Timeframe(text)
-    except ValueError:
-        kept = ", ".join(Timeframe)
-        raise InvalidRequest(f"timeframe {text[:20]!r} is not kept; use {kept}", "timeframe") from None
+def asked(symbol: str) -> tuple[str, Timeframe, Adjustment]:
+    """The series in question. Raises `NotFound` for what is no symbol, `InvalidRequest` for the others."""
+    return known_form(symbol), timeframe_asked(app) or Timeframe.DAY, adjusted()
 
 
 def adjusted() -> Adjustment:
@@ -276,7 +280,7 @@ def moment(text: str) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         found = None
-    if found is None or found.tzinfo is None or found.year < FIRST_DAY.year:
+    if found is None or found.tzinfo is None or not FIRST_DAY.year <= found.year < MAXYEAR:
         raise InvalidRequest("cursor is not one we gave; use `next` of the page before", "cursor")
     return found
 

@@ -6,7 +6,6 @@ its age.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -42,13 +41,14 @@ from alpaquero.strategy.planning import judges
 from alpaquero.strategy.settings import StrategySettings
 from alpaquero.web import bodies, charts
 from alpaquero.web.app import service_app
+from alpaquero.web.parameters import known_form, timeframe_asked, unknown
 
 ADJUSTMENT: Final = "split"
 DAYS_BESIDES: Final = 10  # of a window, for holidays
 SIGNALS_A_CHART: Final = 500
 MOST_BARS: Final = 10_000
 SYNTHETIC: Final = "synthetic"
-SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
+BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)  # before any bar that Alpaca serves
 
 CLOCK: Final = "CLOCK"
 
@@ -138,12 +138,14 @@ def chart(symbol: str) -> bodies.Chart:
     read = _read(wanted, strategy.minimum_history_bars if strategy else 0)
     shown = wanted.shown(read.columns)
     if not shown:
-        raise unknown(wanted.symbol)
+        raise no_bars(wanted)
     bars = read.columns[-shown:]
     # Stored bars are closed ones, whatever the clock said when it was last known.
     is_live = read.age_seconds is None
     forming = is_live and charts.is_forming(bars.start_at(-1), wanted.timeframe, read.clock)
-    signals = runs.newest_signals(wanted.symbol, SIGNALS_A_CHART)
+    until = bars.start_at(-1) + timedelta(days=1)  # what a bar gave is on record under its close
+    signals = runs.newest_signals(wanted.symbol, SIGNALS_A_CHART, before=until.isoformat())
+    fills = BOOKS.fills_since(bars.start_at(0))
     return bodies.Chart(
         symbol=wanted.symbol,
         timeframe=wanted.timeframe,
@@ -158,7 +160,7 @@ def chart(symbol: str) -> bodies.Chart:
         indicators=charts.indicators(wanted.symbol, read.columns, shown, strategy, forming=forming)
         if strategy
         else [],
-        markers=charts.markers(wanted.symbol, bars, wanted.timeframe, signals, BOOKS.fills()),
+        markers=charts.markers(wanted.symbol, bars, wanted.timeframe, signals, fills),
         as_of=read.clock.now,
     )
 
@@ -197,19 +199,16 @@ def market_status() -> bodies.MarketStatus:
     )
 
 
-def known_form(symbol: str) -> str:
-    """The symbol in capitals. Raises `NotFound` for what cannot be one."""
-    if not SYMBOL.fullmatch(symbol.upper()):
-        raise unknown(symbol)
-    return symbol.upper()
-
-
-def unknown(symbol: str) -> NotFound:
-    """The answer for a symbol the feed has no data of."""
+def no_bars(wanted: Wanted) -> NotFound:
+    """The answer where a symbol has no bars: in the span asked for, or at all."""
+    if wanted.first is None and wanted.last is None:
+        return unknown(wanted.symbol)
+    first = "the beginning" if wanted.first is None else wanted.first.isoformat()
+    last = "now" if wanted.last is None else wanted.last.isoformat()
     return NotFound(
-        f"there is no market data for {symbol[:20]!r}; look it up at Alpaca (GET /v2/assets/<symbol>) "
-        "and write a share class with a dot, such as BRK.B",
-        {"field": "symbol"},
+        f"there are no {wanted.timeframe} bars of {wanted.symbol} from {first} to {last}; "
+        "ask for another span",
+        {"field": "to" if wanted.first is None else "from"},
     )
 
 
@@ -217,25 +216,27 @@ def unknown(symbol: str) -> NotFound:
 
 
 def _wanted(symbol: str) -> Wanted:
-    timeframe = app.query("timeframe") or Timeframe.DAY
-    if timeframe not in set(Timeframe):
-        raise InvalidRequest(f"timeframe must be one of {', '.join(Timeframe)}", "timeframe")
     first, last = _moment("from", time.min), _moment("to", time.max)
     if first is not None and last is not None and first > last:
         raise InvalidRequest("from must not be after to", "from")
-    return Wanted(symbol, Timeframe(timeframe), app.limit(default=250, most=MOST_BARS), first, last)
+    timeframe = timeframe_asked(app) or Timeframe.DAY
+    return Wanted(symbol, timeframe, app.limit(default=250, most=MOST_BARS), first, last)
 
 
 def _moment(name: str, hour: time) -> datetime | None:
-    """A query parameter that is a time, or a day in New York that begins or ends at `hour`."""
+    """A query parameter that is a time, or a day in New York that begins or ends at `hour`.
+
+    What lies before `BEGINNING` is as good as that: no bar does.
+    """
     text = app.query(name)
     if text is None:
         return None
     try:
         if len(text) == len("2012-07-03"):
-            return datetime.combine(date.fromisoformat(text), hour, tzinfo=NEW_YORK).astimezone(UTC)
-        at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+            at = datetime.combine(date.fromisoformat(text), hour, tzinfo=NEW_YORK)
+        else:
+            at = datetime.fromisoformat(text)
+        return max(BEGINNING, (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC))
     except (ValueError, OverflowError):
         raise InvalidRequest(f"{name} must be as 2012-07-03 or 2012-07-03T13:30:00Z", name) from None
 
@@ -266,6 +267,8 @@ def _read(wanted: Wanted, lead: int) -> Read:
     """The bars asked for and `lead` before them: the feed's, or the stored ones while it does not answer."""
     clock, clock_age = _clock(or_wall=True)
     start, end = wanted.window(clock.now, lead)
+    if start > end:
+        raise no_bars(wanted)
     away: BrokerError = BrokerUnavailable("the broker's clock does not answer")
     if clock_age is None:
         try:
@@ -279,7 +282,7 @@ def _live(wanted: Wanted, start: datetime, end: datetime, clock: BrokerClock) ->
     data = market_data()
     found = data.bars([wanted.symbol], wanted.timeframe, start, end, ADJUSTMENT).get(wanted.symbol)
     if found is None:
-        raise unknown(wanted.symbol)
+        raise no_bars(wanted)
     origin = Origin(SYNTHETIC in data.price_source)
     _remember(wanted.key, origin)
     if wanted.timeframe is not Timeframe.DAY:

@@ -21,9 +21,11 @@ from alpaquero.strategy.settings import StrategySettings
 from alpaquero.web import bodies
 from alpaquero.web.app import service_app, to_cursor
 from alpaquero.web.bodies import Indicators, Page, Signal
+from alpaquero.web.parameters import known_form, timeframe_asked
 
 RUNS_A_LOOK = 100  # runs read at a time in search of those that have signals
 RUNS_LOOKED_AT = 1000
+LONGEST_ID = 40  # of a run, with room; DynamoDB refuses a key of over 1,024 bytes
 
 SETTINGS = load(FunctionSettings)
 app = service_app("signal", works=True, dependencies={"runs": lambda: runs.newest_runs(SETTINGS.account, 1)})
@@ -33,31 +35,29 @@ app = service_app("signal", works=True, dependencies={"runs": lambda: runs.newes
 def signals() -> Page[Signal]:
     """The newest signals of all symbols, or of one `symbol`, newest first."""
     symbol = app.query("symbol")
-    return _of_symbol(symbol.upper()) if symbol else _of_all()
+    return _of_symbol(known_form(symbol)) if symbol else _of_all()
 
 
 @app.endpoint("GET", public="/api/signals/{symbol}", service="/signal/signals/{symbol}")
 def signals_of(symbol: str) -> Page[Signal]:
     """The newest signals of one symbol, newest first, from `cursor` on."""
-    return _of_symbol(symbol.upper())
+    return _of_symbol(known_form(symbol))
 
 
 @app.endpoint("GET", public="/api/signals/{symbol}/explain", service="/signal/signals/{symbol}/explain")
 def explain(symbol: str) -> Explanation:
     """Why a symbol did, or did not, trade: on the newest bar, or on the last that closed up to `at`."""
-    return explained.explain(SETTINGS.account, symbol.upper(), _at())
+    return explained.explain(SETTINGS.account, known_form(symbol), _at())
 
 
 @app.endpoint("GET", public="/api/runs", service="/signal/runs")
 def newest_runs() -> Page[bodies.Run]:
     """The runs of the newest bars first, of one `timeframe` or of all, from `cursor` on."""
-    limit, timeframe = app.limit(), app.query("timeframe")
-    if timeframe is not None and timeframe not in set(Timeframe):
-        raise InvalidRequest(f"timeframe must be one of {', '.join(Timeframe)}", "timeframe")
+    limit, wanted = app.limit(), timeframe_asked(app)
     found = runs.newest_runs(
         SETTINGS.account,
         limit,
-        timeframes=[timeframe] if timeframe else tuple(Timeframe),
+        timeframes=[wanted] if wanted else tuple(Timeframe),
         after=app.after(),
     )
     full = len(found) == limit
@@ -67,7 +67,7 @@ def newest_runs() -> Page[bodies.Run]:
 @app.endpoint("GET", public="/api/runs/{id}", service="/signal/runs/{id}")
 def one_run(id: str) -> bodies.RunDetail:  # noqa: A002 - the path's own name
     """A run with all its signals."""
-    run = runs.get(SETTINGS.account, id)
+    run = runs.get(SETTINGS.account, id) if len(id) <= LONGEST_ID else None
     if run is None:
         raise NotFound(f"There is no run {id[:60]}; GET /runs lists them.")
     decision = runs.decision_of(run.id)
@@ -83,7 +83,7 @@ def one_run(id: str) -> bodies.RunDetail:  # noqa: A002 - the path's own name
 @app.endpoint("GET", public="/api/indicators/{symbol}", service="/signal/indicators/{symbol}")
 def indicators(symbol: str) -> Indicators:
     """The indicators of one `strategy`, else of the first that judges the symbol, on `limit` stored bars."""
-    symbol, limit = symbol.upper(), app.limit(default=500, most=5000)
+    symbol, limit = known_form(symbol), app.limit(default=500, most=5000)
     name, chosen = _strategy_for(symbol)
     newest = runs.newest_runs(SETTINGS.account, 1, timeframes=[chosen.timeframe])
     if not newest:
@@ -121,9 +121,9 @@ def _at() -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise InvalidRequest("at must be a time such as 2012-07-03T20:00:00Z", "at") from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _of_symbol(symbol: str) -> Page[Signal]:

@@ -19,7 +19,7 @@ from alpaquero.broker.protocol import ClockReader
 from alpaquero.events import bus, queues
 from alpaquero.events.commands import ConcludeRun, EvaluateShard
 from alpaquero.events.schemas import RunPlanned
-from alpaquero.observability import logger, observed
+from alpaquero.observability import count, logger, observed
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.sessions import NEW_YORK, Session
 from alpaquero.rules_version import RULES_VERSION
@@ -29,9 +29,10 @@ from alpaquero.store.trading_settings import SettingsVersion
 from alpaquero.strategy import planning
 from alpaquero.strategy.planning import ClosedBar, Due
 from alpaquero.strategy.run import Run, RunState, run_id
+from alpaquero.strategy.settings import MOST_SESSIONS_VALID
 
 LOOK_BACK = timedelta(days=10)  # longer than any stretch of closed days
-LOOK_AHEAD = timedelta(days=30)  # covers the validity of a signal
+LOOK_AHEAD = timedelta(days=2 * MOST_SESSIONS_VALID)  # covers the validity of any signal
 RESEND_AFTER_SECONDS = 30
 
 
@@ -84,6 +85,13 @@ def _plan(timeframe: Timeframe, symbols: Sequence[str], tick: Tick) -> list[dict
     if not closed:
         raise LookupError(f"no session closed in the {LOOK_BACK.days} days before {tick.now.isoformat()}")
     known = runs.newest_runs(SETTINGS.account, planning.MOST_LATE_BARS + 1, timeframes=[timeframe])
+    if known and known[0].bar_close > tick.now:  # else nobody would know why nothing is planned
+        logger.error(
+            "the market's clock is behind the newest run: nothing is planned until it has caught up",
+            run_id=known[0].id,
+            market_time=tick.now.isoformat(),
+        )
+        count("MarketClockSetBack")
     for run in known:
         if run.state is RunState.PLANNED and time.time() - run.planned_at > RESEND_AFTER_SECONDS:
             # Planning died between the record and the queue, or shards were lost: sending again is harmless.

@@ -11,6 +11,7 @@ import pytest
 from alpaquero.prices.bars import Bar
 from alpaquero.prices.columns import Columns
 from alpaquero.store import bars
+from alpaquero.web.app import to_cursor
 from functions.historical_data import api
 
 Call = Callable[..., tuple[int, Any]]
@@ -92,6 +93,8 @@ def test_a_symbol_that_is_not_stored_says_how_to_get_it(call: Call) -> None:
         ({"start": "2012-02-01", "end": "2012-01-01"}, "start"),
         ({"cursor": "bm90IGEgdGltZQ"}, "cursor"),
         ({"cursor": "MjAxMi0wMS0wMVQwMDowMDowMA"}, "cursor"),
+        ({"cursor": to_cursor("9999-12-31T23:59:59+00:00")}, "cursor"),
+        ({"cursor": to_cursor("2012-01-03T05:00:00+00:00"), "end": "2012-01-01"}, "cursor"),
         ({"limit": "10001"}, "limit"),
         ({"timeframe": "2Min"}, "timeframe"),
         ({"adjustment": "splits"}, "adjustment"),

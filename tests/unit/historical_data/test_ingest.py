@@ -266,6 +266,14 @@ def test_a_wrong_request_is_named(call: Call, data: Data, change: dict[str, Any]
     assert (400, field) == (status, answer["error"]["details"]["field"])
 
 
+def test_an_ingest_ends_today_at_the_latest(call: Call, data: Data) -> None:
+    """There are no bars of later days; the last day of all time is as good as today."""
+    body = {"symbols": ["AAPL"], "start": "2022-03-07"}
+    _, to_today = call(api.app, ROUTE, method="POST", body=body, role="trader")
+    body["end"] = "9999-12-31"
+    assert (202, to_today) == call(api.app, ROUTE, method="POST", body=body, role="trader")
+
+
 def test_a_viewer_begins_no_ingest(call: Call, data: Data) -> None:
     """It spends the request budget."""
     assert 403 == call(api.app, ROUTE, method="POST", body={"symbols": ["A"], "start": "2022-01-01"})[0]

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from alpaquero import wall
 from alpaquero.errors import BrokerUnavailable
@@ -40,6 +41,17 @@ def signal(day: int) -> SignalRecord:
         bar_close=BARS[day].start.replace(hour=21), strength=80, reference_price="101.5", code="",
         message="oversold in an uptrend", values={}, run_id="r",
     )  # fmt: skip
+
+
+def recorded(*signals: SignalRecord) -> None:
+    """Concludes a run with these signals."""
+    run = Run(
+        id="r", account="paper", timeframe="1Day", bar_start=BARS[8].start, bar_close=BARS[8].start,
+        valid_until={}, shards=1, symbols=1, settings_version=0, rules_version=1, correlation_id="r",
+        planned_at=0.0, planned_market_at=CLOSE,
+    )  # fmt: skip
+    runs.plan(run)
+    runs.conclude(run, signals)
 
 
 def fill(day: int) -> Fill:
@@ -96,13 +108,7 @@ def chart(call: Call, **query: str) -> Any:
 @pytest.mark.usefixtures("feed")
 def test_the_chart_gives_the_newest_bars_oldest_first(call: Call) -> None:
     """`limit` keeps the newest bars, and stored signals and fills are on them."""
-    run = Run(
-        id="r", account="paper", timeframe="1Day", bar_start=BARS[8].start, bar_close=BARS[8].start,
-        valid_until={}, shards=1, symbols=1, settings_version=0, rules_version=1, correlation_id="r",
-        planned_at=0.0, planned_market_at=CLOSE,
-    )  # fmt: skip
-    runs.plan(run)
-    runs.conclude(run, [signal(8)])
+    recorded(signal(8))
     Books("paper").commit(new_fills=[fill(9)])
     body = chart(call, limit="3")
     assert body["bars"]["close"] == [18.0, 19.0, 20.0]
@@ -266,6 +272,7 @@ def test_an_unknown_symbol_is_not_found_and_says_how_to_look_it_up(
         {"from": "yesterday"},
         {"to": "2024-13-01"},
         {"from": "2024-01-02", "to": "2024-01-01"},
+        {"to": "9999-12-31T23:59:59-14:00"},
     ],
 )
 def test_a_wrong_parameter_is_named(call: Call, query: dict[str, str]) -> None:
@@ -281,3 +288,30 @@ def test_the_quote_and_the_market_status_come_from_the_feed(call: Call) -> None:
     assert (status, quote["bid"], quote["ask"], quote["last"]) == (200, "20.49", "20.51", "20.5")
     status, market = call(api.app, "/api/market_status")
     assert (status, market["is_open"], market["now"]) == (200, False, "2024-01-02T21:30:00Z")
+
+
+@pytest.mark.usefixtures("feed")
+@pytest.mark.parametrize("query", [{"from": "2030-01-01"}, {"to": "0001-01-01"}, {"to": "1980-01-01"}])
+def test_a_span_without_bars_is_told_apart_from_an_unknown_symbol(call: Call, query: dict[str, str]) -> None:
+    """The future and the time before all bars answer 404 naming the span, and ask nobody for it."""
+    status, answer = call(api.app, CHART, path={"symbol": "AAPL"}, query=query)
+    assert (status, answer["error"]["details"]["field"]) == (404, next(iter(query)))
+    assert "no 1Day bars of AAPL" in answer["error"]["message"]
+
+
+@pytest.mark.usefixtures("feed")
+def test_a_chart_from_the_beginning_of_time_holds_what_there_is(call: Call) -> None:
+    """Whoever wants everything asks from the year 1."""
+    assert len(chart(call, **{"from": "0001-01-01"})["bars"]["time"]) == len(BARS)
+
+
+@pytest.mark.usefixtures("feed")
+def test_the_signals_of_an_old_span_are_on_its_chart(call: Call) -> None:
+    """However many newer ones there are: those of an hourly strategy hide a daily one's in weeks."""
+    close = BARS[9].start.replace(hour=21)
+    newer = [
+        structs.replace(signal(9), bar_close=close + timedelta(minutes=n)) for n in range(api.SIGNALS_A_CHART)
+    ]
+    recorded(signal(3), *newer)
+    body = chart(call, to=BARS[5].start.isoformat())
+    assert [marker["time"] for marker in body["markers"]] == [f"{signal(3).bar_close:%Y-%m-%dT%H:%M:%SZ}"]

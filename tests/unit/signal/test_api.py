@@ -11,6 +11,7 @@ import pytest
 
 from alpaquero.events.commands import ConcludeRun
 from alpaquero.prices.columns import Columns
+from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.store import bars as bar_store
 from alpaquero.store import runs
 from alpaquero.strategy.run import run_id
@@ -113,5 +114,31 @@ def test_an_explanation_takes_a_time(call: Call) -> None:
     status, told = call(api.app, "/api/signals/{symbol}/explain", path=path)
     assert (200, "AAPL", "schedule") == (status, told["symbol"], told["chains"][0]["steps"][-1]["name"])
     query = {"at": "yesterday"}
+    status, answer = call(api.app, "/api/signals/{symbol}/explain", path=path, query=query)
+    assert (400, "at") == (status, answer["error"]["details"]["field"])
+
+
+@pytest.mark.parametrize(
+    "route", ["/api/signals/{symbol}", "/api/signals/{symbol}/explain", "/api/indicators/{symbol}"]
+)
+@pytest.mark.parametrize("symbol", ["A" * 3000, "a b", "AAPL#1Day"])
+def test_what_cannot_be_a_symbol_is_not_found(call: Call, route: str, symbol: str) -> None:
+    """Nothing that long or strange reaches the tables, which would refuse it with a failure."""
+    status, answer = call(api.app, route, path={"symbol": symbol})
+    assert (404, True) == (status, "BRK.B" in answer["error"]["message"])
+
+
+def test_what_cannot_be_a_run_is_not_found(call: Call) -> None:
+    """DynamoDB takes keys of 1,024 bytes; a longer id is no run of ours."""
+    assert 404 == call(api.app, "/api/runs/{id}", path={"id": "1Day-" + "9" * 2000})[0]
+
+
+def test_a_time_with_a_zone_is_understood(call: Call) -> None:
+    """`at` of New York is not read as UTC; a moment before all time is refused."""
+    runs.plan(a_run(settings_version=save_settings()))
+    path, query = {"symbol": "AAPL"}, {"at": CLOSE.astimezone(NEW_YORK).isoformat()}
+    _, told = call(api.app, "/api/signals/{symbol}/explain", path=path, query=query)
+    assert [a_run().id] == [chain["run_id"] for chain in told["chains"]]
+    query = {"at": "0001-01-01T00:00:00+14:00"}
     status, answer = call(api.app, "/api/signals/{symbol}/explain", path=path, query=query)
     assert (400, "at") == (status, answer["error"]["details"]["field"])

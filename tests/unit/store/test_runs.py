@@ -8,11 +8,10 @@ from decimal import Decimal
 import pytest
 
 from alpaquero.orders.intent import Side
+from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.store import runs
 from alpaquero.strategy.run import (
-    Decision,
     Judged,
-    PassedOver,
     Run,
     RunState,
     ShardReport,
@@ -51,9 +50,9 @@ def report(symbol: str) -> ShardReport:
     return ShardReport(raised=(raised,), withheld=(withheld,), judged=judged, rules_version=1)
 
 
-def record(symbol: str, day: int, outcome: str = "raised") -> SignalRecord:
+def record(symbol: str, day: int, outcome: str = "raised", timeframe: str = "1Day") -> SignalRecord:
     return SignalRecord(
-        symbol=symbol, outcome=outcome, side="buy", strategy="s", timeframe="1Day",
+        symbol=symbol, outcome=outcome, side="buy", strategy="s", timeframe=timeframe,
         bar_close=CLOSE + timedelta(days=day), strength=80, reference_price="101.10", code="", message="",
         values={}, run_id="r",
     )  # fmt: skip
@@ -104,3 +103,24 @@ def test_the_newest_come_first() -> None:
     assert [r.bar_close for r in runs.newest_runs("paper", 2)] == [CLOSE + timedelta(days=d) for d in (2, 1)]
     assert runs.newest_signals("AAPL", 2) == [record("AAPL", 2), record("AAPL", 1)]
     assert [s.outcome for s in runs.newest_signals("IBM", 5)] == ["withheld"] * 3
+
+
+def test_a_strategy_has_a_signal_of_each_timeframe_on_one_close() -> None:
+    """One whose timeframe was changed at the close keeps both: an hour and a day end together."""
+    both = [record("AAPL", 0, timeframe=timeframe) for timeframe in ("1Day", "1Hour")]
+    for one in both:
+        runs.plan(run(id=run_id(one.timeframe, CLOSE), timeframe=one.timeframe))
+        runs.conclude(run(id=run_id(one.timeframe, CLOSE)), [one])
+    assert [runs.signal_like(one) for one in both] == both
+    newest = runs.newest_signals("AAPL", 1)
+    assert (
+        sorted([*newest, *runs.newest_signals("AAPL", 1, before=runs.place_of(newest[0]))], key=str) == both
+    )
+
+
+def test_runs_are_found_up_to_a_moment_in_any_zone() -> None:
+    """Four o'clock in New York is nine in the evening UTC: the bar that closed then has closed."""
+    runs.plan(run())
+    local = CLOSE.astimezone(NEW_YORK)
+    assert [found.id for found in runs.newest_runs("paper", 1, until=local)] == [run().id]
+    assert runs.newest_runs("paper", 1, until=local - timedelta(seconds=1)) == []

@@ -11,7 +11,7 @@ import pytest
 
 from alpaquero.prices.bars import Bar, Timeframe
 from alpaquero.prices.columns import Columns
-from alpaquero.strategy.judging import chart, conditions_of, judge, values_at
+from alpaquero.strategy.judging import MOST_LOOKED_AT, chart, conditions_of, judge, values_at
 from alpaquero.strategy.settings import Mode, StrategySettings
 from alpaquero.strategy.signal import Signal, Withheld
 from tests.unit.strategy.real_prices import SESSION, real_bars
@@ -172,7 +172,7 @@ def test_a_symbol_is_judged_by_its_own_parameters() -> None:
 
 def test_a_chart_shows_what_was_judged() -> None:
     """At every bar the values are those that a signal there carried, and None where there were none."""
-    columns = Columns.of(raising())
+    columns = Columns.of(raising())[-MOST_LOOKED_AT // DEFAULTS.minimum_history_bars :]
     shown = chart("MSFT", columns, DEFAULTS)
     assert {"k", "d", "ema", "ema_fast", "ema_slow"} == set(shown)
     assert {len(columns)} == {len(drawn) for drawn in shown.values()}
@@ -191,3 +191,14 @@ def test_conditions_are_told_when_all_values_are_there() -> None:
     told = conditions_of("MSFT", found.values, DEFAULTS)
     assert {True} == {condition.holds for condition in told if condition.side is found.side}
     assert () == conditions_of("MSFT", {"ema": 1.0}, DEFAULTS)
+
+
+def test_a_long_chart_is_drawn_where_it_is_newest() -> None:
+    """Each bar is judged anew on its window, so only so many are that a page never waits for seconds."""
+    columns = Columns.of(raising())
+    window = 100_000
+    shown = chart("MSFT", columns, StrategySettings(minimum_history_bars=window))
+    drawn = MOST_LOOKED_AT // window
+    assert {len(columns)} == {len(values) for values in shown.values()}
+    assert [None] * (len(columns) - drawn) == shown["ema"][:-drawn]
+    assert None not in shown["ema"][-drawn:]

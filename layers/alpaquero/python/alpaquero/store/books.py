@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -214,6 +214,12 @@ class Books:
             from_body(item.body, Order) for item in BookItem.by_time.query(self.account, consistent_read=True)
         ]
 
+    def orders_since(self, moment: datetime) -> list[Order]:
+        """Every order written at `moment` or later, oldest first."""
+        later = ByTime.listed_at >= moment.isoformat()
+        found = BookItem.by_time.query(self.account, later, consistent_read=True)
+        return [from_body(item.body, Order) for item in found]
+
     def newest_orders(self, limit: int, before: str | None = None) -> tuple[list[Order], str | None]:
         """A page of orders, newest first, and what the next page must come `before`."""
         older = ByTime.listed_at < before if before else None
@@ -227,6 +233,10 @@ class Books:
         newer = BookItem.sk.between(f"{FILL}{after}", f"{FILL}~")
         found = BookItem.query(self.account, newer, consistent_read=True)
         return [from_body(item.body, Fill) for item in found if item.sk != FILL + after]
+
+    def fills_since(self, moment: datetime) -> list[Fill]:
+        """Every fill from a day before `moment` on: ids begin with the trade's time, not in UTC."""
+        return self.fills(f"{moment - timedelta(days=1):%Y%m%d}")
 
     def share_movements(self) -> list[Split | ShareMovement]:
         """Every split and every movement of shares after the baseline, in the order of their ids."""

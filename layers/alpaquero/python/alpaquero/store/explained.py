@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from alpaquero.orders.order import Order
+from alpaquero.orders.order import Fill, Order
 from alpaquero.prices.columns import Columns
 from alpaquero.risk.verdict import Verdict
 from alpaquero.store import judged_bars, runs, trading_settings, verdicts
@@ -88,13 +88,19 @@ def _traded(account: str, about: Evidence) -> Evidence:
         about,
         verdicts=[_asked(record) for record in verdicts.of_order(identifier)],
         order=order,
-        legs=_of(identifier, books) if order else (),
-        fills=[fill for fill in books.fills() if fill.client_order_id == identifier] if order else (),
+        legs=_legs(order, books) if order else (),
+        fills=_fills(order, books) if order else (),
     )
 
 
-def _of(identifier: str, books: Books) -> list[Order]:
-    return [order for order in books.orders() if order.parent == identifier]
+def _legs(order: Order, books: Books) -> list[Order]:
+    later = books.orders_since(order.created_at)
+    return [one for one in later if one.parent == order.client_order_id]
+
+
+def _fills(order: Order, books: Books) -> list[Fill]:
+    later = books.fills_since(order.created_at)
+    return [fill for fill in later if fill.client_order_id == order.client_order_id]
 
 
 def _asked(record: verdicts.VerdictRecord) -> Asked:

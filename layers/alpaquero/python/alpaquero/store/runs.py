@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -174,7 +174,7 @@ def newest_runs(
 
     `after` is the id of the run that the page before ended with.
     """
-    last = f"{until:%Y%m%dT%H%M%SZ}" if until else "~"
+    last = f"{until.astimezone(UTC):%Y%m%dT%H%M%SZ}" if until else "~"
     if after is not None:
         last = min(last, after.rpartition("-")[2])
     found = [
@@ -208,7 +208,10 @@ def _place(run: Run) -> tuple[str, str]:
 
 
 def newest_signals(symbol: str, limit: int, *, before: str | None = None) -> list[SignalRecord]:
-    """A symbol's signals, newest first, raised and withheld; `before` is the place a page ended at."""
+    """A symbol's signals, newest first, raised and withheld.
+
+    `before` is the place a page ended at, or a time in ISO 8601, whose own signals are left out.
+    """
     high = SIGNAL + (before or "~")
     found = RunItem.query(
         f"SYMBOL#{symbol}",
@@ -221,7 +224,7 @@ def newest_signals(symbol: str, limit: int, *, before: str | None = None) -> lis
 
 
 def signal_like(record: SignalRecord) -> SignalRecord | None:
-    """The signal on record of the same symbol, bar and strategy, or None."""
+    """The signal on record of the same symbol, bar, strategy and timeframe, or None."""
     try:
         item = RunItem.get(f"SYMBOL#{record.symbol}", SIGNAL + place_of(record), consistent_read=True)
     except DoesNotExist:
@@ -231,4 +234,4 @@ def signal_like(record: SignalRecord) -> SignalRecord | None:
 
 def place_of(record: SignalRecord) -> str:
     """Where a symbol's signal stands among its signals, for the page after it."""
-    return f"{record.bar_close.isoformat()}#{record.strategy}"
+    return f"{record.bar_close.isoformat()}#{record.strategy}#{record.timeframe}"

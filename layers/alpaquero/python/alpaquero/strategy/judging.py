@@ -19,6 +19,8 @@ from alpaquero.strategy.protocol import ROUNDING_DIGITS, Condition, Strategy
 from alpaquero.strategy.settings import StrategySettings
 from alpaquero.strategy.signal import Signal, Withheld, WithheldCode
 
+MOST_LOOKED_AT = 500_000  # bars of all windows of a chart: some 0.2 s, and a page must not wait for seconds
+
 
 def judge(
     symbol: str,
@@ -97,10 +99,14 @@ def conditions_of(
 
 
 def chart(symbol: str, columns: Columns, settings: StrategySettings) -> dict[str, list[float | None]]:
-    """Each plotted value at every bar, as it was judged there; None where it is not defined."""
+    """Each plotted value at every bar, as it was judged there; None where it is not defined.
+
+    Every bar is judged on a window of its own, so only the newest are: 2,000 with a window of 250 bars.
+    """
     rule, parameters = registry.strategy(settings.rule), settings.parameters_for(symbol)
-    shown: dict[str, list[float | None]] = {plot.name: [] for plot in rule.PLOTS}
-    for end in range(1, len(columns) + 1):
+    left_out = max(0, len(columns) - MOST_LOOKED_AT // settings.minimum_history_bars)
+    shown: dict[str, list[float | None]] = {plot.name: [None] * left_out for plot in rule.PLOTS}
+    for end in range(left_out + 1, len(columns) + 1):
         window = columns[max(end - settings.minimum_history_bars, 0) : end]
         values = rounded_values(rule, window, parameters)
         for name, drawn in shown.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -10,9 +9,11 @@ from typing import Any
 import msgspec
 
 from alpaquero.prices.bars import Timeframe
+from alpaquero.prices.regular_hours import BARS_A_SESSION
+from alpaquero.prices.symbols import is_symbol
 from alpaquero.strategy import registry
 
-_SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
+MOST_SESSIONS_VALID = 20  # a signal; `signal/plan` reads the calendar as far ahead
 
 
 class Mode(StrEnum):
@@ -43,11 +44,15 @@ class StrategySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     overrides: dict[str, dict[str, Any]] = {}
 
     def __post_init__(self) -> None:
-        if not 1 <= self.signal_validity_bars <= 1000:
-            raise ValueError(f"signal_validity_bars is {self.signal_validity_bars}; set it from 1 to 1000")
+        most = MOST_SESSIONS_VALID * BARS_A_SESSION[self.timeframe]
+        if not 1 <= self.signal_validity_bars <= most:
+            raise ValueError(
+                f"signal_validity_bars is {self.signal_validity_bars}; set it from 1 to {most} "
+                f"({MOST_SESSIONS_VALID} sessions of {self.timeframe} bars)"
+            )
         symbols = self.symbols or ()
         for symbol in (*symbols, *self.overrides):
-            if not _SYMBOL.fullmatch(symbol):
+            if not is_symbol(symbol):
                 raise ValueError(f"symbols or overrides hold {symbol[:20]!r}; write symbols as AAPL or BRK.B")
         if len(set(symbols)) < len(symbols):
             raise ValueError("symbols holds a symbol twice; name each once")
