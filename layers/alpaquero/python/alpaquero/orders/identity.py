@@ -12,11 +12,13 @@ from __future__ import annotations
 import re
 from base64 import b32encode
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 
 PREFIX = "aq1"
 MAX_REVISION = 9_999_999
 KEY_LENGTH = 20  # base32 characters, 100 bits
+_KEY_BYTES = 15  # whole groups of five bytes that give as many characters and no padding
 SYMBOL_LENGTH = 10
 SHORTENED = "~"
 
@@ -58,6 +60,7 @@ def exit_key(account: str, symbol: str, episode: str) -> str:
     return _hash("exit", account, symbol, episode)
 
 
+@lru_cache(maxsize=1024)  # an intent is asked for its id many times
 def client_order_id(origin: str, symbol: str, key: str, revision: int = 0) -> str:
     """The client order id, at most 48 characters.
 
@@ -97,4 +100,4 @@ def is_ours(text: str) -> bool:
 def _hash(*parts: str) -> str:
     # Each part carries its length, so ("ab", "c") and ("a", "bc") differ.
     text = "".join(f"{len(part)}:{part}" for part in parts)
-    return b32encode(sha256(text.encode()).digest())[:KEY_LENGTH].decode().lower()
+    return b32encode(sha256(text.encode()).digest()[:_KEY_BYTES])[:KEY_LENGTH].decode().lower()

@@ -34,6 +34,7 @@ _NUMBERS = (
     "take_profit_price", "stop_loss_price", "stop_loss_limit_price", "reference_price",
 )  # fmt: skip
 _OWN_PRICES = ("limit_price", "stop_price", "take_profit_price", "stop_loss_price", "stop_loss_limit_price")
+_ROUNDED = (*_OWN_PRICES, "trail_price")
 
 
 class TermsError(ValueError):
@@ -69,12 +70,14 @@ def on_ticks(intent: Intent) -> Intent:
     """The intent with its prices on their step, never worse for who asked: a purchase pays no more,
     a sale gets no less, a stop gives up no more.
     """
+    given = {name: p for name in _ROUNDED if (p := getattr(intent, name)) is not None}
+    if not given:
+        return intent
     own = Direction.DOWN if intent.side is Side.BUY else Direction.UP
     leg = Direction.UP if own is Direction.DOWN or intent.kind is OrderClass.OCO else Direction.DOWN
     ways = {name: own if name in {"limit_price", "stop_price"} else leg for name in _OWN_PRICES}
     ways["trail_price"] = Direction.DOWN
-    given = {name: getattr(intent, name) for name in ways}
-    rounded: dict[str, Any] = {n: round_price(p, ways[n]) for n, p in given.items() if p is not None}
+    rounded: dict[str, Any] = {name: round_price(price, ways[name]) for name, price in given.items()}
     if all(given[name] == price for name, price in rounded.items()):
         return intent
     return replace(intent, **rounded)

@@ -121,7 +121,8 @@ def in_order(entries: Iterable[_Entry]) -> list[_Entry]:
     """
     by_id: dict[str, _Entry] = {}
     for entry in entries:
-        if by_id.setdefault(entry.id, entry) != entry:
+        known = by_id.setdefault(entry.id, entry)
+        if known is not entry and known != entry:
             kind = "fills" if isinstance(entry, Fill) else "entries"
             raise ValueError(f"two different {kind} carry the id {entry.id}; read it from the broker again")
     return sorted(by_id.values(), key=lambda entry: (entry.at, not isinstance(entry, Split), entry.id))

@@ -42,7 +42,7 @@ class Trade:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Open:
     """A trade in the making: shares in and out, and the dollars they cost and brought."""
 
@@ -54,12 +54,16 @@ class _Open:
     exited_for: Decimal = _ZERO
 
     def plus(self, quantity: Decimal, price: Decimal) -> _Open:
-        """With `quantity` more shares in at `price`."""
-        return replace(self, entered=self.entered + quantity, entered_for=self.entered_for + quantity * price)
+        """Itself with `quantity` more shares in at `price`."""
+        self.entered += quantity
+        self.entered_for += quantity * price
+        return self
 
     def less(self, quantity: Decimal, brought: Decimal) -> _Open:
-        """With `quantity` more shares out, which brought so many dollars."""
-        return replace(self, exited=self.exited + quantity, exited_for=self.exited_for + brought)
+        """Itself with `quantity` more shares out, which brought so many dollars."""
+        self.exited += quantity
+        self.exited_for += brought
+        return self
 
 
 def trades_of(entries: Iterable[ShareEntry], reasons: Mapping[str, str] = _NO_REASONS) -> list[Trade]:

@@ -159,7 +159,8 @@ class _Fold:
     ) -> None:
         forgiven = counted_from is not None and before.at is not None and counted_from >= before.at
         self.before = before
-        self.running = {symbol: replace(trade) for symbol, trade in before.running.items()}
+        self.running = dict(before.running)  # what changes is copied first: see _own
+        self._owned: set[str] = set()
         self.stops = {} if forgiven else dict(before.stops)
         self.exits = dict(before.exits)
         self.streak = 0 if forgiven else before.streak
@@ -186,7 +187,7 @@ class _Fold:
     def take(self, fill: Fill) -> None:
         signed = fill.quantity if fill.side is Side.BUY else -fill.quantity
         episode = fill.client_order_id or fill.id
-        trade = self.running.get(fill.symbol) or Running(_ZERO, Holding(fill.at, episode))
+        trade = self._own(fill.symbol) or Running(_ZERO, Holding(fill.at, episode))
         before = trade.quantity
         trade.quantity += signed
         trade.cash -= signed * fill.price
@@ -197,8 +198,16 @@ class _Fold:
         if before and before * trade.quantity <= 0:
             self._closed(trade, fill, episode)
 
+    def _own(self, symbol: str) -> Running | None:
+        """What is held of the symbol, as this fold may change it."""
+        trade = self.running.get(symbol)
+        if trade is not None and symbol not in self._owned:
+            trade = self.running[symbol] = replace(trade)
+        self._owned.add(symbol)
+        return trade
+
     def split(self, split: Split) -> None:
-        trade = self.running.get(split.symbol)
+        trade = self._own(split.symbol)
         if trade is None:
             return
         trade.quantity, trade.cash = split.left(trade.quantity), trade.cash + split.cash
@@ -209,7 +218,7 @@ class _Fold:
     def move(self, moved: ShareMovement) -> None:
         """Shares that came or went without a fill: what they cost is not counted as won or lost."""
         holding = Holding(moved.acquired_at or moved.at, moved.id)
-        trade = self.running.get(moved.symbol) or Running(_ZERO, holding)
+        trade = self._own(moved.symbol) or Running(_ZERO, holding)
         trade.quantity, trade.knows_cost = trade.quantity + moved.quantity, False
         self.running[moved.symbol] = trade
         if not trade.quantity:

@@ -21,7 +21,6 @@ The rules, as Alpaca's paper trading has them (fills at the quote, no limit on s
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
 from hashlib import sha256
 
@@ -97,7 +96,7 @@ def rest_after(order: WorkingOrder, fill: Fill, span: PriceSpan) -> PriceSpan:
     only the fill price and the last price count.
     """
     if fill.moment is Moment.START:
-        return replace(span, starts_session=False)
+        return PriceSpan(span.open, span.high, span.low, span.close, ends_session=span.ends_session)
     if fill.moment is Moment.END:
         return PriceSpan(span.close, span.close, span.close, span.close, ends_session=span.ends_session)
     level = _level(order, span)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -124,7 +124,8 @@ class Stretch:
         """Market time at a fraction of the session, to the millisecond."""
         milliseconds = (self.session.close - self.session.open) // MILLISECOND
         # A fraction where two price lines cross may have a numerator of dozens of digits.
-        return max(self.session.open + int(milliseconds * fraction) * MILLISECOND, self.since)
+        passed = milliseconds * fraction.numerator // fraction.denominator
+        return max(self.session.open + passed * MILLISECOND, self.since)
 
 
 class Matching(ABC, Generic[O]):
@@ -222,7 +223,8 @@ class Matching(ABC, Generic[O]):
             if order.role is Role.ENTRY and not filled.working:
                 self._wake_exits(filled, stretch.time(at))
                 rest = rest_after(working, fill, span)
-                self._match_exits(order.group, replace(stretch, start=at), rest)
+                later = Stretch(stretch.session, stretch.path, at, stretch.end, stretch.since)
+                self._match_exits(order.group, later, rest)
         left = self.current(order)
         if left.working and is_over(working, span):
             ended = stretch.end if left.time_in_force is TimeInForce.CLS else stretch.start

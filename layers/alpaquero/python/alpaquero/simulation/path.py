@@ -20,6 +20,7 @@ from alpaquero.simulation.working import PriceSpan
 
 _STEP = Decimal("0.0001")
 _LEGS = 3
+_LEG_ENDS = tuple(Fraction(leg + 1, _LEGS) for leg in range(_LEGS))
 
 
 class PricePath(Protocol):
@@ -86,11 +87,12 @@ class SessionPath:
     def reached(self, price: Decimal, after: Fraction) -> Fraction:
         """The first fraction from `after` on at which the path is at `price`; 1 when it never is."""
         for leg, (start, end) in enumerate(pairwise(self.knots)):
-            leg_end = Fraction(leg + 1, _LEGS)
-            if leg_end < after or not min(start, end) <= price <= max(start, end):
+            if _LEG_ENDS[leg] < after or not (start <= price <= end or end <= price <= start):
                 continue
-            weight = Fraction(price - start) / Fraction(end - start) if end != start else Fraction(0)
-            at = (leg + weight) / _LEGS
+            # (leg + (price - start) / (end - start)) / 3 in whole numbers: fractions cost ten times as much.
+            over, under = (price - start).as_integer_ratio()
+            whole, part = (end - start).as_integer_ratio() if end != start else (1, 1)
+            at = Fraction(leg * whole * under + over * part, _LEGS * whole * under)
             if at >= after:
                 return at
         return Fraction(1)

@@ -141,26 +141,44 @@ def wanted(run: Run, reports: Iterable[ShardReport], decision: Decision) -> tupl
     return ranked, [intent_of(signal, run) for signal in chosen]
 
 
+def foreseen_code(failed: Iterable[str]) -> str | None:
+    """`locked` or `cooldown` when one of the rules that failed is among those foreseen, else None."""
+    return next((_FORESEEN[code] for code in failed if code in _FORESEEN), None)
+
+
 def intent_of(signal: Signal, run: Run) -> Intent:
+    """The order a signal asks for in its run."""
+    until = run.valid_until[signal.strategy]
+    return intent_on(signal, run.account, until, run_id=run.id, correlation_id=run.correlation_id)
+
+
+def intent_on(
+    signal: Signal,
+    account: str,
+    valid_until: datetime,
+    *,
+    run_id: str | None = None,
+    correlation_id: str = "",
+) -> Intent:
     """The order a signal asks for: an entry sized by risk, or the exit of the whole position."""
     return Intent(
-        account=run.account,
+        account=account,
         origin=Origin.SIGNAL,
         purpose=Purpose.ENTRY if signal.side is Side.BUY else Purpose.EXIT,
         symbol=signal.symbol,
         side=signal.side,
         key=signal_key(
-            run.account, signal.strategy, signal.timeframe, signal.side, signal.symbol, signal.bar_close
+            account, signal.strategy, signal.timeframe, signal.side, signal.symbol, signal.bar_close
         ),
         strategy=signal.strategy,
         timeframe=signal.timeframe,
         bar_close=signal.bar_close,
-        valid_until=run.valid_until[signal.strategy],
+        valid_until=valid_until,
         reference_price=signal.reference_price,
         strength=signal.strength,
         reason=signal.reason,
-        run_id=run.id,
-        correlation_id=run.correlation_id,
+        run_id=run_id,
+        correlation_id=correlation_id,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from alpaquero.orders.kinds import OrderType, Side, TimeInForce
@@ -59,6 +60,7 @@ class SimulatedOrder:
     filled_at: datetime | None = None
     canceled_at: datetime | None = None
     expired_at: datetime | None = None
+    as_matched: WorkingOrder | None = None  # kept until the order changes
 
     @property
     def id(self) -> str:
@@ -77,17 +79,19 @@ class SimulatedOrder:
 
     def for_matching(self) -> WorkingOrder:
         """The order as the matcher wants it."""
-        return WorkingOrder(
-            client_order_id=self.client_order_id,
-            side=self.side,
-            type=self.type,
-            quantity=self.quantity,
-            filled_quantity=self.filled_quantity,
-            limit_price=self.limit_price,
-            stop_price=self.stop_price,
-            triggered=self.triggered,
-            time_in_force=self.time_in_force,
-        )
+        if self.as_matched is None:
+            self.as_matched = WorkingOrder(
+                client_order_id=self.client_order_id,
+                side=self.side,
+                type=self.type,
+                quantity=self.quantity,
+                filled_quantity=self.filled_quantity,
+                limit_price=self.limit_price,
+                stop_price=self.stop_price,
+                triggered=self.triggered,
+                time_in_force=self.time_in_force,
+            )
+        return self.as_matched
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +270,7 @@ class Account(Matching[SimulatedOrder]):
             if not whole:
                 self.change(order, at, status=Status.CANCELED, canceled_at=at)
                 continue
+            order.as_matched = None
             order.quantity, order.filled_quantity = order.quantity * ratio, order.filled_quantity * ratio
             for name in ("limit_price", "stop_price"):
                 if (before := getattr(order, name)) is not None:
@@ -385,6 +390,7 @@ class Account(Matching[SimulatedOrder]):
 
     def _set(self, order: SimulatedOrder, fields: dict[str, Any]) -> None:
         was_working = order.status not in TERMINAL
+        order.as_matched = None
         for name, value in fields.items():
             setattr(order, name, value)
         if was_working and order.status in TERMINAL:
@@ -403,6 +409,7 @@ class Account(Matching[SimulatedOrder]):
             self.positions.pop(symbol, None)
 
 
+@lru_cache(maxsize=64)
 def _gtc_end(submitted: datetime) -> datetime:
     """When an order that is good till cancelled ends."""
     day = submitted.astimezone(NEW_YORK).date() + GTC_LIFE

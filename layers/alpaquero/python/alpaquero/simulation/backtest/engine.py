@@ -21,13 +21,12 @@ from alpaquero.orders.identity import client_order_id, exit_key, is_ours
 from alpaquero.orders.intent import Intent, OrderType, Purpose, Side
 from alpaquero.orders.order import ExitStep, Fill, Order, OrderOrigin, OrderPurpose
 from alpaquero.orders.protection import stop_price_under
-from alpaquero.orders.terms import on_ticks
 from alpaquero.orders.timeouts import OrderSettings, overdue
 from alpaquero.portfolio.movements import Split, begins
 from alpaquero.portfolio.trades import trades_of
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
-from alpaquero.prices.sessions import Session, bar_start
+from alpaquero.prices.sessions import Session
 from alpaquero.risk import derived
 from alpaquero.risk.activity import Activity, Folded, activity_in, fold
 from alpaquero.risk.book import HeldPosition, Reservation, RiskBook, TradingState, market_day
@@ -37,7 +36,6 @@ from alpaquero.risk.limits import HUNDRED, RiskLimits, SizingMethod
 from alpaquero.risk.locks import locked
 from alpaquero.risk.rules import assess, reservation_for
 from alpaquero.risk.verdict import Verdict
-from alpaquero.rules_version import RULES_VERSION
 from alpaquero.simulation.backtest import signals
 from alpaquero.simulation.backtest.account import Account, DayPrices, SimulatedOrder
 from alpaquero.simulation.backtest.result import FillRow, Result, TradeRow
@@ -48,7 +46,7 @@ from alpaquero.simulation.matching import TERMINAL, Role, Status
 from alpaquero.simulation.path import SessionPath
 from alpaquero.strategy import conclusion, indicators
 from alpaquero.strategy.planning import valid_until
-from alpaquero.strategy.run import Run, ShardReport, run_id
+from alpaquero.strategy.ranking import rank
 from alpaquero.strategy.settings import StrategySettings
 from alpaquero.strategy.signal import Signal
 
@@ -66,7 +64,7 @@ class Trading(Protocol):
 
     @property
     def watchlist(self) -> tuple[str, ...]:
-        """The symbols of a strategy that names none."""
+        """The symbols of a strategy that names none; empty is every symbol that has bars."""
 
     @property
     def strategies(self) -> Mapping[str, StrategySettings]:
@@ -158,7 +156,8 @@ class Backtest:
         self.places = {symbol: calendar.places(columns) for symbol, columns in self.bars.items()}
         self.found = signals.Found()
         for name, one in settings.strategies.items():
-            chosen = one.symbols or settings.watchlist or tuple(self.bars)
+            own = settings.watchlist if one.symbols is None else one.symbols
+            chosen = tuple(self.bars) if one.symbols is None and not own else own
             judged = {symbol: self.bars[symbol] for symbol in chosen if symbol in self.bars}
             signals.find(name, one, judged, self.splits_of, calendar, self.found)
         self.equity = self.peak = self.day_start = cash
@@ -178,6 +177,7 @@ class Backtest:
         self.marks: list[tuple[datetime, Decimal, Decimal]] = []
         self.counts = Counter[str]()
         self.passed_over, self.refused = Counter[str](), Counter[str]()
+        self.most_valid = max((one.signal_validity_bars for one in settings.strategies.values()), default=0)
         self.around: tuple[int, tuple[Session, ...]] = (-1, ())
         opened = calendar.sessions[calendar.first].open
         self.book = RiskBook(account=label, cash=cash, equity=cash, peak_equity=cash, as_of=opened)
@@ -318,18 +318,29 @@ class Backtest:
         left = [signal for signal in raised if not self._needs_no_book(signal)]
         if not left:
             return
-        raised = left
-        planned = self._run(place, session, now)
-        report = ShardReport(raised=tuple(raised), withheld=(), judged={}, rules_version=RULES_VERSION)
-        book = self._book(session, now)
-        decision = conclusion.decide(planned, {0: report}, book, self.limits)
-        for one in decision.passed_over:
-            self.passed_over[one.code] += 1
-        ranked, intents = conclusion.wanted(planned, [report], decision)
-        self.counts["signals"] += len(ranked)
-        self.counts["intents"] += len(intents)
-        for intent in intents:
-            book = self._place(intent, book, place, now)
+        self.counts["signals"] += len(left)
+        calendar = self.calendar.sessions[self.calendar.first + place :][: self.most_valid + 1]
+        until = {
+            name: valid_until(
+                calendar, Timeframe.DAY, session.close, self.settings.strategies[name].signal_validity_bars
+            )
+            for name in {signal.strategy for signal in left}
+        }
+        book, entered = self._book(session, now), set[str]()
+        for signal in rank(left):
+            if signal.side is Side.BUY and signal.symbol in entered:
+                self.passed_over[conclusion.ALREADY_HELD] += 1
+                continue
+            intent = conclusion.intent_on(signal, self.account.label, until[signal.strategy])
+            verdict = self._judged(intent, book, place, now)
+            # Live asks the foreseen rules first and then all of them: the verdict answers both.
+            code = conclusion.foreseen_code(rule.code for rule in verdict.failed)
+            if code is not None:
+                self.passed_over[code] += 1
+                continue
+            self.counts["intents"] += 1
+            entered.add(signal.symbol)
+            book = self._place(intent, verdict, book, now)
 
     def _needs_no_book(self, signal: Signal) -> bool:
         """Counts a signal that is passed over for what is held, or not, without asking risk."""
@@ -350,31 +361,12 @@ class Backtest:
         working = self.account.working.get(symbol, ())
         return any(order.client_order_id in self.reservations and order.side is Side.BUY for order in working)
 
-    def _run(self, place: int, session: Session, now: datetime) -> Run:
-        calendar = self.calendar.sessions[self.calendar.first + place :]
-        return Run(
-            id=run_id(Timeframe.DAY, session.close),
-            account=self.account.label,
-            timeframe=Timeframe.DAY,
-            bar_start=bar_start(session),
-            bar_close=session.close,
-            valid_until={
-                name: valid_until(calendar, Timeframe.DAY, session.close, one.signal_validity_bars)
-                for name, one in self.settings.strategies.items()
-            },
-            shards=1,
-            symbols=len(self.bars),
-            settings_version=0,
-            rules_version=RULES_VERSION,
-            correlation_id="",
-            planned_at=0.0,
-            planned_market_at=now,
-        )
+    def _judged(self, intent: Intent, book: RiskBook, place: int, now: datetime) -> Verdict:
+        """What risk says about an intent, which has no prices of its own to round."""
+        return assess(intent, book, self.limits, self._facts(intent, place, now), failed_only=True)
 
-    def _place(self, intent: Intent, book: RiskBook, place: int, now: datetime) -> RiskBook:
-        """Judges an intent and sends its order; answers the book after it."""
-        intent = on_ticks(intent)
-        verdict = assess(intent, book, self.limits, self._facts(intent, place, now))
+    def _place(self, intent: Intent, verdict: Verdict, book: RiskBook, now: datetime) -> RiskBook:
+        """Sends the order of an intent that risk approved; answers the book after it."""
         if not verdict.approved:
             for rule in verdict.failed:
                 self.refused[rule.code] += 1
@@ -432,9 +424,11 @@ class Backtest:
     def _sessions_around(self, place: int) -> tuple[Session, ...]:
         if self.around[0] != place:
             sessions = self.calendar.sessions
-            today = sessions[self.calendar.first + place].date
-            begin = bisect_left(sessions, today - AROUND, key=_date)
-            end = bisect_left(sessions, today + AROUND + timedelta(days=1), key=_date)
+            at = self.calendar.first + place
+            today = sessions[at].date
+            low, high = max(at - AROUND.days - 1, 0), min(at + AROUND.days + 1, len(sessions))
+            begin = bisect_left(sessions, today - AROUND, low, at, key=_date)
+            end = bisect_left(sessions, today + AROUND + timedelta(days=1), at, high, key=_date)
             self.around = place, tuple(sessions[begin:end])
         return self.around[1]
 
@@ -489,7 +483,7 @@ class Backtest:
         for due in due_exits(book, self.limits, prices, now):
             intent = next_exit(due, book, now, "", self._look_up)
             if intent is not None:
-                book = self._place(intent, book, place, now)
+                book = self._place(intent, self._judged(intent, book, place, now), book, now)
                 self.told[intent.client_order_id] = "", due.code
 
     def _look_up(self, identifier: str) -> Order | None:
