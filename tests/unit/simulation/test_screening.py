@@ -72,6 +72,24 @@ def test_a_grid_answers_in_its_order() -> None:
     assert found[0].trades[0] < found[2].trades[0]
 
 
+def test_a_share_that_is_too_dear_is_not_bought() -> None:
+    """No round trip and no loss; the same symbol with more cash trades."""
+    panel = Panel.of([_columns("IBM")])
+    poor, rich = (screen(panel, "stochrsi_ema", [Parameters()], cash=cash)[0] for cash in (500.0, 1e6))
+    assert (poor.trades[0], poor.total_return[0], poor.max_drawdown[0]) == (0, 0.0, 0.0)
+    assert rich.trades[0] > 10
+
+
+def test_bars_before_the_first_are_not_traded() -> None:
+    """From `first` on there is trading, and none of what came before is in the figures."""
+    panel = Panel.of([_columns("IBM"), _columns("AAPL")])
+    whole, half, none = (
+        screen(panel, "stochrsi_ema", [Parameters()], first=first)[0] for first in (0, 1000, panel.bars)
+    )
+    assert (half.trades < whole.trades).all()
+    assert none.trades.tolist() == [0, 0]
+
+
 def test_a_size_by_the_average_true_range_is_refused() -> None:
     """What screening cannot size is an error, not another size."""
     limits = RiskLimits(sizing_method=SizingMethod.ATR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import fields
 from typing import Any
 
@@ -15,7 +16,8 @@ from alpaquero.strategy.judging import rounded_values
 from alpaquero.strategy.panel import Panel
 from alpaquero.strategy.protocol import Strategy
 from alpaquero.strategy.settings import StrategySettings
-from alpaquero.strategy.sweep import sweep
+from alpaquero.strategy.sweep import judged, sweep
+from tests.unit.strategy.prices import named
 from tests.unit.strategy.real_prices import SYMBOLS, real_bars
 
 RULES = registry.names()
@@ -155,6 +157,39 @@ def test_a_sweep_in_parts_is_the_same(name: str, monkeypatch: pytest.MonkeyPatch
     assert whole.decisions.side.any()
     for column in ("side", "strength", "tag"):
         assert (getattr(whole.decisions, column) == getattr(parts.decisions, column)).all()
+
+
+def columns_of(closes: list[float]) -> Columns:
+    """Bars that are no more than their closes."""
+    prices = array("d", closes)
+    return Columns(array("q", range(len(closes))), prices, prices, prices, prices, prices)
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("window", [40, 60, WINDOW])
+def test_decisions_alone_are_those_of_a_sweep(name: str, window: int) -> None:
+    """Whatever the short way leaves out, each bar has its decision and is defined where its values are.
+
+    On shipped prices, random walks and every edge, in one panel with series of all lengths.
+    """
+    rule = registry.strategy(name)
+    panel = Panel.of([*(columns[-900:] for columns in COLUMNS.values()), *map(columns_of, named().values())])
+    parameters = rule.Parameters()
+    expected, found = sweep(name, panel, parameters, window), judged(name, panel, parameters, window)
+    for column in ("side", "strength", "tag"):
+        assert (getattr(expected.decisions, column) == getattr(found.decisions, column)).all()
+    whole = np.arange(panel.bars) >= (panel.first + window - 1)[:, np.newaxis]
+    undefined = np.any([np.isnan(expected.values[required]) for required in rule.REQUIRED], axis=0)
+    assert (undefined == found.undefined)[whole].all()
+    assert found.decisions.side.any()
+    assert found.decisions.tags == expected.decisions.tags
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_panel_shorter_than_the_window_decides_nothing(name: str) -> None:
+    """There is no bar to judge, and that is no error."""
+    found = judged(name, Panel.of([COLUMNS["IBM"][-20:]]), registry.strategy(name).Parameters(), WINDOW)
+    assert not found.decisions.side.any()
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -9,9 +9,9 @@ exits of the monitor. Prices are floats, rounded to cents where the backtest rou
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,13 @@ from alpaquero.risk.limits import RiskLimits, SizingMethod
 from alpaquero.simulation.backtest.terms import FillTerms
 from alpaquero.strategy import registry
 from alpaquero.strategy.panel import Panel
-
-if TYPE_CHECKING:
-    from alpaquero.strategy.protocol import Vectorised
+from alpaquero.strategy.sweep import judged
+from alpaquero.strategy.vectors import CHUNK_VALUES
 
 Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.int64]
+_AHEAD = 16  # bars looked at together for a stop or target
 _TINY = 1e-9  # what a float may lie beside a cent
 _CENTS = 100.0
 
@@ -49,7 +51,7 @@ class Screened:
 
 @dataclass(frozen=True)
 class _Prices:
-    """Split-adjusted dollars a share, shape (bars, symbols), and what orders are made of and pay."""
+    """Split-adjusted dollars a share, shape (symbols, bars), and what orders are made of and pay."""
 
     open: Floats
     high: Floats
@@ -78,32 +80,28 @@ def screen(
     settings' `minimum_history_bars`. Raises `ValueError` for a rule without array forms, or sizes by the
     average true range.
     """
-    vectorised = registry.vectorised(rule)
-    if vectorised is None:
+    if registry.vectorised(rule) is None:
         raise ValueError(f"{rule} has no array forms (batch, rolling, decide_many); use the backtest")
     limits, terms = limits or RiskLimits(), terms or FillTerms()
     if limits.sizing_method is SizingMethod.ATR:
         raise ValueError("sizing_method is atr; screening sizes by equity_at_risk or fixed_fraction")
     prices = _prices(panel, limits, terms)
     return [
-        _screened(panel, prices, vectorised, parameters, window=window, first=first, cash=cash)
+        _screened(panel, prices, rule, parameters, window=window, first=first, cash=cash)
         for parameters in grid
     ]
 
 
 def _prices(panel: Panel, limits: RiskLimits, terms: FillTerms) -> _Prices:
-    opened, high, low, close = (
-        np.ascontiguousarray(field.T) for field in (panel.open, panel.high, panel.low, panel.close)
-    )
     most = [limits.position_limit_percent, limits.total_exposure_limit_percent]
     if limits.sizing_method is SizingMethod.FIXED_FRACTION:
         most.append(limits.fixed_fraction_percent)
     worst = 1 + float(limits.entry_reserve_margin_percent) / 100
     return _Prices(
-        open=opened,
-        high=high,
-        low=low,
-        close=close,
+        open=panel.open,
+        high=panel.high,
+        low=panel.low,
+        close=panel.close,
         taken=float(terms.half_spread_bps + terms.slippage_bps) / 10_000,
         stop=1 - float(limits.stop_loss_percent) / 100,
         target=1 + float(limits.take_profit_percent) / 100,
@@ -114,64 +112,125 @@ def _prices(panel: Panel, limits: RiskLimits, terms: FillTerms) -> _Prices:
 
 
 def _screened(
-    panel: Panel,
-    prices: _Prices,
-    vectorised: Vectorised[Any],
-    parameters: Any,
-    *,
-    window: int,
-    first: int,
-    cash: float,
+    panel: Panel, prices: _Prices, rule: str, parameters: Any, *, window: int, first: int, cash: float
 ) -> Screened:
-    values: Mapping[str, Floats] = vectorised.rolling(panel, parameters, window)
-    side = np.array(vectorised.decide_many(values, parameters).side)
-    settled = np.arange(panel.bars)[None, :] >= np.maximum(panel.first + window - 1, first)[:, None]
-    return _traded(prices, np.ascontiguousarray(np.where(settled, side, 0).T), parameters, cash)
+    side = judged(rule, panel, parameters, window).decisions.side
+    places = np.flatnonzero(side)
+    rows, bars = np.divmod(places, panel.bars)
+    places = places[(bars >= np.maximum(panel.first + window - 1, first)[rows]) & (bars < panel.bars - 1)]
+    bought = side.ravel()[places] > 0
+    trades, held = _traded(prices, places[bought], places[~bought], cash)
+    total, fallen = np.empty(len(side)), np.empty(len(side))
+    step = max(CHUNK_VALUES // panel.bars, 1)
+    for start in range(0, len(side), step):
+        rows_now = slice(start, min(start + step, len(side)))
+        total[rows_now], fallen[rows_now] = _equity(prices.close, held, rows_now, cash)
+    return Screened(parameters, total, fallen, trades)
 
 
-def _traded(prices: _Prices, side: npt.NDArray[np.int8], parameters: Any, cash_each: float) -> Screened:
-    """Walks once through time with all symbols beside each other; only those that do something move."""
-    bars, symbols = side.shape
-    cash, held = np.full(symbols, cash_each), np.zeros(symbols)
-    stop, target = np.zeros(symbols), np.zeros(symbols)
-    peak, fallen = cash.copy(), np.zeros(symbols)
-    trades = np.zeros(symbols, dtype=np.int64)
-    equity = cash.copy()
-    for bar in range(1, bars):
-        signal, is_held = side[bar - 1], held > 0
-        sells = np.flatnonzero(is_held & (signal < 0))
-        buys = np.flatnonzero(~is_held & (signal > 0))
-        if sells.size:
-            cash[sells] += held[sells] * _down(prices.open[bar, sells] * (1 - prices.taken))
-            held[sells] = 0
-            trades[sells] += 1
-        if buys.size:
-            judged = prices.close[bar - 1, buys]
-            shares = np.floor(equity[buys] * prices.wanted / judged + _TINY)
-            cash[buys] -= shares * _up(prices.open[bar, buys] * (1 + prices.taken))
-            held[buys] = shares
-            stop[buys], target[buys] = _down(judged * prices.stop), _up(judged * prices.target)
-        is_held = held > 0
-        out = np.flatnonzero(is_held & ((prices.low[bar] <= stop) | (prices.high[bar] > target)))
-        if out.size:
-            cash[out] += held[out] * _exit_price(prices, bar, out, stop[out], target[out])
-            held[out] = 0
-            trades[out] += 1
-        moving = np.flatnonzero(is_held)
-        if moving.size or sells.size:
-            equity = cash + held * prices.close[bar]
-            np.maximum(peak, equity, out=peak)
-            np.maximum(fallen, 1 - equity / peak, out=fallen)
-    return Screened(parameters, equity / cash_each - 1, fallen, trades)
+@dataclass(frozen=True)
+class _Held:
+    """What symbols held: from bar `start` on `shares` beside `cash` dollars; rows in order, then time.
+
+    Places are flat indices of (symbols, bars). Each row begins with a stretch at its first bar.
+    """
+
+    start: Places
+    cash: Floats
+    shares: Floats
 
 
-def _exit_price(
-    prices: _Prices, bar: int, out: npt.NDArray[np.int64], stop: Floats, target: Floats
-) -> Floats:
+def _traded(prices: _Prices, buys: Places, sells: Places, cash_each: float) -> tuple[Counts, _Held]:
+    """The round trips: in each turn of the loop, the next one of every symbol that has one left.
+
+    `buys` and `sells` are the places of the bars judged so, in order; orders fill at the next open.
+    """
+    symbols, bars = prices.close.shape
+    cash, trades = np.full(symbols, cash_each), np.zeros(symbols, dtype=np.int64)
+    row = np.arange(symbols)
+    next_buy = np.searchsorted(buys, row * bars)
+    starts, moneys, shares_held = [row * bars], [cash.copy()], [np.zeros(symbols)]
+    while True:
+        row = row[(next_buy[row] < len(buys))]
+        row = row[buys[next_buy[row]] < (row + 1) * bars]
+        if not len(row):
+            break
+        judged_at = buys[next_buy[row]]
+        judged_close = prices.close.ravel()[judged_at]
+        shares = np.floor(cash[row] * prices.wanted / judged_close + _TINY)
+        affords = shares > 0
+        next_buy[row[~affords]] += 1
+        entering, judged_at, judged_close, shares = (
+            values[affords] for values in (row, judged_at, judged_close, shares)
+        )
+        entry = judged_at + 1
+        cash[entering] -= shares * _up(prices.open.ravel()[entry] * (1 + prices.taken))
+        starts.append(entry)
+        moneys.append(cash[entering])
+        shares_held.append(shares)
+        stop, target = _down(judged_close * prices.stop), _up(judged_close * prices.target)
+        end = (entering + 1) * bars
+        sold = _following(sells, entry, end)  # the bar at whose open a SELL is filled
+        out = _first_hit(prices, entry, np.minimum(sold, end), stop, target)
+        by_sell = (out == sold) & (sold < end)
+        left = out < end
+        leaving, at = entering[left], out[left]
+        opened = _down(prices.open.ravel()[at] * (1 - prices.taken))
+        price = np.where(by_sell[left], opened, _exit_price(prices, at, stop[left], target[left]))
+        cash[leaving] += shares[left] * price
+        trades[leaving] += 1
+        starts.append(at)
+        moneys.append(cash[leaving])
+        shares_held.append(np.zeros(len(leaving)))
+        next_buy[entering] = len(buys)
+        next_buy[leaving] = np.searchsorted(buys, at)
+    start, money, held = np.concatenate(starts), np.concatenate(moneys), np.concatenate(shares_held)
+    order = np.argsort(start, kind="stable")  # of two at one bar the later one holds
+    return trades, _Held(start[order], money[order], held[order])
+
+
+def _following(sells: Places, entry: Places, end: Places) -> Places:
+    """The bar after the first of `sells` from each entry on; `end` where none comes before it."""
+    found = np.append(sells, np.iinfo(np.int64).max - 1)[np.searchsorted(sells, entry)] + 1
+    sold: Places = np.minimum(found, end)
+    return sold
+
+
+def _first_hit(prices: _Prices, entry: Places, end: Places, stop: Floats, target: Floats) -> Places:
+    """The first bar from each entry on that reaches stop or target; `end` where none before it does."""
+    found, looking, begin = end.copy(), np.arange(len(entry)), entry.copy()
+    low, high = prices.low.ravel(), prices.high.ravel()
+    ahead = np.arange(_AHEAD)
+    while len(looking):
+        seen = np.minimum(begin[looking, np.newaxis] + ahead, end[looking, np.newaxis] - 1)
+        hit = low.take(seen) <= stop[looking, np.newaxis]
+        hit |= high.take(seen) > target[looking, np.newaxis]
+        first = hit.argmax(axis=1)
+        is_hit = hit[np.arange(len(looking)), first]
+        found[looking[is_hit]] = seen[is_hit, first[is_hit]]
+        begin[looking] += _AHEAD
+        looking = looking[~is_hit & (begin[looking] < end[looking])]
+    return found
+
+
+def _equity(close: Floats, held: _Held, rows: slice, cash_each: float) -> tuple[Floats, Floats]:
+    """The return of each row, and how far its equity fell from its peak at most, marked at every close."""
+    closes = close[rows]
+    bars = close.shape[1]
+    span = slice(*np.searchsorted(held.start, (rows.start * bars, rows.stop * bars)))
+    lasting = np.diff(held.start[span], append=rows.stop * bars)
+    equity = np.repeat(held.shares[span], lasting).reshape(closes.shape)
+    equity *= closes
+    equity += np.repeat(held.cash[span], lasting).reshape(closes.shape)
+    share_of_peak = equity / np.maximum.accumulate(equity, axis=1)
+    return equity[:, -1] / cash_each - 1, 1 - share_of_peak.min(axis=1)
+
+
+def _exit_price(prices: _Prices, at: Places, stop: Floats, target: Floats) -> Floats:
     """What happens at the open first, then the stop, then the target: as `simulation.fills` has it."""
-    opened = prices.open[bar, out]
+    opened = prices.open.ravel()[at]
     bid = _down(opened * (1 - prices.taken))
-    inside = np.where(prices.low[bar, out] <= stop, _down(stop * (1 - prices.taken)), target)
+    inside = np.where(prices.low.ravel()[at] <= stop, _down(stop * (1 - prices.taken)), target)
     return np.where(opened <= stop, bid, np.where(opened > target, np.maximum(target, bid), inside))
 
 

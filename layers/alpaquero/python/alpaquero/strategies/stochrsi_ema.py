@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from alpaquero.orders.intent import Side
 from alpaquero.prices.columns import Columns
 from alpaquero.strategy.indicators import TOLERANCE, ema_last, stochastic_rsi_last
-from alpaquero.strategy.protocol import Condition, Decision, Decisions, Plot, require
+from alpaquero.strategy.protocol import Condition, Decision, Decisions, Judged, Plot, require
 
 if TYPE_CHECKING:
     from alpaquero.strategy.panel import Panel
@@ -192,6 +192,39 @@ def decide_many(values: Mapping[str, Floats], parameters: Parameters) -> Decisio
         parameters.base_strength + parameters.wide_gap_strength * wide + parameters.extreme_strength * extreme
     )
     return vectors.decisions((buys, BUY_TAG), (sells, SELL_TAG), strength=strength)
+
+
+def decide_every(panel: Panel, parameters: Parameters, window: int) -> Judged:
+    """`decide` at every bar, each on the `window` closes up to it; exact only where it may decide."""
+    from alpaquero.strategy import vectors
+    from alpaquero.strategy.windows import SLACK_POINTS, Everywhere
+
+    periods, fast, slow = (
+        _periods(parameters),
+        parameters.ema_fast_period_bars,
+        parameters.ema_slow_period_bars,
+    )
+    low, high = parameters.oversold_level + SLACK_POINTS, parameters.overbought_level - SLACK_POINTS
+    everywhere = Everywhere(panel, window, (BUY_TAG, SELL_TAG))
+    for windows in everywhere.windows():
+        rough = windows.stochastic_rsi(**periods)
+        (rough_fast, off), (rough_slow, off_too) = windows.ema(fast), windows.ema(slow)
+        gap, lead, off = rough_fast - rough_slow, rough.k - rough.d, off + off_too
+        buys = (rough.k < low) & (rough.d < low) & (gap > -off) & (lead > -2 * SLACK_POINTS)
+        sells = (rough.k > high) & (rough.d > high) & (gap < off) & (lead < 2 * SLACK_POINTS)
+        places = windows.places(buys | sells | rough.unsure)
+        k, d = windows.stochastic_rsi_at(places, **periods)
+        exact = {
+            "k": k,
+            "d": d,
+            "ema_fast": windows.ema_at(places, fast),
+            "ema_slow": windows.ema_at(places, slow),
+        }
+        rounded = {name: vectors.rounded(values) for name, values in exact.items()}
+        undefined = rough.d != rough.d  # NaN is not itself
+        undefined.flat[places] = vectors.any_undefined(k, d)
+        everywhere.put(windows, undefined, places, decide_many(rounded, parameters))
+    return everywhere.judged
 
 
 def _periods(parameters: Parameters) -> dict[str, int]:

@@ -111,10 +111,23 @@ class Decisions:
     tags: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Decisions at every bar, and where a required value was not defined, arrays of one shape.
+
+    Neither means anything before a series has as many bars as are judged.
+    """
+
+    decisions: Decisions
+    undefined: npt.NDArray[np.bool_]
+
+
 class Vectorised(Strategy[P], Protocol[P]):
     """A strategy that also has forms for many bars at once, equal to the plain ones to 1e-9.
 
-    Optional: a backtest that finds none of them calls the plain ones. NaN is undefined.
+    Optional: a backtest that finds none of them calls the plain ones. NaN is undefined. One form more,
+    `decide_every(panel, parameters, window) -> Judged`, says what is decided at every bar without all
+    the values; without it that follows from `rolling` and `decide_many`.
     """
 
     def batch(self, panel: Panel, parameters: P, /) -> Mapping[str, npt.NDArray[np.float64]]:

@@ -16,7 +16,7 @@ from alpaquero.orders.intent import Side
 from alpaquero.strategy import registry
 from alpaquero.strategy.judging import rounded_values
 from alpaquero.strategy.panel import Panel
-from alpaquero.strategy.protocol import Decisions, Strategy, Vectorised
+from alpaquero.strategy.protocol import Decisions, Judged, Strategy, Vectorised
 from alpaquero.strategy.vectors import CHUNK_VALUES, Floats, rounded
 
 T = TypeVar("T", bound=np.generic)
@@ -55,6 +55,20 @@ def sweep(rule: str, panel: Panel, parameters: Any, window: int) -> Sweep:
             tags=of_parts[0].tags,
         ),
     )
+
+
+def judged(rule: str, panel: Panel, parameters: Any, window: int) -> Judged:
+    """The decisions of `sweep` without its values, by the strategy's short way where it has one."""
+    decide_every = getattr(registry.strategy(rule), "decide_every", None)
+    if decide_every is None:
+        swept = sweep(rule, panel, parameters, window)
+        required = [swept.values.get(name) for name in registry.strategy(rule).REQUIRED]
+        undefined = np.zeros(swept.decisions.side.shape, np.bool_)
+        for values in required:
+            undefined |= True if values is None else np.isnan(values)
+        return Judged(swept.decisions, undefined)
+    found: Judged = decide_every(panel, parameters, window)
+    return found
 
 
 def _vectorised(rule: Vectorised[Any], panel: Panel, parameters: Any, window: int) -> Sweep:

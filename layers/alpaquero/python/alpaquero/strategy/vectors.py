@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 _BLOCK_BARS = 32  # of a recursion: one matrix product within, one step of the loop from block to block
 CHUNK_VALUES = 32_768  # of a panel at a time, so that what is worked on stays in the processor's cache
-_FORGOTTEN = 1e-18  # a share of what was before a window that no rounding shows
+FORGOTTEN = 1e-18  # a share of what was before a window that no rounding shows
 _CANCELLED = 1e-3  # of a sum is left after a subtraction: digits are gone, so it is computed anew
 
 
@@ -101,7 +101,7 @@ def stochastic_rsi(
     balances = _balance_series(closes, rsi_period)
     lagged = _lagged(balances, stochastic_period)
     low, high = np.minimum.reduce(lagged), np.maximum.reduce(lagged)
-    raw = (balances - low) / _spans(low, high)
+    raw = (balances - low) / spans(low, high)
     k = 100.0 * _mean(_lagged(raw, k_smoothing))
     return k, _mean(_lagged(k, d_smoothing))
 
@@ -233,7 +233,7 @@ def _rolling_balances(
     for signed in (changes, np.abs(changes)):
         running = _recursion(signed, kept)
         seeded = period - 1  # index, in the first window's changes, of the last one in its seed
-        seed = _moving(signed, period, np.add)[:, :windows]
+        seed = moving(signed, period, np.add)[:, :windows]
         sums.append(running)
         excess.append(running[:, seeded : seeded + windows] - seed)
     found: list[Floats] = []
@@ -245,12 +245,16 @@ def _rolling_balances(
             running[:, last : last + windows] - share * over
             for running, over in zip(sums, excess, strict=True)
         )
-        if ago == count - 1:  # what a window adds is the same for both, so the oldest is the worst
-            running = sums[1][:, last : last + windows]
-            unsure = (total <= _CANCELLED * running) & (running > 0)
+        if ago == count - 1:
+            unsure = cancelled(total, sums[1][:, last : last + windows])
         with np.errstate(invalid="ignore", divide="ignore"):
             found.append(np.divide(net, total, out=net))
     return found, unsure
+
+
+def cancelled(left: Floats, sums: Floats) -> npt.NDArray[np.bool_]:
+    """Where too few digits are `left` of the oldest sums: what a window adds is the same for both."""
+    return (left <= _CANCELLED * sums) & (sums > 0)
 
 
 def _balance_series(closes: Floats, period: int) -> Floats:
@@ -285,20 +289,20 @@ def _k_and_d(
 ) -> tuple[Floats, Floats]:
     """K and D from the balances they rest on, oldest first, arrays of any one shape."""
     raws = k_smoothing + d_smoothing - 1
-    spans = zip(
+    ranges = zip(
         _extremes(balances, stochastic_period, np.minimum),
         _extremes(balances, stochastic_period, np.maximum),
         balances[-raws:],
         strict=True,
     )
     raw = []
-    for low, high, last in spans:
-        raw.append((last - low) / _spans(low, high))
+    for low, high, last in ranges:
+        raw.append((last - low) / spans(low, high))
     k = [_mean(raw[end - k_smoothing : end]) for end in range(k_smoothing, raws + 1)]
     return 100.0 * k[-1], 100.0 * _mean(k)
 
 
-def _spans(low: Floats, high: Floats) -> Floats:
+def spans(low: Floats, high: Floats) -> Floats:
     """The range of balances; NaN where it is rounding noise."""
     span = high - low
     span[span <= TOLERANCE / 50.0] = np.nan
@@ -345,10 +349,10 @@ def _rolling_sums(
     share = kept ** (last - period + 1)
     for rows in _chunks(values):
         running = _recursion(values[rows], kept)
-        if share < _FORGOTTEN:
+        if share < FORGOTTEN:
             found[rows, window - 1 :] = running[:, last : last + windows]
             continue
-        seed = _moving(values[rows], period, np.add)[:, :windows]
+        seed = moving(values[rows], period, np.add)[:, :windows]
         over = running[:, period - 1 : period - 1 + windows] - seed_weight * seed
         found[rows, window - 1 :] = running[:, last : last + windows] - share * over
     return found
@@ -356,21 +360,36 @@ def _rolling_sums(
 
 def _recursion(values: Floats, kept: float) -> Floats:
     """F[t] = kept F[t-1] + x[t] along each row, from 0."""
-    symbols, bars = values.shape
-    blocks = -(-bars // _BLOCK_BARS)
-    padded = np.zeros((symbols, blocks * _BLOCK_BARS))
+    rows, bars = values.shape
+    padded = np.zeros((rows, padded_bars(bars)))
     padded[:, :bars] = values
-    # A product a row of the panel is too small for BLAS to start threads for, which would cost more.
-    found: Floats = padded.reshape(symbols, blocks, _BLOCK_BARS) @ _block_steps(kept)
-    powers = kept ** np.arange(1, _BLOCK_BARS + 1)
-    carried = np.zeros((symbols, blocks, 1))
-    for block in range(1, blocks):
-        carried[:, block, 0] = found[:, block - 1, -1] + powers[-1] * carried[:, block - 1, 0]
-    found += carried * powers
-    return found.reshape(symbols, -1)[:, :bars]
+    return run(padded, kept)[:, :bars]
 
 
-def _moving(values: Floats, period: int, operation: Callable[..., Floats]) -> Floats:
+def run(values: Floats, kept: float, out: Floats | None = None) -> Floats:
+    """`_recursion` of rows of `padded_bars` length, which it changes; into `out` where that is given.
+
+    What goes from block to block is a recursion over the blocks' ends. A product a row is too small
+    for BLAS to start threads for, which would cost more.
+    """
+    rows, bars = values.shape
+    if bars <= _BLOCK_BARS:
+        found: Floats = values @ _block_steps(kept)[:bars, :bars]
+        return found
+    blocks = values.reshape(rows, -1, _BLOCK_BARS)
+    carried = _recursion(blocks @ _block_steps(kept)[:, -1], kept**_BLOCK_BARS)
+    blocks[:, 1:, 0] += kept * carried[:, :-1]
+    into = None if out is None else out.reshape(blocks.shape)
+    found = np.matmul(blocks, _block_steps(kept), out=into)
+    return found.reshape(rows, bars)
+
+
+def padded_bars(bars: int) -> int:
+    """As many bars as whole blocks hold."""
+    return bars if bars <= _BLOCK_BARS else -(-bars // _BLOCK_BARS) * _BLOCK_BARS
+
+
+def moving(values: Floats, period: int, operation: Callable[..., Floats]) -> Floats:
     """`operation` over each `period` values in a row, by doubling, so that a sum has no cancellation.
 
     Shape (symbols, bars - period + 1).
