@@ -80,7 +80,7 @@ def sign_out() -> Response:
     return Response(body="", status_code=204, headers={"Set-Cookie": _cookie("", 0)})
 
 
-@app.endpoint("POST", public="/api/auth/ticket")
+@app.endpoint("POST", public="/api/auth/ticket", role="viewer")
 def ticket() -> Ticket:
     """A one-time ticket for the dashboard's socket."""
     caller = app.principal()

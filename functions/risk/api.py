@@ -127,7 +127,7 @@ def _ratio(part: Decimal, whole: Decimal) -> Decimal:
 # what the verdict would be
 
 
-@app.endpoint("POST", public="/api/risk/assess", service="/risk/risk/assess")
+@app.endpoint("POST", public="/api/risk/assess", service="/risk/risk/assess", role="viewer")
 def assess_trade() -> bodies.Assessment:
     """The verdict on a proposed trade, rule by rule; nothing is written or sent."""
     intent = proposed(app.body(bodies.AssessTrade), app.principal().username)

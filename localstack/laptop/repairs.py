@@ -46,9 +46,10 @@ def processed(sessions: Sessions, stack: str, ids: Mapping[str, str]) -> dict[st
     cloudformation = sessions.client("cloudformation")
     body = cloudformation.get_template(StackName=stack, TemplateStage="Processed")["TemplateBody"]
     template = body if isinstance(body, dict) else yaml.load(body, _Tolerant)  # noqa: S506 -- a safe loader
-    given = cloudformation.describe_stacks(StackName=stack)["Stacks"][0].get("Parameters", [])
+    described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
     names = {name: str(item.get("Default", "")) for name, item in (template.get("Parameters") or {}).items()}
-    names |= {item["ParameterKey"]: item["ParameterValue"] for item in given}
+    names |= {item["ParameterKey"]: item["ParameterValue"] for item in described.get("Parameters", [])}
+    names["AWS::AccountId"] = described["StackId"].split(":")[4]
     resources: dict[str, Resource] = resolved(template["Resources"], names | dict(ids))
     return resources
 
@@ -88,7 +89,7 @@ def mend_time_to_live(sessions: Sessions, template: Mapping[str, Resource], ids:
 
 
 def mend_rest_apis(sessions: Sessions, template: Mapping[str, Resource], ids: Mapping[str, str]) -> None:
-    """Holes 2, 16 and 24 in each REST API, then a new deployment, without which they show no effect."""
+    """Holes 2, 16, 24 and 25 in each REST API, then a new deployment, without which they show no effect."""
     gateway = sessions.client("apigateway")
     for name, properties in _of_type(template, "AWS::ApiGateway::RestApi"):
         document = properties.get("Body")
@@ -99,6 +100,7 @@ def mend_rest_apis(sessions: Sessions, template: Mapping[str, Resource], ids: Ma
         put_models_and_validators(gateway, api, document)
         put_mock_responses(gateway, api, document)
         delete_stray_stage(gateway, api)
+        put_resource_policy(gateway, api, document)
         for stage in gateway.get_stages(restApiId=api)["item"]:
             gateway.create_deployment(restApiId=api, stageName=stage["stageName"])
 
@@ -210,6 +212,16 @@ def delete_stray_stage(gateway: Any, api: str) -> None:
     """Hole 24: SAM leaves a stage named ``Stage`` that answers without the stage's settings."""
     if _STRAY_STAGE in {stage["stageName"] for stage in gateway.get_stages(restApiId=api)["item"]}:
         gateway.delete_stage(restApiId=api, stageName=_STRAY_STAGE)
+
+
+def put_resource_policy(gateway: Any, api: str, document: Mapping[str, Any]) -> None:
+    """Hole 25: the import drops ``x-amazon-apigateway-policy``, which says whose requests count."""
+    wanted = document.get("x-amazon-apigateway-policy")
+    if wanted:
+        gateway.update_rest_api(
+            restApiId=api,
+            patchOperations=[{"op": "replace", "path": "/policy", "value": json.dumps(wanted)}],
+        )
 
 
 def before_restart(engine_folder: Path) -> None:

@@ -18,11 +18,6 @@ const HELD = "alpaquero-session";
 
 const OUT: SessionState = { phase: "signed-out", username: "", roles: [], notice: null };
 
-/** An expired token is told with 403 `forbidden`, like a role that may not: the authorizer can only deny. */
-function isTokenRefused(error: ApiError): boolean {
-  return error.status === 401 || (error.status === 403 && error.code === "forbidden");
-}
-
 export class SessionKeeper {
   readonly state = new Cell<SessionState>({ ...OUT, phase: "starting" });
   private token = "";
@@ -64,7 +59,7 @@ export class SessionKeeper {
     try {
       return await call(method, path, used, body);
     } catch (error) {
-      if (!isTokenRefused(error as ApiError) || this.state.value.phase !== "signed-in") throw error;
+      if ((error as ApiError).status !== 401 || this.state.value.phase !== "signed-in") throw error;
     }
     if (this.token === used) await this.renewOrExpire();
     return call(method, path, this.token, body);

@@ -131,6 +131,16 @@ def test_preflight_headers_are_dropped_and_mended(bare: Bare) -> None:
     assert headers["Access-Control-Allow-Methods"] == "GET,POST,OPTIONS"
 
 
+def test_a_resource_policy_is_dropped_and_mended(bare: Bare) -> None:
+    """A caller of no account is let in by the bare engine, and refused once the repair has put the policy."""
+    assert call(bare, "/shut")[0] == 200, closed(25, "keeps the resource policy", "put_resource_policy")
+
+    repairs.put_resource_policy(bare.client("apigateway"), bare.id("Api"), document(bare))
+    redeploy(bare)
+
+    assert (call(bare, "/shut")[0], call(bare, "/open")[0]) == (403, 200)
+
+
 def test_a_stray_stage_is_left_and_deleted(bare: Bare) -> None:
     """SAM's deployment leaves a stage named Stage, which the repair deletes."""
     gateway = bare.client("apigateway")

@@ -1,4 +1,4 @@
-"""Who gets in, and that no failure ever becomes an exception."""
+"""Who gets in, who is denied, and that a check that could not be made denies nobody for a minute."""
 
 from __future__ import annotations
 
@@ -49,24 +49,11 @@ def allows(answer: dict[str, Any], method_and_path: str) -> bool:
     )
 
 
-READS = ["GET/api/account", "GET/api/orders", "GET/api/chart/AAPL", "POST/api/auth/ticket"]
-TRADES = ["POST/api/orders", "DELETE/api/orders/aq1-man-AAPL-k-0"]
-ADMINISTERS = ["POST/api/config", "POST/api/live-trading"]
-
-
-@pytest.mark.parametrize(
-    ("role", "may", "may_not"),
-    [
-        ("viewer", READS, TRADES + ADMINISTERS),
-        ("trader", READS + TRADES, ADMINISTERS),
-        ("admin", READS + TRADES + ADMINISTERS, []),
-    ],
-)
-def test_the_policy_covers_the_stage_by_role(role: str, may: list[str], may_not: list[str]) -> None:
-    """One cached policy serves every route: what a role may, and nothing more."""
+@pytest.mark.parametrize("role", ["viewer", "trader", "admin"])
+def test_one_policy_opens_the_stage_and_names_the_role(role: str) -> None:
+    """One cached policy serves every route; what the role may, each route says for itself."""
     answer = ask(f"Bearer {token(groups=[role])}")
-    assert [allows(answer, call) for call in may] == [True] * len(may)
-    assert [allows(answer, call) for call in may_not] == [False] * len(may_not)
+    assert all(allows(answer, call) for call in ("GET/api/account", "POST/api/orders", "POST/api/config"))
     assert answer["context"] == {"username": "ana", "role": role}
     assert answer["principalId"] == "ana"
 
@@ -91,16 +78,16 @@ def test_a_bad_header_is_denied(header: Any) -> None:
     assert answer["context"] == {}
 
 
-@pytest.mark.parametrize("event", [{}, {"type": "TOKEN"}, {"type": "REQUEST", "queryStringParameters": "x"}])
-def test_a_malformed_event_is_denied(event: dict[str, Any]) -> None:
-    """An exception would cost the environment, so even nonsense gets a policy."""
+@pytest.mark.parametrize("event", [{}, {"type": "TOKEN"}, {"type": "REQUEST"}])
+def test_an_event_that_brings_nothing_is_denied(event: dict[str, Any]) -> None:
+    """Without token or ticket nobody gets in."""
     assert authorizer.handler(event, None)["policyDocument"]["Statement"][0]["Effect"] == "Deny"
 
 
-def test_unreadable_keys_deny_and_are_told(
+def test_unreadable_keys_are_an_error_and_told(
     monkeypatch: pytest.MonkeyPatch, log_lines: list[dict[str, Any]]
 ) -> None:
-    """When the issuer's keys cannot be read nobody gets in, and the log says why."""
+    """When the issuer's keys cannot be read nobody gets in, no denial is kept, and the log says why."""
 
     def unreadable() -> bytes:
         raise OSError("no route to the issuer")
@@ -108,7 +95,8 @@ def test_unreadable_keys_deny_and_are_told(
     monkeypatch.setattr(
         authorizer, "checker", TokenChecker(issuer=ISSUER, client=CLIENT, fetch_keys=unreadable)
     )
-    assert not allows(ask(f"Bearer {token()}"), "GET/api/account")
+    with pytest.raises(OSError, match="no route"):
+        ask(f"Bearer {token()}")
     assert "no route to the issuer" in log_lines[0]["exception"]
 
 

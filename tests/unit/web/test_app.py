@@ -33,7 +33,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> ServiceApp:
 
 def serve(app: ServiceApp, view: Callable[..., Any], **endpoint: Any) -> None:
     """Puts `view` at /api/thing and /market_data/thing."""
-    where = {"public": "/api/thing", "service": "/market_data/thing"} | endpoint
+    where = {"public": "/api/thing", "service": "/market_data/thing", "role": "viewer"} | endpoint
     app.endpoint(where.pop("method", "GET"), **where)(view)
 
 
@@ -298,3 +298,9 @@ def test_an_answer_is_logged_without_its_body(app: ServiceApp, log_lines: list[d
         "ana",
     )
     assert "hush" not in str(log_lines)
+
+
+def test_a_route_that_may_change_something_says_its_role(app: ServiceApp) -> None:
+    """A forgotten role would let every viewer in, so it stops the function from starting."""
+    with pytest.raises(TypeError, match=r"POST /api/thing: say the least role"):
+        app.endpoint("POST", public="/api/thing")(dict)

@@ -17,6 +17,7 @@ import time
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -52,6 +53,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 View = Callable[..., Any]
 Check = Callable[[], object]
+
+
+class Unsaid(Enum):
+    """That a route names no role; None is a role's name too: everyone."""
+
+    UNSAID = "unsaid"
+
+
+UNSAID = Unsaid.UNSAID
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
 _FIELD = re.compile(r"field `([^`]+)`|\$\.([A-Za-z_][\w.]*)")
@@ -147,17 +157,23 @@ class ServiceApp(Chalice):
         *,
         public: str | None = None,
         service: str | None = None,
-        role: str | None = "viewer",
+        role: str | Unsaid | None = UNSAID,
     ) -> Callable[[View], View]:
         """Registers a view under its public path, its path on the services' API, or both.
 
-        `role` is the least a caller needs; None opens the route to everyone (sign-in, `/health`).
+        `role` is the least a caller needs; None opens the route to everyone (sign-in, `/health`). Reads
+        are a viewer's unless it says otherwise; a route that may change something must say.
         The template must name the same paths. A public path answers the browser's preflight too.
         """
+        if isinstance(role, Unsaid):
+            if method != "GET":
+                raise TypeError(f"{method} {public or service}: say the least role a caller needs, role=...")
+            role = "viewer"
+        least = role
 
         def register(view: View) -> View:
             def answer(**path: str) -> Response:
-                return self._answer(view, role, path)
+                return self._answer(view, least, path)
 
             answer.__name__ = view.__name__
             for path in (public, service):
