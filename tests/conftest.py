@@ -51,6 +51,8 @@ FUNCTION = {
     "PUSH_QUEUE": "push-queue",
     "ARCHIVE_BUCKET": "archive",
     "INGEST_QUEUE": "ingest-queue",
+    "NOTIFICATION_QUEUE": "notification-queue",
+    "TOPIC": "arn:aws:sns:us-east-1:000000000000:news",
     "SHARD_QUEUE": "shard-queue",
     "CONCLUDE_QUEUE": "conclude-queue",
     "QUEUES": '{"OrderQueue": "order-queue"}',
@@ -76,7 +78,7 @@ MODELS = {
     "broker_state": "BrokerStateItem",
     "connections": "ConnectionItem",
     "price_feed": "LeaseItem",
-    "notifications": "DeliveryItem",
+    "notifications": "NotificationItem",
 }
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -163,7 +165,9 @@ def delivered() -> Callable[..., dict[str, Any]]:
                 "source": "alpaquero.test",
                 "detail": loads(encode(event)),
             }
-            records.append({"messageId": str(number), "body": dumps(envelope)})
+            records.append(
+                {"messageId": str(number), "receiptHandle": f"receipt-{number}", "body": dumps(envelope)}
+            )
         return {"Records": records}
 
     return batch

@@ -17,6 +17,7 @@ from alpaquero.events.mails import MAILED_EVENTS, mail_of
 from alpaquero.events.schemas import (
     BooksDrifted,
     CashMoved,
+    DaySummarised,
     EquityMarked,
     Event,
     OrderFilled,
@@ -27,6 +28,7 @@ from alpaquero.events.schemas import (
     RunMissed,
     RunPlanned,
     ServiceDegraded,
+    ServiceRecovered,
     SharesMoved,
     TradeRejected,
     TradingStateChanged,
@@ -125,6 +127,21 @@ def _news() -> list[Event]:
         OrderPassedOver(**_common("passed over"), broker_order_id="1", client_order_id="x", message="m"),
         RunMissed(**_common("missed"), bar_close=AT, message="m"),
         ServiceDegraded(**_common("degraded"), service="bus-test", message="m"),
+        ServiceRecovered(**_common("recovered"), service="bus-test", check="c", degraded_since=AT),
+        DaySummarised(
+            **_common("summary"),
+            date="2012-04-02",
+            equity=Decimal(1),
+            cash=Decimal(1),
+            pnl=Decimal(1),
+            pnl_percent=Decimal(1),
+            deposits=Decimal(0),
+            drawdown_percent=Decimal(0),
+            fills=1,
+            trades=[],
+            positions=[],
+            troubles={},
+        ),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The four schedules: which event goes to which function, what a tick does, and one that really fires."""
+"""The five schedules: which event goes to which function, what a tick does, and one that really fires."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ RULES = [
     ("SyncSchedule", "sync", "TradingSync"),
     ("MonitorSchedule", "monitor", "RiskMonitor"),
     ("ProbeSchedule", "probe", "HealthProbe"),
+    ("DigestSchedule", "digest", "NotificationDigest"),
 ]
 
 

@@ -95,6 +95,9 @@ CASES = {
     "/notification/notifications/settings": Case(
         bodies.NotificationSettings, lambda body, _: "OrderFilled" in body.events
     ),
+    "/notification/notifications/log": Case(
+        bodies.Page[bodies.NotificationDelivery], lambda body, _: len(body.items) > 0
+    ),
     "/configuration/config": Case(bodies.Configuration, lambda body, _: "GOOG" in body.settings["watchlist"]),
     "/configuration/config/history": Case(
         bodies.Page[bodies.ConfigurationChange],
@@ -146,6 +149,8 @@ NOT_READ_HERE = {
     ("DELETE", "/trading/orders"),
     ("POST", "/trading/positions/close"),
     ("POST", "/trading/positions/{symbol}/close"),
+    ("PUT", "/notification/notifications/settings"),
+    ("POST", "/notification/notifications/send"),
     ("POST", "/configuration/config"),
     ("POST", "/configuration/config/roll-back"),
     ("PUT", "/configuration/config/watchlists/{name}"),

@@ -1,266 +1,301 @@
-"""The owner's mail: what it says, and that nothing is told twice or lost."""
+"""Telling people: nothing is told twice or lost, each channel for itself, and preferences are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from decimal import Decimal
+import json
+from collections.abc import Callable
 from typing import Any
 
 import boto3
 import pytest
 from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.ses.models import ses_backends
+from moto.sns.models import sns_backends
 
 from alpaquero.events.mails import mail_of
-from alpaquero.events.schemas import (
-    BooksDrifted,
-    Event,
-    OrderFilled,
-    OrderUpdated,
-    RiskLimitBreached,
-    RunMissed,
-    ServiceDegraded,
-    SignalRaised,
-    TradeRejected,
-    TradingStateChanged,
-)
-from alpaquero.store.notifications import DeliveryItem, record_sent
-from functions.notification import api, deliver
-from tests.fakes.proxy import body_of, proxy_event
+from alpaquero.events.schemas import NoticeGiven, SignalRaised
+from alpaquero.notifications import channels
+from alpaquero.notifications.preferences import OWNER, Channel, Preferences
+from alpaquero.store import notifications as store
+from alpaquero.store.notifications import NotificationItem, State
+from functions.notification import deliver
+from tests.fakes.http_server import Reply, scripted_server
+from tests.fakes.queues import FakeQueues
+from tests.unit.notification.conftest import Clock
+from tests.unit.notification.samples import AT, BREACH, COMMON, FILLED, REJECTED, degraded
 
 Batch = Callable[..., dict[str, Any]]
-AT = datetime(2026, 1, 5, 14, 30, 1, tzinfo=UTC)
-COMMON: dict[str, Any] = {"occurred_at": AT, "correlation_id": "run-1", "account": "paper"}
-FILLED = OrderFilled(
-    **COMMON,
-    id="filled:1",
-    fill_id="20260105093001000::1",
-    client_order_id="aq1-sig-AAPL-k1-0",
-    symbol="AAPL",
-    side="buy",
-    purpose="entry",
-    role=None,
-    quantity=Decimal("53.000"),
-    price=Decimal("187.2500"),
-    reason="StochRSI crossed up at 14.2",
-)
-REJECTED = TradeRejected(
-    **COMMON,
-    id="rejected:1",
-    client_order_id="aq1-sig-IBM-k2-0",
-    symbol="IBM",
-    side="buy",
-    codes=["position_limit", "cash_reserve"],
-    message="the position would be 12% of equity, the limit is 10%",
-)
+ALL_WELL: dict[str, Any] = {"batchItemFailures": []}
+FIRST_FAILED = {"batchItemFailures": [{"itemIdentifier": "0"}]}
+MAIL = Channel(name="mail", kind="email", address="ana@example.com")
+PHONE = Channel(name="phone", kind="sms", address="+15551234567")
+HOOK = Channel(name="hook", kind="webhook", address="team")
+KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
-@pytest.fixture
-def outbox(tables: None) -> Iterator[list[Any]]:
-    """The mails SES took during a test."""
-    deliver.ses.cache_clear()
-    boto3.client("ses").verify_email_identity(EmailAddress="alpaquero@example.com")
-    yield ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].sent_messages
-    deliver.ses.cache_clear()
-
-
-def test_a_fill_says_what_when_and_why() -> None:
-    """Side, symbol, quantity, price and total, New York time, the reason and the order."""
-    mail = mail_of(FILLED)
-    assert mail.subject == "[paper] Bought 53 AAPL at 187.25 USD"
-    assert mail.text.splitlines() == [
-        "53 x 187.25 USD = 9,924.25 USD",
-        "Why: StochRSI crossed up at 14.2 (entry)",
-        "Order: aq1-sig-AAPL-k1-0",
-        "When: 2026-01-05 09:30:01 New York",
-        "",
-        "Account paper. Event filled:1, correlation id run-1.",
-    ]
-
-
-UPDATED: dict[str, Any] = {
-    **COMMON,
-    "id": "updated:1",
-    "client_order_id": "aq1-sig-IBM-k2-0",
-    "version": 3,
-    "symbol": "IBM",
-    "side": "sell",
-    "purpose": "exit",
-    "role": "stop",
-    "previous_status": "SUBMITTED",
-    "filled_quantity": Decimal("1.5"),
-    "filled_average_price": None,
-}
-
-
-@pytest.mark.parametrize(
-    ("event", "subject", "holds"),
-    [
-        (REJECTED, "[paper] Not traded: buy IBM", ["the limit is 10%", "position_limit, cash_reserve"]),
-        (
-            OrderUpdated(**UPDATED, quantity=Decimal(7), status="rejected", message="asset halted"),
-            "[paper] Order rejected: sell 7 IBM",
-            ["Why: asset halted", "Filled: 1.5"],
-        ),
-        (
-            OrderUpdated(**UPDATED, quantity=None, status="UNKNOWN"),
-            "[paper] Order UNKNOWN: sell IBM",
-            ["the broker gave no reason"],
-        ),
-        (
-            RiskLimitBreached(
-                **COMMON, id="r", code="missing_stop", message="No stop.", symbol="IBM", limit="1", used="0"
-            ),
-            "[paper] Risk: missing_stop IBM",
-            ["No stop.", "Limit 1, used 0."],
-        ),
-        (
-            BooksDrifted(**COMMON, id="b", message="After sync.", differences={"cash": "5 against 6"}),
-            "[paper] Our books and the broker's disagree",
-            ["cash: 5 against 6"],
-        ),
-        (
-            TradingStateChanged(
-                **COMMON, id="t", state="HALTED", previous_state="ACTIVE", author="ana", reason="news"
-            ),
-            "[paper] Trading is HALTED",
-            ["from ACTIVE to HALTED, by ana: news"],
-        ),
-        (
-            RunMissed(**COMMON, id="m", bar_close=AT, message="No run in time."),
-            "[paper] A bar was not judged",
-            ["Bar close: 2026-01-05 09:30:01 New York"],
-        ),
-        (
-            ServiceDegraded(**COMMON, id="s", service="signal", message="no answer"),
-            "[paper] signal is degraded",
-            ["no answer"],
-        ),
-    ],
-)
-def test_each_event_has_its_words(event: Event, subject: str, holds: list[str]) -> None:
-    """Every event that the topic carries becomes a mail that says what matters."""
-    mail = mail_of(event)
-    assert mail.subject == subject
-    assert not [part for part in holds if part not in mail.text]
-
-
-def test_a_subject_is_one_line() -> None:
-    """Text from outside cannot add headers to the mail."""
-    event = ServiceDegraded(**COMMON, id="s", service="signal\r\nBcc: x@example.com", message="")
-    assert "\n" not in mail_of(event).subject
-    assert "\r" not in mail_of(event).subject
-
-
-@pytest.mark.parametrize(
-    ("price", "text"), [("1234567.891", "1,234,567.891 USD"), ("5", "5.00 USD"), ("1E+3", "1,000.00 USD")]
-)
-def test_money_is_never_rounded(price: str, text: str) -> None:
-    """At least two decimals, and as many as the amount has."""
-    filled = OrderFilled(
-        **COMMON,
-        id="f",
-        fill_id="f",
-        client_order_id="c",
-        symbol="A",
-        side="sell",
-        purpose="exit",
-        role="target",
-        quantity=Decimal(1),
-        price=Decimal(price),
-        reason="",
+def wants(*ways: Channel, clock: Clock, user: str = OWNER, **more: Any) -> None:
+    """A user's settings; the owner's own by default, so that nobody else is told."""
+    found = store.preferences_of("paper", user)
+    version = found.version if found else 0
+    store.save_preferences(
+        "paper", Preferences(user=user, channels=list(ways), version=version, **more), clock.at
     )
-    assert mail_of(filled).subject == f"[paper] Sold 1 A at {text}"
+
+
+def log() -> dict[str, tuple[str, int]]:
+    """State and attempts of each delivery."""
+    logged, _ = store.newest("paper", 50)
+    return {one.delivery.id: (one.state.value, one.attempts) for one in logged}
+
+
+def tries(batch: dict[str, Any], number: int) -> dict[str, Any]:
+    """The batch as SQS brings it for the `number`th time."""
+    for record in batch["Records"]:
+        record["attributes"] = {"ApproximateReceiveCount": str(number)}
+    return batch
 
 
 def test_a_batch_is_mailed_and_recorded(outbox: list[Any], delivered: Batch) -> None:
-    """Each event is one mail from and to the addresses of the settings, and one record."""
-    assert deliver.handler(delivered(FILLED, REJECTED), None) == {"batchItemFailures": []}
+    """Without settings each event is one mail to the owner, and one delivery in the log."""
+    assert deliver.handler(delivered(FILLED, REJECTED), None) == ALL_WELL
     assert [mail.subject for mail in outbox] == [mail_of(FILLED).subject, mail_of(REJECTED).subject]
     assert (outbox[0].source, outbox[0].destinations["ToAddresses"]) == (
         "alpaquero@example.com",
         ["owner@example.com"],
     )
     assert outbox[0].body == mail_of(FILLED).text
-    records = {item.sk: item for item in DeliveryItem.query("paper")}
-    assert set(records) == {"SENT#filled:1#email", "SENT#rejected:1#email"}
-    filled = records["SENT#filled:1#email"]
-    assert (filled.event, filled.subject) == ("OrderFilled", mail_of(FILLED).subject)
-    assert filled.expires_at - filled.sent_at == 30 * 24 * 3600
+    assert log() == {"filled:1#owner#email": ("sent", 1), "rejected:1#owner#email": ("sent", 1)}
+    item = NotificationItem.get("paper", "SENT#filled:1#owner#email")
+    assert item.outcome
+    assert item.expires_at
 
 
-def test_a_repeated_event_is_mailed_once(outbox: list[Any], delivered: Batch) -> None:
+@pytest.mark.usefixtures("outbox")
+def test_deliveries_are_forgotten_after_a_month(delivered: Batch, clock: Clock) -> None:
+    """The table deletes them by itself."""
+    deliver.handler(delivered(FILLED), None)
+    item = NotificationItem.get("paper", "SENT#filled:1#owner#email")
+    assert item.expires_at == int(clock.at.timestamp()) + 30 * 24 * 3600
+
+
+def test_a_repeated_event_is_told_once(outbox: list[Any], delivered: Batch) -> None:
     """Queues deliver at least once; the owner reads it once."""
     deliver.handler(delivered(FILLED, FILLED), None)
     deliver.handler(delivered(FILLED), None)
     assert len(outbox) == 1
 
 
-def test_a_mail_that_fails_is_sent_again(outbox: list[Any], delivered: Batch) -> None:
-    """A refused mail leaves no record, so its queue brings it again; others are not held up."""
-    real = deliver.ses()
-
-    class Ses:
-        def send_email(self, **mail: Any) -> Any:
-            if "AAPL" in mail["Message"]["Subject"]["Data"]:
-                raise ConnectionError("no route")
-            return real.send_email(**mail)
-
-    with pytest.MonkeyPatch.context() as broken:
-        broken.setattr(deliver, "ses", Ses)
-        answer = deliver.handler(delivered(FILLED, REJECTED), None)
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
-    assert [mail.subject for mail in outbox] == [mail_of(REJECTED).subject]
-    assert deliver.handler(delivered(FILLED), None) == {"batchItemFailures": []}
-    assert [mail.subject for mail in outbox] == [mail_of(REJECTED).subject, mail_of(FILLED).subject]
-
-
-def test_a_crash_before_the_record_mails_again(outbox: list[Any], delivered: Batch) -> None:
-    """Sent but not recorded means sent again: twice is better than never."""
-
-    def crash(*_: Any, **__: Any) -> bool:
-        raise ConnectionError("the table is away")
-
-    with pytest.MonkeyPatch.context() as broken:
-        broken.setattr(deliver, "record_sent", crash)
-        assert deliver.handler(delivered(FILLED), None)["batchItemFailures"]
-    assert deliver.handler(delivered(FILLED), None) == {"batchItemFailures": []}
-    assert len(outbox) == 2
-
-
-def test_two_workers_record_one_delivery(tables: None) -> None:
-    """Of two workers with the same event one is told that the other was first."""
-    record: dict[str, Any] = {"event": "OrderFilled", "subject": "s", "message_id": "m"}
-    assert record_sent("paper", "e1", "email", **record) is True
-    assert record_sent("paper", "e1", "email", **record) is False
-    assert record_sent("paper", "e1", "sms", **record) is True
-
-
-def test_an_event_nobody_is_mailed_about_goes_back(outbox: list[Any], delivered: Batch) -> None:
-    """If the rule sent one by mistake it ends in the dead-letter queue, where it is seen."""
-    raised = SignalRaised(
-        **COMMON,
-        id="signal:1",
-        run_id="r",
-        symbol="AAPL",
-        side="buy",
-        strategy="s",
-        timeframe="1Day",
-        bar_close=AT,
-        strength=1,
-        reference_price=Decimal(1),
-        reason="",
-        values={},
-    )
-    assert deliver.handler(delivered(raised), None) == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+def test_a_failure_comes_again_later_and_later(
+    outbox: list[Any], queues: FakeQueues, delivered: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four pauses that grow; after the fifth try it is given up at once, and the log says why."""
+    monkeypatch.setattr(channels, "ses", lambda: (_ for _ in ()).throw(ConnectionError("no route")))
+    for number in range(1, 6):
+        assert deliver.handler(tries(delivered(FILLED), number), None) == FIRST_FAILED
+        state = "failed" if number < 5 else "given_up"
+        assert log() == {"filled:1#owner#email": (state, number)}
+    assert [pause for _, _, pause in queues.delayed] == [15, 60, 300, 900]
+    (given_up,), _ = store.newest("paper", 5, state=State.GIVEN_UP)
+    assert given_up.outcome == "ConnectionError: no route"
     assert outbox == []
 
 
-def test_the_settings_name_channel_and_events() -> None:
-    """The services' API tells who is mailed about what."""
-    answer = api.app(proxy_event("GET", "/notification/notifications/settings"), None)
-    settings = body_of(answer)
-    assert settings["channels"] == {"email": "owner@example.com"}
-    assert {"OrderFilled", "TradeRejected", "RunMissed"} <= set(settings["events"])
-    assert body_of(api.app(proxy_event("GET", "/notification/health"), None))["status"] == "ok"
+def test_a_redriven_event_is_delivered(
+    outbox: list[Any], queues: FakeQueues, delivered: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was given up is sent when its dead letter comes back."""
+    with monkeypatch.context() as broken:
+        broken.setattr(channels, "ses", lambda: (_ for _ in ()).throw(ConnectionError("no route")))
+        deliver.handler(tries(delivered(FILLED), 5), None)
+    assert deliver.handler(delivered(FILLED), None) == ALL_WELL
+    assert (len(outbox), log()) == (1, {"filled:1#owner#email": ("sent", 2)})
+
+
+def test_one_channel_that_fails_holds_up_no_other(
+    outbox: list[Any], queues: FakeQueues, delivered: Batch, clock: Clock
+) -> None:
+    """The mail goes out once although the webhook has no secret; only the webhook is tried again."""
+    wants(HOOK, MAIL, clock=clock)
+    assert deliver.handler(delivered(FILLED), None) == FIRST_FAILED
+    assert deliver.handler(delivered(FILLED), None) == FIRST_FAILED
+    assert len(outbox) == 1
+    assert log() == {"filled:1#owner#hook": ("failed", 2), "filled:1#owner#mail": ("sent", 1)}
+
+
+def test_a_crash_between_sending_and_recording_sends_again(
+    outbox: list[Any], queues: FakeQueues, delivered: Batch, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sent and not recorded means sent again, once the lease is over: twice is better than never."""
+
+    def crash(*_: Any, **__: Any) -> None:
+        raise ConnectionError("the table is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "record", crash)
+        assert deliver.handler(delivered(FILLED), None) == FIRST_FAILED
+    assert log() == {"filled:1#owner#email": ("sending", 1)}
+    assert deliver.handler(delivered(FILLED), None) == FIRST_FAILED  # the lease of the dead worker
+    assert len(outbox) == 1
+    clock.move(seconds=store.LEASE_SECONDS + 1)
+    assert deliver.handler(delivered(FILLED), None) == ALL_WELL
+    assert (len(outbox), log()) == (2, {"filled:1#owner#email": ("sent", 2)})
+
+
+def test_of_two_workers_one_sends(
+    outbox: list[Any], queues: FakeQueues, delivered: Batch, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one sends, another that has the same event leaves it, and it comes back after the lease."""
+    real, nested = channels.send, []
+
+    def slow(*given: Any, **more: Any) -> str:
+        if not nested:
+            nested.append(None)
+            nested[0] = deliver.handler(delivered(FILLED), None)
+        return real(*given, **more)
+
+    monkeypatch.setattr(channels, "send", slow)
+    assert deliver.handler(delivered(FILLED), None) == ALL_WELL
+    assert nested == [FIRST_FAILED]
+    assert [pause for _, _, pause in queues.delayed] == [store.LEASE_SECONDS]
+    assert len(outbox) == 1
+
+
+def test_each_user_is_told_as_he_wants(outbox: list[Any], delivered: Batch, clock: Clock) -> None:
+    """One wants all by mail, another what is critical by SMS."""
+    wants(MAIL, clock=clock, user="ana")
+    wants(
+        Channel(name="phone", kind="sms", address="+15551234567", severity="critical"),
+        clock=clock,
+        user=OWNER,
+    )
+    assert deliver.handler(delivered(FILLED, BREACH), None) == ALL_WELL
+    assert [mail.subject for mail in outbox] == [mail_of(FILLED).subject, mail_of(BREACH).subject]
+    texts = sns_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].sms_messages
+    assert [(number, text) for number, text in texts.values()] == [
+        ("+15551234567", "[paper] Risk: stop_missing IBM. No stop.")
+    ]
+
+
+def test_quiet_hours_hold_a_message(outbox: list[Any], delivered: Batch, clock: Clock) -> None:
+    """It waits, is in the log as held, and the same event again changes nothing."""
+    wants(MAIL, clock=clock, quiet_from="12:00", quiet_until="14:00")
+    for _ in range(2):
+        assert deliver.handler(delivered(FILLED), None) == ALL_WELL
+    assert outbox == []
+    assert log() == {"filled:1#owner#mail": ("held", 1)}
+    (waiting,) = store.waiting("paper")
+    assert (waiting.mail, waiting.due_at) == (mail_of(FILLED), clock.at.replace(hour=19, minute=0))
+
+
+def test_the_same_news_is_told_once_in_ten_minutes(
+    outbox: list[Any], queues: FakeQueues, delivered: Batch, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that turns bad again and again is one mail; that it failed once does not silence it."""
+    with monkeypatch.context() as broken:
+        broken.setattr(channels, "ses", lambda: (_ for _ in ()).throw(ConnectionError("no route")))
+        deliver.handler(delivered(degraded(1)), None)
+    deliver.handler(delivered(degraded(1)), None)
+    deliver.handler(delivered(degraded(2)), None)
+    assert (len(outbox), log()["degraded:2#owner#email"]) == (1, ("repeated", 1))
+    clock.move(minutes=10, seconds=1)
+    deliver.handler(delivered(degraded(3)), None)
+    assert len(outbox) == 2
+
+
+def test_two_fills_in_the_same_words_are_two(outbox: list[Any], delivered: Batch) -> None:
+    """Each fact of trading is told."""
+    second = type(FILLED)(**{f: getattr(FILLED, f) for f in FILLED.__struct_fields__} | {"id": "filled:2"})
+    deliver.handler(delivered(FILLED, second), None)
+    assert len(outbox) == 2
+
+
+def test_what_passes_the_rate_limit_waits(outbox: list[Any], delivered: Batch, clock: Clock) -> None:
+    """The third of a channel that takes two an hour is held for the next hour; nothing is lost."""
+    wants(Channel(name="mail", kind="email", address="ana@example.com", most_per_hour=2), clock=clock)
+    deliver.handler(delivered(FILLED, REJECTED, BREACH), None)
+    assert len(outbox) == 2
+    assert log()["breach:1#owner#mail"] == ("held", 1)
+    (waiting,) = store.waiting("paper")
+    assert waiting.due_at == clock.at.replace(hour=18, minute=0)
+    clock.move(hours=1)
+    deliver.handler(delivered(degraded(1)), None)
+    assert len(outbox) == 3
+
+
+@pytest.mark.usefixtures("outbox")
+def test_a_webhook_is_signed_and_sent(queues: FakeQueues, delivered: Batch, clock: Clock) -> None:
+    """The body, the same id in each try, a timestamp of the try, and a signature over all three."""
+    wants(HOOK, clock=clock)
+    with scripted_server() as server:
+        secret = {"url": f"{server.url}/hook?x=1", "signing_key": KEY}
+        boto3.client("secretsmanager").create_secret(
+            Name="alpaquero/webhooks/team", SecretString=json.dumps(secret)
+        )
+        server.script = [Reply(503), Reply(204)]
+        assert deliver.handler(delivered(FILLED), None) == FIRST_FAILED
+        clock.move(seconds=20)
+        assert deliver.handler(delivered(FILLED), None) == ALL_WELL
+        first, second = server.asked
+    assert (second.path, second.query) == ("/hook", {"x": "1"})
+    assert second.body["type"] == "alpaquero.fill"
+    assert second.body["data"] == {
+        "severity": "info", "subject": mail_of(FILLED).subject, "text": mail_of(FILLED).text
+    }  # fmt: skip
+    headers = [{name.lower(): text for name, text in asked.headers.items()} for asked in (first, second)]
+    assert {one["webhook-id"] for one in headers} == {"filled:1#owner#hook"}
+    assert int(headers[1]["webhook-timestamp"]) - int(headers[0]["webhook-timestamp"]) == 20
+    assert headers[0]["webhook-signature"] != headers[1]["webhook-signature"]
+
+
+@pytest.mark.usefixtures("outbox")
+def test_a_failure_names_no_secret(
+    queues: FakeQueues, delivered: Batch, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither log nor delivery holds the address or the key: a chat's address is a password."""
+    wants(HOOK, clock=clock)
+    secret = {"url": "http://127.0.0.1:9/hush-hush", "signing_key": KEY}
+    boto3.client("secretsmanager").create_secret(
+        Name="alpaquero/webhooks/team", SecretString=json.dumps(secret)
+    )
+    assert deliver.handler(delivered(FILLED), None) == FIRST_FAILED
+    (logged,), _ = store.newest("paper", 5)
+    told = capsys.readouterr().out + logged.outcome
+    assert "did not answer" in told
+    assert "hush" not in told
+    assert KEY.removeprefix("whsec_") not in told
+
+
+def test_a_persons_word_goes_to_whom_he_named(outbox: list[Any], delivered: Batch, clock: Clock) -> None:
+    """To one user, over one of his channels, in quiet hours too."""
+    second = Channel(name="second", kind="email", address="second@example.com")
+    wants(MAIL, second, clock=clock, user="ana", quiet_from="12:00", quiet_until="14:00")
+    notice = NoticeGiven(
+        **COMMON,
+        id="notice:1",
+        author="bo",
+        subject="Hello",
+        text="",
+        severity="info",
+        user="ana",
+        channel="second",
+    )
+    deliver.handler(delivered(notice), None)
+    assert [mail.destinations["ToAddresses"] for mail in outbox] == [["second@example.com"]]
+
+
+def test_nothing_is_begun_that_cannot_be_ended(
+    outbox: list[Any], queues: FakeQueues, delivered: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no time left in the invocation the event goes back untouched."""
+    monkeypatch.setattr("alpaquero.deadline.seconds_left", lambda: 1.0)
+    assert deliver.handler(delivered(FILLED), None) == FIRST_FAILED
+    assert (outbox, log()) == ([], {})
+
+
+def test_an_event_nobody_is_told_of_goes_back(outbox: list[Any], delivered: Batch) -> None:
+    """If the rule sent one by mistake it ends in the dead-letter queue, where it is seen."""
+    raised = SignalRaised(
+        **COMMON, id="signal:1", run_id="r", symbol="AAPL", side="buy", strategy="s", timeframe="1Day",
+        bar_close=AT, strength=1, reference_price=FILLED.price, reason="", values={},
+    )  # fmt: skip
+    assert deliver.handler(delivered(raised), None) == FIRST_FAILED
+    assert outbox == []

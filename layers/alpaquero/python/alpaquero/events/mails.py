@@ -1,4 +1,8 @@
-"""What the owner reads: an event as the subject and text of a mail; used by notification/deliver."""
+"""What people read: an event as subject and text, its category and severity; for the notification service.
+
+All templates are here. A new event that people are told of needs a writer and a row in `_KINDS`, and
+a place in the rule `NewsToOwner` of template.yaml.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from alpaquero.events.schemas import (
     BooksDrifted,
     CashMoved,
+    DaySummarised,
     Event,
+    NoticeGiven,
     OrderFilled,
     OrderPassedOver,
     OrderUpdated,
@@ -19,19 +25,26 @@ from alpaquero.events.schemas import (
     RiskLimitBreached,
     RunMissed,
     ServiceDegraded,
+    ServiceRecovered,
     SharesMoved,
     TradeRejected,
     TradingStateChanged,
 )
 from alpaquero.prices.sessions import NEW_YORK
 
+Severity = Literal["info", "warning", "critical"]
+Category = Literal["order", "fill", "exit", "risk", "health", "account", "summary", "notice"]
+MOST_POSITIONS = 30  # lines of a summary that name a position
+
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A plain-text mail; the subject is one line."""
+    """What a person reads, in plain text; the subject is one line."""
 
     subject: str
     text: str
+    category: Category
+    severity: Severity
 
 
 def mail_of(event: Event) -> Mail:
@@ -47,7 +60,31 @@ def mail_of(event: Event) -> Mail:
     subject, lines = write(event)
     footer = f"Account {event.account}. Event {event.id}, correlation id {event.correlation_id or 'none'}."
     text = "\n".join([*lines, f"When: {_when(event.occurred_at)}", "", footer, ""])
-    return Mail(" ".join(f"[{event.account}] {subject}".split()), text)
+    return Mail(" ".join(f"[{event.account}] {subject}".split()), text, *kind_of(event))
+
+
+def kind_of(event: Event) -> tuple[Category, Severity]:
+    """What an event is about, and how much it matters."""
+    category, severity = _KINDS[type(event)]
+    match event:
+        case OrderFilled(purpose=purpose) if purpose != "entry":
+            return "exit", severity
+        case RiskLimitBreached(code=code) if code in _CRITICAL_BREACHES:
+            return category, "critical"
+        case TradingStateChanged(state="HALTED"):
+            return category, "critical"
+        case NoticeGiven(severity="warning" | "critical" as asked):
+            return category, asked
+    return category, severity
+
+
+def digest_of(mails: list[Mail], account: str) -> Mail:
+    """Several mails as one: their subjects first, then each in full, as they came."""
+    worst = max((mail.severity for mail in mails), key=_SEVERITIES.index)
+    contents = [f"- {mail.subject}" for mail in mails]
+    bodies = [f"{mail.subject}\n\n{mail.text}" for mail in mails]
+    text = "\n".join([*contents, "", *bodies])
+    return Mail(f"[{account}] {len(mails)} messages", text, "summary", worst)
 
 
 def _filled(event: OrderFilled) -> tuple[str, list[str]]:
@@ -140,6 +177,42 @@ def _service_degraded(event: ServiceDegraded) -> tuple[str, list[str]]:
     return f"{event.service} is degraded", [event.message]
 
 
+def _service_recovered(event: ServiceRecovered) -> tuple[str, list[str]]:
+    since = f" It was not since {_when(event.degraded_since)}." if event.degraded_since else ""
+    return f"{event.service} is well again", [f"{event.check or event.service} is well again.{since}"]
+
+
+def _day(event: DaySummarised) -> tuple[str, list[str]]:
+    gain = "flat" if not event.pnl else f"{'up' if event.pnl > 0 else 'down'} {_money(abs(event.pnl))}"
+    lines = [
+        (
+            f"Equity {_money(event.equity)}, cash {_money(event.cash)}, "
+            f"{event.drawdown_percent:.2f}% below the peak."
+        ),
+        f"Result of the day {_money(event.pnl)} ({event.pnl_percent:+.2f}%)"
+        + (f", deposits of {_money(event.deposits)} apart." if event.deposits else "."),
+        (
+            f"Fills: {event.fills}. Trades closed: {len(event.trades)}, "
+            f"for {_money(sum((trade.pnl for trade in event.trades), Decimal(0)))}."
+        ),
+        *(f"  {trade.symbol} {_plain(trade.quantity)}: {_money(trade.pnl)}" for trade in event.trades),
+        f"Positions: {len(event.positions) or 'none'}.",
+        *(
+            f"  {held.symbol} {_plain(held.quantity)}: {_money(held.value)}"
+            for held in event.positions[:MOST_POSITIONS]
+        ),
+    ]
+    if len(event.positions) > MOST_POSITIONS:
+        lines.append(f"  and {len(event.positions) - MOST_POSITIONS} more")
+    troubles = [f"{count} {name}" for name, count in sorted(event.troubles.items())]
+    lines.append(f"Trouble: {', '.join(troubles) or 'none'}.")
+    return f"{event.date}: {gain}", lines
+
+
+def _notice(event: NoticeGiven) -> tuple[str, list[str]]:
+    return event.subject, [*([event.text] if event.text else []), f"Sent by {event.author}."]
+
+
 _WRITERS: dict[type[Event], Callable[[Any], tuple[str, list[str]]]] = {
     OrderFilled: _filled,
     OrderUpdated: _order_failed,
@@ -153,9 +226,33 @@ _WRITERS: dict[type[Event], Callable[[Any], tuple[str, list[str]]]] = {
     TradingStateChanged: _state_changed,
     RunMissed: _run_missed,
     ServiceDegraded: _service_degraded,
+    ServiceRecovered: _service_recovered,
+    DaySummarised: _day,
+    NoticeGiven: _notice,
 }
 
-MAILED_EVENTS = sorted(kind.__name__ for kind in _WRITERS)
+_SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+_KINDS: dict[type[Event], tuple[Category, Severity]] = {
+    OrderFilled: ("fill", "info"),
+    OrderUpdated: ("order", "warning"),
+    TradeRejected: ("order", "info"),
+    RiskLimitBreached: ("risk", "warning"),
+    BooksDrifted: ("health", "critical"),
+    PositionSplit: ("account", "info"),
+    SharesMoved: ("account", "warning"),
+    CashMoved: ("account", "info"),
+    OrderPassedOver: ("order", "warning"),
+    TradingStateChanged: ("risk", "warning"),
+    RunMissed: ("health", "critical"),
+    ServiceDegraded: ("health", "critical"),
+    ServiceRecovered: ("health", "warning"),
+    DaySummarised: ("summary", "info"),
+    NoticeGiven: ("notice", "info"),
+}
+_CRITICAL_BREACHES = frozenset({"drawdown_limit", "daily_loss_limit", "stop_missing"})
+
+# What the bus carries to people; a notice goes to the topic alone.
+MAILED_EVENTS = sorted(kind.__name__ for kind in _WRITERS if kind is not NoticeGiven)
 
 
 def _when(at: datetime) -> str:

@@ -250,6 +250,52 @@ class ServiceRecovered(Event, frozen=True, kw_only=True):
     degraded_since: datetime | None
 
 
+class DayTrade(msgspec.Struct, frozen=True, kw_only=True):
+    """A round trip that was closed on the day of a summary."""
+
+    symbol: str
+    quantity: Decimal
+    pnl: Decimal
+
+
+class DayPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """What is held as a summary is made, at its market value."""
+
+    symbol: str
+    quantity: Decimal
+    value: Decimal
+
+
+class DaySummarised(Event, frozen=True, kw_only=True):
+    """A session is over, and what came of it (market time, the close).
+
+    `pnl` leaves deposits out; `troubles` counts what people were warned of, by the event's name.
+    """
+
+    date: str
+    equity: Decimal
+    cash: Decimal
+    pnl: Decimal
+    pnl_percent: Decimal
+    deposits: Decimal
+    drawdown_percent: Decimal
+    fills: int
+    trades: list[DayTrade]
+    positions: list[DayPosition]
+    troubles: dict[str, int]
+
+
+class NoticeGiven(Event, frozen=True, kw_only=True):
+    """A person sends word to one user or to all, or tries a channel (wall time); goes to the topic alone."""
+
+    author: str
+    subject: str
+    text: str
+    severity: str
+    user: str | None = None
+    channel: str | None = None
+
+
 EVENTS: dict[str, type[Event]] = {
     event.__name__: event
     for event in (
@@ -257,7 +303,7 @@ EVENTS: dict[str, type[Event]] = {
         OrderUpdated, OrderFilled, PositionChanged, EquityMarked, RiskLimitBreached, BooksDrifted,
         TradingStateChanged, SettingsChanged, RunMissed, ServiceDegraded,
         ServiceRecovered,
-        PositionSplit, SharesMoved, CashMoved, OrderPassedOver, BooksRebuilt,
+        PositionSplit, SharesMoved, CashMoved, OrderPassedOver, BooksRebuilt, DaySummarised, NoticeGiven,
     )
 }  # fmt: skip
 
