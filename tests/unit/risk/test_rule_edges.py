@@ -111,6 +111,11 @@ EDGES = [
     Edge("trading_state", FAILED, book=state("HALTED")),
     Edge("trading_state", PASSED, book=state("REDUCING"), sells=True),
     Edge("trading_state", FAILED, book=state("HALTED"), sells=True),
+    # the market's clock: a minute behind the books may be two readers of it
+    Edge("market_clock", PASSED, facts={"now": at(0)}),
+    Edge("market_clock", PASSED, facts={"now": at(-1)}),
+    Edge("market_clock", FAILED, facts={"now": at(-1) - timedelta(seconds=1)}),
+    Edge("market_clock", NOT_APPLICABLE, facts={"now": at(-60)}, sells=True),
     # market open: the open counts as open, the close as closed
     Edge("market_open", FAILED, facts={"now": utc("2T13:29")}, limits={"allow_entries_while_closed": False}),
     Edge("market_open", PASSED, facts={"now": utc("2T13:30")}, limits={"allow_entries_while_closed": False}),
@@ -164,6 +169,20 @@ EDGES = [
         intent={"bar_close": utc("2T20:00"), "valid_until": utc("5T20:00")},
         facts={"now": utc("6T20:00")},
         used="3",
+    ),
+    *(
+        Edge(
+            "signal_validity",
+            outcome,
+            intent={"timeframe": "5Min", "bar_close": utc("2T13:50"), "valid_until": utc("2T14:05")},
+            facts={"now": utc(now)},
+            used=used,
+        )
+        for now, outcome, used in (
+            ("2T13:51", PASSED, "0"),
+            ("2T14:05", PASSED, "3"),
+            ("2T14:10", FAILED, "4"),
+        )
     ),
     # the age of what a person asked for, in wall time; an exit may meet a holding bought since
     Edge("request_age", NOT_APPLICABLE),

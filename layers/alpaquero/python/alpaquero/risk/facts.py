@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from alpaquero.orders.intent import Side
-from alpaquero.prices.sessions import Session, next_session, session_at
+from alpaquero.prices.bars import Timeframe
+from alpaquero.prices.sessions import Session, bars_of, next_session, session_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,14 @@ class Facts:
         spans = (min(s.close, self.now) - max(s.open, moment) for s in self.sessions[first:last])
         return sum((span for span in spans if span > timedelta()), timedelta())
 
-    def closes_between(self, start: datetime, end: datetime) -> int:
-        """How many sessions close after `start` and not after `end`."""
+    def bars_between(self, timeframe: str | None, start: datetime, end: datetime) -> int:
+        """How many bars close after `start` and not after `end`; without a timeframe those of days."""
         first, last = (bisect_right(self.sessions, at, key=_close) for at in (start, end))
-        return max(last - first, 0)
+        if timeframe is None or timeframe == Timeframe.DAY:
+            return max(last - first, 0)
+        touched = self.sessions[first : last + 1]
+        bars = (bar for session in touched for bar in bars_of(session, Timeframe(timeframe)))
+        return sum(start < close <= end for _, close in bars)
 
 
 def _open(session: Session) -> datetime:

@@ -77,7 +77,7 @@ def data_freshness(proposal: Proposal) -> Answer:
 def signal_validity(proposal: Proposal) -> Answer:
     """An intent is refused after its time: a late order trades on news that is old.
 
-    Measured in bars: the sessions that closed since the bar that was judged.
+    Measured in bars of the signal's timeframe that closed since the one that was judged.
     """
     intent, facts, now = proposal.intent, proposal.facts, proposal.now
     until = intent.valid_until
@@ -87,8 +87,8 @@ def signal_validity(proposal: Proposal) -> Answer:
     words = partial(_validity, until, now)
     if intent.bar_close is None or not facts.sessions:
         return Answer(passed, words)
-    bars = Decimal(facts.closes_between(intent.bar_close, now))
-    limit = Decimal(facts.closes_between(intent.bar_close, until))
+    bars = Decimal(facts.bars_between(intent.timeframe, intent.bar_close, now))
+    limit = Decimal(facts.bars_between(intent.timeframe, intent.bar_close, until))
     return Answer(passed, words, limit, bars)
 
 
