@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "replay": ("replay", "Recompute runs from what was stored, and compare byte for byte."),
     "orders": ("orders", "Show the last orders; place, replace, cancel them, close positions."),
     "limits": ("limits", "Show the risk limits and their use, or import sectors and blackouts."),
+    "settings": ("settings", "Show the settings, set some; their history, diffs and roll-back."),
     "history": ("history", "Download prices, fill and check the store of bars, archive and restore it."),
     "mail": ("read", "Show the mail the bot has sent."),
     "token": ("call", "Sign in as the owner and print an access token."),
