@@ -36,6 +36,9 @@ _TOLD: Final[Mapping[str, str]] = {
     "SettingsChanged": "settings version {version} by {author}: {reason}",
     "RunMissed": "missed {message}",
     "ServiceDegraded": "service {service}: {message}",
+    "ServiceRecovered": "service {service} is well again",
+    "DaySummarised": "day {date}: result {pnl}, equity {equity}, {fills} fills",
+    "NoticeGiven": "{author} says: {subject}",
 }
 
 
