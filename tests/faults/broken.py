@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 
@@ -58,9 +59,9 @@ def retry_without_look_up() -> Iterator[None]:
                 again = replace(request, client_order_id=f"{request.client_order_id[:-1]}9")
                 return self._broker.submit(again)
 
-    def send(desk: execute.Desk, order: Order) -> Order:
+    def send(desk: execute.Desk, order: Order, judged_at: datetime | None = None) -> Order:
         desk.broker = Careless(desk.broker)
-        return careful(desk, order)
+        return careful(desk, order, judged_at)
 
     with patch.object(execute.Desk, "_send", send):
         yield

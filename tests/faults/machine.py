@@ -27,6 +27,7 @@ from alpaquero.orders.terms import TermsError
 from alpaquero.portfolio.positions import positions_of
 from alpaquero.prices.ticks import Direction, round_price
 from alpaquero.risk.book import TradingState
+from laptop.exchange.book import OrderClass as Class
 from tests.faults.in_process_exchange import Wire
 from tests.faults.world import ACCOUNT, AFTER_SUBMISSION, AIMS, Blow, Plan, World
 
@@ -365,19 +366,19 @@ class MoneyPath(RuleBasedStateMachine):
         assert not bare, f"{bare} held without a stop"
 
     def _bare(self) -> list[str]:
-        """The symbols held at the exchange that neither stops nor a sale under way cover."""
+        """The symbols held at the exchange of which stops and sales under way do not cover every share."""
         risk, book = self.world.books.risk_book(), self.world.exchange.venue.book
         if risk is None or risk.trading_state is not TradingState.ACTIVE:
             return []
         sells = [o for o in book.orders.values() if o.working and o.side is Side.SELL and book.live(o)]
         # An entry that still waits for shares keeps its legs back: the monitor has to see to those.
-        stops = [o for o in sells if o.stop_price is not None]
-        leaving = {o.symbol for o in sells if o.parent is None and o.stop_price is None}
         covered: Counter[str] = Counter()
-        for stop in stops:
-            covered[stop.symbol] += int(stop.remaining)
+        for sale in sells:
+            # What a sale for a part leaves is bare; of an OCO the stop covers, its other half sells the same.
+            if sale.stop_price is not None or (sale.parent is None and sale.order_class is not Class.OCO):
+                covered[sale.symbol] += int(sale.remaining)
         held = {symbol: p.quantity for symbol, p in book.positions.items() if p.quantity > 0}
-        return [s for s, quantity in held.items() if covered[s] < int(quantity) and s not in leaving]
+        return [symbol for symbol, quantity in held.items() if covered[symbol] < int(quantity)]
 
     def _compare(self) -> None:
         orders = {order.client_order_id: order for order in self.world.books.orders()}
