@@ -97,8 +97,19 @@ def _plan(timeframe: Timeframe, symbols: Sequence[str], tick: Tick) -> list[dict
             # Planning died between the record and the queue, or shards were lost: sending again is harmless.
             _send_again(run)
     due = planning.due(closed, known[0].bar_close if known else None)
+    if len(due.bars) > 1 and _was_left_out(timeframe, known[0], tick.chosen):
+        due = planning.due(closed, None)
     planned = [_planned(bar, due, timeframe, symbols, tick) for bar in due.bars]
     return planned or [_told(run, new=False) for run in known[:1]]
+
+
+def _was_left_out(timeframe: Timeframe, last: Run, chosen: SettingsVersion) -> bool:
+    """Whether the settings wanted no run of the timeframe for a while since the `last` one."""
+    between = (trading_settings.of_version(n) for n in range(last.settings_version + 1, chosen.version))
+    return any(
+        not planning.symbols_judged(one.settings.strategies, one.settings.watchlist, timeframe)
+        for one in between
+    )
 
 
 def _planned(

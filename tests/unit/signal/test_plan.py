@@ -149,6 +149,21 @@ def test_too_many_missed_bars_are_told_and_not_judged(broker: FakeBroker, publis
     assert [since] == [event.bar_close for event in published if isinstance(event, RunMissed)]
 
 
+def test_bars_that_no_strategy_wanted_are_not_missed(broker: FakeBroker) -> None:
+    """A timeframe that the settings left out for hours begins anew, as if it had never been there."""
+    fast = {"fast": StrategySettings(timeframe=Timeframe.FIVE_MINUTES)}
+    save_settings(strategies=fast)
+    broker.now = CLOSE - timedelta(hours=3) + timedelta(seconds=30)
+    plan.handler(JOB, None)
+    save_settings(strategies={"slow": StrategySettings()})
+    save_settings(strategies=fast)
+    broker.now = CLOSE + timedelta(seconds=30)
+    answer = plan.handler(JOB, None)
+    assert [(run_id("5Min", CLOSE), False)] == planned_closes(answer)
+    run = runs.get("paper", answer["run_id"])
+    assert (False, 0) == ((run.late, run.missed) if run else None)
+
+
 def test_each_timeframe_has_runs_of_its_own(broker: FakeBroker, queues: FakeQueues) -> None:
     """A run of its newest bar, of its strategies' symbols, valid as long as each strategy says."""
     save_settings(
