@@ -58,6 +58,9 @@ FUNCTION = {
     "QUEUES": '{"OrderQueue": "order-queue"}',
     "DEAD_LETTER_QUEUES": '{"OrderQueue": "order-queue-dlq"}',
     "SERVICES_API_URL": "http://127.0.0.1:9/v1",
+    "STACK": "stack",
+    "LOG_GROUP": "logs",
+    "SCHEDULES": "DISABLED",
     "POWERTOOLS_METRICS_NAMESPACE": "Alpaquero",
 }
 

@@ -1,27 +1,34 @@
-"""The health monitor's routes: the open health check, every service's last probe, and the counts."""
+"""The health monitor's routes: the open health check, probes, alerts, figures, and what the day costs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from functools import cache, partial
-from typing import Annotated, Any, Literal
+from decimal import Decimal
+from typing import Literal
 
 import msgspec
 
-from alpaquero import aws, wall
-from alpaquero.errors import ConfigurationError
+from alpaquero import wall
+from alpaquero.errors import SharedStateLost
+from alpaquero.events import queues
+from alpaquero.monitoring.costs import cost_of
 from alpaquero.orders.lifecycle import OrderStatus
-from alpaquero.settings import FunctionSettings, Text, load
-from alpaquero.store import health, runs
+from alpaquero.settings import FunctionSettings, Text, Url, load, queue_urls
+from alpaquero.store import checks, health, runs
 from alpaquero.store.books import Books
+from alpaquero.store.usage import Usage
 from alpaquero.web import bodies
 from alpaquero.web.app import service_app
 
-QueueUrls = dict[str, Annotated[str, msgspec.Meta(min_length=1)]]
 OK, DEGRADED = "ok", "degraded"
 SILENT_AFTER = timedelta(minutes=10)  # of a probe that runs each minute
+NEVER_COUNTED = {
+    "functions.memory_mb": "CloudWatch has no such metric; the log's handled lines have memory_mb, and a "
+    "service's health that of its API",
+    "cost.api_gateway": "its requests are not counted here; see the bill",
+    "cost.eventbridge": "its events are not counted here; see the bill",
+    "cost.storage": "what is stored is not counted here; see the bill",
+}
 
 
 class MonitorSettings(FunctionSettings, frozen=True, kw_only=True):
@@ -30,28 +37,17 @@ class MonitorSettings(FunctionSettings, frozen=True, kw_only=True):
     schedules: Literal["ENABLED", "DISABLED"] = "ENABLED"
     queues: Text
     dead_letter_queues: Text
-
-
-def queue_urls(variable: str, text: str) -> QueueUrls:
-    """The queues in an environment variable. Raises `ConfigurationError` for anything else."""
-    try:
-        return msgspec.json.decode(text, type=QueueUrls)
-    except msgspec.MsgspecError as error:
-        raise ConfigurationError(f"{variable} must be a JSON object, queue name to URL: {error}") from None
+    alpaca_trading_url: Url
+    alpaca_data_url: Url
 
 
 SETTINGS = load(MonitorSettings)
 QUEUES = queue_urls("QUEUES", SETTINGS.queues)
 DEAD_LETTER_QUEUES = queue_urls("DEAD_LETTER_QUEUES", SETTINGS.dead_letter_queues)
+SCOPES = checks.broker_scopes(SETTINGS.alpaca_trading_url, SETTINGS.alpaca_data_url)
 BOOKS = Books(SETTINGS.account)
 
 app = service_app("health_monitor", {"health": health.probes})
-
-
-@cache
-def sqs() -> Any:
-    """The SQS client, made at the first request for metrics."""
-    return aws.client("sqs")
 
 
 @app.endpoint("GET", public="/health", role=None)
@@ -78,33 +74,132 @@ def services() -> bodies.Page[bodies.ServiceHealth]:
     )
 
 
+@app.endpoint("GET", public="/api/monitoring/alerts", service="/health_monitor/alerts")
+def alerts() -> bodies.Page[bodies.HealthAlert]:
+    """What is watched, those in trouble first, the newest of them on top."""
+    found = sorted(health.alerts().values(), key=lambda one: one.name)
+    found.sort(key=lambda one: (one.raised, one.since.timestamp() if one.since else 0.0), reverse=True)
+    return bodies.Page(
+        items=[msgspec.convert(one, bodies.HealthAlert, from_attributes=True) for one in found]
+    )
+
+
 @app.endpoint("GET", public="/api/monitoring/metrics", service="/health_monitor/metrics")
 def metrics() -> bodies.Metrics:
-    """Counts since the stack began and depths now."""
-    orders = BOOKS.orders()
+    """Counts since the stack began, depths and ages now; what nobody knows is null and says why."""
+    orders, notes, now = BOOKS.orders(), BOOKS.notes(), wall.now()
     newest = next(iter(runs.newest_runs(SETTINGS.account, 1)), None)
-    synced = health.last_work().get("trading")
+    work = health.last_work()
+    synced, monitored = work.get("trading"), work.get("risk")
+    missing = {} if synced else {"sync_lag_seconds": "no sync has run yet"}
+    breakers, budgets = _broker(missing)
     return bodies.Metrics(
         runs=runs.count(SETTINGS.account),
         orders=len(orders),
         fills=len(BOOKS.fills()),
         unknown_orders=sum(1 for order in orders if order.status == OrderStatus.UNKNOWN),
         outbox_depth=len(BOOKS.outbox()),
-        queue_depths=depths(QUEUES),
-        dead_letters=sum(depths(DEAD_LETTER_QUEUES).values()),
+        queue_depths=queues.depths(QUEUES),
+        dead_letters=sum(queues.depths(DEAD_LETTER_QUEUES).values()),
         last_run_at=datetime.fromtimestamp(newest.planned_at, UTC) if newest else None,
         last_sync_at=synced.at if synced else None,
+        last_monitor_at=monitored.at if monitored else None,
+        sync_lag_seconds=round((now - synced.at).total_seconds(), 1) if synced else None,
+        drift=notes.drift,
+        drift_since=notes.drift_since,
+        runs_missing=len(health.missing_runs()),
+        alerts_raised=sum(1 for alert in health.alerts().values() if alert.raised),
+        breakers=breakers,
+        request_budgets=budgets,
+        missing=missing,
     )
 
 
-def depths(queues: Mapping[str, str]) -> dict[str, int]:
-    """How many messages each queue holds, waiting or being worked on; delayed ones are not due yet."""
-    client = sqs()  # made once, before the threads
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        return dict(zip(queues, pool.map(partial(_depth, client), queues.values()), strict=True))
+def _broker(missing: dict[str, str]) -> tuple[list[bodies.BreakerState] | None, list[bodies.RequestBudget]]:
+    """Breakers and the budgets that run low, as all functions share them."""
+    try:
+        states = checks.broker_state(SCOPES)
+    except SharedStateLost:
+        missing["breakers"] = "the table that functions share them in does not answer"
+        return None, []
+    now = wall.seconds()
+    budgets = [
+        bodies.RequestBudget(
+            scope=scope,
+            limit=window.limit,
+            remaining=window.remaining,
+            resets_at=datetime.fromtimestamp(window.resets_at, UTC),
+        )
+        for scope, (_, windows) in states.items()
+        for window in windows.values()
+        if window.resets_at > now
+    ]
+    if not budgets:
+        missing["request_budgets"] = "more than 30% of every budget is left: only a low one is told"
+    breakers = [
+        bodies.BreakerState(
+            scope=scope,
+            state="open" if breaker.is_open else "closed",
+            failures=breaker.failures,
+            tries_again_at=datetime.fromtimestamp(breaker.open_until, UTC) if breaker.is_open else None,
+        )
+        for scope, (breaker, _) in states.items()
+    ]
+    return breakers, budgets
 
 
-def _depth(client: Any, url: str) -> int:
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    return sum(int(attributes[name]) for name in names)
+@app.endpoint("GET", public="/api/monitoring/usage", service="/health_monitor/usage")
+def usage() -> bodies.Usage:
+    """What CloudWatch had counted of the day when it was last read, and what that costs."""
+    found = health.usage()
+    if found is None:
+        return bodies.Usage(missing={"usage": "CloudWatch has not been read yet; the next probe does"})
+    costs = cost_of(found.quantities)
+    uncounted = {f"cost.{line.price.what}": "nobody counted it" for line in costs if line.usd is None}
+    return bodies.Usage(
+        since=found.since,
+        until=found.until,
+        functions=_functions(found),
+        tables=[_table(name, figures) for name, figures in sorted(found.tables.items())],
+        cost=[
+            bodies.CostLine(
+                what=line.price.what,
+                quantity=line.quantity,
+                unit=line.price.unit,
+                usd_per=line.price.usd,
+                per=line.price.per,
+                usd=line.usd,
+                source=line.price.source,
+                priced_on=line.price.priced_on,
+            )
+            for line in costs
+        ],
+        cost_usd=sum((line.usd for line in costs if line.usd is not None), Decimal(0)),
+        missing={**found.missing, **uncounted, **NEVER_COUNTED},
+    )
+
+
+def _functions(found: Usage) -> list[bodies.FunctionUsage]:
+    return [
+        bodies.FunctionUsage(
+            function=name,
+            invocations=round(figures["Invocations"]),
+            errors=round(figures["Errors"]),
+            throttles=round(figures["Throttles"]),
+            average_ms=_average(figures["Duration"], figures["Invocations"]),
+        )
+        for name, figures in sorted(found.functions.items())
+    ]
+
+
+def _table(name: str, figures: dict[str, float]) -> bodies.TableUsage:
+    return bodies.TableUsage(
+        table=name,
+        read_units=figures["ConsumedReadCapacityUnits"],
+        write_units=figures["ConsumedWriteCapacityUnits"],
+        throttles=round(figures["ReadThrottleEvents"] + figures["WriteThrottleEvents"]),
+    )
+
+
+def _average(total: float, times: float) -> float | None:
+    return round(total / times, 1) if times else None

@@ -10,7 +10,9 @@ import http.client
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,13 +21,23 @@ from botocore.awsrequest import AWSRequest
 
 from alpaquero import aws, deadline, wall
 from alpaquero.errors import ConfigurationError
+from alpaquero.events import queues
 from alpaquero.events.bus import encoded, publish
-from alpaquero.events.schemas import Event, ServiceDegraded, ServiceRecovered
+from alpaquero.events.schemas import Event, RunMissed, ServiceDegraded, ServiceRecovered
+from alpaquero.monitoring import missed_runs
 from alpaquero.monitoring.alerts import Alert, Finding, judged
+from alpaquero.monitoring.missed_runs import MissingRun
 from alpaquero.monitoring.settings import MonitoringSettings
-from alpaquero.observability import logger, observed
-from alpaquero.settings import FunctionSettings, Text, Url, load
-from alpaquero.store import health, trading_settings
+from alpaquero.observability import count, logger, observed
+from alpaquero.outbound import send
+from alpaquero.prices.sessions import NEW_YORK, Session
+from alpaquero.settings import ClockSettings, Text, Url, load, queue_urls
+from alpaquero.store import checks, health, runs, trading_settings, usage
+from alpaquero.store.books import Books
+from alpaquero.store.checks import looked
+from alpaquero.store.trading_settings import TradingSettings
+from alpaquero.strategy import planning
+from alpaquero.strategy.run import Run, RunState, run_id
 from alpaquero.web.bodies import Health
 
 SERVICES = (
@@ -46,18 +58,35 @@ TRIES = 2  # the first may only have woken a cold function
 AT_ONCE = 3  # eleven cold starts at once would make each other late
 ASKING_SECONDS = 36.0  # for all services; above what they take when every one is mute
 KEEPING_SECONDS = 8.0  # of the function's time, to keep and tell what was found
+PING_SECONDS = 3.0
+LOOK_BACK = timedelta(days=10)  # longer than any stretch of closed days, as planning looks
 OK, DEGRADED = "ok", "degraded"
 
 
-class Settings(FunctionSettings, frozen=True, kw_only=True):
-    """What this function needs."""
+class Settings(ClockSettings, frozen=True, kw_only=True):
+    """What this function needs: the services, the bus, queues by name, the clock, and whom to ping.
+
+    `watchdog_secret` names a secret `{"url"}`, the address of an outside watchdog; empty for none.
+    """
 
     services_api_url: Url
     bus: Text
+    queues: Text
+    dead_letter_queues: Text
+    stack: Text
+    log_group: Text
+    watchdog_secret: str = ""
+    schedules: Literal["ENABLED", "DISABLED"] = "ENABLED"
     aws_region: Text = "us-east-1"
 
 
 SETTINGS = load(Settings)
+QUEUES = queue_urls("QUEUES", SETTINGS.queues)
+DEAD_LETTER_QUEUES = queue_urls("DEAD_LETTER_QUEUES", SETTINGS.dead_letter_queues)
+SCOPES = checks.broker_scopes(SETTINGS.alpaca_trading_url, SETTINGS.alpaca_data_url)
+BOOKS = Books(SETTINGS.account)
+
+_calendars: dict[date, list[Session]] = {}
 
 Answer = tuple[int, bytes]
 Ask = Callable[[str, float], Answer]
@@ -66,18 +95,149 @@ Ask = Callable[[str, float], Answer]
 @observed("health_monitor")
 def handler(_event: dict[str, Any], _context: object) -> dict[str, list[str]]:
     """One look at everything; answers what was bad, who was not asked, what is raised, what turned."""
-    limits = trading_settings.current().settings.monitoring
+    settings = trading_settings.current().settings
+    limits = settings.monitoring
+    watchdog = (
+        [looked("watchdog", "health_monitor", lambda: ping("/start"))] if SETTINGS.watchdog_secret else []
+    )
     before = {found.service: found.checked_at.timestamp() for found in health.probes()}
     found, unasked = look(sorted(SERVICES, key=lambda name: before.get(name, 0.0)), ask)
     health.record_probes(found)
-    findings = [*map(finding_of, found)]
+    findings = [*map(finding_of, found), *watchdog, *check(settings)]
     alerts, turned = keep(findings, limits)
+    tell_figures(findings, alerts)
+    read_usage(limits)
+    raised = [alert.name for alert in alerts if alert.raised]
+    if SETTINGS.watchdog_secret:
+        looked("watchdog", "health_monitor", lambda: ping("/fail" if raised else "", ", ".join(raised)))
     return {
         "bad": [finding.name for finding in findings if finding.is_bad],
         "unasked": unasked,
-        "raised": [alert.name for alert in alerts if alert.raised],
+        "raised": raised,
         "turned": turned,
     }
+
+
+def check(settings: TradingSettings) -> list[Finding]:
+    """Everything that can be wrong while all services answer."""
+    limits, now = settings.monitoring, wall.now()
+    findings = [
+        *checks.books_findings(BOOKS),
+        *checks.queue_findings(
+            lambda: queues.depths(QUEUES), lambda: queues.depths(DEAD_LETTER_QUEUES), limits
+        ),
+        *checks.breaker_findings(SCOPES),
+    ]
+    if SETTINGS.schedules == "ENABLED":  # else nobody runs by the clock, and nothing is late
+        findings += checks.work_findings(limits, now)
+        findings.append(looked("runs", "signal", lambda: overdue_runs(settings, now)))
+    return findings
+
+
+def overdue_runs(settings: TradingSettings, now: datetime) -> str:
+    """The dead man's look: what should have been judged long ago and was not; tells each once."""
+    missing = missed_runs.still_missing(health.missing_runs(), missing_now(settings, now))
+    late = missed_runs.overdue(missing, now, timedelta(minutes=settings.monitoring.missed_run_minutes))
+    untold = [run for run in late if not run.told]
+    if untold:
+        publish([encoded(_missed(run), "health_monitor") for run in untold], SETTINGS.bus)
+        count("RunsMissed", len(untold))
+    told = missed_runs.told(missing, [run.run_id for run in untold])
+    if told != health.missing_runs():
+        health.record_missing_runs(told)
+    return ", ".join(run.run_id for run in late) and (
+        f"no run has judged {', '.join(run.run_id for run in late)}; look with: alpaquero logs signal"
+    )
+
+
+def missing_now(settings: TradingSettings, now: datetime) -> list[MissingRun]:
+    """The runs that planning would plan now, and those planned that nobody ended in their time."""
+    from alpaquero.broker.alpaca import connect_clock
+
+    reader = connect_clock(SETTINGS)
+    market_now = reader.clock().now
+    today = market_now.astimezone(NEW_YORK).date()
+    if today not in _calendars:
+        _calendars.clear()
+        _calendars[today] = reader.sessions(today - LOOK_BACK, today)
+    missing: list[MissingRun] = []
+    for timeframe in planning.timeframes(settings.strategies):
+        if not planning.symbols_judged(settings.strategies, settings.watchlist, timeframe):
+            continue
+        settle = planning.settling(
+            timeframe,
+            daily_minutes=settings.bar_settle_minutes,
+            intraday_seconds=settings.intraday_settle_seconds,
+        )
+        closed = planning.closed_bars(_calendars[today], timeframe, market_now, settle)
+        known = runs.newest_runs(SETTINGS.account, planning.MOST_LATE_BARS + 1, timeframes=[timeframe])
+        due = planning.due(closed, known[0].bar_close if known else None)
+        wanted = {run_id(timeframe, bar.close): bar.close for bar in due.bars}
+        wanted |= {run.id: run.bar_close for run in known if _is_stuck(run, settings, now)}
+        missing += [
+            MissingRun(run_id=name, timeframe=timeframe, bar_close=close, seen_at=now)
+            for name, close in wanted.items()
+        ]
+    return missing
+
+
+def _is_stuck(run: Run, settings: TradingSettings, now: datetime) -> bool:
+    return run.state is RunState.PLANNED and (
+        now.timestamp() - run.planned_at > 2 * settings.run_deadline_seconds
+    )
+
+
+def _missed(run: MissingRun) -> RunMissed:
+    minutes = (wall.now() - run.seen_at) // timedelta(minutes=1)
+    return RunMissed(
+        id=f"overdue:{run.run_id}",
+        occurred_at=run.bar_close,
+        account=SETTINGS.account,
+        bar_close=run.bar_close,
+        message=(
+            f"no run has judged the {run.timeframe} bar, {minutes} minutes after it was due; planning "
+            "catches up by itself once it runs: look with alpaquero logs signal"
+        ),
+    )
+
+
+def tell_figures(findings: Iterable[Finding], alerts: Iterable[Alert]) -> None:
+    """The state of things as metrics, for alarms to hear."""
+    count("BadFindings", sum(1 for finding in findings if finding.is_bad))
+    count("AlertsRaised", sum(1 for alert in alerts if alert.raised))
+
+
+def read_usage(limits: MonitoringSettings) -> None:
+    """Reads what CloudWatch has counted of the day, when the last reading is old enough."""
+    now, last = wall.now(), health.usage()
+    if last is None or now - last.until >= timedelta(minutes=limits.usage_minutes):
+        health.record_usage(usage.read(aws.client("cloudwatch"), SETTINGS.stack, SETTINGS.log_group, now))
+
+
+def ping(suffix: str, text: str = "") -> str:
+    """Tells the outside watchdog (healthchecks.io's protocol: /start, nothing, /fail); what went wrong."""
+    url = watchdog_url().rstrip("/") + suffix
+    answer = send(
+        url, body=text.encode(), timeout_seconds=PING_SECONDS, loopback=SETTINGS.environment == "local"
+    )
+    return "" if answer.status < 300 else f"the outside watchdog answered {answer.status}; check its URL"
+
+
+@cache
+def watchdog_url() -> str:
+    """The watchdog's address, read once in the life of the function's environment."""
+    secrets = aws.client("secretsmanager")
+    text = secrets.get_secret_value(SecretId=SETTINGS.watchdog_secret)["SecretString"]
+    try:
+        return msgspec.json.decode(text, type=_Watchdog).url
+    except msgspec.MsgspecError:
+        raise ConfigurationError(
+            f'the secret {SETTINGS.watchdog_secret!r} must be a JSON object {{"url": "https://..."}}'
+        ) from None  # the cause would carry the secret's text
+
+
+class _Watchdog(msgspec.Struct):
+    url: str
 
 
 def look(

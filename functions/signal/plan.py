@@ -128,9 +128,11 @@ def _told(run: Run, *, new: bool) -> dict[str, Any]:
 
 
 def _settling(timeframe: Timeframe, chosen: SettingsVersion) -> timedelta:
-    if timeframe is Timeframe.DAY:
-        return timedelta(minutes=chosen.settings.bar_settle_minutes)
-    return timedelta(seconds=chosen.settings.intraday_settle_seconds)
+    return planning.settling(
+        timeframe,
+        daily_minutes=chosen.settings.bar_settle_minutes,
+        intraday_seconds=chosen.settings.intraday_settle_seconds,
+    )
 
 
 def _calendar(reader: ClockReader, now: datetime) -> list[Session]:

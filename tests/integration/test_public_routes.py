@@ -259,7 +259,18 @@ CASES = {
         bodies.Metrics,
         lambda body, traded: body.runs >= len(traded.runs) and body.fills == len(traded.report.fills),
     ),
-    ("GET", "/health"): Case(bodies.Health, lambda body, _: body.service is None and body.status == "ok"),
+    ("GET", "/api/monitoring/alerts"): Case(
+        bodies.Page[bodies.HealthAlert],
+        lambda body, _: {"probe:trading", "drift", "dead_letters"} <= {alert.name for alert in body.items},
+    ),
+    ("GET", "/api/monitoring/usage"): Case(
+        bodies.Usage, lambda body, _: body.until is not None and len(body.cost) > 0
+    ),
+    ("GET", "/health"): Case(
+        # Dead letters that other tests made raise an alert too.
+        bodies.Health,
+        lambda body, _: body.service is None and body.status in {"ok", "degraded"},
+    ),
     ("POST", "/api/auth/ticket"): Case(bodies.Ticket, lambda body, _: body.expires_in_seconds == 30),
 }
 # These have a story of their own below or elsewhere: a cookie, an order that must exist, a live stack.

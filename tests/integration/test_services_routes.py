@@ -133,6 +133,11 @@ CASES = {
     "/health_monitor/services": Case(
         bodies.Page[bodies.ServiceHealth], lambda body, _: len(body.items) == len(SERVICE_PORTS) + 1
     ),
+    "/health_monitor/alerts": Case(
+        bodies.Page[bodies.HealthAlert],
+        lambda body, _: {f"probe:{name}" for name in SERVICE_PORTS} <= {one.name for one in body.items},
+    ),
+    "/health_monitor/usage": Case(bodies.Usage, lambda body, _: body.until is not None),
     "/health_monitor/metrics": Case(
         bodies.Metrics, lambda body, _: body.dead_letters >= 0 and body.fills > 0
     ),

@@ -85,7 +85,7 @@ def test_the_metrics_count_queues_and_dead_letters(call: Call, monkeypatch: pyte
     for name in ("work", "work", "work-dlq", "other-dlq"):
         sqs.send_message(QueueUrl=urls[name], MessageBody="x")
     sqs.receive_message(QueueUrl=urls["work"], MaxNumberOfMessages=1)
-    monkeypatch.setattr(api, "sqs", lambda: sqs)
+    monkeypatch.setattr("alpaquero.events.queues._client", lambda: sqs)
     monkeypatch.setattr(api, "QUEUES", {"WorkQueue": urls["work"]})
     monkeypatch.setattr(api, "DEAD_LETTER_QUEUES", {"A": urls["work-dlq"], "B": urls["other-dlq"]})
     health.record_work("trading", detail="sync")

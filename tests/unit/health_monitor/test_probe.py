@@ -26,6 +26,10 @@ def mute(path: str, seconds: float) -> probe.Answer:
     raise TimeoutError("timed out")
 
 
+def always(answer: probe.Answer) -> probe.Ask:
+    return lambda path, seconds: answer
+
+
 def looked(service: str, ask: probe.Ask) -> health.Probe:
     return probe.probe(service, ask, time.monotonic() + 10)
 
@@ -125,7 +129,7 @@ def test_a_look_without_time_asks_nobody() -> None:
 def test_turns_are_told_once_and_only_after_some_looks(published: list[Event]) -> None:
     """One bad look raises nothing; two do, once; one good look clears nothing; two do, once."""
     for answer in (BAD, GOOD, BAD, BAD, BAD, GOOD, BAD, GOOD, GOOD, GOOD):
-        found = looked("risk", lambda path, seconds, answer=answer: answer)
+        found = looked("risk", always(answer))
         probe.keep([probe.finding_of(found)], LIMITS)
     assert [type(event) for event in published] == [ServiceDegraded, ServiceRecovered]
     degraded, recovered = published

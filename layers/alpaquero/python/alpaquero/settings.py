@@ -119,6 +119,14 @@ def load(model: type[Model], environment: Mapping[str, str] | None = None) -> Mo
     )
 
 
+def queue_urls(variable: str, text: str) -> dict[str, Text]:
+    """The queues by name in an environment variable, a JSON object. Raises `ConfigurationError` otherwise."""
+    try:
+        return msgspec.json.decode(text, type=dict[str, Text])
+    except msgspec.MsgspecError as error:
+        raise ConfigurationError(f"{variable} must be a JSON object, queue name to URL: {error}") from None
+
+
 def _refuse_wrong_host(variable: str, url: str, environment: str) -> None:
     """Keeps paper keys off the live host, and keys off the open wire."""
     parts = urlsplit(url)

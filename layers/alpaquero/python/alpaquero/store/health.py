@@ -19,9 +19,10 @@ from pynamodb.models import Model
 from alpaquero.monitoring.alerts import Alert
 from alpaquero.monitoring.missed_runs import MissingRun
 from alpaquero.store.tables import REGION, from_body, table_name, to_body
+from alpaquero.store.usage import Usage
 
 SERVICE, WORK, ALERT, STATE = "SERVICE", "WORK", "ALERT", "STATE"
-MISSING_RUNS = "MISSING_RUNS"
+MISSING_RUNS, USAGE = "MISSING_RUNS", "USAGE"
 KEEP_SECONDS = 30 * 86_400
 
 T = TypeVar("T")
@@ -110,6 +111,16 @@ def missing_runs() -> list[MissingRun]:
 def record_missing_runs(missing: Iterable[MissingRun]) -> None:
     """Keeps the runs that are missing, for the next probe."""
     _item(STATE, MISSING_RUNS, list(missing)).save()
+
+
+def usage() -> Usage | None:
+    """What the last reading of CloudWatch brought; None before the first."""
+    return _one(STATE, USAGE, Usage)
+
+
+def record_usage(found: Usage) -> None:
+    """Keeps what CloudWatch has counted of the day so far."""
+    _item(STATE, USAGE, found).save()
 
 
 def record_work(service: str, *, detail: str = "") -> None:

@@ -72,6 +72,13 @@ def shards_of(symbols: Sequence[str], size: int) -> list[tuple[str, ...]]:
     return [tuple(symbols[start : start + size]) for start in range(0, len(symbols), size)]
 
 
+def settling(timeframe: Timeframe, *, daily_minutes: int, intraday_seconds: int) -> timedelta:
+    """How long after its close a bar is taken for final."""
+    if timeframe is Timeframe.DAY:
+        return timedelta(minutes=daily_minutes)
+    return timedelta(seconds=intraday_seconds)
+
+
 def closed_bars(
     calendar: Sequence[Session], timeframe: Timeframe, now: datetime, settle: timedelta
 ) -> list[ClosedBar]:

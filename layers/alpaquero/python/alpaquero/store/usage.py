@@ -1,0 +1,184 @@
+"""What CloudWatch knows of the day: how often functions ran, for how long, what tables and queues took.
+
+Read by `health_monitor/probe` every `usage_minutes`, since CloudWatch charges for each metric that is
+read, and kept in the Health table for the usage route. The laptop's engine has some metrics only; what
+is missing is None with the reason, never a guess.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from alpaquero.monitoring.costs import memory_mb
+
+BATCH = 500  # metrics that one call may ask for
+_RANDOM_END = re.compile(r"-[A-Za-z0-9]{8,}$")
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """The day from `since` (midnight UTC) to `until`; sums by metric, by logical name.
+
+    `quantities` are what has a price, None where nobody counted; `missing` says why, by namespace.
+    """
+
+    since: datetime
+    until: datetime
+    functions: dict[str, Figures] = field(default_factory=dict)
+    tables: dict[str, Figures] = field(default_factory=dict)
+    quantities: dict[str, float | None] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of resource that CloudWatch has metrics of: its dimension, and metrics with their statistic."""
+
+    namespace: str
+    dimension: str
+    metrics: Mapping[str, str]
+
+
+FUNCTIONS = Kind(
+    "AWS/Lambda",
+    "FunctionName",
+    {"Invocations": "Sum", "Errors": "Sum", "Throttles": "Sum", "Duration": "Sum"},
+)
+TABLES = Kind(
+    "AWS/DynamoDB",
+    "TableName",
+    {
+        "ConsumedReadCapacityUnits": "Sum",
+        "ConsumedWriteCapacityUnits": "Sum",
+        "ReadThrottleEvents": "Sum",
+        "WriteThrottleEvents": "Sum",
+    },
+)
+QUEUES = Kind(
+    "AWS/SQS",
+    "QueueName",
+    {
+        "NumberOfMessagesSent": "Sum",
+        "NumberOfMessagesReceived": "Sum",
+        "NumberOfMessagesDeleted": "Sum",
+        "NumberOfEmptyReceives": "Sum",
+    },
+)
+LOGS = Kind("AWS/Logs", "LogGroupName", {"IncomingBytes": "Sum"})
+
+
+def read(cloudwatch: Any, stack: str, log_group: str, now: datetime) -> Usage:
+    """What CloudWatch has counted since midnight UTC for the resources of `stack`."""
+    since = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    missing: dict[str, str] = {}
+    asked = 0
+
+    def of(kind: Kind, belongs: Callable[[str], bool]) -> dict[str, Figures]:
+        nonlocal asked
+        try:
+            names = sorted(set(filter(belongs, _names(cloudwatch, kind))))
+            asked += len(names) * len(kind.metrics)
+            found = _sums(cloudwatch, kind, names, since, now)
+        except Exception as error:
+            missing[kind.namespace] = f"CloudWatch could not be read ({type(error).__name__})"
+            return {}
+        if not found:
+            missing[kind.namespace] = "CloudWatch has no such metrics; the laptop's engine keeps but a few"
+        return found
+
+    prefix = f"{stack}-"
+    functions = of(FUNCTIONS, lambda name: name.startswith(prefix))
+    tables = of(TABLES, lambda name: name.startswith(prefix))
+    queues = of(QUEUES, lambda name: name.startswith(prefix))
+    logs = of(LOGS, lambda name: name == log_group)
+    return Usage(
+        since=since,
+        until=now,
+        functions={_logical(name, prefix): figures for name, figures in functions.items()},
+        tables={_logical(name, prefix): figures for name, figures in tables.items()},
+        quantities={
+            "lambda_requests": _total(functions, ["Invocations"]),
+            "lambda_compute": _compute(functions, prefix),
+            "dynamodb_reads": _total(tables, ["ConsumedReadCapacityUnits"]),
+            "dynamodb_writes": _total(tables, ["ConsumedWriteCapacityUnits"]),
+            "sqs_requests": _total(queues, QUEUES.metrics),
+            "log_bytes": _total(logs, ["IncomingBytes"]),
+            "metrics_read": float(asked),
+        },
+        missing=missing,
+    )
+
+
+def _names(cloudwatch: Any, kind: Kind) -> Iterable[str]:
+    """The resources that have the kind's first metric."""
+    metric = next(iter(kind.metrics))
+    pages = cloudwatch.get_paginator("list_metrics").paginate(Namespace=kind.namespace, MetricName=metric)
+    for page in pages:
+        for found in page["Metrics"]:
+            dimensions = {one["Name"]: one["Value"] for one in found["Dimensions"]}
+            if set(dimensions) == {kind.dimension}:
+                yield dimensions[kind.dimension]
+
+
+def _sums(
+    cloudwatch: Any, kind: Kind, names: list[str], since: datetime, now: datetime
+) -> dict[str, Figures]:
+    wanted = [(name, metric) for name in names for metric in kind.metrics]
+    found: dict[str, Figures] = {}
+    for start in range(0, len(wanted), BATCH):
+        chunk = wanted[start : start + BATCH]
+        queries = [
+            {
+                "Id": f"m{number}",
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": kind.namespace,
+                        "MetricName": metric,
+                        "Dimensions": [{"Name": kind.dimension, "Value": name}],
+                    },
+                    "Period": 86_400,
+                    "Stat": kind.metrics[metric],
+                },
+            }
+            for number, (name, metric) in enumerate(chunk)
+        ]
+        pages = cloudwatch.get_paginator("get_metric_data").paginate(
+            MetricDataQueries=queries, StartTime=since, EndTime=now
+        )
+        for page in pages:
+            for result in page["MetricDataResults"]:
+                name, metric = chunk[int(result["Id"][1:])]
+                figures = found.setdefault(name, dict.fromkeys(kind.metrics, 0.0))
+                figures[metric] += sum(result["Values"])
+    return found
+
+
+def _total(found: Mapping[str, Mapping[str, float]], metrics: Iterable[str]) -> float | None:
+    wanted = list(metrics)
+    if not found:
+        return None
+    return sum(figures[metric] for figures in found.values() for metric in wanted)
+
+
+def _compute(functions: Mapping[str, Mapping[str, float]], prefix: str) -> float | None:
+    """GB-seconds: the memory that is billed, for as long as each ran."""
+    if not functions:
+        return None
+    return round(
+        sum(
+            figures["Duration"] / 1000 * memory_mb(_logical(name, prefix)) / 1024
+            for name, figures in functions.items()
+        ),
+        3,
+    )
+
+
+def _logical(name: str, prefix: str) -> str:
+    """The template's name of a resource, without the stack before it and the letters behind it."""
+    return _RANDOM_END.sub("", name.removeprefix(prefix))

@@ -1,0 +1,72 @@
+"""What can go wrong while every service answers, each look for itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from alpaquero.broker.breaker import Breaker
+from alpaquero.monitoring.settings import MonitoringSettings
+from alpaquero.store import checks, health
+from alpaquero.store.books import Books, SyncNotes
+from alpaquero.store.broker_state import SharedBrokerState
+
+LIMITS = MonitoringSettings(sync_lag_seconds=300, queue_depth=5)
+SCOPES = checks.broker_scopes("https://paper-api.alpaca.markets", "https://data.alpaca.markets")
+
+
+@pytest.mark.usefixtures("tables")
+def test_work_that_is_late_is_bad() -> None:
+    """Who ran within the lag is well, who has never run is not late, who is older is named."""
+    health.record_work("trading", detail="sync")
+    now = datetime.now(UTC)
+    assert [one.is_bad for one in checks.work_findings(LIMITS, now)] == [False, False]
+    late = checks.work_findings(LIMITS, now + timedelta(minutes=7))[0]
+    assert (late.name, late.service, late.is_bad) == ("work:trading", "trading", True)
+    assert "7 minutes ago" in late.message
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_drift_is_bad_while_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the last sync could not explain is named with its amount."""
+    books = Books("paper")
+    assert [one.is_bad for one in checks.books_findings(books)] == [False, False]
+    monkeypatch.setattr(Books, "notes", lambda self: SyncNotes(drift={"AAPL": Decimal(3)}))
+    drift = checks.books_findings(books)[0]
+    assert (drift.is_bad, "AAPL: 3" in drift.message) == (True, True)
+
+
+def test_queues_that_pile_up_and_dead_letters_are_bad() -> None:
+    """A queue may hold what the setting says; one dead letter is one too many."""
+    piled, lost = checks.queue_findings(lambda: {"A": 6, "B": 5}, lambda: {"A": 0, "B": 1}, LIMITS)
+    assert (piled.is_bad, "A: 6" in piled.message, "B" in piled.message) == (True, True, False)
+    assert (lost.is_bad, "B: 1" in lost.message) == (True, True)
+    well = checks.queue_findings(lambda: {"A": 5}, lambda: {"A": 0}, LIMITS)
+    assert [one.is_bad for one in well] == [False, False]
+
+
+@pytest.mark.usefixtures("tables")
+def test_an_open_breaker_is_bad() -> None:
+    """Only that of the API which keeps failing."""
+    SharedBrokerState().swap(SCOPES[1], Breaker(), Breaker(failures=5, open_until=9e9, opened=1, version=1))
+    trading, data = checks.breaker_findings(SCOPES)
+    assert (trading.name, trading.is_bad, data.name, data.is_bad) == (
+        "breaker:trading",
+        False,
+        "breaker:data",
+        True,
+    )
+
+
+def test_a_look_that_cannot_be_made_is_neither_good_nor_bad() -> None:
+    """A table that is away turns no other alert, and the finding says what happened."""
+
+    def away() -> dict[str, int]:
+        raise ConnectionError("the table is away")
+
+    found = checks.queue_findings(away, dict, LIMITS)
+    assert [one.is_bad for one in found] == [None, False]
+    assert msgspec.to_builtins(found[0])["message"] == "could not look (ConnectionError)"
