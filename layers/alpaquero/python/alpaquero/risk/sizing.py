@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
+from typing import NamedTuple
 
 from alpaquero.orders.intent import Purpose
 from alpaquero.prices.ticks import Direction, round_price
@@ -26,8 +27,7 @@ class Sizing:
     caps: dict[str, Decimal]
 
 
-@dataclass(frozen=True, slots=True)
-class Cap:
+class Cap(NamedTuple):
     """A limit on what an entry may cost, in dollars, and how much of it is used already."""
 
     limit: Decimal
@@ -51,8 +51,6 @@ def reserve_price(price: Decimal, limits: RiskLimits) -> Decimal:
 
 def sector_exposure(sector: str, book: RiskBook, limits: RiskLimits) -> Decimal:
     """Dollars held and reserved in the symbols of one sector."""
-    if not limits.sectors and sector == UNKNOWN_SECTOR:
-        return book.exposure
     held = (abs(p.market_value) for symbol, p in book.positions.items() if limits.sector_of(symbol) == sector)
     entries = (r for r in book.reservations.values() if r.purpose is Purpose.ENTRY)
     reserved = (r.notional for r in entries if limits.sector_of(r.symbol) == sector)
@@ -66,6 +64,7 @@ def caps(symbol: str, book: RiskBook, limits: RiskLimits) -> dict[str, Cap]:
     """
     equity, exposure = book.equity, book.exposure
     sector = limits.sector_of(symbol)
+    in_sector = sector_exposure(sector, book, limits) if limits.sectors else exposure
     of_sector = (
         limits.unknown_sector_limit_percent if sector == UNKNOWN_SECTOR else limits.sector_limit_percent
     )
@@ -76,7 +75,7 @@ def caps(symbol: str, book: RiskBook, limits: RiskLimits) -> dict[str, Cap]:
             percent_of(equity, limits.position_limit_percent), book.symbol_exposure(symbol)
         ),
         "exposure_limit": Cap(percent_of(equity, limits.total_exposure_limit_percent), exposure),
-        "sector_limit": Cap(percent_of(equity, of_sector), sector_exposure(sector, book, limits)),
+        "sector_limit": Cap(percent_of(equity, of_sector), in_sector),
         "leverage_limit": Cap(equity * limits.leverage_limit, exposure),
         "cash_reserve": Cap(book.cash - percent_of(equity, limits.cash_reserve_percent), book.reserved_cash),
         "intraday_margin": Cap(margin, exposure),
@@ -111,14 +110,19 @@ def size_entry(
     The loss over `stop_distance` dollars a share is at most `equity_at_risk_percent` of equity,
     whatever the method. Of equal caps the one listed first is named.
     """
-    allowed = {"equity_at_risk": percent_of(book.equity, limits.equity_at_risk_percent) / stop_distance}
+    at_risk = percent_of(book.equity, limits.equity_at_risk_percent)
+    whole = {"equity_at_risk": _whole_shares(at_risk, stop_distance)}
     if limits.sizing_method is SizingMethod.FIXED_FRACTION:
-        allowed["fixed_fraction"] = percent_of(book.equity, limits.fixed_fraction_percent) / worst_price
+        fraction = percent_of(book.equity, limits.fixed_fraction_percent)
+        whole["fixed_fraction"] = _whole_shares(fraction, worst_price)
     found = caps(symbol, book, limits) if known is None else known
-    allowed |= {code: cap.left / worst_price for code, cap in found.items()}
-    whole = {name: max(shares, Decimal(0)).to_integral_value(ROUND_FLOOR) for name, shares in allowed.items()}
+    whole |= {code: _whole_shares(cap.left, worst_price) for code, cap in found.items()}
     bound_by = min(whole, key=whole.__getitem__)
     return Sizing(quantity=whole[bound_by], bound_by=bound_by, caps=whole)
+
+
+def _whole_shares(dollars: Decimal, price: Decimal) -> Decimal:
+    return dollars // price if dollars > 0 else Decimal(0)
 
 
 def stop_loss_price(price: Decimal, distance: Decimal) -> Decimal:

@@ -50,10 +50,9 @@ def quote_around(price: Decimal, half_spread_bps: Decimal) -> Quote:
     >>> quote_around(Decimal("100"), Decimal(1))
     Quote(bid=Decimal('99.99'), ask=Decimal('100.01'))
     """
-    half = price * half_spread_bps / _BASIS_POINTS
     return Quote(
-        bid=round_price(price - half, Direction.DOWN),
-        ask=round_price(price + half, Direction.UP),
+        bid=_taken(Side.SELL, price, half_spread_bps),
+        ask=_taken(Side.BUY, price, half_spread_bps),
     )
 
 
@@ -195,20 +194,20 @@ def _limit_execution(
     limit = order.limit_price
     if limit is None:
         return None
-    taken = _taken(order.side, span.open, half_spread_bps)
-    if order.side is Side.SELL:
-        at_start, reached, price = span.open > limit, span.high > limit, max(limit, taken)
-    else:
-        at_start, reached, price = span.open < limit, span.low < limit, min(limit, taken)
-    if at_start:
-        return price, Moment.START
+    selling = order.side is Side.SELL
+    if span.open > limit if selling else span.open < limit:
+        taken = _taken(order.side, span.open, half_spread_bps)
+        return max(limit, taken) if selling else min(limit, taken), Moment.START
+    reached = span.high > limit if selling else span.low < limit
     return (limit, Moment.INSIDE) if reached else None
 
 
 def _taken(side: Side, price: Decimal, half_spread_bps: Decimal) -> Decimal:
     """What an order that takes the quote around `price` pays or gets."""
-    quote = quote_around(price, half_spread_bps)
-    return quote.ask if side is Side.BUY else quote.bid
+    half = price * half_spread_bps / _BASIS_POINTS
+    if side is Side.BUY:
+        return round_price(price + half, Direction.UP)
+    return round_price(price - half, Direction.DOWN)
 
 
 def _fill_quantity(order: WorkingOrder, price: Decimal, terms: MatchingTerms) -> Decimal:
@@ -219,7 +218,8 @@ def _fill_quantity(order: WorkingOrder, price: Decimal, terms: MatchingTerms) ->
     still_open = order.quantity - order.filled_quantity
     if order.filled_quantity or still_open <= 1 or order.time_in_force in _WHOLE:
         return still_open
-    if _draw(terms.seed, order.client_order_id, "partial") >= terms.partial_fill_probability:
+    chance = terms.partial_fill_probability
+    if not chance or _draw(terms.seed, order.client_order_id, "partial") >= chance:
         return still_open
     share = Decimal(_draw(terms.seed, order.client_order_id, "share"))
     part = (still_open * share).to_integral_value(rounding=ROUND_FLOOR)

@@ -153,7 +153,7 @@ class Backtest:
             if split.symbol in self.bars:
                 self.splits[split.ex_date].append(split)
                 self.splits_of[split.symbol].append(split)
-        self.places = {symbol: calendar.places(columns) for symbol, columns in self.bars.items()}
+        self.places = {symbol: calendar.places(columns).tolist() for symbol, columns in self.bars.items()}
         self.found = signals.Found()
         for name, one in settings.strategies.items():
             own = settings.watchlist if one.symbols is None else one.symbols
@@ -214,21 +214,18 @@ class Backtest:
         account.pass_to(session.open)
         if session.date in self.splits:
             account.open(session)
-        for split in self.splits.get(session.date, ()):
-            self._split(split, place, session)
+            for split in self.splits[session.date]:
+                self._split(split, place, session)
+        positions, working, watches = account.positions, account.working, account.watches
+        for symbol in positions:
+            if (index := self.places[symbol][place]) >= 0:
+                self.prices[symbol] = Decimal(repr(self.bars[symbol].close[index]))
         touched: dict[str, DayPrices] = {}
-        for symbol in account.positions.keys() | account.working.keys():
-            index = self.places[symbol][place]
-            if index < 0:
+        for symbol in working:
+            if (index := self.places[symbol][place]) < 0:
                 continue
-            columns = self.bars[symbol]
-            if symbol in account.positions:
-                self.prices[symbol] = Decimal(repr(columns.close[index]))
-            watch = account.watches.get(symbol)
-            quiet = (
-                watch is not None and watch.low <= columns.low[index] and columns.high[index] <= watch.high
-            )
-            if symbol in account.working and not quiet:
+            columns, watch = self.bars[symbol], watches.get(symbol)
+            if watch is None or not (watch.low <= columns.low[index] and columns.high[index] <= watch.high):
                 touched[symbol] = _day_prices(columns, index)
         if touched:
             account.open(session)
@@ -319,7 +316,8 @@ class Backtest:
         if not left:
             return
         self.counts["signals"] += len(left)
-        calendar = self.calendar.sessions[self.calendar.first + place :][: self.most_valid + 1]
+        at = self.calendar.first + place
+        calendar = self.calendar.sessions[at : at + self.most_valid + 1]
         until = {
             name: valid_until(
                 calendar, Timeframe.DAY, session.close, self.settings.strategies[name].signal_validity_bars

@@ -16,13 +16,14 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from alpaquero.orders.intent import Side
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import Session, bar_start
 from alpaquero.simulation.backtest.terms import SplitDay
-from alpaquero.strategy import judging, registry
+from alpaquero.strategy import judging, registry, sweep
 from alpaquero.strategy.panel import Panel
 from alpaquero.strategy.settings import StrategySettings
 from alpaquero.strategy.signal import Signal, Withheld, WithheldCode
@@ -75,21 +76,21 @@ class Calendar:
     sessions: Sequence[Session]
     first: int
     last: int
-    starts: Sequence[int]
+    starts: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, sessions: Sequence[Session], first: int, last: int) -> Calendar:
         """The calendar of the sessions from place `first` to `last`, both traded."""
         traded = sessions[first : last + 1]
-        return cls(sessions, first, last, list(map(start_seconds, traded)))
+        starts = np.array([_start_seconds(session.date) for session in traded], dtype=np.int64)
+        return cls(sessions, first, last, starts)
 
-    def places(self, columns: Columns) -> list[int]:
+    def places(self, columns: Columns) -> npt.NDArray[np.int64]:
         """For each session traded the index of its bar, -1 without one."""
         starts = np.frombuffer(columns.start, dtype=np.int64)
-        wanted = np.array(self.starts, dtype=np.int64)
-        found = np.searchsorted(starts, wanted)
-        there = (found < len(starts)) & (starts[np.minimum(found, len(starts) - 1)] == wanted)
-        return np.where(there, found, -1).tolist()  # type: ignore[no-any-return]
+        found = np.searchsorted(starts, self.starts)
+        there = (found < len(starts)) & (starts[np.minimum(found, len(starts) - 1)] == self.starts)
+        return np.where(there, found, -1)
 
 
 def find(  # noqa: PLR0917 - what is judged, on what, and where it goes
@@ -115,7 +116,7 @@ def find(  # noqa: PLR0917 - what is judged, on what, and where it goes
             for part in parts:
                 _one_by_one(name, settings, part, calendar, found)
         elif parts:
-            _all_at_once(name, settings, vectorised, parameters, parts, calendar, found)
+            _all_at_once(name, settings, parameters, parts, calendar, found)
 
 
 def adjusted(columns: Columns, splits: Iterable[SplitDay]) -> Columns:
@@ -166,24 +167,20 @@ def _epochs(symbol: str, columns: Columns, splits: Sequence[SplitDay], window: i
 def _all_at_once(  # noqa: PLR0917 - as `find`
     name: str,
     settings: StrategySettings,
-    vectorised: Any,
     parameters: Any,
     parts: Sequence[Part],
     calendar: Calendar,
     found: Found,
 ) -> None:
     panel = Panel.of([part.columns for part in parts])
-    values = vectorised.rolling(panel, parameters, settings.minimum_history_bars)
-    decided = vectorised.decide_many(values, parameters)
-    undefined = np.zeros((len(parts), panel.bars), dtype=bool)
-    for required in vectorised.REQUIRED:
-        undefined |= np.isnan(values[required])
+    judged = sweep.judged(settings.rule, panel, parameters, settings.minimum_history_bars)
+    decided, undefined = judged.decisions, judged.undefined
     least = settings.minimum_history_bars
     for row, part in enumerate(parts):
         columns = part.columns
-        places = np.array(calendar.places(columns))
+        places = calendar.places(columns)
         offset = panel.bars - len(columns)
-        there = (places >= 0) & (np.array(calendar.starts) >= part.since)
+        there = (places >= 0) & (calendar.starts >= part.since)
         sessions = np.flatnonzero(there)
         at = places[sessions]
         short = at + 1 + part.cut < least
@@ -192,21 +189,24 @@ def _all_at_once(  # noqa: PLR0917 - as `find`
         missing = undefined[row, at + offset]
         found.withheld[WithheldCode.UNDEFINED] += int(missing.sum())
         sides = decided.side[row, at + offset]
-        for index in np.flatnonzero((sides != 0) & ~missing).tolist():
-            session, bar = int(sessions[index]), int(at[index])
-            of = calendar.sessions[calendar.first + session]
-            cell = row, bar + offset
+        raised = (sides != 0) & ~missing
+        bars, cells = at[raised].tolist(), (row, at[raised] + offset)
+        sides, strengths, tags = (
+            each[cells].tolist() for each in (decided.side, decided.strength, decided.tag)
+        )
+        of_sessions = sessions[raised].tolist()
+        for session, bar, side, strength, tag in zip(of_sessions, bars, sides, strengths, tags, strict=True):
             found.by_session[session].append(
                 Signal(
                     symbol=part.symbol,
-                    side=Side.BUY if decided.side[cell] > 0 else Side.SELL,
+                    side=Side.BUY if side > 0 else Side.SELL,
                     strategy=name,
                     timeframe=settings.timeframe,
                     bar_start=datetime.fromtimestamp(columns.start[bar], UTC),
-                    bar_close=of.close,
-                    strength=int(decided.strength[cell]),
+                    bar_close=calendar.sessions[calendar.first + session].close,
+                    strength=strength,
                     reference_price=Decimal(str(columns.close[bar])),
-                    reason=decided.tags[int(decided.tag[cell])],
+                    reason=decided.tags[tag],
                     shadow=settings.shadow,
                 )
             )
@@ -214,7 +214,7 @@ def _all_at_once(  # noqa: PLR0917 - as `find`
 
 def _one_by_one(name: str, settings: StrategySettings, part: Part, calendar: Calendar, found: Found) -> None:
     least, columns = settings.minimum_history_bars, part.columns
-    for session, place in enumerate(calendar.places(columns)):
+    for session, place in enumerate(calendar.places(columns).tolist()):
         if place < 0 or columns.start[place] < part.since:
             continue
         judged = judging.judge(
