@@ -166,13 +166,14 @@ def columns_of(closes: list[float]) -> Columns:
 
 
 @pytest.mark.parametrize("name", RULES)
-@pytest.mark.parametrize("window", [40, 60, WINDOW])
+@pytest.mark.parametrize("window", [1, 60, WINDOW])
 def test_decisions_alone_are_those_of_a_sweep(name: str, window: int) -> None:
     """Whatever the short way leaves out, each bar has its decision and is defined where its values are.
 
     On shipped prices, random walks and every edge, in one panel with series of all lengths.
     """
     rule = registry.strategy(name)
+    window = max(window, rule.warm_up_bars(rule.Parameters()))
     panel = Panel.of([*(columns[-900:] for columns in COLUMNS.values()), *map(columns_of, named().values())])
     parameters = rule.Parameters()
     expected, found = sweep(name, panel, parameters, window), judged(name, panel, parameters, window)

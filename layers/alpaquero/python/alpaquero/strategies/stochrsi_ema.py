@@ -18,6 +18,7 @@ from alpaquero.strategy.protocol import Condition, Decision, Decisions, Judged, 
 if TYPE_CHECKING:
     from alpaquero.strategy.panel import Panel
     from alpaquero.strategy.vectors import Floats
+    from alpaquero.strategy.windows import Flags
 
 TITLE = "StochRSI with EMA trend"
 PLOTS = (
@@ -196,8 +197,10 @@ def decide_many(values: Mapping[str, Floats], parameters: Parameters) -> Decisio
 
 def decide_every(panel: Panel, parameters: Parameters, window: int) -> Judged:
     """`decide` at every bar, each on the `window` closes up to it; exact only where it may decide."""
+    import numpy as np
+
     from alpaquero.strategy import vectors
-    from alpaquero.strategy.windows import SLACK_POINTS, Everywhere
+    from alpaquero.strategy.windows import SLACK_POINTS, Everywhere, pick
 
     periods, fast, slow = (
         _periods(parameters),
@@ -213,18 +216,33 @@ def decide_every(panel: Panel, parameters: Parameters, window: int) -> Judged:
         buys = (rough.k < low) & (rough.d < low) & (gap > -off) & (lead > -2 * SLACK_POINTS)
         sells = (rough.k > high) & (rough.d > high) & (gap < off) & (lead < 2 * SLACK_POINTS)
         places = windows.places(buys | sells | rough.unsure)
-        k, d = windows.stochastic_rsi_at(places, **periods)
-        exact = {
-            "k": k,
-            "d": d,
-            "ema_fast": windows.ema_at(places, fast),
-            "ema_slow": windows.ema_at(places, slow),
-        }
-        rounded = {name: vectors.rounded(values) for name, values in exact.items()}
-        undefined = rough.d != rough.d  # NaN is not itself
-        undefined.flat[places] = vectors.any_undefined(k, d)
+        there = dict(
+            zip(REQUIRED, (pick(x, places) for x in (rough.k, rough.d, rough_fast, rough_slow)), strict=True)
+        )
+        near = _near_a_level(there, pick(off, places // gap.shape[1]), parameters)
+        anew = np.flatnonzero(near | pick(rough.unsure, places))
+        there["k"][anew], there["d"][anew] = windows.stochastic_rsi_at(places[anew], **periods)
+        there["ema_fast"][anew] = windows.ema_at(places[anew], fast)
+        there["ema_slow"][anew] = windows.ema_at(places[anew], slow)
+        undefined = np.isnan(rough.d)
+        undefined.flat[places] = vectors.any_undefined(there["k"], there["d"])
+        rounded = {name: vectors.rounded(values) for name, values in there.items()}
         everywhere.put(windows, undefined, places, decide_many(rounded, parameters))
     return everywhere.judged
+
+
+def _near_a_level(rough: Mapping[str, Floats], off: Floats, parameters: Parameters) -> Flags:
+    """Where what rough values are off by, `off` dollars for both EMAs together, could change a decision."""
+    from alpaquero.strategy.windows import SLACK_POINTS
+
+    k, d, fast, slow = (rough[name] for name in REQUIRED)
+    near = abs(k - d) <= 2 * SLACK_POINTS
+    for level in (parameters.oversold_level, parameters.overbought_level):
+        near |= (abs(k - level) <= SLACK_POINTS) | (abs(d - level) <= SLACK_POINTS)
+    for level in (parameters.extreme_oversold_level, parameters.extreme_overbought_level):
+        near |= abs(k - level) <= SLACK_POINTS
+    gap = abs(fast - slow)
+    return near | (gap <= off) | (abs(gap - parameters.wide_gap_percent / 100 * slow) <= 2 * off)
 
 
 def _periods(parameters: Parameters) -> dict[str, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,10 +30,10 @@ from alpaquero.strategy.vectors import (
 
 Flags = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.intp]
+T = TypeVar("T", bound=np.generic)
 
-SLACK_POINTS = 1.0  # what K and D lie from those of the window at most, where they are not unsure
+SLACK_POINTS = 0.05  # what K and D lie from those of the window at most, where they are not unsure
 _SLACK_DOLLARS, _SLACK_SHARE = 1e-8, 1e-12  # the same of EMAs, whose rounding grows with the price
-_LEAST_MOVEMENT = 0.1  # Wilder's sum of changes, in parts of the largest change, from which a bound holds
 _LEAST_RANGE = 1e-6  # of balances, far above rounding
 
 
@@ -40,7 +41,7 @@ _LEAST_RANGE = 1e-6  # of balances, far above rounding
 class RoughStochastic:
     """K and D, points, shape (rows, windows), NaN where the window has none.
 
-    Off by `SLACK_POINTS` at most, and NaN in the right places, but for those that are `unsure`.
+    Off by `SLACK_POINTS` at most, but for those that are `unsure`.
     """
 
     k: Floats
@@ -61,7 +62,7 @@ class Windows:
         self._bars = panel.bars
         self._count = self._bars - window + 1
         self._sums: list[Floats] = []
-        self._seeds: list[Floats] = []
+        self._seed = self._closes
         self._emas: dict[int, Floats] = {}
         self._dearest = self._closes.max(axis=1, keepdims=True)
 
@@ -76,10 +77,10 @@ class Windows:
     ) -> RoughStochastic:
         """K and D of the whole series at the end of each window.
 
-        With c the share of what was before a window in its oldest balance, p the period and x the
-        largest change, numerator and denominator of a balance are off by 2 c p x at most. Where the
-        denominator is m x or more, a balance is off by e = 4 c p / (m - 2 c p) at most, and a raw by
-        4 e / (range - 2 e).
+        A window has c E less in the numerator and in the denominator T of a balance at most: c is the
+        share of what was before the window in its oldest balance, E the sum at the window's seed plus
+        the seed. A balance is off by 4 c E / T then, and a raw by 8 times that over its range. A sum
+        falls by no more than Wilder's factor a bar, so the first one in a range bounds the others.
         """
         closes, lags = self._closes, stochastic_period + k_smoothing + d_smoothing - 2
         first = self._window - lags  # the bar of the oldest balance of the first window
@@ -87,16 +88,12 @@ class Windows:
         changes, sizes = self._buffers.padded("x", closes), self._buffers.padded("size", closes)
         np.subtract(closes[:, 1:], closes[:, :-1], out=changes[:, 1 : self._bars])
         np.abs(changes, out=sizes)
-        largest = sizes.max(axis=1, keepdims=True)
-        self._seeds = [self._seed("net", changes, rsi_period), self._seed("total", sizes, rsi_period)]
+        self._seed = moving(sizes[:, 1 : self._bars], rsi_period, np.add)
         kept = 1.0 - 1.0 / rsi_period
         net = run(changes, kept, self._buffers.padded("net", closes))
         total = run(sizes, kept, self._buffers.padded("total", closes))
         self._sums = [net, total]
 
-        off = 4 * share * rsi_period / max(_LEAST_MOVEMENT - 2 * share * rsi_period, share)
-        least_range = max(off * (2 + 400 / SLACK_POINTS), _LEAST_RANGE)
-        slow = total[:, first : self._bars] < _LEAST_MOVEMENT * largest
         with np.errstate(invalid="ignore", divide="ignore"):
             balances = np.divide(
                 net[:, first : self._bars], total[:, first : self._bars], out=changes[:, first : self._bars]
@@ -104,21 +101,23 @@ class Windows:
             low = _extremes(balances.T, stochastic_period, np.minimum, self._two("low", balances)).T
             high = _extremes(balances.T, stochastic_period, np.maximum, self._two("high", balances)).T
             span = np.subtract(high, low, out=high)
-            narrow = span < least_range
+            narrow = span < _LEAST_RANGE
             raw = np.subtract(balances[:, stochastic_period - 1 :], low, out=low)
             raw /= span
-        unsure = _within(slow, lags)
-        unsure |= _within(narrow, k_smoothing + d_smoothing - 1)
+        raws, width = k_smoothing + d_smoothing - 1, span.shape[1]
+        span *= total[:, first : first + width]
+        least = _extremes(span.T, raws, np.minimum, self._two("least", span)).T
+        least *= kept ** (stochastic_period - 1) * SLACK_POINTS / (3200.0 * share)
+        before = np.add(
+            total[:, rsi_period : rsi_period + self._count],
+            self._seed[:, : self._count],
+            out=self._buffers.like("before", least),
+        )
+        unsure = ~(least >= before)  # NaN is unsure
+        unsure |= _within(narrow, raws)
         k = _means(raw, k_smoothing, 100.0, self._buffers.like("k", raw))
         d = _means(k, d_smoothing, 1.0, self._buffers.like("d", k))
         return RoughStochastic(k[:, d_smoothing - 1 :], d, unsure)
-
-    def _seed(self, name: str, changes: Floats, period: int) -> Floats:
-        """The sum of the `period` changes after each close."""
-        sums = moving(changes[:, 1:], period, np.add)
-        seeds = self._buffers.padded(f"{name} seed", changes)
-        seeds[:, : sums.shape[1]] = sums
-        return seeds
 
     def _two(self, name: str, values: Floats) -> tuple[Floats, Floats]:
         return self._buffers.like(name, values).T, self._buffers.like(f"{name} too", values).T
@@ -133,21 +132,26 @@ class Windows:
         seen = begin + np.arange(self._window - lags, self._window)[:, np.newaxis]
         bars = np.arange(self._window - lags, self._window) - rsi_period  # from the seed on
         shares = (1.0 - 1.0 / rsi_period) ** bars[:, np.newaxis]
+        seeds = (
+            self._closes[rows, starts + rsi_period] - self._closes[rows, starts],
+            self._seed[rows, starts],
+        )
         net, total = (
-            sums.take(seen) - shares * (sums.take(begin + rsi_period) - seeds.take(begin))
-            for sums, seeds in zip(self._sums, self._seeds, strict=True)
+            sums.take(seen) - shares * (sums.take(begin + rsi_period) - seed)
+            for sums, seed in zip(self._sums, seeds, strict=True)
         )
         unsure = cancelled(total[0], self._sums[1].take(seen[0]))
         with np.errstate(invalid="ignore", divide="ignore"):  # what is unsure is computed anew below
             k, d = _k_and_d(net / total, stochastic_period, k_smoothing)
         anew = np.flatnonzero(unsure)
-        k[anew], d[anew] = stochastic_rsi_last(
-            _stretches(self._closes, self._window, rows[anew], starts[anew]),
-            rsi_period=rsi_period,
-            stochastic_period=stochastic_period,
-            k_smoothing=k_smoothing,
-            d_smoothing=d_smoothing,
-        )
+        if len(anew):
+            k[anew], d[anew] = stochastic_rsi_last(
+                _stretches(self._closes, self._window, rows[anew], starts[anew]),
+                rsi_period=rsi_period,
+                stochastic_period=stochastic_period,
+                k_smoothing=k_smoothing,
+                d_smoothing=d_smoothing,
+            )
         return k, d
 
     def ema(self, period: int) -> tuple[Floats, Floats]:
@@ -172,8 +176,8 @@ class Windows:
         share = (1.0 - 2.0 / (period + 1)) ** (self._window - period)
         found: Floats = running.take(begin + self._window - 1)
         if share >= FORGOTTEN:
-            sums = moving(self._closes, period, np.add)
-            found -= share * (running.take(begin + period - 1) - sums[rows, starts] / period)
+            seeds = _stretches(self._closes, period, rows, starts).mean(axis=1)
+            found -= share * (running.take(begin + period - 1) - seeds)
         return found
 
 
@@ -211,6 +215,14 @@ class Everywhere:
         at = row + windows.rows.start, column + first
         decisions.side[at], decisions.strength[at] = decided.side, decided.strength
         decisions.tag[at] = decided.tag
+
+
+def pick(values: npt.NDArray[T], places: Places) -> npt.NDArray[T]:
+    """The values at flat indices, whether or not they lie beside each other in memory."""
+    if values.flags.c_contiguous:
+        return values.ravel()[places]
+    rows, columns = np.divmod(places, values.shape[1])
+    return values[rows, columns]
 
 
 def _rows_at_a_time(panel: Panel) -> int:
