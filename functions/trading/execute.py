@@ -79,7 +79,7 @@ from alpaquero.orders.protection import stop_price_under
 from alpaquero.orders.replacement import changed_terms, free_successor, grows, intent_of, successor
 from alpaquero.orders.terms import is_whole, on_ticks
 from alpaquero.risk.book import Reservation, RiskBook, TradingState
-from alpaquero.risk.market_rules import age_of_request
+from alpaquero.risk.market_rules import age_of_request, is_set_back
 from alpaquero.risk.proposal import Answer
 from alpaquero.risk.rules import assess, reservation_for
 from alpaquero.risk.verdict import RuleResult, Verdict
@@ -496,9 +496,12 @@ class Desk:
 
     def _obstacle(self, order: Order, now: datetime) -> tuple[str, str] | None:
         """What forbids to send a written order: the status it ends in, and why."""
-        state = self._trading_state()
+        book = self.books.risk_book()
+        state = book.trading_state if book else TradingState.ACTIVE
         if state is TradingState.HALTED:
             return OrderStatus.CANCELED, "trading was halted before it was sent"
+        if order.purpose is OrderPurpose.ENTRY and book and is_set_back(book, now):
+            return OrderStatus.CANCELED, "the market's clock was set back before it was sent"
         shrinks = any(rule.code == REPLACEMENT for rule in order.verdict)
         if state is TradingState.REDUCING and order.purpose is OrderPurpose.ENTRY and not shrinks:
             return OrderStatus.CANCELED, "only exits are traded since before it was sent"

@@ -57,6 +57,7 @@ from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.risk import derived
 from alpaquero.risk.activity import Activity
 from alpaquero.risk.book import HeldPosition, Reservation, RiskBook, TradingState
+from alpaquero.risk.market_rules import is_set_back
 from alpaquero.settings import BrokerSettings, Text, load
 from alpaquero.store import analytics, health
 from alpaquero.store.books import Baseline, Books, BrokerFigures, SyncNotes
@@ -131,8 +132,10 @@ def rebuild() -> dict[str, Any]:
         book, baseline = books.risk_book(), books.baseline()
         if book is None or baseline is None:
             raise LookupError("the books have not been opened; run a sync first")
+        now = _broker().clock().now
+        accepted = book.set_back(now) if is_set_back(book, now) else book
         after = derived.rebuilt(
-            book,
+            accepted,
             books.open_orders(),
             marks=[(mark.occurred_at, mark.equity) for mark in analytics.marks(SETTINGS.account)],
             funding=[(m.at, m.amount) for m in books.cash_movements() if m.is_funding],
@@ -164,6 +167,7 @@ def sync() -> dict[str, Any]:
     ledger.orders()
     ledger.fills()
     ledger.risk_book()
+    ledger.look_at_the_clock()
     ledger.keep_fold()
     ledger.hand_back()
     swept = books.outbox(older_than_seconds=SWEEP_AFTER_SECONDS)
@@ -429,6 +433,18 @@ class Reconciliation:
             return
         raise Conflict("the risk book kept changing during a sync; the next sync tries again")
 
+    def look_at_the_clock(self) -> None:
+        """Tells that market time is before that of the books, which keep theirs: entries are refused."""
+        book = self.books.risk_book()
+        if book is not None and is_set_back(book, self.now):
+            logger.error(
+                "the market's clock was set back: no entry is placed until it has caught up, or an admin "
+                "rebuilds the books",
+                market_time=self.now.isoformat(),
+                books_of=book.as_of.isoformat(),
+            )
+            count("MarketClockSetBack")
+
     def _noted(self, notes: SyncNotes, drift: dict[str, Decimal]) -> SyncNotes | None:
         """What the next sync must know of differences; None when it knows."""
         if drift == notes.drift:
@@ -471,7 +487,7 @@ class Reconciliation:
             book.on_day_of(self.now),
             cash=account.cash,
             equity=account.equity,
-            as_of=self.now,
+            as_of=max(book.as_of, self.now),
             positions=held,
             reservations=left,
             buying_power=account.buying_power,

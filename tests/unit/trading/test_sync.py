@@ -13,7 +13,7 @@ import pytest
 from alpaquero import wall
 from alpaquero.broker.protocol import BrokerAccount, BrokerFill, BrokerOrder, OrderRequest
 from alpaquero.errors import Conflict, OrderNotFound
-from alpaquero.events.schemas import BooksDrifted, Event, OrderFilled, OrderSubmitted
+from alpaquero.events.schemas import BooksDrifted, Event, OrderFilled, OrderSubmitted, TradeRejected
 from alpaquero.orders.identity import manual_key
 from alpaquero.orders.intent import OrderClass, OrderType, TimeInForce
 from alpaquero.orders.lifecycle import OrderStatus, given_up, is_live
@@ -803,3 +803,29 @@ def test_an_order_of_a_form_we_do_not_keep_stops_no_sync(world: World) -> None:
     world.sync()
     assert world.books.order("spread") is None
     assert world.books.order("by-hand") is not None
+
+
+def test_a_clock_that_is_set_back_stops_entries_until_an_admin_rebuilds(world: World) -> None:
+    """The books keep the later time however often they are synced, and take the market's in a rebuild."""
+    world.sync()
+    later = world.book.as_of
+    world.broker.now -= timedelta(hours=30)
+    world.sync()
+    assert (later, later.date().isoformat()) == (world.book.as_of, world.book.day)
+    world.place(an_intent())
+    assert [["market_clock"]] == [event.codes for event in world.told(TradeRejected)]
+    sync_function.rebuild()
+    assert (world.broker.now, world.broker.now.date().isoformat()) == (world.book.as_of, world.book.day)
+    world.place(an_intent())
+    assert 1 == len(world.broker.orders())
+
+
+def test_an_entry_is_not_sent_once_the_clock_was_set_back(world: World) -> None:
+    """One that was written before ends as cancelled, and its cash is free."""
+    world.broker.fail_next("submit", "unavailable")
+    intent = an_intent()
+    world.place(intent)
+    world.broker.now -= timedelta(hours=1)
+    world.resume(world.order(intent.client_order_id))
+    order = world.order(intent.client_order_id)
+    assert ("canceled", {}, []) == (order.status, world.book.reservations, world.broker.orders())

@@ -105,11 +105,19 @@ class RiskBook:
     flatten_since: datetime | None = None
 
     def on_day_of(self, now: datetime) -> RiskBook:
-        """The book on the market day of `now`: the first look at a day sets what it began with."""
+        """The book on the market day of `now`: the first look at a day sets what it began with.
+
+        A day before the book's is none: the clock was set back, and no loss is forgotten for that.
+        """
         day = market_day(now)
-        if self.day == day:
+        if day <= self.day:
             return self
         return replace(self, day=day, day_start_equity=self.equity, told=())
+
+    def set_back(self, now: datetime) -> RiskBook:
+        """The book once an admin accepts that market time is `now`, earlier than it was."""
+        recent = tuple(at for at in self.recent_orders if at <= now)
+        return replace(self, as_of=now, day="", recent_orders=recent).on_day_of(now)
 
     def with_order(self, client_order_id: str, reservation: Reservation, at: datetime) -> RiskBook:
         """The book with an approved order: its reservation, and its place in the last minute's orders."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import partial
 
 from alpaquero.orders.intent import OrderType, Side, TimeInForce
-from alpaquero.risk.book import TradingState
+from alpaquero.risk.book import RiskBook, TradingState
 from alpaquero.risk.limits import EVERY_SYMBOL, HUNDRED, Blackout, RiskLimits
 from alpaquero.risk.proposal import Answer, Proposal, not_applicable
 from alpaquero.risk.sizing import stop_loss_price
@@ -15,6 +15,7 @@ from alpaquero.risk.sizing import stop_loss_price
 _AT_ONCE = {TimeInForce.IOC, TimeInForce.FOK}
 _MINUTE = timedelta(minutes=1)
 _TENTH = Decimal("0.1")
+CLOCK_TOLERANCE = timedelta(minutes=1)  # market time between two readers of the clock
 _FOUR_DECIMALS = Decimal("0.0001")
 
 
@@ -23,6 +24,28 @@ def trading_state(proposal: Proposal) -> Answer:
     state, purpose = proposal.book.trading_state, proposal.intent.purpose
     passed = state is TradingState.ACTIVE or (state is TradingState.REDUCING and not proposal.is_entry)
     return Answer(passed, lambda: f"trading is {state}" + ("" if passed else f", so no {purpose} is placed"))
+
+
+def market_clock(proposal: Proposal) -> Answer:
+    """No entry while the market's clock is behind the books: it was set back.
+
+    What is too late, and what was lost and sold when, would be judged by a time that was there before.
+    """
+    book, now = proposal.book, proposal.now
+    if not is_set_back(book, now):
+        return Answer(True, "the market's clock goes forward")
+    return Answer(
+        False,
+        lambda: (
+            f"the market's clock shows {now.isoformat()}, the books are of {book.as_of.isoformat()}; entries "
+            "wait until it has caught up, or until an admin rebuilds the books: POST /api/rebuild"
+        ),
+    )
+
+
+def is_set_back(book: RiskBook, now: datetime) -> bool:
+    """Whether market time `now` is before the last sync of the books."""
+    return book.as_of - now > CLOCK_TOLERANCE
 
 
 def market_open(proposal: Proposal) -> Answer:

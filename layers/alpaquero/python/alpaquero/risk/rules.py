@@ -51,6 +51,7 @@ class Rule:
 # In the order a verdict lists them. An exit is judged by few: no loss or exposure may keep it in.
 RULES: tuple[Rule, ...] = (
     Rule(market_rules.trading_state, BOTH),
+    Rule(market_rules.market_clock, ENTRY),
     Rule(market_rules.market_open, ENTRY, ("allow_entries_while_closed",)),
     Rule(market_rules.session_window, ENTRY, ("session_open_delay_minutes", "session_close_margin_minutes")),
     Rule(market_rules.data_freshness, ENTRY, ("price_age_limit_minutes",)),
