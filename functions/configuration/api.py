@@ -100,12 +100,11 @@ def one_version(version: str) -> bodies.ConfigurationVersion:
 
 @app.endpoint("GET", public="/api/config/diff", service="/configuration/config/diff")
 def diff() -> bodies.ConfigurationDiff:
-    """What differs between the versions `from` and `to`, which is the one in force unless given."""
+    """What differs between the versions `from` and `to`: by default the one in force and the one before."""
     first, last = app.query("from"), app.query("to")
-    if first is None:
-        raise InvalidRequest("from is missing; give the version to compare from", "from")
     to = trading_settings.current().version if last is None else number(last, "to")
-    old, new = trading_settings.stored(number(first, "from")), trading_settings.stored(to)
+    compared = max(to - 1, 0) if first is None else number(first, "from")
+    old, new = trading_settings.stored(compared), trading_settings.stored(to)
     return bodies.ConfigurationDiff(
         from_version=old.version,
         to_version=new.version,

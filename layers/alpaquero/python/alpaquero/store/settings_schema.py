@@ -184,7 +184,7 @@ def _describe(path: str, name: str, node: Node) -> None:
     node["description"] = HELP.get(path, "")
     node["x-group"] = "system" if path.partition(".")[0] in SYSTEM else "trading"
     found = unit(path)
-    if found and node.get("type") not in {"array", "object", "boolean"}:
+    if found and (node.get("type") in {"integer", "number"} or node.get("format") == "decimal"):
         node["x-unit"] = found
     if path in (limited := bounds()):
         low, high, low_allowed = limited[path]
