@@ -60,6 +60,14 @@ def sent_mail(endpoint: str) -> list[dict[str, Any]]:
     ]
 
 
+def sent_sms(endpoint: str) -> list[dict[str, Any]]:
+    """What SNS was asked to send to phones: ``to``, ``body``; of one number oldest first."""
+    with urllib.request.urlopen(f"{endpoint}/_ministack/sns/sms-messages", timeout=10) as reply:  # noqa: S310
+        boxes = json.load(reply)["sms_messages"]
+    found = [message for box in boxes.values() for message in box]
+    return [{"to": one["PhoneNumber"], "body": one["Message"]} for one in found]
+
+
 GUARD: Final = Path(__file__).with_name("guard.py")
 
 

@@ -11,20 +11,25 @@ from laptop.cli.common import json_option, print_json, state_option
 
 @click.command()
 @click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True)
+@click.option("--sms", is_flag=True, help="The SMS instead.")
 @state_option
 @json_option
-def mail(limit: int, state: Path | None, as_json: bool) -> int:
-    """Show the mail the bot has sent."""
-    from laptop.engine import sent_mail
+def mail(limit: int, sms: bool, state: Path | None, as_json: bool) -> int:
+    """Show the mail (or SMS) the bot has sent; the laptop's engine sends nothing on."""
+    from laptop.engine import sent_mail, sent_sms
     from laptop.layout import StateFolder
     from laptop.stack import Stack
 
-    messages = sent_mail(Stack.find(StateFolder.at(state)).endpoint)[-limit:]
+    read = sent_sms if sms else sent_mail
+    messages = read(Stack.find(StateFolder.at(state)).endpoint)[-limit:]
     if as_json:
         print_json(messages)
         return 0
     for message in messages:
+        if sms:
+            print(f"to {message['to']}: {message['body']}")
+            continue
         print(f"{message['at']}  to {', '.join(message['to'])}\n{message['subject']}\n\n{message['body']}\n")
     if not messages:
-        print("no mail yet")
+        print("no SMS yet" if sms else "no mail yet")
     return 0

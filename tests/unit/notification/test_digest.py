@@ -1,0 +1,244 @@
+"""What has waited goes as one message, once; and the day is told of after its close, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from alpaquero.errors import BrokerUnavailable
+from alpaquero.events.mails import mail_of
+from alpaquero.events.schemas import DaySummarised, EquityMarked, Event
+from alpaquero.notifications import channels
+from alpaquero.notifications.preferences import OWNER, Channel, Preferences
+from alpaquero.orders.intent import Side
+from alpaquero.orders.order import Fill
+from alpaquero.portfolio.movements import CashMovement
+from alpaquero.prices.sessions import Session
+from alpaquero.risk.book import RiskBook
+from alpaquero.store import analytics
+from alpaquero.store import notifications as store
+from alpaquero.store.books import Books
+from functions.notification import deliver, digest
+from tests.unit.notification.conftest import Clock
+from tests.unit.notification.samples import BREACH, FILLED, REJECTED, degraded
+
+Batch = Callable[..., dict[str, Any]]
+HOURLY = Channel(name="mail", kind="email", address="ana@example.com", digest="hourly")
+OPEN = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
+MONDAY = Session(date(2026, 1, 5), OPEN, OPEN + timedelta(hours=6.5))
+FRIDAY = Session(date(2026, 1, 2), OPEN - timedelta(days=3), OPEN - timedelta(days=3) + timedelta(hours=6.5))
+
+
+@pytest.fixture
+def held(outbox: list[Any], delivered: Batch, clock: Clock) -> list[Any]:
+    """Two messages that wait for the next full hour; the mails that are sent from now on."""
+    store.save_preferences("paper", Preferences(user=OWNER, channels=[HOURLY]), clock.at)
+    deliver.handler(delivered(FILLED, REJECTED), None)
+    assert outbox == []
+    return outbox
+
+
+def states() -> dict[str, str]:
+    """The state of each delivery."""
+    logged, _ = store.newest("paper", 50)
+    return {one.delivery.event: one.state.value for one in logged}
+
+
+def test_what_waited_goes_as_one_message(held: list[Any], clock: Clock) -> None:
+    """Not before it is due; then all of it, and the log says that each was sent."""
+    assert digest.send_digests(clock.at) == 0
+    clock.move(minutes=40)
+    assert digest.send_digests(clock.at) == 1
+    (mail,) = held
+    assert mail.subject == "[paper] 2 messages"
+    assert mail_of(FILLED).subject in mail.body
+    assert mail_of(REJECTED).text in mail.body
+    assert states() == {"OrderFilled": "sent", "TradeRejected": "sent", "Digest": "sent"}
+    assert (store.waiting("paper"), digest.send_digests(clock.at)) == ([], 0)
+
+
+def test_one_that_waited_alone_goes_as_it_is(outbox: list[Any], delivered: Batch, clock: Clock) -> None:
+    """A digest of one would only hide it."""
+    store.save_preferences("paper", Preferences(user=OWNER, channels=[HOURLY]), clock.at)
+    deliver.handler(delivered(FILLED), None)
+    clock.move(hours=1)
+    digest.send_digests(clock.at)
+    assert [mail.subject for mail in outbox] == [mail_of(FILLED).subject]
+
+
+def test_a_digest_that_fails_is_sent_the_next_minute(
+    held: list[Any], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps waiting, and the log says why."""
+    clock.move(hours=1)
+    with monkeypatch.context() as broken:
+        broken.setattr(channels, "ses", lambda: (_ for _ in ()).throw(ConnectionError("no route")))
+        assert digest.send_digests(clock.at) == 0
+    assert states() == {"OrderFilled": "held", "TradeRejected": "held", "Digest": "failed"}
+    assert digest.send_digests(clock.at) == 1
+    assert len(held) == 1
+
+
+def test_a_crash_after_the_digest_was_sent_sends_no_second(
+    held: list[Any], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own record says that it went, so what is left is to note it for each message."""
+
+    def crash(*_: Any) -> None:
+        raise ConnectionError("the table is away")
+
+    clock.move(hours=1)
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "let_go", crash)
+        digest.send_digests(clock.at)
+    assert len(store.waiting("paper")) == 2
+    digest.send_digests(clock.at)
+    assert (len(held), store.waiting("paper")) == (1, [])
+
+
+def test_a_crash_before_the_digest_was_recorded_sends_it_again(
+    held: list[Any], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the lease is over, for nobody knows whether it went."""
+
+    def crash(*_: Any) -> None:
+        raise ConnectionError("the table is away")
+
+    clock.move(hours=1)
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "record", crash)
+        digest.send_digests(clock.at)
+    assert digest.send_digests(clock.at) == 0
+    clock.move(seconds=store.LEASE_SECONDS + 1)
+    assert digest.send_digests(clock.at) == 1
+    assert len(held) == 2
+
+
+def test_what_waits_for_a_channel_that_is_gone_is_given_up(held: list[Any], clock: Clock) -> None:
+    """Whoever removes a channel wants nothing over it any more, and the log says so."""
+    store.save_preferences("paper", Preferences(user=OWNER, version=1), clock.at)
+    clock.move(hours=1)
+    assert digest.send_digests(clock.at) == 0
+    assert set(states().values()) == {"given_up"}
+    assert (held, store.waiting("paper")) == ([], [])
+
+
+# the day
+
+
+class Market:
+    """A clock and a calendar of two sessions."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def clock(self) -> Market:
+        return self
+
+
+@pytest.fixture
+def market(monkeypatch: pytest.MonkeyPatch) -> Market:
+    """A quarter of an hour after Monday's close."""
+    one = Market(MONDAY.close + timedelta(minutes=15))
+    monkeypatch.setattr(digest, "_clock", lambda: one)
+    monkeypatch.setattr(digest, "sessions_around", lambda _clock, _now: (FRIDAY, MONDAY))
+    return one
+
+
+def mark(at: datetime, equity: str) -> None:
+    """Keeps an equity mark."""
+    one = EquityMarked(
+        id=f"mark:{at}", occurred_at=at, account="paper", equity=Decimal(equity), cash=Decimal(500),
+        peak_equity=Decimal(2000), drawdown_percent=Decimal("2.5"),
+    )  # fmt: skip
+    analytics.save_mark("paper", one)
+
+
+def books() -> None:
+    """A risk book, a fill of each day, and a deposit on Monday."""
+    fills = [
+        Fill(
+            id=f"fill-{session.date}", account="paper", client_order_id=None, broker_order_id="b",
+            symbol="IBM",
+            side=Side.BUY, quantity=Decimal(2), price=Decimal(100), at=session.open,
+        )
+        for session in (FRIDAY, MONDAY)
+    ]  # fmt: skip
+    deposit = CashMovement(id="d", account="paper", kind="CSD", at=MONDAY.open, amount=Decimal(100))
+    book = RiskBook(
+        account="paper",
+        cash=Decimal(500),
+        equity=Decimal(1000),
+        peak_equity=Decimal(2000),
+        as_of=MONDAY.close,
+    )
+    Books("paper").commit(risk_book=book, new_fills=fills, movements=[deposit])
+
+
+@pytest.mark.usefixtures("outbox")
+def test_the_day_is_told_of_once_after_its_close(
+    market: Market, clock: Clock, published: list[Event], delivered: Batch
+) -> None:
+    """Result without the deposit, the day's own fills, and what people were warned of since the last one."""
+    books()
+    mark(FRIDAY.close, "1000")
+    mark(MONDAY.open, "1090")
+    mark(MONDAY.close, "1150")
+    deliver.handler(delivered(FILLED, REJECTED), None)
+    assert digest.handler({"job": "digest"}, None)["summary"] == "2026-01-05"
+    assert digest.handler({"job": "digest"}, None)["summary"] is None
+    (told,) = published
+    assert isinstance(told, DaySummarised)
+    assert (told.id, told.occurred_at) == ("summary:paper:2026-01-05", MONDAY.close)
+    assert (told.equity, told.pnl, told.deposits, told.pnl_percent) == (1150, 50, 100, 5)
+    assert (told.fills, told.trades, told.troubles) == (1, [], {})
+
+
+@pytest.mark.usefixtures("tables")
+def test_the_day_is_not_told_of_before_the_books_are_level(
+    market: Market, clock: Clock, published: list[Event]
+) -> None:
+    """Ten minutes after the close, not before; until then the session before counts."""
+    books()
+    mark(MONDAY.close, "1150")
+    market.now = MONDAY.close + timedelta(minutes=9)
+    assert digest.handler({"job": "digest"}, None)["summary"] is None
+    assert published == []
+    market.now = MONDAY.close + timedelta(minutes=10)
+    assert digest.handler({"job": "digest"}, None)["summary"] == "2026-01-05"
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_day_that_was_never_marked_is_not_told_of(
+    market: Market, clock: Clock, published: list[Event]
+) -> None:
+    """A stack that was set up after the close has nothing to say."""
+    assert digest.handler({"job": "digest"}, None)["summary"] is None
+    books()
+    assert digest.handler({"job": "digest"}, None)["summary"] is None
+    assert published == []
+
+
+def test_without_market_time_the_digests_go_all_the_same(
+    held: list[Any], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker being away holds up the summary alone."""
+
+    def away() -> None:
+        raise BrokerUnavailable("no answer")
+
+    monkeypatch.setattr(digest, "_clock", away)
+    clock.move(hours=1)
+    assert digest.handler({"job": "digest"}, None) == {"digests": 1, "summary": None}
+
+
+@pytest.mark.usefixtures("outbox")
+def test_troubles_are_what_people_were_warned_of(delivered: Batch, clock: Clock) -> None:
+    """An event counts once however many were told; what is only information does not."""
+    deliver.handler(delivered(BREACH, degraded(1), FILLED), None)
+    assert store.troubles("paper", clock.at) == {"RiskLimitBreached": 1, "ServiceDegraded": 1}
+    assert store.troubles("paper", clock.at + timedelta(seconds=1)) == {}
