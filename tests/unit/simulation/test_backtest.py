@@ -68,6 +68,24 @@ def test_a_backtest_trades_what_the_demo_traded(
     assert (result.equity_end, result.sessions) == (Decimal(equity), sessions)
 
 
+def test_what_is_withheld_is_what_the_demo_withheld() -> None:
+    """The demo recorded 294 signals as withheld: those without the history, and those passed over."""
+    result = _run(250)
+    assert result.withheld == {"short_history": 250}
+    assert sum(result.withheld.values()) + sum(result.passed_over.values()) == 294
+
+
+def test_a_session_without_a_bar_is_stale() -> None:
+    """A symbol with history enough that lacks the bar of one session is withheld on that session."""
+    columns = _bars()["AAPL"]
+    gap = columns[:-30] + columns[-29:]
+    settings = Settings(watchlist=("AAPL",))
+    result = run(
+        {"AAPL": gap}, sessions=_history().calendar, settings=settings, start=_history().sessions[-60].date
+    )
+    assert result.withheld == {"stale": 1}
+
+
 def test_the_equity_of_a_session_is_cash_and_shares() -> None:
     """A mark a session, in order, the last one the result's equity; market value is what is not cash."""
     result = _run(60)

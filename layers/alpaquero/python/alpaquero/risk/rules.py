@@ -111,9 +111,8 @@ def assess(
     """
     proposal = _proposal(intent, book.on_day_of(facts.now), limits, facts)
     if failed_only:
-        results = tuple(
-            rule.result(proposal) for rule in _JUDGES[intent.purpose] if not rule.judge(proposal).passed
-        )
+        failed = [rule for rule in _JUDGES[intent.purpose] if not rule.judge(proposal).passed]
+        results = tuple(rule.result(proposal) for rule in failed)
     else:
         results = tuple(rule.result(proposal) for rule in RULES)
     if not all(result.passed for result in results):

@@ -28,7 +28,7 @@ from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import Session
 from alpaquero.risk import derived
-from alpaquero.risk.activity import Activity, Folded, activity_in, fold
+from alpaquero.risk.activity import Activity, Folded, activity_in, fold, orders_within
 from alpaquero.risk.book import HeldPosition, Reservation, RiskBook, TradingState, market_day
 from alpaquero.risk.exits import due_exits, next_exit, with_highs
 from alpaquero.risk.facts import Facts, MarketPrice, OpenOrder
@@ -324,8 +324,11 @@ class Backtest:
             )
             for name in {signal.strategy for signal in left}
         }
-        book, entered = self._book(session, now), set[str]()
+        book, entered, placed = self._book(session, now), set[str](), None
         for signal in rank(left):
+            if placed is not None:  # the book after the last order is of use to nobody
+                book = book.with_order(*placed, now)
+                placed = None
             if signal.side is Side.BUY and signal.symbol in entered:
                 self.passed_over[conclusion.ALREADY_HELD] += 1
                 continue
@@ -338,7 +341,7 @@ class Backtest:
                 continue
             self.counts["intents"] += 1
             entered.add(signal.symbol)
-            book = self._place(intent, verdict, book, now)
+            placed = self._place(intent, verdict, now)
 
     def _needs_no_book(self, signal: Signal) -> bool:
         """Counts a signal that is passed over for what is held, or not, without asking risk."""
@@ -363,26 +366,25 @@ class Backtest:
         """What risk says about an intent, which has no prices of its own to round."""
         return assess(intent, book, self.limits, self._facts(intent, place, now), failed_only=True)
 
-    def _place(self, intent: Intent, verdict: Verdict, book: RiskBook, now: datetime) -> RiskBook:
-        """Sends the order of an intent that risk approved; answers the book after it."""
+    def _place(self, intent: Intent, verdict: Verdict, now: datetime) -> tuple[str, Reservation] | None:
+        """Sends the order of an intent that risk approved; answers its id and what it reserves."""
         if not verdict.approved:
             for rule in verdict.failed:
                 self.refused[rule.code] += 1
-            return book
+            return None
         identifier, account = intent.client_order_id, self.account
         if intent.purpose is Purpose.EXIT:
             account.cancel_all_of(intent.symbol, now)
             account.sell(identifier, intent.symbol, min(verdict.quantity, account.owned(intent.symbol)))
         elif not self._enter(identifier, intent, verdict):
             self.refused[BROKER_REJECTED] += 1
-            return book
+            return None
         self.told[identifier] = intent.strategy or "", intent.reason
         self.purposes[identifier] = OrderPurpose(intent.purpose)
         reservation = reservation_for(intent, verdict)
         self.reservations[identifier] = reservation
-        after = book.with_order(identifier, reservation, now)
-        self.recent = after.recent_orders
-        return after
+        self.recent = (*orders_within(self.recent, now), now)
+        return identifier, reservation
 
     def _enter(self, identifier: str, intent: Intent, verdict: Verdict) -> bool:
         """Sends an entry; whether the broker takes it: no bracket on what is held, none without power."""
@@ -481,7 +483,9 @@ class Backtest:
         for due in due_exits(book, self.limits, prices, now):
             intent = next_exit(due, book, now, "", self._look_up)
             if intent is not None:
-                book = self._place(intent, self._judged(intent, book, place, now), book, now)
+                placed = self._place(intent, self._judged(intent, book, place, now), now)
+                if placed is not None:
+                    book = book.with_order(*placed, now)
                 self.told[intent.client_order_id] = "", due.code
 
     def _look_up(self, identifier: str) -> Order | None:

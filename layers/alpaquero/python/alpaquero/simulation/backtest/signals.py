@@ -53,16 +53,21 @@ def _start_seconds(day: date) -> int:
 _NEVER = datetime.min.replace(tzinfo=UTC)  # a bar's start goes by the session's date alone
 
 
+_NO_END = 2**62
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of a symbol's bars; those that start at `since` (seconds) or later are judged.
+    """A stretch of a symbol's bars; the sessions that start from `since` on, before `until`, are judged.
 
-    `cut` is how many earlier bars were left out, because no window reaches them.
+    Both are seconds since the epoch. `cut` is how many earlier bars were left out, because no window
+    reaches them.
     """
 
     symbol: str
     columns: Columns
     since: int = 0
+    until: int = _NO_END
     cut: int = 0
 
 
@@ -160,7 +165,9 @@ def _epochs(symbol: str, columns: Columns, splits: Sequence[SplitDay], window: i
         if begin < end:
             cut = max(begin - window + 1, 0)
             known = adjusted(columns[:end], ordered[:number])
-            found.append(Part(symbol, known[cut:], columns.start[begin], cut))
+            since = columns.start[begin] if begin else 0
+            until = columns.start[end] if end < len(columns) else _NO_END
+            found.append(Part(symbol, known[cut:], since, until, cut))
     return found
 
 
@@ -178,14 +185,8 @@ def _all_at_once(  # noqa: PLR0917 - as `find`
     least = settings.minimum_history_bars
     for row, part in enumerate(parts):
         columns = part.columns
-        places = calendar.places(columns)
         offset = panel.bars - len(columns)
-        there = (places >= 0) & (calendar.starts >= part.since)
-        sessions = np.flatnonzero(there)
-        at = places[sessions]
-        short = at + 1 + part.cut < least
-        found.withheld[WithheldCode.SHORT_HISTORY] += int(short.sum())
-        sessions, at = sessions[~short], at[~short]
+        sessions, at = _judgeable(part, least, calendar, found)
         missing = undefined[row, at + offset]
         found.withheld[WithheldCode.UNDEFINED] += int(missing.sum())
         sides = decided.side[row, at + offset]
@@ -212,11 +213,24 @@ def _all_at_once(  # noqa: PLR0917 - as `find`
             )
 
 
+def _judgeable(
+    part: Part, least: int, calendar: Calendar, found: Found
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The sessions whose bar is there with enough before it, and where it lies; others are withheld."""
+    starts, places = calendar.starts, calendar.places(part.columns)
+    mine = (starts >= part.since) & (starts < part.until)
+    known = part.cut + np.searchsorted(np.frombuffer(part.columns.start, dtype=np.int64), starts, "right")
+    short, missing = known < least, places < 0
+    found.withheld[WithheldCode.SHORT_HISTORY] += int((mine & short).sum())
+    found.withheld[WithheldCode.STALE] += int((mine & ~short & missing).sum())
+    sessions = np.flatnonzero(mine & ~short & ~missing)
+    return sessions, places[sessions]
+
+
 def _one_by_one(name: str, settings: StrategySettings, part: Part, calendar: Calendar, found: Found) -> None:
     least, columns = settings.minimum_history_bars, part.columns
-    for session, place in enumerate(calendar.places(columns).tolist()):
-        if place < 0 or columns.start[place] < part.since:
-            continue
+    sessions, places = _judgeable(part, least, calendar, found)
+    for session, place in zip(sessions.tolist(), places.tolist(), strict=True):
         judged = judging.judge(
             part.symbol,
             columns[max(place + 1 - least, 0) : place + 1],
