@@ -14,7 +14,7 @@ import msgspec
 from alpaquero.events import bus, queues
 from alpaquero.events.commands import ConcludeRun, PlaceOrder
 from alpaquero.events.schemas import Event, RunConcluded, RunMissed, SignalRaised, SignalWithheld
-from alpaquero.observability import observed, record_failed
+from alpaquero.observability import count, observed, record_failed
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store import runs, trading_settings
 from alpaquero.store.books import Books
@@ -75,6 +75,9 @@ def conclude(command: ConcludeRun) -> None:
     events = _events(counted, ranked, records, missing=run.shards - len(found))
     bus.publish([bus.encoded(e, "signal") for e in events], SETTINGS.bus)
     runs.conclude(counted, records)
+    for metric, number in (("SignalsRaised", len(ranked)), ("SignalsWithheld", withheld)):
+        if number:
+            count(metric, number, account=SETTINGS.account)
 
 
 def _events(run: Run, ranked: list[Signal], records: list[SignalRecord], missing: int) -> list[Event]:

@@ -6,10 +6,14 @@ sweeper in `sync` finds.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from alpaquero.events.bus import EncodedEvent
-from alpaquero.observability import logger, observed
+from alpaquero.observability import count, logger, observed
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store.books import Books
 from alpaquero.store.tables import from_body
@@ -23,6 +27,13 @@ class PublishSettings(FunctionSettings, frozen=True, kw_only=True):
 
 SETTINGS = load(PublishSettings)
 
+# What a trading day is made of, by the event that tells of it.
+COUNTED = {
+    "OrderSubmitted": "OrdersSubmitted",
+    "OrderFilled": "Fills",
+    "TradeRejected": "TradesRejected",
+}
+
 
 @observed("trading")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
@@ -32,9 +43,25 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     refused = Books(SETTINGS.account).publish(waiting, SETTINGS.bus)
     if refused:
         logger.warning("the bus refused events; they stay in the outbox and come again", refused=len(refused))
+    measure(e for e in waiting if e.id not in refused)
     failures = [
         {"itemIdentifier": record["dynamodb"]["SequenceNumber"]}
         for record, e in zip(records, waiting, strict=True)
         if e.id in refused
     ]
     return {"batchItemFailures": failures}
+
+
+def measure(published: Iterable[EncodedEvent]) -> None:
+    """Counts what was just told as metrics; of the equity marks the last one is the figure."""
+    counted: Counter[str] = Counter()
+    equity: float | None = None
+    for event in published:
+        if event.name in COUNTED:
+            counted[COUNTED[event.name]] += 1
+        elif event.name == "EquityMarked":
+            equity = float(msgspec.json.decode(event.detail)["equity"])
+    for metric, number in counted.items():
+        count(metric, number, account=SETTINGS.account)
+    if equity is not None:
+        count("EquityDollars", equity, account=SETTINGS.account)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -77,3 +78,20 @@ def test_a_bus_that_cannot_be_reached_loses_nothing(monkeypatch: pytest.MonkeyPa
     with pytest.raises(ConnectionError):
         publish.handler(waiting("a", "b"), None)
     assert ["a", "b"] == [event.id for event in BOOKS.outbox()]
+
+
+def test_what_was_told_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    """Orders, fills and refusals are counted, the last equity mark is the figure, the rest is left out."""
+    told = [("OrderFilled", "{}"), ("OrderFilled", "{}"), ("TradeRejected", "{}"), ("OrderUpdated", "{}")]
+    told += [("EquityMarked", '{"equity": "100.50"}'), ("EquityMarked", '{"equity": "101.25"}')]
+    publish.measure(
+        EncodedEvent(id=str(number), name=name, source="alpaquero.trading", detail=detail)
+        for number, (name, detail) in enumerate(told)
+    )
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    figures = {
+        metric["Name"]: line[metric["Name"]]
+        for line in lines
+        for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+    }
+    assert figures == {"Fills": [2.0], "TradesRejected": [1.0], "EquityDollars": [101.25]}
