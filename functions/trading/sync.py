@@ -67,6 +67,7 @@ RECENT = timedelta(days=4)  # how far back the broker's list is read at first, a
 OVERLAP = timedelta(hours=1)  # how far before the last sync it is read otherwise: news may come late
 ASKED_SINGLY = 3  # orders of ours that the list lacks, up to which each is asked for by its id
 FILLS_READ_AGAIN = 50
+FILLS_SEARCHED = 500  # read again while cash or shares say that one is missing
 UNSENT_AFTER = timedelta(seconds=60)  # wall time after which an order written and not sent is taken up again
 SWEEP_AFTER_SECONDS = 20
 TAKEN_OVER_AFTER = timedelta(minutes=15)  # wall time for which a difference must stand unexplained
@@ -189,6 +190,7 @@ class Reconciliation:
         self.changed = {"orders": 0, "adopted": 0, "fills": 0}
         self.by_broker_id: dict[str, Order] = {}
         self.listed: dict[str, BrokerOrder] = {}
+        self.found_late = False  # a fill below those read again, which what was folded lacks
         self._open_the_books()
 
     def _open_the_books(self) -> None:
@@ -359,14 +361,18 @@ class Reconciliation:
 
     # fills
 
-    def fills(self) -> int:
+    def fills(self, again: int = 0) -> int:
         """Records every fill the broker reports that we lack; answers how many there were.
 
-        The newest ones we hold are read again: a fill may be reported after a younger one.
+        The newest ones we hold are read `again`: a fill may be reported after a younger one.
         """
-        held = self.books.newest_fill_ids(FILLS_READ_AGAIN)
-        after = held[-1] if len(held) == FILLS_READ_AGAIN else self._fill_before_all()
+        again = again or FILLS_READ_AGAIN
+        held = self.books.newest_fill_ids(again)
+        after = held[-1] if len(held) == again else self._fill_before_all()
         new = [fill for fill in self.broker.fills(after_id=after) if fill.id not in held]
+        if len(held) > FILLS_READ_AGAIN and any(fill.id < held[FILLS_READ_AGAIN - 1] for fill in new):
+            self.books.forget_fold()
+            self.found_late = True
         for theirs in new:
             order = self._order_of(theirs.order_id)
             fill = fill_of(theirs, SETTINGS.account, order)
@@ -408,12 +414,14 @@ class Reconciliation:
             level = self._level(book, left, positions, account)
             is_level = book is not None and book.holds_as(level) and not notes.drift
             differences = {} if is_level else self._differences(level, ())
-            if differences and self.fills():
+            if differences and self.fills(FILLS_SEARCHED):
                 self.orders()  # the market moved while we read: read again
                 continue
             moved = self._explained(differences, positions, notes) if differences else []
             differences = self._differences(level, moved) if moved else differences
             after = derived.with_movements(level, moved)
+            if self.found_late:
+                after = replace(after, activity=replace(after.activity, folded=""))
             after = replace(after, deducted=deducted, activity=self.books.activity(after))
             drift = {name: difference.missing for name, difference in differences.items()}
             if book is not None and replace(after, version=book.version) == book and drift == notes.drift:

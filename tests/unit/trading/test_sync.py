@@ -20,6 +20,7 @@ from alpaquero.orders.lifecycle import OrderStatus, given_up, is_live
 from alpaquero.orders.order import LegRole, Order, OrderOrigin, OrderPurpose
 from alpaquero.risk.activity import Activity
 from alpaquero.risk.book import TradingState
+from alpaquero.store import books as books_module
 from alpaquero.store.books import Books
 from functions.trading import sync as sync_function
 from functions.trading.sync import Reconciliation
@@ -505,6 +506,33 @@ def test_a_fill_reported_late_is_not_missed(world: World, monkeypatch: pytest.Mo
         assert [every[1].id, every[2].id] == [fill.id for fill in world.books.fills()]
     world.sync()
     assert [fill.id for fill in every] == [fill.id for fill in world.books.fills()]
+
+
+def test_a_fill_reported_very_late_is_found_by_the_difference(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below all that are read again, and below those that are kept added up: cash tells that it lacks."""
+    for module, name, number in (
+        (sync_function, "FILLS_READ_AGAIN", 1),
+        (books_module, "FOLD_AFTER", 3),
+        (books_module, "FILLS_LEFT_OUT", 1),
+    ):
+        monkeypatch.setattr(module, name, number)
+    world.broker.submit(request("by-hand"))
+    for _ in range(5):
+        world.broker.fill("order-000001", Decimal(1))
+    fills, every = world.broker.fills, world.broker.fills()
+
+    def without_late(after_id: str | None = None) -> list[BrokerFill]:
+        return [fill for fill in fills(after_id) if fill != every[0]]
+
+    with monkeypatch.context() as early:
+        early.setattr(world.broker, "fills", without_late)
+        world.sync()
+    world.sync()
+    assert [fill.id for fill in every] == [fill.id for fill in world.books.fills()]
+    assert ({"AAPL": Decimal(5)}, {}) == (world.books.held()[0], world.books.notes().drift)
+    assert every[0].at == world.book.activity.holdings["AAPL"].since
 
 
 def test_fills_are_read_from_a_known_one_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

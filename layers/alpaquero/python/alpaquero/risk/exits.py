@@ -122,7 +122,7 @@ def next_exit(
         before = look_up(intent.client_order_id)
         if before is None or not _is_over(before):
             return intent
-        if now - before.updated_at < pause:
+        if timedelta() <= now - before.updated_at < pause:  # below 0 the clock was set back: nothing waits
             return None
         pause = min(pause * 2, LONGEST_PAUSE)
     return None
