@@ -608,7 +608,7 @@ def test_another_origin_gets_no_leave(cloud: LaptopCloud, admin: Caller) -> None
         ("/api/orders", {"side": "buy", "quantity": "1"}, {"Idempotency-Key": "bad"}, "symbol"),
         ("/api/orders", {**ENTRY, "leverage": "9"}, {"Idempotency-Key": "bad"}, "leverage"),
         ("/api/orders", ENTRY, {}, "Idempotency-Key"),
-        ("/api/config", {"reason": "x", "settings": {}}, {}, "version"),
+        ("/api/config", {"version": 1, "settings": {}}, {}, "reason"),
         ("/api/auth/sign-in", {"username": "ana"}, {}, "password"),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from alpaquero.events.schemas import SettingsChanged, decode
 from alpaquero.store import trading_settings
 from alpaquero.store.books import Books
+from alpaquero.store.settings_items import SettingsItem
 from alpaquero.store.trading_settings import TradingSettings
 from functions.configuration import api
 
@@ -291,8 +292,8 @@ def test_a_roll_back_to_what_is_in_force_or_fits_no_more_is_refused(call: Call) 
     body = {"to": 0, "reason": "back", "version": 2}
     status, answer = call(api.app, "/api/config/roll-back", method="POST", role="admin", body=body)
     assert (409, True) == (status, "already" in answer["error"]["message"])
-    item = trading_settings.SettingsItem.get("SETTINGS", "VERSION#00000001")
-    item.update(actions=[trading_settings.SettingsItem.body.set(item.body.replace('s":20', 's":2000'))])
+    item = SettingsItem.get("SETTINGS", "VERSION#00000001")
+    item.update(actions=[SettingsItem.body.set(item.body.replace('s":20', 's":2000'))])
     body = {"to": 1, "reason": "back", "version": 2}
     status, answer = call(api.app, "/api/config/roll-back", method="POST", role="admin", body=body)
     assert (409, True) == (status, "bar_settle_minutes is 2000" in answer["error"]["message"])
