@@ -20,7 +20,7 @@ _LIMIT = click.option("--limit", type=click.IntRange(1, 200), default=20, show_d
 def signals(symbol: str | None, limit: int, state: Path | None, as_json: bool) -> int:
     """Show the last signals, raised and withheld."""
     items = _listed(state, f"/api/signals/{symbol.upper()}" if symbol else "/api/signals", limit=limit)
-    columns = ("bar_close", "symbol", "strategy", "side", "strength", "reference_price", "code", "reason")
+    columns = ("bar_close", "timeframe", "symbol", "strategy", "side", "code", "reason")
     _print("Signals", columns, items, as_json=as_json)
     return 0
 
@@ -35,8 +35,8 @@ def runs(run: str | None, timeframe: str | None, limit: int, state: Path | None,
     """Show the last runs, or RUN with its signals."""
     if run is None:
         items = _listed(state, "/api/runs", timeframe=timeframe, limit=limit)
-        columns = ("id", "state", "late", "missed", "symbols", "raised", "withheld", "intents")
-        _print("Runs", columns, items, as_json=as_json)
+        columns = ("id", "state", "late", "symbols", "raised", "withheld", "intents")
+        _print("Runs", columns, items if as_json else [_worded(item) for item in items], as_json=as_json)
         return 0
     found = _got(state, f"/api/runs/{run}", {})
     if as_json:
@@ -47,6 +47,13 @@ def runs(run: str | None, timeframe: str | None, limit: int, state: Path | None,
     columns = ("symbol", "strategy", "outcome", "side", "strength", "reference_price", "code", "reason")
     _print("Its signals", columns, listed, as_json=False)
     return 0
+
+
+def _worded(run: dict[str, Any]) -> dict[str, Any]:
+    """The run with a word for late ones, and how many bars before it were missed."""
+    words = ["late"] if run["late"] else []
+    words += [f"{run['missed']} missed"] if run["missed"] else []
+    return {**run, "late": ", ".join(words)}
 
 
 def _listed(state: Path | None, path: str, **query: Any) -> list[dict[str, Any]]:

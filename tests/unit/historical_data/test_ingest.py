@@ -293,3 +293,21 @@ def test_the_gap_report_names_what_the_calendar_promises(call: Call, data: Data)
     assert (4, 3, "2023-12-01", "2024-01-05") == (
         report["missing"], report["gaps"], report["start"], report["end"],
     )  # fmt: skip
+
+
+def test_a_gap_report_that_would_check_too_much_ends_earlier(
+    call: Call, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bar at the start and one at the end promise all that is between: it says up to where it looked."""
+    monkeypatch.setattr(api, "MOST_CHECKED", 3)
+    two = [b for b in daily(date(2023, 12, 1), date(2024, 1, 4)) if b.start.day in {1, 28}]
+    bars.merge({"AAPL": Columns.of(two)}, bars.midnight(date(2023, 1, 1)), NOW)
+    _, report = call(api.app, "/api/historical/{symbol}/gaps", path={"symbol": "AAPL"})
+    assert (3, 2, "2023-12-05") == (report["expected"], report["missing"], report["end"])
+
+
+def test_a_job_is_forgotten_in_the_end(data: Data, queues: FakeQueues) -> None:
+    """The list of jobs is read whole, so it must not grow for ever."""
+    job = begun(queues, wanted())
+    item = ingests.IngestItem.get(ingests.INGEST, job.id)
+    assert (BEGUN + timedelta(days=90)).timestamp() == item.expires_at

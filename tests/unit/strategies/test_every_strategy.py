@@ -80,6 +80,7 @@ def test_its_conditions_and_its_decisions_say_the_same(rule: Strategy[Any]) -> N
                 continue
             decision = rule.decide(values, parameters)
             asked = rule.conditions(values, parameters)
+            assert all(condition.text[0].isupper() for condition in asked)  # each is read alone
             holding = {
                 side for side in Side if all(condition.holds for condition in asked if condition.side is side)
             }

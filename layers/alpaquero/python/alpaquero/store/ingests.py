@@ -29,6 +29,7 @@ from alpaquero.store.tables import REGION, from_body, table_name, to_body
 INGEST: Final = "INGEST"
 BARS_A_STEP: Final = 10_000  # a page of Alpaca's
 SYMBOLS_A_STEP: Final = 100
+KEPT: Final = timedelta(days=90)  # after its last step
 SESSIONS_A_DAY: Final = 252 / 365
 _CONFLICT: Final = "ConditionalCheckFailedException"
 
@@ -95,6 +96,7 @@ class IngestItem(Model):
     steps_done = NumberAttribute()
     troubles = NumberAttribute()
     body = UnicodeAttribute()
+    expires_at = NumberAttribute()
 
 
 def steps(request: IngestRequest) -> list[Step]:
@@ -190,6 +192,7 @@ def _saved(job: Ingest, condition: Condition) -> bool:
         steps_done=job.steps_done,
         troubles=job.troubles,
         body=to_body(job),
+        expires_at=int((job.updated + KEPT).timestamp()),
     )
     try:
         item.save(condition=condition)

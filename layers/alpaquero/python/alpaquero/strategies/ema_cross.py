@@ -88,11 +88,21 @@ def conditions(values: Mapping[str, float], parameters: Parameters) -> tuple[Con
     return (
         Condition(side=buy, text="EMA fast above EMA slow", left=fast, right=slow, holds=fast > slow),
         Condition(
-            side=buy, text="and not a bar before", left=before[0], right=before[1], holds=not was_above
+            side=buy,
+            text="EMA fast not above EMA slow a bar before",
+            left=before[0],
+            right=before[1],
+            holds=not was_above,
         ),
         Condition(side=buy, text="ATR at most its maximum", left=atr, right=most, holds=atr <= most),
         Condition(side=sell, text="EMA fast not above EMA slow", left=fast, right=slow, holds=fast <= slow),
-        Condition(side=sell, text="but a bar before", left=before[0], right=before[1], holds=was_above),
+        Condition(
+            side=sell,
+            text="EMA fast above EMA slow a bar before",
+            left=before[0],
+            right=before[1],
+            holds=was_above,
+        ),
     )
 
 
