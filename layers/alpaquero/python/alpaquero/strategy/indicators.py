@@ -34,8 +34,8 @@ def sma(values: Sequence[float | None], period: int) -> Series:
     """
     means: Series = [None] * min(period - 1, len(values))
     for end in range(period, len(values) + 1):
-        window = [value for value in values[end - period : end] if value is not None]
-        means.append(fsum(window) / period if len(window) == period else None)
+        window = values[end - period : end]
+        means.append(None if None in window else fsum(window) / period)  # type: ignore[arg-type]
     return means
 
 

@@ -6,9 +6,11 @@ are made on values rounded to 1e-9, those that a signal carries.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from math import isfinite
 from operator import lt
 from typing import Any
@@ -54,8 +56,9 @@ def judge(
             shadow=settings.shadow,
         )
 
-    window = columns[-settings.minimum_history_bars :]
-    fault = _fault(window, bar_start, settings.minimum_history_bars)
+    least = settings.minimum_history_bars
+    window = columns if len(columns) == least else columns[-least:]
+    fault = _fault(window, bar_start, least)
     if fault is not None:
         return withheld(*fault)
     rule, parameters = registry.strategy(settings.rule), settings.parameters_for(symbol)
@@ -125,19 +128,26 @@ def rounded_values(rule: Strategy[Any], window: Columns, parameters: Any) -> dic
 
 
 def _fault(window: Columns, bar_start: datetime, least: int) -> tuple[WithheldCode, str] | None:
-    starts, closes = window.start.tolist(), window.close.tolist()
-    if not all(map(lt, starts, starts[1:])):
+    if not _in_order(window.start.tobytes()):
         return WithheldCode.BROKEN_SERIES, "bars are out of order or doubled; load them again"
+    closes = window.close.tolist()
     if not (isfinite(sum(closes)) and min(closes, default=1.0) > 0):
         return WithheldCode.BROKEN_SERIES, "a close is not a price above 0; load the bars again"
-    if len(starts) < least:
-        return WithheldCode.SHORT_HISTORY, f"{len(starts)} bars, {least} are needed"
-    last, judged = starts[-1], int(bar_start.timestamp())
+    if len(closes) < least:
+        return WithheldCode.SHORT_HISTORY, f"{len(closes)} bars, {least} are needed"
+    last, judged = window.start[-1], int(bar_start.timestamp())
     if last > judged:
         return WithheldCode.UNCLOSED, f"the last bar begins {_at(window)}, after the one judged"
     if last < judged:
         return WithheldCode.STALE, f"the last bar begins {_at(window)}, so a newer one is missing"
     return None
+
+
+@lru_cache(maxsize=64)
+def _in_order(starts: bytes) -> bool:
+    """Whether starts, as an array holds them, grow; most symbols of a shard have the same."""
+    listed = array("q", starts).tolist()
+    return all(map(lt, listed, listed[1:]))
 
 
 def _at(window: Columns) -> str:

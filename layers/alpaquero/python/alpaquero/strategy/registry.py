@@ -48,8 +48,11 @@ def _shipped() -> tuple[str, ...]:
 
 def strategy(rule: str) -> Strategy[Any]:
     """The strategy in the file `<rule>.py`. Raises `ValueError` naming those that exist."""
-    if rule in _loaded:
-        return _loaded[rule]
+    return _loaded.get(rule) or _shipped_one(rule)
+
+
+@cache
+def _shipped_one(rule: str) -> Strategy[Any]:
     if rule not in _shipped():
         raise ValueError(f"rule is {rule[:40]!r}; there is {', '.join(names())}")
     return cast("Strategy[Any]", import_module(f"{strategies.__name__}.{rule}"))
