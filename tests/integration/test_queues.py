@@ -110,8 +110,9 @@ def _mark() -> EquityMarked:
 
 
 def _degraded() -> ServiceDegraded:
+    number = next(_numbers)  # in its words too: the same news twice is told once
     return ServiceDegraded(
-        id=f"queue:{next(_numbers)}", occurred_at=AT, account="paper", service="queue-test", message="m"
+        id=f"queue:{number}", occurred_at=AT, account="paper", service="queue-test", message=f"m{number}"
     )
 
 

@@ -22,6 +22,7 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 OWNER = "owner"  # who is told when nobody's settings name the owner's address
 WEBHOOK_SECRETS = "alpaquero/webhooks/"  # the template lets the functions read what begins so
 MOST_CHANNELS = 10
+MOST_PER_HOUR = 1000
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _EMAIL = re.compile(r"[^@\s,;<>\"]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 _PHONE = re.compile(r"\+[1-9]\d{6,14}")
@@ -44,7 +45,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     severity: Severity = "info"
     categories: list[Category] = []
     digest: Digest = "none"
-    most_per_hour: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 60
+    most_per_hour: Annotated[int, msgspec.Meta(ge=1, le=MOST_PER_HOUR)] = 60
 
 
 class Preferences(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +72,8 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
 
 def owners(mail_to: str) -> Preferences:
     """The owner's settings as long as nobody has set any: all that happens, by e-mail."""
-    return Preferences(user=OWNER, channels=[Channel(name="email", kind="email", address=mail_to)])
+    mail = Channel(name="email", kind="email", address=mail_to, most_per_hour=MOST_PER_HOUR)
+    return Preferences(user=OWNER, channels=[mail])
 
 
 def recipients(stored: Sequence[Preferences], mail_to: str) -> list[Preferences]:
