@@ -277,9 +277,7 @@ def send_overdue(found: Watched, settings: OrderSettings, now: datetime) -> list
     if found.book.trading_state is not TradingState.ACTIVE:
         settings = replace(settings, reprice_after_minutes=0)  # a dearer entry would be refused each minute
     symbols = reprices(found.open_orders, settings)
-    quotes = _market_data().latest_quotes(symbols) if symbols else {}
-    # A purchase follows the ask. The entries of the bot are purchases.
-    prices = {symbol: quote.ask for symbol, quote in quotes.items() if quote.ask > 0}
+    prices = _asks(symbols) if symbols else {}
     due = overdue(found.open_orders, settings, sessions_around(_clock(), now), prices, now)
     for late in due:
         identifier, waited = late.order.client_order_id, f"it waited {late.waited_minutes} minutes"
@@ -305,6 +303,16 @@ def send_overdue(found: Watched, settings: OrderSettings, now: datetime) -> list
             deduplication_id=f"overdue:{identifier}:{now:%Y%m%d%H%M}",
         )
     return [late.order.client_order_id for late in due]
+
+
+def _asks(symbols: Sequence[str]) -> dict[str, Decimal]:
+    """What a purchase follows, and the bot's entries are purchases; none when market data does not answer."""
+    try:
+        quotes = _market_data().latest_quotes(symbols)
+    except BrokerError as error:
+        logger.warning("no quotes; entries follow the market again once there are", error=str(error))
+        return {}
+    return {symbol: quote.ask for symbol, quote in quotes.items() if quote.ask > 0}
 
 
 def send_exits(books: Books, found: Watched, limits: RiskLimits, now: datetime) -> list[str]:

@@ -403,3 +403,22 @@ def test_a_limit_entry_follows_the_market(
     assert (["110.01"] if "ReplaceOrder" in asked else []) == [
         body["change"]["limit_price"] for body in found if "change" in body
     ]
+
+
+def test_entries_time_out_although_no_quotes_are_to_be_had(
+    market: Market, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Following the market waits for the feed; ending what is late, and the minute's own count, do not."""
+
+    def silent(symbols: Sequence[str]) -> dict[str, Any]:
+        raise BrokerUnavailable("the feed does not answer")
+
+    monkeypatch.setattr(market.data, "latest_quotes", silent)
+    late = market.broker.now - timedelta(days=1)
+    waits = an_order(client_order_id="entry-1", status="new", created_at=late)
+    BOOKS.commit(risk_book=a_book(), new_orders=[waits])
+    trading_settings.save(
+        TradingSettings(orders=OrderSettings(entry_timeout_minutes=30, reprice_after_minutes=10)),
+        author="ana", reason="test", after_version=0, now=market.broker.now,
+    )  # fmt: skip
+    assert ["entry-1"] == watched()["cancels"]

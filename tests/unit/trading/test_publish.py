@@ -95,3 +95,24 @@ def test_what_was_told_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
         for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
     }
     assert figures == {"Fills": [2.0], "TradesRejected": [1.0], "EquityDollars": [101.25]}
+
+
+def test_what_reached_the_bus_before_it_failed_is_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backlog of an hour leaves in parts, so that no sweep begins at its first event again."""
+
+    class Tires(Bus):
+        """A bus that breaks off after 150 events."""
+
+        def put_events(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803 - boto3's own name
+            if len(self.taken) >= 150:
+                raise ConnectionError("no bus")
+            return super().put_events(Entries)
+
+    names = [f"e{number:03}" for number in range(160)]
+    for start in range(0, len(names), 80):
+        waiting(*names[start : start + 80])
+    bus = Tires()
+    monkeypatch.setattr("alpaquero.events.bus._client", lambda: bus)
+    with pytest.raises(ConnectionError):
+        BOOKS.publish(BOOKS.outbox(), "bus")
+    assert names[100:] == [event.id for event in BOOKS.outbox()]

@@ -43,6 +43,7 @@ from alpaquero.store.tables import REGION, connection, from_body, packed, table_
 ORDER, FILL, OUTBOX = "ORDER#", "FILL#", "OUTBOX#"
 SHARES, CASH = "SHARES#", "CASH#"
 FILLS_IN_MARK = 50  # as many as sync reads again
+PUBLISHED_AT_ONCE = 100
 MOST_TOLD = 99  # a transaction takes 100 items; what more an account holds at first, a rebuild tells
 READABLE = 100_000  # characters up to which the risk book is kept as text; DynamoDB takes 400 KB an item
 RISKBOOK, BASELINE, BROKER, NOTES, FOLDED = "RISKBOOK", "BASELINE", "BROKER", "NOTES", "FOLDED"
@@ -465,14 +466,20 @@ class Books:
         return [from_body(i.body, EncodedEvent) for i in found if (i.written_at or 0) <= latest]
 
     def publish(self, waiting: Sequence[EncodedEvent], bus_name: str) -> tuple[str, ...]:
-        """Puts outbox events on the bus and deletes those that arrived; answers the ids it refused."""
-        refused: tuple[str, ...] = ()
-        try:
-            bus.publish(waiting, bus_name)
-        except bus.EventsNotPublished as error:
-            refused = error.failed
-        self.published(event.id for event in waiting if event.id not in refused)
-        return refused
+        """Puts outbox events on the bus and deletes those that arrived; answers the ids it refused.
+
+        In parts: what has arrived when time runs out is not sent again.
+        """
+        refused: list[str] = []
+        for start in range(0, len(waiting), PUBLISHED_AT_ONCE):
+            part = waiting[start : start + PUBLISHED_AT_ONCE]
+            try:
+                bus.publish(part, bus_name)
+            except bus.EventsNotPublished as error:
+                refused += error.failed
+            left = set(refused)
+            self.published(event.id for event in part if event.id not in left)
+        return tuple(refused)
 
     def published(self, event_ids: Iterable[str]) -> None:
         """Deletes events that have reached the bus."""
