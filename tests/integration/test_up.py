@@ -70,6 +70,7 @@ def test_a_stack_comes_up_survives_a_kill_and_goes_down(state: Path) -> None:
     told = answered(state, "status")
     assert told["memory_mb"] < 2000
     assert {"supervisor", "engine", "exchange", "ports"} <= {part["name"] for part in told["processes"]}
+    assert told["health"]["status"] in {"ok", "degraded", "unknown"}
     account = answered(state, "curl", "position/account")
     assert (200, "100000") == (account["status"], account["body"]["cash"])
 

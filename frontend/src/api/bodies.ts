@@ -235,8 +235,33 @@ export interface ServiceHealth {
   message: string;
   checked_at: Moment;
   latency_ms: number;
+  version: string | null;
+  memory_mb: number | null;
 }
 
+export interface HealthAlert {
+  name: string;
+  service: string;
+  raised: boolean;
+  since: Moment | null;
+  message: string;
+}
+
+export interface BreakerState {
+  scope: string;
+  state: string;
+  failures: number;
+  tries_again_at: Moment | null;
+}
+
+export interface RequestBudget {
+  scope: string;
+  limit: number;
+  remaining: number;
+  resets_at: Moment;
+}
+
+/** What nobody knows is null, and `missing` says why by the figure's name. */
 export interface Metrics {
   runs: number;
   orders: number;
@@ -247,6 +272,15 @@ export interface Metrics {
   dead_letters: number;
   last_run_at: Moment | null;
   last_sync_at: Moment | null;
+  last_monitor_at: Moment | null;
+  sync_lag_seconds: number | null;
+  drift: Record<string, string>;
+  drift_since: Moment | null;
+  runs_missing: number;
+  alerts_raised: number;
+  breakers: BreakerState[] | null;
+  request_budgets: RequestBudget[];
+  missing: Record<string, string>;
 }
 
 /** One frame of the dashboard socket; `detail` is the event of `alpaquero.events.schemas`. */

@@ -20,6 +20,7 @@ const TOUCHES: Readonly<Record<string, readonly string[]>> = {
   SettingsChanged: ["/api/config"],
   RunMissed: ["/api/monitoring"],
   ServiceDegraded: ["/api/monitoring"],
+  ServiceRecovered: ["/api/monitoring"],
 };
 
 /** Path prefixes; an event we do not know touches nothing. */

@@ -1,5 +1,5 @@
 // `/monitoring`: whether every service answers, and what waits or failed.
-import type { Metrics, Page, ServiceHealth } from "../api/bodies";
+import type { HealthAlert, Metrics, Page, ServiceHealth } from "../api/bodies";
 import { NONE } from "../format/money";
 import { Figure, State, WallMoment } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
@@ -15,6 +15,7 @@ export function Monitoring() {
           {(now) => <Counts now={now} />}
         </Loaded>
       </section>
+      <Alerts />
       <div class="columns even">
         <Services />
         <Queues view={metrics} />
@@ -39,6 +40,12 @@ const Counts = ({ now }: { now: Metrics }) => (
     <Figure label="Dead letters">
       <Nought count={now.dead_letters} />
     </Figure>
+    <Figure label="Alerts">
+      <Nought count={now.alerts_raised} />
+    </Figure>
+    <Figure label="Runs missing">
+      <Nought count={now.runs_missing} />
+    </Figure>
     <Figure label="Events to publish">{now.outbox_depth}</Figure>
     <Figure label="Last run">
       <Worked at={now.last_run_at} />
@@ -48,6 +55,24 @@ const Counts = ({ now }: { now: Metrics }) => (
     </Figure>
   </dl>
 );
+
+const ALERT_COLUMNS: readonly Column<HealthAlert>[] = [
+  { head: "Alert", cell: (a) => <strong>{a.name}</strong> },
+  { head: "Since", cell: (a) => <Worked at={a.since} /> },
+  { head: "What", wide: true, cell: (a) => <span class="wrap">{a.message}</span> },
+];
+
+function Alerts() {
+  const view = useRead<Page<HealthAlert>>("/api/monitoring/alerts");
+  const raised = (page: Page<HealthAlert>) => page.items.filter((a) => a.raised);
+  return (
+    <Panel title="Alerts" flush>
+      <Loaded view={view} what="alerts" isEmpty={(page) => raised(page).length === 0} empty="Nothing is wrong.">
+        {(page) => <Table caption="Alerts" columns={ALERT_COLUMNS} rows={raised(page)} rowKey={(a) => a.name} />}
+      </Loaded>
+    </Panel>
+  );
+}
 
 const COLUMNS: readonly Column<ServiceHealth>[] = [
   { head: "Service", cell: (s) => <strong>{s.service}</strong> },

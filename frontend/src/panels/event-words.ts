@@ -76,6 +76,7 @@ const SAYINGS: Readonly<Record<string, (detail: Detail) => Words>> = {
   }),
   RunMissed: (d) => ({ tone: "bad", head: `Bar of ${marketDay(text(d, "bar_close"))} not judged`, text: text(d, "message") }),
   ServiceDegraded: (d) => ({ tone: "bad", head: `${text(d, "service")} degraded`, text: text(d, "message") }),
+  ServiceRecovered: (d) => ({ tone: "good", head: `${text(d, "service")} is well again`, text: text(d, "check") }),
 };
 
 /** An event this page does not know is shown by its name rather than left out. */

@@ -175,11 +175,14 @@ def down(state: Path | None, as_json: bool) -> int:
 @state_option
 @json_option
 def status(state: Path | None, as_json: bool) -> int:
-    """Show what runs: addresses, seconds to ready, memory (proportional set size)."""
+    """Show what runs: addresses, seconds to ready, memory (proportional set size), and how the bot is."""
     from laptop import supervisor
+    from laptop.condition import condition
     from laptop.layout import StateFolder
+    from laptop.stack import Stack
 
     told = supervisor.status(StateFolder.at(state))
+    told["health"] = health = condition(Stack.find(StateFolder.at(state)))
     if as_json:
         print_json(told)
         return 0
@@ -190,5 +193,10 @@ def status(state: Path | None, as_json: bool) -> int:
         (part["name"], part["pid"] or "", part["processes"], part["memory_mb"]) for part in told["processes"]
     ]
     print_table("Processes", ("part", "pid", "processes", "MB"), [*rows, ("all", "", "", told["memory_mb"])])
+    if health["alerts"]:
+        alerts = [(one["name"], one["since"] or "", one["message"]) for one in health["alerts"]]
+        print_table("Alerts", ("alert", "since", "what"), alerts)
+    work = ", ".join(f"{name} {age} s ago" for name, age in sorted(health["seconds_since_work"].items()))
+    print(f"health {health['status']}; last work: {work or 'none yet'}")
     print(f"ready after {told['seconds_to_ready']} s, up for {told['uptime_seconds']} s")
     return 0
