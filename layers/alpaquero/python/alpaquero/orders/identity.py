@@ -99,5 +99,5 @@ def is_ours(text: str) -> bool:
 
 def _hash(*parts: str) -> str:
     # Each part carries its length, so ("ab", "c") and ("a", "bc") differ.
-    text = "".join(f"{len(part)}:{part}" for part in parts)
+    text = "".join([f"{len(part)}:{part}" for part in parts])
     return b32encode(sha256(text.encode()).digest()[:_KEY_BYTES])[:KEY_LENGTH].decode().lower()

@@ -185,13 +185,13 @@ class Backtest:
     def play(self, progress: Callable[[int, int, date], None] | None) -> Result:
         """Every session, then the result."""
         traded = self.calendar.sessions[self.calendar.first : self.calendar.last + 1]
+        account, by_session, mark = self.account, self.found.by_session, self.marks.append
         for place, session in enumerate(traded):
             now = session.close + AFTER_CLOSE
-            account = self.account
-            raised = self.found.by_session.get(place)
+            raised = by_session.get(place)
             if account.positions or account.working or raised or self.book.locks:
                 self._session(place, session, now, raised or [])
-            self.marks.append((now, self.equity, account.cash))
+            mark((now, self.equity, account.cash))
             if progress is not None:
                 progress(place + 1, len(traded), session.date)
         return self._result()
