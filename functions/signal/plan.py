@@ -31,7 +31,7 @@ from alpaquero.strategy.planning import ClosedBar, Due
 from alpaquero.strategy.run import Run, RunState, run_id
 from alpaquero.strategy.settings import MOST_SESSIONS_VALID
 
-LOOK_BACK = timedelta(days=10)  # longer than any stretch of closed days
+LOOK_BACK = timedelta(days=14)  # holds every session whose bar may be caught up, holidays or not
 LOOK_AHEAD = timedelta(days=2 * MOST_SESSIONS_VALID)  # covers the validity of any signal
 RESEND_AFTER_SECONDS = 30
 
@@ -53,6 +53,7 @@ _calendars: dict[date, list[Session]] = {}
 class Tick:
     """What one tick plans by: market time, the calendar around it, and the settings in force."""
 
+    reader: ClockReader
     now: datetime
     calendar: list[Session]
     chosen: SettingsVersion
@@ -64,7 +65,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     chosen = trading_settings.current()
     reader = connect_clock(SETTINGS)
     now = reader.clock().now
-    tick = Tick(now, _calendar(reader, now), chosen)
+    tick = Tick(reader, now, _calendar(reader, now), chosen)
     told: list[dict[str, Any]] = []
     for timeframe in planning.timeframes(chosen.settings.strategies):
         symbols = planning.symbols_judged(chosen.settings.strategies, chosen.settings.watchlist, timeframe)
@@ -81,10 +82,15 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 def _plan(timeframe: Timeframe, symbols: Sequence[str], tick: Tick) -> list[dict[str, Any]]:
     """Plans what is due of one timeframe, the newest bar last, and sends again what got lost."""
-    closed = planning.closed_bars(tick.calendar, timeframe, tick.now, _settling(timeframe, tick.chosen))
+    known = runs.newest_runs(SETTINGS.account, planning.MOST_LATE_BARS + 1, timeframes=[timeframe])
+    closed = planning.closed_bars(
+        _reaching(known[0], tick) if known else tick.calendar,
+        timeframe,
+        tick.now,
+        _settling(timeframe, tick.chosen),
+    )
     if not closed:
         raise LookupError(f"no session closed in the {LOOK_BACK.days} days before {tick.now.isoformat()}")
-    known = runs.newest_runs(SETTINGS.account, planning.MOST_LATE_BARS + 1, timeframes=[timeframe])
     if known and known[0].bar_close > tick.now:  # else nobody would know why nothing is planned
         logger.error(
             "the market's clock is behind the newest run: nothing is planned until it has caught up",
@@ -101,6 +107,14 @@ def _plan(timeframe: Timeframe, symbols: Sequence[str], tick: Tick) -> list[dict
         due = planning.due(closed, None)
     planned = [_planned(bar, due, timeframe, symbols, tick) for bar in due.bars]
     return planned or [_told(run, new=False) for run in known[:1]]
+
+
+def _reaching(last: Run, tick: Tick) -> list[Session]:
+    """The calendar from the session of the `last` run on: after a long stop the tick's own begins later."""
+    if not tick.calendar or last.bar_close >= tick.calendar[0].open:
+        return tick.calendar
+    first, before = last.bar_close.astimezone(NEW_YORK).date(), tick.calendar[0].date - timedelta(days=1)
+    return [*tick.reader.sessions(first, before), *tick.calendar]
 
 
 def _was_left_out(timeframe: Timeframe, last: Run, chosen: SettingsVersion) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -147,6 +147,19 @@ def test_too_many_missed_bars_are_told_and_not_judged(broker: FakeBroker, publis
     assert (36 - MOST_LATE_BARS - 1, since) == (first.missed, first.missed_since)
     conclude.conclude(ConcludeRun(run_id=first.id, reason="reported", correlation_id="c"))
     assert [since] == [event.bar_close for event in published if isinstance(event, RunMissed)]
+
+
+def test_every_bar_since_the_last_run_is_missed_however_long_ago(broker: FakeBroker) -> None:
+    """A stack that was down for a month tells all of its sessions, not those of the last ten days."""
+    save_settings()
+    broker.now = CLOSE - timedelta(days=31) + timedelta(hours=1)  # 2023-12-05
+    plan.handler(JOB, None)
+    broker.now = CLOSE + timedelta(hours=1)
+    first = runs.get("paper", plan.handler(JOB, None)["runs"][0]["run_id"])
+    assert first is not None
+    since = datetime(2023, 12, 6, 21, tzinfo=UTC)
+    sessions = len(broker.sessions(date(2023, 12, 6), date(2024, 1, 5)))
+    assert (sessions - MOST_LATE_BARS - 1, since) == (first.missed, first.missed_since)
 
 
 def test_bars_that_no_strategy_wanted_are_not_missed(broker: FakeBroker) -> None:
