@@ -99,7 +99,10 @@ def _rows(others: peers.Peer, series: dict[str, Columns]) -> Iterator[Row]:
             trades[name] = answer["trades"]
     sys.stderr.write(f"trades of {count} symbols: {trades}\n")
     took = {name: median(each) * 1000 for name, each in times.items()}
-    yield Row(f"{shown}, engine", took["engine"], "ms", "backtesting.py", took["backtesting.py"], FIVE_TIMES)
+    engine, peer = "engine", "backtesting.py"
+    if count > 1:
+        engine, peer = "engine, one portfolio", "backtesting.py, one symbol after another"
+    yield Row(f"{shown}, {engine}", took["engine"], "ms", peer, took["backtesting.py"], FIVE_TIMES)
     goal = Goal(at_most=0.6, of_ratio=True) if count > 1 else None
     yield Row(f"{shown}, array path", took["array path"], "ms", "vectorbt", took["vectorbt"], goal)
 
