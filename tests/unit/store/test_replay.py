@@ -26,7 +26,8 @@ from alpaquero.store.replay import Replayed, Tally, replay, replay_all
 from alpaquero.store.runs import RunItem
 from alpaquero.store.tables import from_body, packed, to_body, unpacked
 from alpaquero.store.verdicts import VerdictRecord
-from alpaquero.strategy.run import Decision, Run, ShardReport
+from alpaquero.strategy.conclusion import Decision
+from alpaquero.strategy.run import Run, ShardReport
 from alpaquero.strategy.settings import StrategySettings
 from functions.signal import conclude, evaluate
 from tests.fakes.broker import FakeMarketData

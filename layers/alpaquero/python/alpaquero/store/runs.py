@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, NumberSetAttribute, UnicodeAttribute
@@ -18,7 +18,10 @@ from pynamodb.models import Model
 
 from alpaquero.prices.bars import Timeframe
 from alpaquero.store.tables import REGION, from_body, packed, table_name, to_body, unpacked
-from alpaquero.strategy.run import Decision, Run, RunState, ShardReport, SignalRecord
+from alpaquero.strategy.run import Run, RunState, ShardReport, SignalRecord
+
+if TYPE_CHECKING:
+    from alpaquero.strategy.conclusion import Decision
 
 KEEP_SECONDS = 400 * 86_400
 RUN, SHARD, SIGNAL, DECISION = "RUN#", "SHARD#", "SIGNAL#", "DECISION"
@@ -105,7 +108,7 @@ def decide(identifier: str, decision: Decision) -> Decision:
     except PutError as error:
         if error.cause_response_code != _REFUSED:
             raise
-        return _unpacked(RunItem.get(RUN + identifier, DECISION, consistent_read=True), Decision)
+        return _unpacked(RunItem.get(RUN + identifier, DECISION, consistent_read=True), type(decision))
     return decision
 
 
@@ -117,6 +120,8 @@ def reports(identifier: str) -> dict[int, ShardReport]:
 
 def decision_of(identifier: str) -> Decision | None:
     """What the run's conclusion rested on, None before it."""
+    from alpaquero.strategy.conclusion import Decision  # who judges a shard has no use for the risk rules
+
     try:
         return _unpacked(RunItem.get(RUN + identifier, DECISION, consistent_read=True), Decision)
     except DoesNotExist:

@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+import msgspec
+
 from alpaquero.orders.identity import signal_key
 from alpaquero.orders.intent import Intent, Origin, Purpose, Side
 from alpaquero.risk.book import RiskBook
@@ -19,7 +21,7 @@ from alpaquero.risk.proposal import Proposal
 from alpaquero.risk.rules import RULES, Rule
 from alpaquero.rules_version import RULES_VERSION
 from alpaquero.strategy.ranking import rank
-from alpaquero.strategy.run import Decision, PassedOver, Run, ShardReport, SignalRecord
+from alpaquero.strategy.run import PassedOver, Run, ShardReport, SignalRecord
 from alpaquero.strategy.signal import Signal, Withheld
 
 SHADOW = "shadow"
@@ -45,6 +47,19 @@ _FORESEEN = {
 _RULES: tuple[tuple[Rule, str], ...] = tuple(
     (rule, _FORESEEN[rule.code]) for rule in RULES if rule.code in _FORESEEN
 )
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What a conclusion rests on: the shards that had reported, the risk book, the signals passed over.
+
+    The first conclusion decides; a repeat takes its word. `risk_book` is None when no signal was
+    raised or no books were open yet.
+    """
+
+    shards: tuple[int, ...]
+    passed_over: tuple[PassedOver, ...]
+    risk_book: RiskBook | None
+    rules_version: int
 
 
 def decide(

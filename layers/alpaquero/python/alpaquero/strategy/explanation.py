@@ -18,10 +18,10 @@ from alpaquero.orders.lifecycle import is_terminal
 from alpaquero.orders.order import Fill, Order
 from alpaquero.prices.bars import Bar
 from alpaquero.risk.verdict import RuleResult
-from alpaquero.strategy.conclusion import intent_of
+from alpaquero.strategy.conclusion import Decision, intent_of
 from alpaquero.strategy.protocol import Condition
 from alpaquero.strategy.ranking import rank
-from alpaquero.strategy.run import Decision, Judged, PassedOver, Run, RunState, ShardReport
+from alpaquero.strategy.run import Judged, PassedOver, Run, RunState, ShardReport
 from alpaquero.strategy.signal import Signal, Withheld
 
 

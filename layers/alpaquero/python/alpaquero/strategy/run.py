@@ -1,4 +1,4 @@
-"""The records of a run: what was planned, what its shards reported, what its conclusion rests on.
+"""The records of a run: what was planned, what its shards reported, what became of its signals.
 
 Made by the functions of `signal`, kept by `alpaquero.store.runs`, read by `explain` and `replay`.
 Nothing here reads a clock or a table, so the same inputs give the same bytes again.
@@ -11,7 +11,6 @@ from enum import StrEnum
 
 import msgspec
 
-from alpaquero.risk.book import RiskBook
 from alpaquero.strategy.signal import Signal, Withheld
 
 
@@ -82,19 +81,6 @@ class PassedOver(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str
     code: str
     message: str
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What a conclusion rests on: the shards that had reported, the risk book, the signals passed over.
-
-    The first conclusion decides; a repeat takes its word. `risk_book` is None when no signal was
-    raised or no books were open yet.
-    """
-
-    shards: tuple[int, ...]
-    passed_over: tuple[PassedOver, ...]
-    risk_book: RiskBook | None
-    rules_version: int
 
 
 class SignalRecord(msgspec.Struct, frozen=True, kw_only=True):
