@@ -44,8 +44,8 @@ def runs(run: str | None, timeframe: str | None, limit: int, state: Path | None,
         return 0
     listed = found.pop("signals")
     print_table(f"Run {run}", ("what", "value"), list(found.items()))
-    columns = ("symbol", "strategy", "outcome", "side", "strength", "reference_price", "code", "reason")
-    _print("Its signals", columns, listed, as_json=False)
+    shown = ("symbol", "strategy", "outcome", "side", "strength", "reference_price", "code", "reason")
+    _print("Its signals", shown, listed, as_json=False)
     return 0
 
 
