@@ -16,7 +16,7 @@ from alpaquero.events.bus import received
 from alpaquero.events.mails import Mail, mail_of
 from alpaquero.events.schemas import Event, NoticeGiven
 from alpaquero.notifications import channels
-from alpaquero.notifications.channels import TIMEOUT_SECONDS, NotTaken
+from alpaquero.notifications.channels import TIMEOUT_SECONDS, NoAnswer, NotTaken
 from alpaquero.notifications.decision import (
     SAME_NEWS_SECONDS,
     Hold,
@@ -59,7 +59,8 @@ class NotDelivered(AlpaqueroError):
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Tells of a batch of events and answers which of them go back to the queue."""
     told = recipients(store.preferences(settings.account), settings.mail_to)
-    return queues.work_through(event, lambda record: _deliver(record, told), _failed)
+    silent: set[tuple[str, str]] = set()  # channels whose host did not answer; a second wait helps nobody
+    return queues.work_through(event, lambda record: _deliver(record, told, silent), _failed)
 
 
 def _failed(record: dict[str, Any], error: Exception) -> None:
@@ -69,16 +70,22 @@ def _failed(record: dict[str, Any], error: Exception) -> None:
         queues.deliver_again_after(settings.notification_queue, record, int(error.retry_after_seconds))
 
 
-def _deliver(record: dict[str, Any], told: list[Preferences]) -> None:
+def _deliver(record: dict[str, Any], told: list[Preferences], silent: set[tuple[str, str]]) -> None:
     event = received(record["body"])
     correlation(event.correlation_id)
     mail, tries = mail_of(event), queues.times_received(record)
     pause = float(PAUSES_SECONDS[min(tries, len(PAUSES_SECONDS)) - 1])
     problems: list[str] = []
     for preferences, channel in _audience(event, told):
+        way = preferences.user, channel.name
+        if way in silent:
+            problems.append(f"{preferences.user}'s {channel.name}: its host did not answer a moment ago")
+            continue
         try:
             _tell(event, mail, preferences, channel, is_last=tries >= TRIES)
         except Exception as error:
+            if isinstance(error, NoAnswer):
+                silent.add(way)
             logger.warning("not delivered", user=preferences.user, channel=channel.name, exc_info=error)
             count("NotDelivered", channel=channel.kind)
             problems.append(f"{preferences.user}'s {channel.name}: {error}")

@@ -264,6 +264,23 @@ def test_a_failure_names_no_secret(
     assert KEY.removeprefix("whsec_") not in told
 
 
+def test_a_host_that_does_not_answer_is_waited_for_once_a_batch(
+    outbox: list[Any], queues: FakeQueues, delivered: Batch, clock: Clock
+) -> None:
+    """The mails of a batch do not wait five seconds each for the same webhook."""
+    wants(HOOK, MAIL, clock=clock)
+    with scripted_server() as server:
+        secret = {"url": server.url, "signing_key": KEY}
+        boto3.client("secretsmanager").create_secret(
+            Name="alpaquero/webhooks/team", SecretString=json.dumps(secret)
+        )
+        server.script = [Reply(cut=True)]
+        answer = deliver.handler(delivered(FILLED, REJECTED), None)
+        assert len(server.asked) == 1
+    assert [one["itemIdentifier"] for one in answer["batchItemFailures"]] == ["0", "1"]
+    assert len(outbox) == 2
+
+
 def test_a_persons_word_goes_to_whom_he_named(outbox: list[Any], delivered: Batch, clock: Clock) -> None:
     """To one user, over one of his channels, in quiet hours too."""
     second = Channel(name="second", kind="email", address="second@example.com")

@@ -26,6 +26,10 @@ class NotTaken(AlpaqueroError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class NoAnswer(NotTaken):
+    """The other side was not reached, or did not answer in time."""
+
+
 @cache
 def ses() -> Any:
     """The mail client, made at the first mail."""
@@ -77,7 +81,7 @@ def _webhook(mail: Mail, channel: Channel, message_id: str, *, local: bool) -> s
             to.url, body=body, headers=headers, timeout_seconds=TIMEOUT_SECONDS, loopback=local
         )
     except (OSError, http.client.HTTPException) as error:
-        raise NotTaken(f"the webhook's host did not answer ({type(error).__name__})") from None
+        raise NoAnswer(f"the webhook's host did not answer ({type(error).__name__})") from None
     if not 200 <= answer.status < 300:
         raise NotTaken(f"the webhook's host answered {answer.status}", retry_after(answer.headers))
     return f"HTTP {answer.status}"
