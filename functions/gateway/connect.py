@@ -13,15 +13,16 @@ import msgspec
 
 from alpaquero.errors import InvalidRequest
 from alpaquero.events import queues
-from alpaquero.events.live import TOPICS_A_CONNECTION, check_topics, priced_symbols
+from alpaquero.events.live import TOPICS_A_CONNECTION, check_topics, priced_symbols, wants
 from alpaquero.observability import observed
 from alpaquero.settings import FunctionSettings, Text, load
-from alpaquero.store import connections, price_feed
+from alpaquero.store import connections, missed_frames, price_feed
 from alpaquero.store.connections import forget_connection, remember_connection
 
 PONG = '{"type":"Pong"}'
 
 Topics = Annotated[list[str], msgspec.Meta(max_length=TOPICS_A_CONNECTION)]
+EventId = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class Settings(FunctionSettings, frozen=True, kw_only=True):
@@ -33,8 +34,9 @@ class Settings(FunctionSettings, frozen=True, kw_only=True):
 class Message(msgspec.Struct):
     """What a dashboard may send."""
 
-    action: Literal["ping", "subscribe", "unsubscribe"]
+    action: Literal["ping", "subscribe", "unsubscribe", "resume"]
     topics: Topics = []
+    after: EventId = ""
 
 
 SETTINGS = load(Settings)
@@ -51,6 +53,8 @@ def _connect(request: dict[str, Any], _event: dict[str, Any]) -> dict[str, Any]:
     caller = request.get("authorizer") or {}
     if not caller.get("username") or not caller.get("role"):
         return {"statusCode": 401}
+    if connections.connections_of(caller["username"]) >= connections.CONNECTIONS_A_USER:
+        return {"statusCode": 429}
     remember_connection(request["connectionId"], caller["username"], caller["role"])
     return {"statusCode": 200}
 
@@ -72,10 +76,19 @@ def _message(request: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
         return {"statusCode": 200, "body": PONG}
     if watched is None:
         return {"statusCode": 410}
+    if message.action == "resume":
+        return _resumed(message.after, watched)
     try:
         return _reply("Watching", topics=sorted(_changed(connection_id, watched, message)))
     except InvalidRequest as refusal:
         return _reply("Refused", code=refusal.code, message=str(refusal))
+
+
+def _resumed(after: str, watched: frozenset[str]) -> dict[str, Any]:
+    """What the dashboard missed since an event, in one frame; `complete` tells whether that is all."""
+    missed = missed_frames.missed_since(after)
+    events = [msgspec.Raw(kept.frame.encode()) for kept in missed or () if wants(watched, kept.name)]
+    return _reply("Resumed", complete=missed is not None, events=events)
 
 
 def _changed(connection_id: str, watched: frozenset[str], message: Message) -> frozenset[str]:

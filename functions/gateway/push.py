@@ -1,5 +1,6 @@
-"""Sends every event to every open dashboard, and watched prices to those who watch; started by PushQueue.
+"""Sends each event to the open dashboards that want it, and watched prices to those who watch.
 
+Started by PushQueue. An event is kept for ten minutes, so that a dashboard that comes back can resume.
 At least once: when one dashboard could not be reached, the event goes back to the queue and all
 get it again, so a dashboard drops repeats by `detail.id`. Prices are sent once: newer ones follow. A
 closed dashboard is forgotten.
@@ -15,10 +16,11 @@ import msgspec
 
 from alpaquero import aws
 from alpaquero.errors import AlpaqueroError
-from alpaquero.events.live import PRICES, PricesChanged
+from alpaquero.events.live import PRICES, PricesChanged, wants
 from alpaquero.events.queues import work_through
 from alpaquero.observability import correlation, logger, observed, record_failed
 from alpaquero.settings import FunctionSettings, Url, load
+from alpaquero.store import missed_frames
 from alpaquero.store.connections import forget_connection, open_connections
 
 
@@ -38,6 +40,7 @@ class Envelope(msgspec.Struct, rename={"name": "detail-type"}):
 class Told(msgspec.Struct):
     """The part of every event's detail that the frame needs."""
 
+    id: str
     occurred_at: datetime
     correlation_id: str = ""
 
@@ -73,22 +76,24 @@ def socket() -> Any:
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Pushes a batch of events and answers which of them go back to the queue."""
     connections = open_connections()
-    return work_through(event, lambda record: _push(record["body"], connections), record_failed)
+    return work_through(event, lambda record: _push(record, connections), record_failed)
 
 
-def _push(body: str, connections: Connections) -> None:
-    if not connections:
-        return
-    envelope = msgspec.json.decode(body, type=Envelope)
+def _push(record: dict[str, Any], connections: Connections) -> None:
+    envelope = msgspec.json.decode(record["body"], type=Envelope)
     if envelope.name == PricesChanged.__name__:
         _push_prices(msgspec.json.decode(envelope.detail, type=PricesChanged), connections)
         return
     told = msgspec.json.decode(envelope.detail, type=Told)
     correlation(told.correlation_id)
     frame = _ENCODER.encode(Frame(envelope.name, told.occurred_at, envelope.detail))
-    missed = [one for one in sorted(connections) if not _sent(one, frame, connections)]
+    queued_at = record.get("attributes", {}).get("SentTimestamp")
+    kept = missed_frames.Kept(envelope.name, frame.decode())
+    missed_frames.keep(told.id, kept, None if queued_at is None else int(queued_at))
+    wanting = sorted(one for one, topics in connections.items() if wants(topics, envelope.name))
+    missed = [one for one in wanting if not _sent(one, frame, connections)]
     if missed:
-        raise NotPushedError(f"{len(missed)} of {len(connections)} dashboards were not reached; sent again")
+        raise NotPushedError(f"{len(missed)} of {len(wanting)} dashboards were not reached; sent again")
 
 
 def _push_prices(told: PricesChanged, connections: Connections) -> None:

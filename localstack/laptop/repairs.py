@@ -39,6 +39,7 @@ def after_deploy(sessions: Sessions, stack: str, deployed: Deployed) -> None:
     template = processed(sessions, stack, deployed.resources)
     mend_time_to_live(sessions, template, deployed.resources)
     mend_rest_apis(sessions, template, deployed.resources)
+    mend_method_settings(sessions, template)
 
 
 def processed(sessions: Sessions, stack: str, ids: Mapping[str, str]) -> dict[str, Resource]:
@@ -222,6 +223,24 @@ def put_resource_policy(gateway: Any, api: str, document: Mapping[str, Any]) -> 
             restApiId=api,
             patchOperations=[{"op": "replace", "path": "/policy", "value": json.dumps(wanted)}],
         )
+
+
+def mend_method_settings(sessions: Sessions, template: Mapping[str, Resource]) -> None:
+    """Hole 26: limits of a single route are kept under a name with ``~1`` in it, where nothing looks."""
+    gateway = sessions.client("apigateway")
+    for _, properties in _of_type(template, "AWS::ApiGateway::Stage"):
+        for setting in properties.get("MethodSettings") or []:
+            place = f"/{setting['ResourcePath'].lstrip('/')}/{setting['HttpMethod']}/throttling"
+            limits = {"rateLimit": "ThrottlingRateLimit", "burstLimit": "ThrottlingBurstLimit"}
+            if "~1" in place:
+                gateway.update_stage(
+                    restApiId=properties["RestApiId"],
+                    stageName=properties["StageName"],
+                    patchOperations=[
+                        {"op": "replace", "path": f"{place}/{field}", "value": str(setting[name])}
+                        for field, name in limits.items()
+                    ],
+                )
 
 
 def before_restart(engine_folder: Path) -> None:

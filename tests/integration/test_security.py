@@ -17,13 +17,16 @@ import httpx
 import pytest
 
 from alpaquero.web.principal import ROLES
+from laptop.demo import LOG_GROUP
 from laptop.engine import api_host
 from laptop.quiescence import Quiescence
 from laptop.stack import LaptopCloud, Stack
 from tests.contract.template import security_doc
 from tests.contract.template.security_doc import PUBLIC, SERVICES, Route
 from tests.integration import strangers
-from tests.integration.reading import PATIENCE_SECONDS
+from tests.integration.asking import Caller
+from tests.integration.dashboards import dashboard, ticket
+from tests.integration.reading import PATIENCE_SECONDS, wait_for
 from tests.integration.strangers import Keys
 
 AT_ONCE: Final = 6
@@ -33,7 +36,7 @@ PLACEHOLDER: Final = re.compile(r"\{\w+\}")
 QUERY: Final = {"DELETE /api/orders": "?protection=perhaps", "DELETE /trading/orders": "?protection=perhaps"}
 # What is no signature at all is a request that API Gateway cannot read, and tells with 403.
 CODES: Final = {401: {"unauthorized"}, 403: {"forbidden", "bad_request"}}
-# The engine tells an IAM policy's refusal in its own words (hole 26); AWS gives ACCESS_DENIED's response.
+# The engine tells an IAM policy's refusal in its own words; AWS gives ACCESS_DENIED's response.
 IAM_DENIES: Final = "AccessDeniedException"
 # Without a session to renew the function itself answers 401.
 ANSWERS_401: Final = "/api/auth/refresh"
@@ -175,3 +178,83 @@ def test_the_services_admit_this_account_alone(cloud: LaptopCloud) -> None:
     account = cloud.client("sts").get_caller_identity()["Account"]
     assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
     assert statement["Condition"] == {"StringNotEquals": {"aws:PrincipalAccount": account}}
+
+
+def test_sign_in_is_slowed_down(cloud: LaptopCloud, admin: Caller) -> None:
+    """Who guesses passwords is told to wait, in our error shape; a moment later sign-in answers again."""
+    nobody = admin.having(None)
+    door, route = "/api/auth/sign-in", {"content-type": "application/json"}
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        answers = list(threads.map(lambda _: nobody.ask("POST", door, body=[], headers=route), range(40)))
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert {answer.status_code for answer in answers} == {400, 429}
+    assert {answer.headers["retry-after"] for answer in refused} == {"1"}
+    assert {answer.json()["error"]["code"] for answer in refused} == {"throttled"}
+    wait_for(lambda: nobody.ask("POST", door, body=[]).status_code == 400, what="sign-in to answer again")
+
+
+def _raise_event(cloud: LaptopCloud, identifier: str) -> None:
+    detail = {"id": identifier, "occurred_at": "2012-04-16T20:00:00Z", "correlation_id": identifier}
+    cloud.client("events").put_events(
+        Entries=[
+            {
+                "EventBusName": cloud.outputs["Bus"],
+                "Source": "alpaquero.test",
+                "DetailType": "SettingsChanged",
+                "Detail": json.dumps(detail),
+            }
+        ]
+    )
+
+
+def test_a_dashboard_that_was_away_gets_what_it_missed(
+    cloud: LaptopCloud, admin: Caller, ports: dict[str, int]
+) -> None:
+    """Events pushed while the socket was closed come in one frame after the last event it saw."""
+    with dashboard(ports["gateway"], ticket(admin)) as page:
+        _raise_event(cloud, "away:seen")
+        wait_for(lambda: page.find("away:seen"), what="an event")
+    _raise_event(cloud, "away:missed")
+
+    def resumed() -> list[str]:
+        with dashboard(ports["gateway"], ticket(admin)) as page:
+            page.connection.send(json.dumps({"action": "resume", "after": "away:seen"}))
+            [answer] = wait_for(lambda: page.told("Resumed"), what="the answer")
+            return [event["detail"]["id"] for event in answer["detail"]["events"]]
+
+    wait_for(lambda: "away:missed" in resumed(), what="the missed event")
+
+
+def _everything_logged(cloud: LaptopCloud) -> str:
+    """What functions, engine, ports and exchange have logged so far."""
+    pages = cloud.client("logs").get_paginator("filter_log_events").paginate(logGroupName=LOG_GROUP)
+    lines = [event["message"] for page in pages for event in page["events"]]
+    return "\n".join(lines + [file.read_text() for file in sorted(cloud.state.logs.glob("*.log"))])
+
+
+def test_no_secret_is_in_any_log(cloud: LaptopCloud, admin: Caller, callers: Strangers) -> None:
+    """Neither a token, a password, a cookie, a ticket nor a key that was used here stands in a log."""
+    session = admin.having(None).ask(
+        "POST", "/api/auth/sign-in", body={"username": "knocking-viewer", "password": strangers.PASSWORD}
+    )
+    refresh = session.headers["set-cookie"].split(";")[0].partition("=")[2]
+    used = ticket(admin)
+    with dashboard(cloud.ports["gateway"], used):
+        pass
+    admin.having(None).ask("POST", "/api/auth/refresh", headers={"Cookie": session.headers["set-cookie"]})
+    kept = cloud.credentials
+    secrets = {
+        **{f"token of {name}": token.split(".")[-1] for name, token in callers.tokens.items() if token},
+        "access token": session.json()["access_token"].split(".")[-1],
+        "password": strangers.PASSWORD,
+        "owner's password": kept.password,
+        "refresh token": refresh,
+        "ticket": used,
+        "secret key": kept.secret_key,
+        "exchange's secret": kept.exchange_secret,
+        "exchange's admin token": kept.exchange_admin_token,
+        "root secret": kept.root_secret,
+    }
+    said = _everything_logged(cloud)
+    assert "answered" in said, "the functions' logs are not where this test looks"
+    assert [name for name, secret in secrets.items() if len(secret) > 7 and secret in said] == []

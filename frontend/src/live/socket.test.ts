@@ -87,6 +87,24 @@ describe("the live socket", () => {
     expect(last().sent.map((text) => JSON.parse(text) as unknown)).toEqual([{ action: "subscribe", topics: ["prices:GOOG", "prices:IBM"] }]);
   });
 
+  test("asks for what it missed after the last event it saw, and hands each on once", async () => {
+    const frame = (id: string) => ({ type: "OrderFilled", at: "2010-03-03T14:30:00Z", detail: { id } });
+    await open();
+    last().onmessage?.({ data: JSON.stringify(frame("f1")) });
+    last().onmessage?.({ data: JSON.stringify(frame("f1")) });
+    last().onclose?.();
+    await vi.advanceTimersByTimeAsync(500);
+    last().onopen?.();
+    expect(last().sent.map((text) => JSON.parse(text) as unknown)).toEqual([{ action: "resume", after: "f1" }]);
+    last().onmessage?.({ data: JSON.stringify({ type: "Resumed", detail: { complete: true, events: [frame("f1"), frame("f2")] } }) });
+    expect(events.map((event) => event.detail.id)).toEqual(["f1", "f2"]);
+    last().onmessage?.({ data: JSON.stringify({ type: "Resumed", detail: { complete: false, events: [] } }) });
+    last().onclose?.();
+    await vi.advanceTimersByTimeAsync(500);
+    last().onopen?.();
+    expect(last().sent).toEqual([]);
+  });
+
   test("comes back with a fresh ticket after a loss", async () => {
     await open();
     last().onclose?.();

@@ -1,6 +1,7 @@
 // The live connection: ticket, socket, heartbeat, and coming back after a loss. The page polls
 // while this is not `live`.
 import type { LiveEvent } from "../api/bodies";
+import { PRICES_CHANGED } from "./prices";
 
 /** `reconnecting` is the first seconds of a loss; `polling` tells that the socket stays away. */
 export type Connection = "connecting" | "live" | "reconnecting" | "polling";
@@ -9,7 +10,10 @@ export type Connection = "connecting" | "live" | "reconnecting" | "polling";
 export const MOST_TOPICS = 100;
 
 /** What the server says of the socket itself; everything else is an event. */
-const ANSWERS: ReadonlySet<string> = new Set(["Pong", "Watching", "Refused"]);
+const ANSWERS: ReadonlySet<string> = new Set(["Pong", "Watching", "Refused", "Resumed"]);
+
+/** So many ids are remembered to tell a repeated event. */
+const REMEMBERED = 500;
 
 /** What this needs of a browser's WebSocket. */
 export interface Wire {
@@ -50,6 +54,9 @@ export class LiveSocket {
   private stopped = false;
   private wanted: ReadonlySet<string> = new Set();
   private watched: ReadonlySet<string> = new Set();
+  /** The ids of the newest events, oldest first. */
+  private readonly seen = new Set<string>();
+  private lastSeen = "";
 
   constructor(private readonly doors: Doors, private readonly random: () => number = Math.random) {}
 
@@ -108,17 +115,37 @@ export class LiveSocket {
       this.tell("live");
       this.watched = new Set();
       this.agree();
+      if (this.lastSeen) wire.send(JSON.stringify({ action: "resume", after: this.lastSeen }));
       this.keepAlive();
     };
     wire.onmessage = ({ data }) => {
       if (attempt !== this.attempt) return;
       this.keepAlive();
       const event = parseFrame(data);
-      if (event && !ANSWERS.has(event.type)) this.doors.onEvent(event);
+      if (event?.type === "Resumed") this.resumed(event.detail);
+      else if (event && !ANSWERS.has(event.type)) this.take(event);
     };
     wire.onclose = () => {
       if (attempt === this.attempt) this.lost();
     };
+  }
+
+  /** Hands an event on, once however often it comes. Prices are told apart by time, not by id. */
+  private take(event: LiveEvent): void {
+    const id = event.type === PRICES_CHANGED ? "" : String(event.detail.id ?? "");
+    if (this.seen.has(id)) return;
+    if (id) {
+      this.seen.add(id);
+      this.lastSeen = id;
+      if (this.seen.size > REMEMBERED) this.seen.delete(this.seen.values().next().value as string);
+    }
+    this.doors.onEvent(event);
+  }
+
+  private resumed(detail: Record<string, unknown>): void {
+    for (const event of (detail.events ?? []) as LiveEvent[]) this.take(event);
+    // What it cannot tell any more is in the reads, which were all fetched anew on coming back.
+    if (detail.complete !== true) this.lastSeen = "";
   }
 
   /** A socket may stay open and say nothing: silence is answered by a ping, then by a new socket. */

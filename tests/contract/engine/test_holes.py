@@ -141,6 +141,19 @@ def test_a_resource_policy_is_dropped_and_mended(bare: Bare) -> None:
     assert (call(bare, "/shut")[0], call(bare, "/open")[0]) == (403, 200)
 
 
+def test_a_routes_own_limit_is_lost_and_mended(bare: Bare) -> None:
+    """A limit of a single route, named as AWS wants it, holds only after the repair."""
+    assert [call(bare, "/slow")[0] for _ in range(3)] == [200] * 3, closed(
+        26, "keeps a route's limits", "mend_method_settings"
+    )
+
+    repairs.mend_method_settings(
+        bare.sessions, repairs.processed(bare.sessions, STACK, bare.deployed.resources)
+    )
+
+    assert 429 in [call(bare, "/slow")[0] for _ in range(3)]
+
+
 def test_a_stray_stage_is_left_and_deleted(bare: Bare) -> None:
     """SAM's deployment leaves a stage named Stage, which the repair deletes."""
     gateway = bare.client("apigateway")

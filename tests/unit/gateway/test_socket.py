@@ -13,10 +13,17 @@ import msgspec
 import pytest
 
 from alpaquero import wall
-from alpaquero.events.live import TOPICS_A_CONNECTION, PricesChanged, WatchedPrice
+from alpaquero.events import schemas
+from alpaquero.events.live import KIND_OF, TOPICS_A_CONNECTION, PricesChanged, WatchedPrice
 from alpaquero.events.schemas import EquityMarked
-from alpaquero.store import price_feed
-from alpaquero.store.connections import CONNECTION_SECONDS, open_connections, remember_connection, watch
+from alpaquero.store import missed_frames, price_feed
+from alpaquero.store.connections import (
+    CONNECTION_SECONDS,
+    CONNECTIONS_A_USER,
+    open_connections,
+    remember_connection,
+    watch,
+)
 from functions.gateway import connect, push
 from tests.fakes.queues import FakeQueues
 
@@ -290,3 +297,116 @@ def test_without_dashboards_nothing_is_sent(
     """When nobody watches, events pass."""
     assert push.handler(delivered(EVENT), None) == {"batchItemFailures": []}
     assert sockets.frames == {}
+
+
+def test_every_event_has_its_kind() -> None:
+    """A new event that has no kind would reach those who asked for other kinds alone."""
+    events = {kind.__name__ for kind in _below(schemas.Event)}
+    assert set(KIND_OF) == events
+
+
+def _below(kind: type[Any]) -> set[type[Any]]:
+    return {found for child in kind.__subclasses__() for found in {child, *_below(child)}}
+
+
+def test_who_watches_kinds_gets_those_alone(
+    sockets: Sockets, queues: FakeQueues, delivered: Callable[..., dict[str, Any]]
+) -> None:
+    """Without a kind a dashboard gets every event, with `orders` none of an equity mark."""
+    for connection in ("c1", "c2", "c3"):
+        remember_connection(connection, "ana", "viewer")
+    assert said("subscribe", "orders", "prices:AAPL", connection="c2")["type"] == "Watching"
+    assert said("subscribe", "orders", "positions", connection="c3")["type"] == "Watching"
+    assert push.handler(delivered(EVENT), None) == {"batchItemFailures": []}
+    assert set(sockets.frames) == {"c1", "c3"}
+
+
+def test_a_user_has_so_many_dashboards_and_no_more(tables: None) -> None:
+    """One user's dashboards cannot crowd out another's."""
+    for number in range(CONNECTIONS_A_USER):
+        assert connect.handler(event("$connect", f"c{number}"), None) == {"statusCode": 200}
+    assert connect.handler(event("$connect", "more"), None) == {"statusCode": 429}
+    other = event("$connect", "other")
+    other["requestContext"]["authorizer"]["username"] = "ben"
+    assert connect.handler(other, None) == {"statusCode": 200}
+
+
+def told(number: int) -> EquityMarked:
+    """The event `mark:<number>`."""
+    return msgspec.structs.replace(EVENT, id=f"mark:{number}")
+
+
+def resumed(after: str) -> tuple[bool, list[str]]:
+    """What a dashboard that comes back hears: whether it is all, and the ids of the events."""
+    answer = connect.handler(event("$default", body=json.dumps({"action": "resume", "after": after})), None)
+    detail = json.loads(answer["body"])["detail"]
+    return detail["complete"], [frame["detail"]["id"] for frame in detail["events"]]
+
+
+def pushed_at(second: float, monkeypatch: pytest.MonkeyPatch, batch: dict[str, Any]) -> None:
+    """Pushes a batch that was queued at a second of the day."""
+    monkeypatch.setattr(wall, "seconds", lambda: 1_800_000_000 + second)
+    assert push.handler(batch, None) == {"batchItemFailures": []}
+
+
+def test_a_dashboard_resumes_after_the_last_event_it_saw(
+    sockets: Sockets, delivered: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came while it was away comes in one frame, in order; what it saw long before does not."""
+    for number in range(4):
+        pushed_at(number * 20, monkeypatch, delivered(told(number)))
+    remember_connection("c1", "ana", "viewer")
+    assert resumed("mark:1") == (True, ["mark:2", "mark:3"])
+    assert resumed("mark:3") == (True, [])
+
+
+def test_events_that_crossed_are_not_lost(
+    sockets: Sockets, delivered: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event queued seconds before the last one seen may have been pushed after it: it comes too."""
+    pushed_at(5, monkeypatch, delivered(told(1)))
+    pushed_at(6, monkeypatch, delivered(told(2)))
+    remember_connection("c1", "ana", "viewer")
+    assert resumed("mark:2") == (True, ["mark:1"])
+
+
+def test_a_repeated_delivery_is_kept_once(
+    sockets: Sockets, delivered: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frame's place is when it was queued, so a delivery minutes later hides nothing."""
+    late = delivered(told(1))
+    late["Records"][0]["attributes"] = {"SentTimestamp": "1800000000000"}
+    pushed_at(0, monkeypatch, late)
+    pushed_at(60, monkeypatch, delivered(told(2)))
+    pushed_at(180, monkeypatch, late)
+    remember_connection("c1", "ana", "viewer")
+    assert resumed("mark:1") == (True, ["mark:2"])
+
+
+def test_what_is_too_long_ago_is_told_as_a_gap(
+    sockets: Sockets, delivered: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After ten minutes, for an unknown event, or after more than fits, the page must read anew."""
+    pushed_at(0, monkeypatch, delivered(told(0)))
+    pushed_at(
+        1, monkeypatch, delivered(*[told(number) for number in range(1, missed_frames.MOST_FRAMES + 2)])
+    )
+    remember_connection("c1", "ana", "viewer")
+    assert resumed("mark:0") == (False, [])
+    assert resumed("never") == (False, [])
+    pushed_at(missed_frames.KEPT_SECONDS + 2, monkeypatch, delivered(told(999)))
+    assert resumed("mark:201") == (False, [])
+
+
+def test_a_resumed_dashboard_gets_its_kinds_alone(
+    sockets: Sockets,
+    queues: FakeQueues,
+    delivered: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The replay keeps to what the connection watches."""
+    pushed_at(0, monkeypatch, delivered(told(1)))
+    pushed_at(30, monkeypatch, delivered(told(2)))
+    remember_connection("c1", "ana", "viewer")
+    watch("c1", frozenset({"orders"}))
+    assert resumed("mark:1") == (True, [])

@@ -1,6 +1,8 @@
-"""What an open dashboard may watch beside the events that all of them get, and the frame of live prices.
+"""What an open dashboard may watch, and the frame of live prices.
 
-A topic is `<kind>:<subject>`, kept with the connection; `prices:AAPL` is the one kind there is.
+A topic is kept with the connection. `prices:AAPL` adds the prices of a symbol. `orders`, `positions`,
+`signals` and `health` are kinds of events: who watches none of them gets all events, who watches some
+gets those alone.
 `functions/gateway/connect` takes topics, `functions/market_data/feed` polls what is watched, and
 `functions/gateway/push` sends each connection its own.
 """
@@ -18,6 +20,28 @@ from alpaquero.errors import InvalidRequest
 
 PRICES = "prices:"
 TOPICS_A_CONNECTION = 100
+# The kind of each event of `alpaquero.events.schemas`; one that is not here goes to everybody.
+KIND_OF: dict[str, str] = {
+    **dict.fromkeys(
+        ("OrderSubmitted", "OrderUpdated", "OrderFilled", "OrderPassedOver", "TradeRejected"), "orders"
+    ),
+    **dict.fromkeys(
+        (
+            *("PositionChanged", "PositionSplit", "SharesMoved", "CashMoved"),
+            *("EquityMarked", "BooksDrifted", "BooksRebuilt", "DaySummarised"),
+        ),
+        "positions",
+    ),
+    **dict.fromkeys(("RunPlanned", "RunConcluded", "RunMissed", "SignalRaised", "SignalWithheld"), "signals"),
+    **dict.fromkeys(
+        (
+            *("ServiceDegraded", "ServiceRecovered", "RiskLimitBreached"),
+            *("TradingStateChanged", "SettingsChanged", "NoticeGiven"),
+        ),
+        "health",
+    ),
+}
+KINDS = frozenset(KIND_OF.values())
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
 
 
@@ -47,11 +71,20 @@ def check_topics(topics: Iterable[str]) -> frozenset[str]:
     """The topics, once each. Raises `InvalidRequest` naming one that nobody can watch."""
     wanted = frozenset(topics)
     for topic in sorted(wanted):
-        if not topic.startswith(PRICES) or not _SYMBOL.fullmatch(topic.removeprefix(PRICES)):
+        priced = topic.startswith(PRICES) and _SYMBOL.fullmatch(topic.removeprefix(PRICES))
+        if not priced and topic not in KINDS:
             raise InvalidRequest(
-                f"{topic[:40]!r} cannot be watched; write a topic as {PRICES}AAPL or {PRICES}BRK.B", "topics"
+                f"{topic[:40]!r} cannot be watched; write a topic as {PRICES}AAPL or {PRICES}BRK.B, or "
+                f"one of {', '.join(sorted(KINDS))}",
+                "topics",
             )
     return wanted
+
+
+def wants(topics: frozenset[str], event: str) -> bool:
+    """Whether who watches these topics gets an event of this name."""
+    kinds = topics & KINDS
+    return not kinds or KIND_OF.get(event) in kinds or event not in KIND_OF
 
 
 def priced_symbols(topics: Iterable[str]) -> frozenset[str]:

@@ -20,6 +20,7 @@ from alpaquero.store.tables import REGION, table_name
 
 CONNECTION, TICKET = "CONNECTION", "TICKET"
 TICKET_SECONDS = 30
+CONNECTIONS_A_USER = 20
 CONNECTION_SECONDS = 2 * 3600 + 600  # API Gateway ends a connection after two hours
 
 Clock = Callable[[], float]
@@ -79,6 +80,15 @@ def remember_connection(connection_id: str, username: str, role: str, now: Clock
     ConnectionItem(
         CONNECTION, connection_id, username=username, role=role, expires_at=int(now()) + CONNECTION_SECONDS
     ).save()
+
+
+def connections_of(username: str, now: Clock = time.time) -> int:
+    """How many dashboards of a user are open; one that died unseen counts until an event is sent to it."""
+    expired = int(now())
+    return sum(
+        item.username == username and item.expires_at > expired
+        for item in ConnectionItem.query(CONNECTION, consistent_read=True)
+    )
 
 
 def forget_connection(connection_id: str) -> None:
