@@ -10,7 +10,7 @@ difference that stands a quarter of an hour is taken over as the broker has it. 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -109,16 +109,21 @@ def _market_data() -> MarketDataReader:
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Syncs once, whether the schedule or the queue asks; a failed request comes again."""
     if "Records" in event:
-        return queues.work_through(event, _asked, record_failed)
+        return queues.work_through(event, _once_each(), record_failed)
     return rebuild() if event.get("job") == REBUILD else sync()
 
 
-def _asked(record: dict[str, Any]) -> None:
-    """Does what a message of SyncQueue asks for."""
-    if msgspec.json.decode(record["body"]).get("reason") == REBUILD:
-        rebuild()
-    else:
-        sync()
+def _once_each() -> Callable[[dict[str, Any]], None]:
+    """Does what messages of SyncQueue ask for: one sync, which begins after all of them, is for all."""
+    done: set[bool] = set()
+
+    def asked(record: dict[str, Any]) -> None:
+        is_rebuild = msgspec.json.decode(record["body"]).get("reason") == REBUILD
+        if is_rebuild not in done:
+            _ = rebuild() if is_rebuild else sync()
+            done.add(is_rebuild)
+
+    return asked
 
 
 def rebuild() -> dict[str, Any]:

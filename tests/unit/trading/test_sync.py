@@ -857,3 +857,19 @@ def test_an_entry_is_not_sent_once_the_clock_was_set_back(world: World) -> None:
     world.resume(world.order(intent.client_order_id))
     order = world.order(intent.client_order_id)
     assert ("canceled", {}, []) == (order.status, world.book.reservations, world.broker.orders())
+
+
+def test_one_sync_is_for_all_who_asked_before_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a hundred submissions the broker is not asked a hundred times; who failed is asked again."""
+    runs: list[str] = []
+
+    def run() -> dict[str, Any]:
+        runs.append("sync")
+        if len(runs) == 1:
+            raise Conflict("the risk book kept changing")
+        return {}
+
+    monkeypatch.setattr(sync_function, "sync", run)
+    records = [{"messageId": str(number), "body": '{"reason": "after an order"}'} for number in range(4)]
+    answer = sync_function.handler({"Records": records}, None)
+    assert (["sync", "sync"], ["0"]) == (runs, [f["itemIdentifier"] for f in answer["batchItemFailures"]])
