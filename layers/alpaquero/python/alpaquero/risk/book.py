@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from alpaquero.orders.intent import Purpose, Side
 from alpaquero.prices.sessions import NEW_YORK
@@ -122,7 +123,8 @@ class RiskBook:
     def with_order(self, client_order_id: str, reservation: Reservation, at: datetime) -> RiskBook:
         """The book with an approved order: its reservation, and its place in the last minute's orders."""
         recent = (*orders_within(self.recent_orders, at), at)
-        return replace(self.with_reservation(client_order_id, reservation), recent_orders=recent)
+        reservations = {**self.reservations, client_order_id: reservation}
+        return replace(self, reservations=reservations, recent_orders=recent)
 
     def with_reservation(self, client_order_id: str, reservation: Reservation) -> RiskBook:
         """The book with this order's reservation in place of any it had."""
@@ -195,9 +197,13 @@ class RiskBook:
         return reserved + (abs(held.market_value) if held else Decimal(0))
 
     def _reserved(self, purpose: Purpose, symbol: str | None = None) -> list[Reservation]:
-        return [r for r in self.reservations.values() if r.purpose is purpose and symbol in {None, r.symbol}]
+        if not self.reservations:
+            return []
+        of_symbol = [r for r in self.reservations.values() if symbol is None or r.symbol == symbol]
+        return [r for r in of_symbol if r.purpose is purpose]
 
 
+@lru_cache(maxsize=256)
 def market_day(at: datetime) -> str:
     """The date in New York, as ISO 8601."""
     return at.astimezone(NEW_YORK).date().isoformat()
