@@ -53,8 +53,8 @@ SERVICES = (
     "configuration",
     "health_monitor",
 )
-TIMEOUT_SECONDS = 4.0
-TRIES = 2  # the first may only have woken a cold function
+TIMEOUT_SECONDS = 9.0  # a cold start on a loaded machine takes some; asking again would start another
+TRIES = 2  # of a connection that broke
 AT_ONCE = 3  # eleven cold starts at once would make each other late
 ASKING_SECONDS = 36.0  # for all services; above what they take when every one is mute
 KEEPING_SECONDS = 8.0  # of the function's time, to keep and tell what was found
@@ -275,6 +275,9 @@ def probe(service: str, ask: Ask, ends_at: float) -> health.Probe:
         started = time.perf_counter()
         try:
             problem, answer = _problem(*ask(f"/{service}/health", min(TIMEOUT_SECONDS, left)))
+            break
+        except TimeoutError:
+            problem = f"no answer (it took too long); {_advice(service)}"
             break
         except (OSError, http.client.HTTPException) as error:
             problem = f"no answer ({type(error).__name__}); {_advice(service)}"
