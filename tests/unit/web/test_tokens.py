@@ -117,6 +117,29 @@ def test_a_bad_token_is_refused(checker: TokenChecker, name: str) -> None:
     assert not bad or bad not in caught.value.message
 
 
+def test_known_keys_outlive_an_issuer_that_does_not_answer(issuer: Issuer) -> None:
+    """For a day users stay in, the issuer is asked every half minute, and strangers get an error."""
+    now, asked = [0.0], [0]
+
+    def keys() -> bytes:
+        asked[0] += 1
+        if now[0] > 0:
+            raise OSError("no route to the issuer")
+        return issuer.published()
+
+    checker = TokenChecker(issuer=ISSUER, client=CLIENT, fetch_keys=keys, monotonic=lambda: now[0])
+    assert checker.check(token()).username == "ana"
+    for second in (3601.0, 3610.0, 3632.0):
+        now[0] = second
+        assert checker.check(token()).username == "ana"
+    assert asked == [3]
+    with pytest.raises(OSError, match="no route"):
+        checker.check(token(key="key-2", kid="key-2"))
+    now[0] = 24 * 3600.0 + 1
+    with pytest.raises(OSError, match="no route"):
+        checker.check(token())
+
+
 def test_keys_are_read_once_and_again_for_a_new_key(issuer: Issuer) -> None:
     """A warm checker reads keys once an hour and after a rotation, but not for every stranger."""
     now = [0.0]

@@ -19,6 +19,7 @@ from alpaquero.web.principal import Principal, highest
 
 KEYS_SECONDS = 3600.0  # keys are read again when older
 UNKNOWN_KEY_SECONDS = 30.0  # and at most this often for a token with a key we do not know
+OLDEST_KEYS_SECONDS = 24 * 3600.0  # while the issuer does not answer, known keys are good for so long
 FETCH_SECONDS = 3.0
 LONGEST_TOKEN = 8192
 
@@ -37,6 +38,7 @@ class TokenChecker:
         self._monotonic = monotonic
         self._keys: dict[str, Any] = {}
         self._read_at: float | None = None
+        self._asked_at: float | None = None
 
     def check(self, token: str) -> Principal:
         """The caller the token stands for.
@@ -76,15 +78,26 @@ class TokenChecker:
         if self._client not in (audience if isinstance(audience, list) else [audience]):
             raise NotSignedIn("the token was issued for another audience")
 
+    def _read_keys(self, now: float, is_known: bool) -> None:
+        """Reads the keys anew. Raises `OSError` unless the known ones are still good enough."""
+        try:
+            self._keys = _rsa_keys(self._fetch_keys())
+        except OSError:
+            if not is_known or self._read_at is None or now - self._read_at > OLDEST_KEYS_SECONDS:
+                raise
+            self._asked_at = now - KEYS_SECONDS + UNKNOWN_KEY_SECONDS
+            return
+        self._read_at = self._asked_at = now
+
     def _key_of(self, header: dict[str, Any]) -> Any:
         if header.get("alg") != "RS256":
             raise NotSignedIn("the token is not signed with RS256")
         key_id = header.get("kid")
         now = self._monotonic()
-        age = None if self._read_at is None else now - self._read_at
-        if age is None or age > KEYS_SECONDS or (key_id not in self._keys and age > UNKNOWN_KEY_SECONDS):
-            self._keys = _rsa_keys(self._fetch_keys())
-            self._read_at = now
+        is_known = isinstance(key_id, str) and key_id in self._keys
+        asked = None if self._asked_at is None else now - self._asked_at
+        if asked is None or asked > KEYS_SECONDS or (not is_known and asked > UNKNOWN_KEY_SECONDS):
+            self._read_keys(now, is_known)
         if not isinstance(key_id, str) or key_id not in self._keys:
             raise NotSignedIn("the token is signed with a key the issuer does not publish")
         return self._keys[key_id]
