@@ -187,6 +187,20 @@ def test_decisions_alone_are_those_of_a_sweep(name: str, window: int) -> None:
     assert found.decisions.tags == expected.decisions.tags
 
 
+@pytest.mark.parametrize("name", [name for name in RULES if hasattr(registry.strategy(name), "series")])
+@pytest.mark.parametrize("window", [60, WINDOW])
+def test_series_are_the_values_of_each_bar(name: str, window: int) -> None:
+    """A chart's lines are what was judged at each bar, from the first on."""
+    rule, columns = registry.strategy(name), COLUMNS["MSFT"][-WINDOW - 60 :]
+    parameters = rule.Parameters()
+    found = rule.series(columns, parameters, window)  # type: ignore[attr-defined]
+    assert {plot.name for plot in rule.PLOTS} <= set(found)
+    for end in range(1, len(columns) + 1):
+        values = rounded_values(rule, columns[max(end - window, 0) : end], parameters)
+        for key, line in found.items():
+            assert pytest.approx(values.get(key), abs=2e-9, rel=1e-12) == line[end - 1], (key, end)
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_a_panel_shorter_than_the_window_decides_nothing(name: str) -> None:
     """There is no bar to judge, and that is no error."""

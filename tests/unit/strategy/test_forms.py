@@ -106,6 +106,37 @@ def test_moving_windows_of_live_agree(name: str) -> None:
     assert_windows_agree(closes, 250, range(250, len(closes), 17))
 
 
+def assert_plain_windows_agree(closes: list[float], window: int) -> None:
+    """At every bar the plain form of the moving window is the last value on that window."""
+    k, d = indicators.moving_stochastic_rsi(closes, window)
+    means = indicators.moving_ema(closes, 9, window)
+    judged = [closes[max(end - window, 0) : end] for end in range(1, len(closes) + 1)]
+    last = [indicators.stochastic_rsi_last(one) for one in judged]
+    assert_same([one for one, _ in last], k)
+    assert_same([one for _, one in last], d)
+    assert_same([indicators.ema_last(one, 9) for one in judged], means)
+
+
+@pytest.mark.parametrize("name", [*dict(edges()), "walk 1", "FB"])
+@pytest.mark.parametrize("window", [32, 50])
+def test_plain_moving_windows_agree(name: str, window: int) -> None:
+    """Each window is judged as if nothing had come before it; before the first whole one on all bars."""
+    assert_plain_windows_agree(SERIES[name], window)
+
+
+@pytest.mark.parametrize("name", ["AAPL-adjusted", "IBM"])
+def test_plain_moving_windows_of_live_agree(name: str) -> None:
+    """The 250 bars of a signal run."""
+    assert_plain_windows_agree(SERIES[name][-900:], 250)
+
+
+@settings(deadline=None)
+@given(st.one_of(CENTS, STEPS))
+def test_plain_moving_windows_agree_on_any_prices(closes: list[float]) -> None:
+    """The shortest window that has a D moves the most."""
+    assert_plain_windows_agree(closes, 32)
+
+
 @settings(deadline=None)  # a machine may be busy
 @given(st.one_of(CENTS, STEPS))
 def test_all_forms_agree_on_any_prices(closes: list[float]) -> None:
@@ -163,3 +194,7 @@ def test_a_window_too_short_is_refused() -> None:
         vectors.rolling_stochastic_rsi(closes, 31)
     with pytest.raises(ValueError, match="set it from 11"):
         vectors.rolling_ema(closes, 10, 10, ago=1)
+    with pytest.raises(ValueError, match="set it from 32"):
+        indicators.moving_stochastic_rsi(SERIES["walk 1"], 31)
+    with pytest.raises(ValueError, match="set it from 10"):
+        indicators.moving_ema(SERIES["walk 1"], 10, 9)

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from alpaquero.orders.intent import Side
 from alpaquero.prices.columns import Columns
-from alpaquero.strategy.indicators import TOLERANCE, ema_last, stochastic_rsi_last
+from alpaquero.strategy.indicators import (
+    TOLERANCE,
+    Series,
+    ema_last,
+    moving_ema,
+    moving_stochastic_rsi,
+    stochastic_rsi_last,
+)
 from alpaquero.strategy.protocol import Condition, Decision, Decisions, Judged, Plot, require
 
 if TYPE_CHECKING:
@@ -112,6 +119,19 @@ def values(columns: Columns, parameters: Parameters) -> dict[str, float | None]:
         "ema": ema_last(closes, parameters.ema_period_bars),
         "ema_fast": ema_last(closes, parameters.ema_fast_period_bars),
         "ema_slow": ema_last(closes, parameters.ema_slow_period_bars),
+    }
+
+
+def series(columns: Columns, parameters: Parameters, window: int) -> dict[str, Series]:
+    """`values` at every close, each on the `window` closes up to it, in plain Python: a chart's lines."""
+    closes = columns.close.tolist()
+    k, d = moving_stochastic_rsi(closes, window, **_periods(parameters))
+    return {
+        "k": k,
+        "d": d,
+        "ema": moving_ema(closes, parameters.ema_period_bars, window),
+        "ema_fast": moving_ema(closes, parameters.ema_fast_period_bars, window),
+        "ema_slow": moving_ema(closes, parameters.ema_slow_period_bars, window),
     }
 
 

@@ -14,12 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import accumulate
 from math import ceil, fsum, log
+from operator import sub
 
 # A range of RSI, or a distance of K and D, of no more than this is rounding noise.
 TOLERANCE = 1e-9
 # A seed of less than this weight is below the rounding of the mean.
 _FORGOTTEN = 1e-15
+# Of a sum is left after a subtraction: digits are gone.
+_CANCELLED = 1e-3
 
 Series = list[float | None]
 
@@ -122,6 +126,78 @@ def stochastic_rsi_last(
     return k[-1], sma(k, d_smoothing)[-1]
 
 
+def moving_ema(values: Sequence[float], period: int, window: int) -> Series:
+    """At every value `ema_last` of the `window` values up to it, or of all there are before as many.
+
+    Linear in the values: what the mean of the whole series knows from before a window, and the
+    window does not, has faded by the same factor as the window's own seed.
+
+    >>> moving_ema([9.0, 1.0, 2.0, 3.0, 5.0], 3, 4)
+    [None, None, 4.0, 3.5, 3.5]
+    """
+    _require_window(window, period)
+    means = ema(values[:window], period)
+    alpha = 2.0 / (period + 1)
+    kept = 1.0 - alpha
+    totals = _decaying_sums(values, kept)
+    share = kept ** (window - period)
+    for end in range(window, len(values)):
+        start = end - window + 1
+        seed = fsum(values[start : start + period]) / period / alpha
+        means.append(alpha * (totals[end] - share * (totals[start + period - 1] - seed)))
+    return means
+
+
+def moving_stochastic_rsi(
+    closes: Sequence[float],
+    window: int,
+    *,
+    rsi_period: int = 14,
+    stochastic_period: int = 14,
+    k_smoothing: int = 3,
+    d_smoothing: int = 3,
+) -> tuple[Series, Series]:
+    """At every close `stochastic_rsi_last` of the `window` closes up to it, or of all before as many.
+
+    Linear in the closes, as `moving_ema`, by the sums of changes and of their sizes, whose ratio is
+    RSI. Where a window's own share of the second is so small that digits cancel, it is summed anew.
+    """
+    periods = {
+        "rsi_period": rsi_period,
+        "stochastic_period": stochastic_period,
+        "k_smoothing": k_smoothing,
+        "d_smoothing": d_smoothing,
+    }
+    raws = k_smoothing + d_smoothing - 1
+    count = stochastic_period + raws - 1
+    _require_window(window, rsi_period + count)
+    k, d = stochastic_rsi(closes[:window], **periods)
+    changes = [0.0, *map(sub, closes[1:], closes)]
+    sizes = list(map(abs, changes))
+    kept = 1.0 - 1.0 / rsi_period
+    nets, totals = _decaying_sums(changes, kept), _decaying_sums(sizes, kept)
+    shares = [kept ** (window - 1 - ago - rsi_period) for ago in range(count - 1, -1, -1)]
+    for end in range(window, len(closes)):
+        start, first = end - window + 1, end - count + 1
+        seeded = start + rsi_period
+        more = totals[seeded] - fsum(sizes[start + 1 : seeded + 1])
+        if totals[first] - shares[0] * more <= _CANCELLED * totals[first]:
+            last_k, last_d = stochastic_rsi_last(closes[start : end + 1], **periods)
+        else:
+            more_net = nets[seeded] - (closes[seeded] - closes[start])
+            strength = [
+                50.0 + 50.0 * ((net - share * more_net) / (total - share * more))
+                for net, total, share in zip(
+                    nets[first : end + 1], totals[first : end + 1], shares, strict=True
+                )
+            ]
+            ks = sma(_stochastics(strength, stochastic_period, raws), k_smoothing)[-d_smoothing:]
+            last_k, last_d = ks[-1], sma(ks, d_smoothing)[-1]
+        k.append(last_k)
+        d.append(last_d)
+    return k, d
+
+
 def true_ranges(highs: Sequence[float], lows: Sequence[float], closes: Sequence[float]) -> list[float]:
     """The largest of high - low, |high - close before| and |low - close before|; the first bar has none."""
     return [
@@ -153,6 +229,16 @@ def average_true_range(
     for mean in _wilder_means(true_ranges(highs, lows, closes), period):  # noqa: B007 - the last one
         pass
     return mean
+
+
+def _decaying_sums(values: Sequence[float], kept: float) -> list[float]:
+    """F[t] = kept F[t-1] + x[t], from 0."""
+    return list(accumulate(values, lambda total, value: total * kept + value))
+
+
+def _require_window(window: int, least: int) -> None:
+    if window < least:
+        raise ValueError(f"window is {window} bars; set it from {least}")
 
 
 @cache

@@ -104,9 +104,14 @@ def conditions_of(
 def chart(symbol: str, columns: Columns, settings: StrategySettings) -> dict[str, list[float | None]]:
     """Each plotted value at every bar, as it was judged there; None where it is not defined.
 
-    Every bar is judged on a window of its own, so only the newest are: 2,000 with a window of 250 bars.
+    By the strategy's `series`, where it has one. Else every bar is judged on a window of its own, and
+    so only the newest are: 2,000 with a window of 250 bars.
     """
     rule, parameters = registry.strategy(settings.rule), settings.parameters_for(symbol)
+    series = getattr(rule, "series", None)
+    if series is not None:
+        found = series(columns, parameters, settings.minimum_history_bars)
+        return {plot.name: [_rounded(value) for value in found[plot.name]] for plot in rule.PLOTS}
     left_out = max(0, len(columns) - MOST_LOOKED_AT // settings.minimum_history_bars)
     shown: dict[str, list[float | None]] = {plot.name: [None] * left_out for plot in rule.PLOTS}
     for end in range(left_out + 1, len(columns) + 1):
@@ -125,6 +130,10 @@ def rounded_values(rule: Strategy[Any], window: Columns, parameters: Any) -> dic
         for name, value in found.items()
         if value is not None and isfinite(value)
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or not isfinite(value) else round(value, ROUNDING_DIGITS)
 
 
 def _fault(window: Columns, bar_start: datetime, least: int) -> tuple[WithheldCode, str] | None:

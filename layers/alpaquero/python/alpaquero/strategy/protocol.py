@@ -100,6 +100,9 @@ class Strategy(Protocol[P]):
     def conditions(self, values: Mapping[str, float], parameters: P, /) -> tuple[Condition, ...]:
         """What each side asks for, for people who ask why; all of a side hold where it is decided."""
 
+    # Optional: `series(columns, parameters, window)`, lists by name: `values` at every bar, each on the
+    # `window` bars up to it, in plain Python. A chart of many bars asks for it.
+
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
