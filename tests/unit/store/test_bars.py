@@ -196,7 +196,7 @@ def test_statistics_are_counted_once_in_a_while() -> None:
 
 
 def test_many_periods_of_few_symbols_are_queried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A query rounds the sum of its items up to a read unit, a batch each of them; the chunks are the same."""
+    """A query rounds the sum of its items up to a read unit, a batch each of them; the chunks agree."""
     series = {"AAPL": made(START, 1000), "IBM": made(START, 1000, close=11.0)}
     bars.merge(series, START, START + 1000 * DAY)
     bars.merge({"AAPL": made(START, 5, close=9.5)}, START, START + 4 * DAY)
