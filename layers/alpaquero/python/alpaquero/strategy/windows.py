@@ -21,7 +21,6 @@ from alpaquero.strategy.vectors import (
     FORGOTTEN,
     Floats,
     cancelled,
-    moving,
     padded_bars,
     run,
     spans,
@@ -32,7 +31,7 @@ Flags = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.intp]
 T = TypeVar("T", bound=np.generic)
 
-SLACK_POINTS = 0.05  # what K and D lie from those of the window at most, where they are not unsure
+SLACK_POINTS = 0.1  # what K and D lie from those of the window at most, where they are not unsure
 _SLACK_DOLLARS, _SLACK_SHARE = 1e-8, 1e-12  # the same of EMAs, whose rounding grows with the price
 _LEAST_RANGE = 1e-6  # of balances, far above rounding
 
@@ -62,7 +61,6 @@ class Windows:
         self._bars = panel.bars
         self._count = self._bars - window + 1
         self._sums: list[Floats] = []
-        self._seed = self._closes
         self._emas: dict[int, Floats] = {}
         self._dearest = self._closes.max(axis=1, keepdims=True)
 
@@ -79,8 +77,9 @@ class Windows:
 
         A window has c E less in the numerator and in the denominator T of a balance at most: c is the
         share of what was before the window in its oldest balance, E the sum at the window's seed plus
-        the seed. A balance is off by 4 c E / T then, and a raw by 8 times that over its range. A sum
-        falls by no more than Wilder's factor a bar, so the first one in a range bounds the others.
+        the seed, which is that sum over Wilder's factor^(p - 1) at most. A balance is off by 4 c E / T
+        then, and a raw by 8 times that over its range. A sum falls by no more than Wilder's factor a
+        bar, so the first one in a range bounds the others.
         """
         closes, lags = self._closes, stochastic_period + k_smoothing + d_smoothing - 2
         first = self._window - lags  # the bar of the oldest balance of the first window
@@ -88,7 +87,6 @@ class Windows:
         changes, sizes = self._buffers.padded("x", closes), self._buffers.padded("size", closes)
         np.subtract(closes[:, 1:], closes[:, :-1], out=changes[:, 1 : self._bars])
         np.abs(changes, out=sizes)
-        self._seed = moving(sizes[:, 1 : self._bars], rsi_period, np.add)
         kept = 1.0 - 1.0 / rsi_period
         net = run(changes, kept, self._buffers.padded("net", closes))
         total = run(sizes, kept, self._buffers.padded("total", closes))
@@ -107,11 +105,9 @@ class Windows:
         raws, width = k_smoothing + d_smoothing - 1, span.shape[1]
         span *= total[:, first : first + width]
         least = _extremes(span.T, raws, np.minimum, self._two("least", span)).T
-        least *= kept ** (stochastic_period - 1) * SLACK_POINTS / (3200.0 * share)
-        before = np.add(
-            total[:, rsi_period : rsi_period + self._count],
-            self._seed[:, : self._count],
-            out=self._buffers.like("before", least),
+        before = total[:, rsi_period : rsi_period + self._count]  # at the seed, which kept^(1-p) bounds too
+        least *= (
+            kept ** (stochastic_period - 1) * SLACK_POINTS / (3200.0 * share * (1 + kept ** (1 - rsi_period)))
         )
         unsure = ~(least >= before)  # NaN is unsure
         unsure |= _within(narrow, raws)
@@ -134,7 +130,7 @@ class Windows:
         shares = (1.0 - 1.0 / rsi_period) ** bars[:, np.newaxis]
         seeds = (
             self._closes[rows, starts + rsi_period] - self._closes[rows, starts],
-            self._seed[rows, starts],
+            np.abs(np.diff(_stretches(self._closes, rsi_period + 1, rows, starts))).sum(axis=1),
         )
         net, total = (
             sums.take(seen) - shares * (sums.take(begin + rsi_period) - seed)
@@ -278,8 +274,11 @@ def _k_and_d(balances: Floats, stochastic_period: int, k_smoothing: int) -> tupl
 def _means(values: Floats, period: int, scale: float, out: Floats | None = None) -> Floats:
     """`scale` times the mean of each `period` values in a row."""
     width = values.shape[1] - period + 1
-    total = np.positive(values[:, :width], out=None if out is None else out[:, :width])
-    for later in range(1, period):
+    into = None if out is None else out[:, :width]
+    if period == 1:
+        return np.multiply(values, scale, out=into)
+    total = np.add(values[:, :width], values[:, 1 : 1 + width], out=into)
+    for later in range(2, period):
         total += values[:, later : later + width]
     total *= scale / period
     return total
