@@ -26,7 +26,7 @@ from alpaquero.strategy.vectors import CHUNK_VALUES
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.int64]
-_AHEAD = 16  # bars looked at together for a stop or target
+_AHEAD = 32  # bars looked at together for a stop or target
 _TINY = 1e-9  # what a float may lie beside a cent
 _CENTS = 100.0
 

@@ -208,9 +208,13 @@ class Everywhere:
         first, decisions = self._window - 1, self.judged.decisions
         self.judged.undefined[windows.rows, first:] = undefined
         row, column = np.divmod(places, undefined.shape[1])
-        at = row + windows.rows.start, column + first
-        decisions.side[at], decisions.strength[at] = decided.side, decided.strength
-        decisions.tag[at] = decided.tag
+        at = (row + windows.rows.start) * self._panel.bars + column + first
+        for whole, there in (
+            (decisions.side, decided.side),
+            (decisions.strength, decided.strength),
+            (decisions.tag, decided.tag),
+        ):
+            whole.reshape(-1)[at] = there
 
 
 def pick(values: npt.NDArray[T], places: Places) -> npt.NDArray[T]:
