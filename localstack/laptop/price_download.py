@@ -267,15 +267,3 @@ def missing(folder: PriceFolder, symbol: str, sessions: Sequence[Session]) -> li
     first = columns.start_at(0).astimezone(NEW_YORK).date()
     inside = [session for session in sessions if first <= session.date <= covered.last]
     return gaps(columns.start, Timeframe(covered.timeframe), inside)
-
-
-def connect(url: str, key: str, secret: str, feed: str) -> MarketDataReader:
-    """Market data over alpaca-py, for a process that shares its request budget with nobody."""
-    from alpaquero.broker.deferred_pandas import deferred_pandas
-    from alpaquero.broker.market_data import AlpacaMarketData
-    from alpaquero.broker.transport import BrokerTransport
-
-    with deferred_pandas():
-        from alpaca.data.historical.stock import StockHistoricalDataClient
-    client = StockHistoricalDataClient(key, secret, raw_data=True, url_override=url)
-    return AlpacaMarketData(BrokerTransport(client), feed)

@@ -292,15 +292,16 @@ def _shelf(state: Path | None, folder: Path | None) -> Shelf:
 
 def _market_data(state: Path | None, feed: str, *, alpaca: bool) -> tuple[MarketDataReader, datetime]:
     """Where prices come from, and the time it is there."""
-    from laptop.price_download import connect
+    from alpaquero.broker.keys import BrokerKeys
+    from alpaquero.broker.market_data import connect_alone
 
     if not alpaca:
         url, key, secret, now = _exchange(state)
-        return connect(url, key, secret, feed), now
+        return connect_alone(url, BrokerKeys(key, secret), feed), now
     key, secret = (os.environ.get(name, "") for name in _KEYS)
     if not key or not secret:
         raise click.UsageError(f"--alpaca needs your data keys: set {' and '.join(_KEYS)}")
-    return connect(_ALPACA, key, secret, feed), datetime.now(UTC)
+    return connect_alone(_ALPACA, BrokerKeys(key, secret), feed), datetime.now(UTC)
 
 
 def _exchange(state: Path | None) -> tuple[str, str, str, datetime]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from alpaquero.broker import answers, bar_pages
 from alpaquero.broker.answers import understood
@@ -12,12 +12,15 @@ from alpaquero.broker.bar_pages import BarPage
 from alpaquero.broker.budget import Priority
 from alpaquero.broker.deferred_pandas import deferred_pandas
 from alpaquero.broker.guard import shared_guard
-from alpaquero.broker.keys import read_keys
+from alpaquero.broker.keys import BrokerKeys, read_keys
 from alpaquero.broker.protocol import Adjustment, BrokerQuote, BrokerTrade, CorporateAction
 from alpaquero.broker.transport import BrokerTransport
 from alpaquero.errors import BrokerUnclear
 from alpaquero.prices.bars import Bar, Timeframe
 from alpaquero.prices.columns import Columns
+
+if TYPE_CHECKING:
+    from alpaca.data.historical.stock import StockHistoricalDataClient
 
 BARS_A_PAGE = 10_000  # across all symbols of a request
 ACTIONS_A_PAGE = 1000
@@ -42,13 +45,21 @@ def connect_market_data(settings: MarketDataAccess, priority: Priority = Priorit
 
     Who prices an order passes `Priority.ORDER`: charts and signals yield to it when the budget is short.
     """
-    keys = read_keys(settings.data_secret)
-    with deferred_pandas():
-        from alpaca.data.historical.stock import StockHistoricalDataClient
     url = settings.alpaca_data_url.rstrip("/")
-    client = StockHistoricalDataClient(keys.key_id, keys.secret_key, raw_data=True, url_override=url)
+    client = _client(url, read_keys(settings.data_secret))
     transport = BrokerTransport(client, shared_guard("data", url, settings.data_secret), priority)
     return AlpacaMarketData(transport, settings.alpaca_data_feed)
+
+
+def connect_alone(url: str, keys: BrokerKeys, feed: str) -> AlpacaMarketData:
+    """The data API for a process that shares its request budget with nobody, as a download does."""
+    return AlpacaMarketData(BrokerTransport(_client(url, keys)), feed)
+
+
+def _client(url: str, keys: BrokerKeys) -> StockHistoricalDataClient:
+    with deferred_pandas():
+        from alpaca.data.historical.stock import StockHistoricalDataClient
+    return StockHistoricalDataClient(keys.key_id, keys.secret_key, raw_data=True, url_override=url)
 
 
 class AlpacaMarketData:
