@@ -73,7 +73,7 @@ def depth(stack: Stack, queue: str) -> int:
 def _plain(raw: dict[str, Any]) -> Item:
     plain = {name: next(iter(value.values())) for name, value in raw.items()}
     text = unpacked(plain["packed"]) if "packed" in plain else plain.get("body")
-    return plain | ({"body": json.loads(text)} if isinstance(text, str) else {})
+    return plain | ({"body": json.loads(text)} if isinstance(text, str) and text.startswith("{") else {})
 
 
 class BusTap:

@@ -79,7 +79,7 @@ NOW = int(time.time())
 BAD_TOKENS: dict[str, Callable[[], str]] = {
     "expired": lambda: token(exp=NOW - 1, iat=NOW - 900),
     "without expiry": lambda: token(exp=None),
-    "not valid yet": lambda: token(nbf=NOW + 600),
+    "not valid yet": lambda: token(nbf=NOW + 86_400),
     "wrong issuer": lambda: token(iss="https://issuer.example/other-pool"),
     "no issuer": lambda: token(iss=None),
     "wrong client": lambda: token(client_id="client-2"),
