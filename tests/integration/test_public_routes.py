@@ -163,7 +163,9 @@ CASES = {
         path="/api/historical/GOOG",
     ),
     ("GET", "/api/historical/{symbol}/gaps"): Case(
-        bodies.Gaps, lambda body, _: body.expected > 50 and not body.missing, path="/api/historical/GOOG/gaps"
+        bodies.Gaps,
+        lambda body, _: body.expected > 50 and not body.missing,
+        path="/api/historical/GOOG/gaps?end=2012-03-30",
     ),
     ("GET", "/api/historical/ingest"): Case(bodies.Page[bodies.Ingest], lambda body, _: body.next is None),
     ("GET", "/api/cache/stats"): Case(bodies.CacheStatistics, lambda body, _: body.series >= 4),
