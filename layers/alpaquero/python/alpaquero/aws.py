@@ -7,7 +7,7 @@ some 50 ms for a first client. Left alone, pynamodb opens a session for each tab
 from __future__ import annotations
 
 import threading
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import botocore.session
@@ -27,7 +27,7 @@ def client(service: str, **options: Any) -> Any:
         return _boto3_session(session()).client(service, **options)
 
 
-@lru_cache(maxsize=1)
+@cache  # there is one to keep, but for tests that change the session
 def _boto3_session(shared: botocore.session.Session) -> Any:
     """One boto3 session of `shared`: a second one would add S3's transfer methods again, which raises."""
     import boto3
