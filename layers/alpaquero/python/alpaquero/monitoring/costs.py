@@ -1,8 +1,8 @@
 """What a day costs, from what was counted and list prices; used by the health monitor's usage route.
 
-List prices of us-east-1 in dollars, before free tiers and discounts; `priced_on` is the age of the copy
-of its source that the figure was held against. A quantity that nobody counted has no price: it is None,
-never nought.
+List prices of us-east-1 in dollars, before free tiers and discounts; `priced_on` is the date of the copy
+of its source that the figure was held against, None for one that was not checked yet. A quantity that
+nobody counted has no price: it is None, never nought.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Price:
     usd: Decimal
     per: int
     source: str
-    priced_on: date
+    priced_on: date | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ PRICES = (
         usd=Decimal("0.40"),
         per=_MILLION,
         source="https://aws.amazon.com/sqs/pricing/",
-        priced_on=_READ_ON,
+        priced_on=None,
     ),
     Price(
         what="log_bytes",
@@ -86,7 +86,7 @@ PRICES = (
         usd=Decimal("0.50"),
         per=1_000_000_000,
         source="https://aws.amazon.com/cloudwatch/pricing/",
-        priced_on=_READ_ON,
+        priced_on=None,
     ),
     Price(
         what="metrics_read",
@@ -94,7 +94,7 @@ PRICES = (
         usd=Decimal("0.01"),
         per=1_000,
         source="https://aws.amazon.com/cloudwatch/pricing/",
-        priced_on=_READ_ON,
+        priced_on=None,
     ),
 )
 

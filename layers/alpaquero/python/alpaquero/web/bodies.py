@@ -931,7 +931,7 @@ class CostLine(msgspec.Struct, frozen=True, kw_only=True):
     per: int
     usd: Decimal | None
     source: str
-    priced_on: date
+    priced_on: date | None
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
