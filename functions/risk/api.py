@@ -17,7 +17,7 @@ from alpaquero.events.commands import CancelOrder, PlaceOrder
 from alpaquero.events.schemas import TradingStateChanged
 from alpaquero.observability import correlation_id
 from alpaquero.orders.identity import manual_key
-from alpaquero.orders.intent import Intent, OrderType, Origin, Purpose, Side, TimeInForce
+from alpaquero.orders.intent import Intent
 from alpaquero.risk import drawdown, sizing
 from alpaquero.risk.activity import orders_within
 from alpaquero.risk.book import RiskBook, StateChange, TradingState
@@ -31,6 +31,7 @@ from alpaquero.store import risk_facts, trading_settings
 from alpaquero.store.books import Books
 from alpaquero.web import bodies
 from alpaquero.web.app import service_app
+from alpaquero.web.tickets import manual_intent
 
 ZERO, HUNDRED, STEP = Decimal(0), Decimal(100), Decimal("0.0001")
 ATTEMPTS = 5  # at a risk book that others also write to
@@ -139,25 +140,14 @@ def assess_trade() -> bodies.Assessment:
 
 def proposed(body: bodies.AssessTrade, username: str) -> Intent:
     """The intent a person's order would make. Raises `InvalidRequest` for one no broker could take."""
-    try:
-        side = Side(body.side)
-        return Intent(
-            account=SETTINGS.account,
-            origin=Origin.MANUAL,
-            purpose=Purpose.ENTRY if side is Side.BUY else Purpose.EXIT,
-            symbol=body.symbol.upper(),
-            side=side,
-            key=manual_key(SETTINGS.account, "assess"),
-            order_type=OrderType(body.order_type),
-            time_in_force=TimeInForce(body.time_in_force),
-            quantity=body.quantity,
-            limit_price=body.limit_price,
-            stop_price=body.stop_price,
-            reason="assessed, not placed",
-            requested_by=username,
-        )
-    except ValueError as error:
-        raise InvalidRequest(str(error)) from None
+    return manual_intent(
+        body,
+        account=SETTINGS.account,
+        key=manual_key(SETTINGS.account, "assess"),
+        username=username,
+        asked_at=wall.now(),
+        correlation_id=correlation_id(),
+    )
 
 
 def assessment_body(verdict: Verdict, book: RiskBook) -> bodies.Assessment:

@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
-from enum import StrEnum
-from typing import TypeVar
 
 from alpaquero import wall
 from alpaquero.errors import Conflict, InvalidRequest, NotFound
@@ -22,11 +18,10 @@ from alpaquero.events.commands import PlaceOrder as PlaceOrderCommand
 from alpaquero.events.commands import ReplaceOrder as ReplaceOrderCommand
 from alpaquero.observability import correlation_id
 from alpaquero.orders.identity import manual_key
-from alpaquero.orders.intent import Intent, OrderClass, OrderType, Origin, Purpose, Side, TimeInForce
+from alpaquero.orders.intent import Intent, Origin, Purpose, Side, TimeInForce
 from alpaquero.orders.lifecycle import is_terminal
 from alpaquero.orders.order import Order as OrderRecord
 from alpaquero.orders.replacement import Change, changed_terms, free_successor
-from alpaquero.orders.terms import TermsError, on_ticks
 from alpaquero.risk.book import RiskBook, TradingState
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store import requests
@@ -45,8 +40,7 @@ from alpaquero.web.bodies import (
     RuleOutcome,
     SyncAccepted,
 )
-
-_Word = TypeVar("_Word", bound=StrEnum)
+from alpaquero.web.tickets import manual_intent, named_fields, word
 
 
 class OrdersSettings(FunctionSettings, frozen=True, kw_only=True):
@@ -111,7 +105,14 @@ def order(id: str) -> Order:  # noqa: A002 - the route's parameter, as the owner
 def place() -> object:
     """Queues a person's order for the risk check; the same Idempotency-Key is the same order."""
     key, body = _idempotency_key(), app.body(PlaceOrder)
-    intent = _intent(body, key, app.require("trader").username)
+    intent = manual_intent(
+        body,
+        account=SETTINGS.account,
+        key=manual_key(SETTINGS.account, key),
+        username=app.require("trader").username,
+        asked_at=wall.now(),
+        correlation_id=correlation_id(),
+    )
     _claim(key, "place", body)
     _send(PlaceOrderCommand(intent=intent), intent.client_order_id)
     return json_response(OrderAccepted(client_order_id=intent.client_order_id), 202)
@@ -121,13 +122,13 @@ def place() -> object:
 def replace(id: str) -> object:  # noqa: A002 - the route's parameter, as the owner's document names it
     """Queues the replacement of an open order; answers the id of the order that takes its place."""
     body, old = app.body(ReplaceOrder), _order(id)
-    with _named_fields():
+    with named_fields():
         change = Change(
             quantity=body.quantity,
             limit_price=body.limit_price,
             stop_price=body.stop_price,
             trail=body.trail,
-            time_in_force=None if body.time_in_force is None else _word(TimeInForce, body, "time_in_force"),
+            time_in_force=None if body.time_in_force is None else word(TimeInForce, body, "time_in_force"),
         )
         identifier, written = free_successor(old, change, BOOKS.order)
         if written is None:
@@ -253,62 +254,9 @@ def _book_that_may_sell() -> RiskBook:
     return book
 
 
-@contextmanager
-def _named_fields() -> Iterator[None]:
-    """Terms that do not fit are the caller's to mend: the answer names the field."""
-    try:
-        yield
-    except TermsError as error:
-        raise InvalidRequest(str(error), error.field) from None
-    except ValueError as error:
-        raise InvalidRequest(str(error), "symbol") from None
-
-
-def _word(kind: type[_Word], body: object, field: str) -> _Word:
-    """The body's word for `field`."""
-    given = getattr(body, field)
-    try:
-        return kind(given)
-    except ValueError:
-        raise TermsError(field, f"{field} is {given!r}; send one of {', '.join(kind)}") from None
-
-
-def _intent(body: PlaceOrder, key: str, username: str) -> Intent:
-    with _named_fields():
-        side = _word(Side, body, "side")
-        return on_ticks(
-            Intent(
-                account=SETTINGS.account,
-                origin=Origin.MANUAL,
-                purpose=Purpose.ENTRY if side is Side.BUY else Purpose.EXIT,
-                symbol=body.symbol.upper(),
-                side=side,
-                key=manual_key(SETTINGS.account, key),
-                order_type=_word(OrderType, body, "order_type"),
-                order_class=None if body.order_class is None else _word(OrderClass, body, "order_class"),
-                time_in_force=_word(TimeInForce, body, "time_in_force"),
-                quantity=body.quantity,
-                notional=body.notional,
-                percentage=body.percentage,
-                limit_price=body.limit_price,
-                stop_price=body.stop_price,
-                trail_price=body.trail_price,
-                trail_percent=body.trail_percent,
-                take_profit_price=body.take_profit_price,
-                stop_loss_price=body.stop_loss_price,
-                stop_loss_limit_price=body.stop_loss_limit_price,
-                extended_hours=body.extended_hours,
-                asked_at=wall.now(),
-                reason=body.reason or "placed by hand",
-                requested_by=username,
-                correlation_id=correlation_id(),
-            )
-        )
-
-
 def _exit(symbol: str, key: str, body: ClosePosition | ClosePositions, **size: Decimal | None) -> Intent:
     """The intent to sell at market; its key is the request's, so a repeat is the same sale."""
-    with _named_fields():
+    with named_fields():
         return Intent(
             account=SETTINGS.account,
             origin=Origin.MANUAL,

@@ -79,6 +79,8 @@ def test_nothing_is_written_or_sent(call: Call, queues: FakeQueues) -> None:
         ({"order_type": "limit"}, "limit_price"),
         ({"quantity": "-1"}, "quantity"),
         ({"note": "x"}, "note"),
+        ({"order_type": "trailing_stop", "order_class": "simple"}, "trail_price"),
+        ({"stop_loss_price": "10", "order_class": "simple"}, "stop_loss_price"),
     ],
 )
 def test_what_no_broker_could_take_is_refused(call: Call, trade: dict[str, Any], words: str) -> None:
@@ -92,3 +94,20 @@ def test_what_no_broker_could_take_is_refused(call: Call, trade: dict[str, Any],
 def test_a_viewer_may_ask(call: Call, role: str | None, status: int) -> None:
     """It changes nothing, so reading rights do."""
     assert status == assessed(call, role)[0]
+
+
+def test_it_judges_what_an_order_can_say(call: Call) -> None:
+    """Dollars, own stop and target, a trailing stop: the body is that of POST /orders."""
+    _, dollars = assessed(call, notional="500", order_class="simple")
+    assert (True, "4.999500049") == (dollars["approved"], dollars["quantity"])  # at the ask
+    _, bracket = assessed(call, quantity="5", stop_loss_price="96", take_profit_price="111")
+    assert ("96", "111") == (bracket["stop_loss_price"], bracket["take_profit_price"])
+    trail = {"order_type": "trailing_stop", "order_class": "simple", "trail_percent": "2"}
+    _, trailing = assessed(call, symbol="IBM", side="sell", **trail)
+    assert (True, "10") == (trailing["approved"], trailing["quantity"])
+
+
+def test_a_refusal_names_its_field(call: Call) -> None:
+    """So that a form can show it where it belongs."""
+    _, answer = assessed(call, order_type="limit")
+    assert answer["error"]["details"] == {"field": "limit_price"}

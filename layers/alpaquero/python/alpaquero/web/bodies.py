@@ -700,16 +700,8 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     as_of: datetime
 
 
-class AssessTrade(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A trade to judge without placing it. Without `quantity` an entry is sized and an exit sells all."""
-
-    symbol: str
-    side: str
-    quantity: Decimal | None = None
-    order_type: str = "market"
-    limit_price: Decimal | None = None
-    stop_price: Decimal | None = None
-    time_in_force: str = "day"
+class AssessTrade(PlaceOrder, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A person's order to judge without placing it: the fields are those of `PlaceOrder`."""
 
 
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):
