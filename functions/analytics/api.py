@@ -18,8 +18,9 @@ from alpaquero.portfolio.trades import Trade
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store import analytics, backtests, trading_settings
 from alpaquero.store.backtests import Job
-from alpaquero.web import bodies
 from alpaquero.web.app import json_response, service_app, to_cursor
+from alpaquero.web.bodies import Page
+from alpaquero.web.bodies import analytics as bodies
 
 MOST_BARS = 2_000_000  # what a function gets through in its 15 minutes, with a good margin
 MOST_ANSWER_BYTES = 5_500_000  # Lambda answers at most 6 MB
@@ -46,19 +47,19 @@ def summary() -> bodies.AnalyticsSummary:
 
 
 @app.endpoint("GET", public="/api/analytics/trades", service="/analytics/analytics/trades")
-def trades() -> bodies.Page[bodies.Trade]:
+def trades() -> Page[bodies.Trade]:
     """Round trips, newest first."""
     page, last = analytics.newest_trades(SETTINGS.account, app.limit(), after(analytics.TRADE))
-    return bodies.Page(items=[_trade_body(trade) for trade in page], next=to_cursor(last) if last else None)
+    return Page(items=[_trade_body(trade) for trade in page], next=to_cursor(last) if last else None)
 
 
 @app.endpoint("GET", public="/api/analytics/pnl-history", service="/analytics/analytics/pnl-history")
-def pnl_history() -> bodies.Page[bodies.EquityMark]:
+def pnl_history() -> Page[bodies.EquityMark]:
     """The equity curve, newest mark first."""
     page, last = analytics.newest_marks(
         SETTINGS.account, app.limit(default=500, most=5000), after(analytics.MARK)
     )
-    return bodies.Page(items=[_mark_body(mark) for mark in page], next=to_cursor(last) if last else None)
+    return Page(items=[_mark_body(mark) for mark in page], next=to_cursor(last) if last else None)
 
 
 @app.endpoint("POST", public="/api/backtests", service="/analytics/backtests", role="trader")
@@ -82,10 +83,10 @@ def begin_backtest() -> object:
 
 
 @app.endpoint("GET", public="/api/backtests", service="/analytics/backtests")
-def list_backtests() -> bodies.Page[bodies.Backtest]:
+def list_backtests() -> Page[bodies.Backtest]:
     """Backtests, newest first."""
     page, last = backtests.newest(app.limit(), app.after())
-    return bodies.Page(items=[_backtest_body(job) for job in page], next=to_cursor(last) if last else None)
+    return Page(items=[_backtest_body(job) for job in page], next=to_cursor(last) if last else None)
 
 
 @app.endpoint("GET", public="/api/backtests/{id}", service="/analytics/backtests/{id}")

@@ -28,8 +28,9 @@ from alpaquero.store.trading_settings import (
     StoredVersion,
     TradingSettings,
 )
-from alpaquero.web import bodies
 from alpaquero.web.app import from_cursor, json_response, service_app, to_cursor
+from alpaquero.web.bodies import Page
+from alpaquero.web.bodies import configuration as bodies
 
 MOST_HISTORY = 50  # versions a page: each is read whole
 # What the template gives to every function; shown, held to the template by a test.
@@ -77,13 +78,13 @@ def change() -> Response:
 
 
 @app.endpoint("GET", public="/api/config/history", service="/configuration/config/history")
-def history() -> bodies.Page[bodies.ConfigurationChange]:
+def history() -> Page[bodies.ConfigurationChange]:
     """The versions, newest first, each with what it changed."""
     limit, cursor = app.limit(default=20, most=MOST_HISTORY), app.query("cursor")
     before = None if cursor is None else number(from_cursor(cursor), "cursor")
     found = trading_settings.newest_versions(limit + 1, before=before)
     shown = found[:limit]
-    return bodies.Page(
+    return Page(
         items=[history_row(new, old) for new, old in zip(shown, [*found[1:], None], strict=False)],
         next=to_cursor(str(shown[-1].version)) if len(found) > limit else None,
     )
@@ -170,9 +171,7 @@ def watchlists() -> Response:
     """Every watchlist; `default` is what strategies judge that name none."""
     now = trading_settings.current()
     names = [DEFAULT_WATCHLIST, *now.settings.watchlists]
-    return json_response(
-        bodies.Page(items=[watchlist_body(now, name) for name in names]), headers=tag(now.version)
-    )
+    return json_response(Page(items=[watchlist_body(now, name) for name in names]), headers=tag(now.version))
 
 
 @app.endpoint(
@@ -215,7 +214,7 @@ def delete_watchlist(name: str) -> Response:
         raise Conflict("the default watchlist cannot go; empty it to judge none of its symbols")
     new = saved(changed(now.settings, {"watchlists": {name: None}}), now, app.query("reason") or "")
     return json_response(
-        bodies.Page(items=[watchlist_body(new, n) for n in (DEFAULT_WATCHLIST, *new.settings.watchlists)]),
+        Page(items=[watchlist_body(new, n) for n in (DEFAULT_WATCHLIST, *new.settings.watchlists)]),
         headers=tag(new.version),
     )
 

@@ -19,7 +19,7 @@ from alpaquero.observability import logger
 from alpaquero.settings import FunctionSettings, Text, Url, load
 from alpaquero.store.connections import TICKET_SECONDS, issue_ticket
 from alpaquero.web.app import json_response, service_app
-from alpaquero.web.bodies import Session, SignInRequest, Ticket
+from alpaquero.web.bodies.gateway import Session, SignInRequest, Ticket
 from alpaquero.web.tokens import token_checker
 
 

@@ -17,8 +17,9 @@ from alpaquero.settings import FunctionSettings, Text, Url, load, queue_urls
 from alpaquero.store import checks, health, runs
 from alpaquero.store.books import Books
 from alpaquero.store.usage import Usage
-from alpaquero.web import bodies
 from alpaquero.web.app import service_app
+from alpaquero.web.bodies import Page
+from alpaquero.web.bodies import health_monitor as bodies
 
 OK, DEGRADED = "ok", "degraded"
 SILENT_AFTER = timedelta(minutes=10)  # of a probe that runs each minute
@@ -65,9 +66,9 @@ def _is_silent() -> bool:
 
 
 @app.endpoint("GET", public="/api/monitoring/services", service="/health_monitor/services")
-def services() -> bodies.Page[bodies.ServiceHealth]:
+def services() -> Page[bodies.ServiceHealth]:
     """What the last probe of every service found."""
-    return bodies.Page(
+    return Page(
         items=[
             msgspec.convert(probe, bodies.ServiceHealth, from_attributes=True) for probe in health.probes()
         ]
@@ -75,13 +76,11 @@ def services() -> bodies.Page[bodies.ServiceHealth]:
 
 
 @app.endpoint("GET", public="/api/monitoring/alerts", service="/health_monitor/alerts")
-def alerts() -> bodies.Page[bodies.HealthAlert]:
+def alerts() -> Page[bodies.HealthAlert]:
     """What is watched, those in trouble first, the newest of them on top."""
     found = sorted(health.alerts().values(), key=lambda one: one.name)
     found.sort(key=lambda one: (one.raised, one.since.timestamp() if one.since else 0.0), reverse=True)
-    return bodies.Page(
-        items=[msgspec.convert(one, bodies.HealthAlert, from_attributes=True) for one in found]
-    )
+    return Page(items=[msgspec.convert(one, bodies.HealthAlert, from_attributes=True) for one in found])
 
 
 @app.endpoint("GET", public="/api/monitoring/metrics", service="/health_monitor/metrics")

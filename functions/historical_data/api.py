@@ -26,8 +26,9 @@ from alpaquero.prices.sessions import NEW_YORK, bars_of
 from alpaquero.prices.symbols import is_symbol
 from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import bars, ingests
-from alpaquero.web import bodies
 from alpaquero.web.app import json_response, service_app, to_cursor
+from alpaquero.web.bodies import Page
+from alpaquero.web.bodies import historical_data as bodies
 from alpaquero.web.parameters import known_form, timeframe_asked
 
 if TYPE_CHECKING:
@@ -200,9 +201,9 @@ def ingest() -> Response:
 
 
 @app.endpoint("GET", public="/api/historical/ingest", service="/historical_data/historical/ingest")
-def ingest_jobs() -> bodies.Page[bodies.Ingest]:
+def ingest_jobs() -> Page[bodies.Ingest]:
     """The ingests begun last, newest first."""
-    return bodies.Page(items=[ingest_body(job) for job in ingests.newest(app.limit())], next=None)
+    return Page(items=[ingest_body(job) for job in ingests.newest(app.limit())], next=None)
 
 
 @app.endpoint("GET", public="/api/historical/ingest/{id}", service="/historical_data/historical/ingest/{id}")

@@ -39,8 +39,9 @@ from alpaquero.store.books import Books
 from alpaquero.store.series import DAYS_A_SESSION
 from alpaquero.strategy.planning import judges
 from alpaquero.strategy.settings import StrategySettings
-from alpaquero.web import bodies, charts
+from alpaquero.web import charts
 from alpaquero.web.app import service_app
+from alpaquero.web.bodies import market_data as bodies
 from alpaquero.web.parameters import known_form, timeframe_asked, unknown
 
 ADJUSTMENT: Final = "split"

@@ -26,8 +26,9 @@ from alpaquero.observability import correlation_id
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store import notifications as store
 from alpaquero.store.notifications import Logged, State
-from alpaquero.web import bodies
 from alpaquero.web.app import json_response, service_app, to_cursor
+from alpaquero.web.bodies import Page
+from alpaquero.web.bodies import notification as bodies
 
 
 class Settings(FunctionSettings, frozen=True, kw_only=True):
@@ -97,7 +98,7 @@ def change() -> bodies.NotificationSettings:
 
 
 @app.endpoint("GET", public="/api/notifications/log", service="/notification/notifications/log")
-def log() -> bodies.Page[bodies.NotificationDelivery]:
+def log() -> Page[bodies.NotificationDelivery]:
     """What was delivered, newest first: to whom, over what, with what outcome; `state` filters."""
     state = app.query("state")
     if state is not None and state not in set(State):
@@ -105,7 +106,7 @@ def log() -> bodies.Page[bodies.NotificationDelivery]:
     page, last = store.newest(
         SETTINGS.account, app.limit(), app.after(), state=None if state is None else State(state)
     )
-    return bodies.Page(items=[delivery_body(one) for one in page], next=to_cursor(last) if last else None)
+    return Page(items=[delivery_body(one) for one in page], next=to_cursor(last) if last else None)
 
 
 @app.endpoint(

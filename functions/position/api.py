@@ -30,8 +30,9 @@ from alpaquero.risk.limits import RiskLimits
 from alpaquero.settings import DataApiSettings, load
 from alpaquero.store import analytics, positions, trading_settings
 from alpaquero.store.books import Books, BrokerFigures
-from alpaquero.web import bodies
 from alpaquero.web.app import service_app
+from alpaquero.web.bodies import Page
+from alpaquero.web.bodies import position as bodies
 
 SETTINGS = load(DataApiSettings)
 BOOKS = Books(SETTINGS.account)
@@ -122,10 +123,10 @@ def account() -> bodies.Account:
 
 
 @app.endpoint("GET", public="/api/positions", service="/position/positions")
-def open_positions() -> bodies.Page[bodies.Position]:
+def open_positions() -> Page[bodies.Position]:
     """Every open position with the stop and the target that guard it, by symbol."""
     guards, limits, at_broker = BOOKS.open_orders(), risk_limits(), broker_positions()
-    return bodies.Page(
+    return Page(
         items=[
             position_body(holding, guards, limits, at_broker.get(holding.symbol))
             for holding in portfolio().holdings
@@ -181,7 +182,7 @@ def one_position(symbol: str) -> bodies.PositionDetail:
 
 
 @app.endpoint("GET", public="/api/portfolio/history", service="/position/portfolio/history")
-def history() -> bodies.Page[bodies.PortfolioDay]:
+def history() -> Page[bodies.PortfolioDay]:
     """Equity at the end of each market day, the newest first; `days` says how far back (30)."""
     book = BOOKS.risk_book()
     if book is None:
@@ -191,7 +192,7 @@ def history() -> bodies.Page[bodies.PortfolioDay]:
         raise InvalidRequest(f"days must be a number from 1 to {MOST_DAYS}", "days")
     since = book.as_of - timedelta(days=int(text) + 1)
     marks = analytics.marks_since(SETTINGS.account, since)
-    return bodies.Page(items=days_of(marks, BOOKS.cash_movements())[: int(text)])
+    return Page(items=days_of(marks, BOOKS.cash_movements())[: int(text)])
 
 
 @app.endpoint("GET", public="/api/portfolio/summary", service="/position/portfolio/summary")

@@ -29,8 +29,9 @@ from alpaquero.risk.verdict import Verdict
 from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import risk_facts, trading_settings
 from alpaquero.store.books import Books
-from alpaquero.web import bodies
 from alpaquero.web.app import service_app
+from alpaquero.web.bodies import RuleOutcome
+from alpaquero.web.bodies import risk as bodies
 from alpaquero.web.tickets import manual_intent
 
 ZERO, HUNDRED, STEP = Decimal(0), Decimal(100), Decimal("0.0001")
@@ -160,7 +161,7 @@ def assessment_body(verdict: Verdict, book: RiskBook) -> bodies.Assessment:
         reserve_notional=verdict.reserve_notional,
         bound_by=verdict.bound_by,
         rules=[
-            bodies.RuleOutcome(
+            RuleOutcome(
                 code=rule.code,
                 passed=rule.passed,
                 message=rule.message,

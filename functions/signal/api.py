@@ -18,9 +18,10 @@ from alpaquero.strategy.judging import chart
 from alpaquero.strategy.planning import judges
 from alpaquero.strategy.run import Run, SignalRecord
 from alpaquero.strategy.settings import StrategySettings
-from alpaquero.web import bodies
 from alpaquero.web.app import service_app, to_cursor
-from alpaquero.web.bodies import Indicators, Page, Signal
+from alpaquero.web.bodies import Page
+from alpaquero.web.bodies import signal as bodies
+from alpaquero.web.bodies.signal import Indicators, Signal
 from alpaquero.web.parameters import known_form, timeframe_asked
 
 RUNS_A_LOOK = 100  # runs read at a time in search of those that have signals

@@ -27,17 +27,16 @@ from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store import requests
 from alpaquero.store.books import Books, listed_at
 from alpaquero.web.app import json_response, service_app, to_cursor
-from alpaquero.web.bodies import (
+from alpaquero.web.bodies import Page, RuleOutcome
+from alpaquero.web.bodies.trading import (
     ClosePosition,
     ClosePositions,
     Order,
     OrderAccepted,
     OrdersAccepted,
     OrderStep,
-    Page,
     PlaceOrder,
     ReplaceOrder,
-    RuleOutcome,
     SyncAccepted,
 )
 from alpaquero.web.tickets import manual_intent, named_fields, word

@@ -16,8 +16,8 @@ from typing import Final
 import msgspec
 
 from alpaquero.prices.columns import Columns
-from alpaquero.web import bodies
 from alpaquero.web.app import json_response
+from alpaquero.web.bodies.market_data import Chart
 from alpaquero.web.charts import bar_columns
 from tests.benchmarks import prices
 from tests.benchmarks.rows import Goal, Row
@@ -55,7 +55,7 @@ def measure() -> Iterator[Row]:
 def ours(columns: Columns) -> bytes:
     """The answer of `GET /api/chart/{symbol}` without indicators and markers, which no peer has."""
     response = json_response(
-        bodies.Chart(
+        Chart(
             symbol="SYN0001",
             timeframe="1Min",
             adjustment="split",

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from alpaquero.backtests.outcome import decoded
-from alpaquero.web import bodies
+from alpaquero.web.bodies.analytics import Backtest, BacktestAccepted
 from laptop.backtests.prices import of_store
 from laptop.errors import LaptopError
 from laptop.stack import LaptopCloud
@@ -16,10 +16,10 @@ from tests.integration.reading import Traded, wait_for
 KEY = {"idempotency-key": "a backtest of the tests"}
 
 
-def _ended(admin: Caller, identifier: str) -> bodies.Backtest | None:
+def _ended(admin: Caller, identifier: str) -> Backtest | None:
     answer = admin.ask("GET", f"/api/backtests/{identifier}")
     assert answer.status_code == 200, answer.text
-    job = msgspec.json.decode(answer.content, type=bodies.Backtest)
+    job = msgspec.json.decode(answer.content, type=Backtest)
     return job if job.status in {"done", "failed"} else None
 
 
@@ -34,7 +34,7 @@ def test_a_backtest_runs_over_the_stored_bars(cloud: LaptopCloud, admin: Caller,
     }
     answer = admin.ask("POST", "/api/backtests", body=asked, headers=KEY)
     assert answer.status_code == 202, answer.text
-    accepted = msgspec.json.decode(answer.content, type=bodies.BacktestAccepted)
+    accepted = msgspec.json.decode(answer.content, type=BacktestAccepted)
     job = wait_for(lambda: _ended(admin, accepted.id), what="the backtest to end")
     assert (job.status, job.message) == ("done", "")
     found = decoded(admin.ask("GET", f"/api/backtests/{job.id}/result").content)
@@ -71,7 +71,7 @@ def test_a_repeat_is_the_same_backtest(admin: Caller, traded: Traded) -> None:
     first, again = (
         msgspec.json.decode(
             admin.ask("POST", "/api/backtests", body=asked, headers={"idempotency-key": "unknown"}).content,
-            type=bodies.BacktestAccepted,
+            type=BacktestAccepted,
         )
         for _ in range(2)
     )

@@ -16,7 +16,27 @@ import pytest
 
 from alpaquero.risk.rules import RULES
 from alpaquero.strategy.explanation import Explanation
-from alpaquero.web import bodies
+from alpaquero.web.bodies import Health, Page
+from alpaquero.web.bodies.analytics import AnalyticsSummary, Backtest, EquityMark, Trade
+from alpaquero.web.bodies.configuration import (
+    Configuration,
+    ConfigurationChange,
+    ConfigurationDiff,
+    ConfigurationEnvironment,
+    ConfigurationVersion,
+    LiveTrading,
+    UserPreferences,
+    Watchlist,
+)
+from alpaquero.web.bodies.gateway import Session, Ticket
+from alpaquero.web.bodies.health_monitor import HealthAlert, Metrics, ServiceHealth, Usage
+from alpaquero.web.bodies.historical_data import CacheStatistics, Gaps, History, Ingest
+from alpaquero.web.bodies.market_data import Chart, MarketStatus, Quote
+from alpaquero.web.bodies.notification import NotificationAccepted, NotificationDelivery, NotificationSettings
+from alpaquero.web.bodies.position import Account, PortfolioDay, PortfolioSummary, Position, PositionDetail
+from alpaquero.web.bodies.risk import Assessment, RiskLimits, TradingState
+from alpaquero.web.bodies.signal import Indicators, Run, RunDetail, Signal
+from alpaquero.web.bodies.trading import Order, OrderAccepted, OrdersAccepted, SyncAccepted
 from laptop.quiescence import Quiescence
 from laptop.stack import LaptopCloud
 from laptop.template import routes
@@ -52,32 +72,30 @@ def _of(symbol: str) -> Callable[[Any, Traded], bool]:
 
 CASES = {
     ("GET", "/api/account"): Case(
-        bodies.Account, lambda body, traded: body.broker_cash == body.cash == traded.report.cash
+        Account, lambda body, traded: body.broker_cash == body.cash == traded.report.cash
     ),
     ("GET", "/api/positions"): Case(
-        bodies.Page[bodies.Position],
+        Page[Position],
         lambda body, traded: {p.symbol: p.quantity for p in body.items} == traded.held,
     ),
     ("GET", "/api/positions/{symbol}"): Case(
-        bodies.PositionDetail, lambda body, traded: body.reconciled and body.symbol == traded.symbol
+        PositionDetail, lambda body, traded: body.reconciled and body.symbol == traded.symbol
     ),
     ("GET", "/api/portfolio/history"): Case(
-        bodies.Page[bodies.PortfolioDay], lambda body, _: len(body.items) > 0 and body.items[0].equity > 0
+        Page[PortfolioDay], lambda body, _: len(body.items) > 0 and body.items[0].equity > 0
     ),
-    ("POST", "/api/sync"): Case(
-        bodies.SyncAccepted, lambda body, _: body.status == "queued", body={}, status=202
-    ),
+    ("POST", "/api/sync"): Case(SyncAccepted, lambda body, _: body.status == "queued", body={}, status=202),
     ("POST", "/api/rebuild"): Case(
-        bodies.SyncAccepted, lambda body, _: body.status == "queued", body={}, status=202
+        SyncAccepted, lambda body, _: body.status == "queued", body={}, status=202
     ),
     ("GET", "/api/portfolio/summary"): Case(
-        bodies.PortfolioSummary,
+        PortfolioSummary,
         lambda body, traded: (
             (body.cash, set(body.exposure_by_symbol)) == (traded.report.cash, set(traded.held))
         ),
     ),
     ("GET", "/api/orders"): Case(
-        bodies.Page[bodies.Order],
+        Page[Order],
         lambda body, traded: (
             {order.client_order_id for order in traded.report.orders}
             <= {order.client_order_id for order in body.items}
@@ -85,32 +103,32 @@ CASES = {
         path="/api/orders?limit=200",
     ),
     ("GET", "/api/notifications/settings"): Case(
-        bodies.NotificationSettings, lambda body, _: "OrderFilled" in body.events
+        NotificationSettings, lambda body, _: "OrderFilled" in body.events
     ),
     ("PUT", "/api/notifications/settings"): Case(
-        bodies.NotificationSettings,
+        NotificationSettings,
         lambda body, _: (body.user, body.version, body.channels) == ("routes-test", 1, []),
         "/api/notifications/settings?user=routes-test",
         body={"version": 0, "channels": []},
     ),
     ("GET", "/api/notifications/log"): Case(
-        bodies.Page[bodies.NotificationDelivery],
+        Page[NotificationDelivery],
         lambda body, _: len(body.items) > 0 and {one.state for one in body.items} == {"sent"},
         "/api/notifications/log?state=sent",
     ),
     ("POST", "/api/notifications/send"): Case(
-        bodies.NotificationAccepted,
+        NotificationAccepted,
         lambda body, _: body.id.startswith("notice:"),
         body={"user": "owner", "subject": "The routes' test"},
         status=202,
     ),
     ("GET", "/api/signals"): Case(
-        bodies.Page[bodies.Signal],
+        Page[Signal],
         lambda body, _: {"raised"} <= {signal.outcome for signal in body.items if signal.side == "buy"},
         path="/api/signals?symbol=GOOG",
     ),
     ("GET", "/api/signals/{symbol}"): Case(
-        bodies.Page[bodies.Signal],
+        Page[Signal],
         lambda body, _: {"GOOG"} == {signal.symbol for signal in body.items},
         path="/api/signals/GOOG",
     ),
@@ -122,7 +140,7 @@ CASES = {
         path="/api/signals/GOOG/explain",
     ),
     ("GET", "/api/runs"): Case(
-        bodies.Page[bodies.Run],
+        Page[Run],
         lambda body, traded: (
             {run["body"]["id"] for run in traded.runs} <= {run.id for run in body.items}
             and {"1Day"} == {run.timeframe for run in body.items}
@@ -130,7 +148,7 @@ CASES = {
         path="/api/runs?limit=500",
     ),
     ("GET", "/api/runs/{id}"): Case(
-        bodies.RunDetail,
+        RunDetail,
         lambda body, traded: (
             (body.id, body.state) == (traded.run, "concluded")
             and len(body.signals) >= max(body.raised, body.withheld)
@@ -138,7 +156,7 @@ CASES = {
         path="/api/runs/{run}",
     ),
     ("GET", "/api/indicators/{symbol}"): Case(
-        bodies.Indicators,
+        Indicators,
         lambda body, _: (
             body.symbol == "GOOG"
             and bool(body.series)
@@ -147,7 +165,7 @@ CASES = {
         path="/api/indicators/GOOG",
     ),
     ("GET", "/api/chart/{symbol}"): Case(
-        bodies.Chart,
+        Chart,
         lambda body, _: (
             {"signal", "fill"} == {marker.kind for marker in body.markers}
             and len(body.bars.time) > 50
@@ -156,41 +174,41 @@ CASES = {
         ),
         path="/api/chart/GOOG",
     ),
-    ("GET", "/api/latest/{symbol}"): Case(bodies.Quote, _of("IBM"), path="/api/latest/IBM"),
+    ("GET", "/api/latest/{symbol}"): Case(Quote, _of("IBM"), path="/api/latest/IBM"),
     ("GET", "/api/historical/{symbol}"): Case(
-        bodies.History,
+        History,
         lambda body, _: (body.source, body.symbol) == ("cache", "GOOG") and len(body.items) > 50,
         path="/api/historical/GOOG",
     ),
     ("GET", "/api/historical/{symbol}/gaps"): Case(
-        bodies.Gaps,
+        Gaps,
         lambda body, _: body.expected > 50 and not body.missing,
         path="/api/historical/GOOG/gaps?end=2012-03-30",
     ),
-    ("GET", "/api/historical/ingest"): Case(bodies.Page[bodies.Ingest], lambda body, _: body.next is None),
-    ("GET", "/api/cache/stats"): Case(bodies.CacheStatistics, lambda body, _: body.series >= 4),
+    ("GET", "/api/historical/ingest"): Case(Page[Ingest], lambda body, _: body.next is None),
+    ("GET", "/api/cache/stats"): Case(CacheStatistics, lambda body, _: body.series >= 4),
     ("GET", "/api/market_status"): Case(
-        bodies.MarketStatus, lambda body, _: not body.is_open and body.next_open < body.next_close
+        MarketStatus, lambda body, _: not body.is_open and body.next_open < body.next_close
     ),
-    ("GET", "/api/backtests"): Case(bodies.Page[bodies.Backtest], lambda body, _: body.next is None),
+    ("GET", "/api/backtests"): Case(Page[Backtest], lambda body, _: body.next is None),
     ("GET", "/api/analytics/summary"): Case(
-        bodies.AnalyticsSummary, lambda body, _: body.trades >= 1 and body.losses >= 1
+        AnalyticsSummary, lambda body, _: body.trades >= 1 and body.losses >= 1
     ),
     ("GET", "/api/analytics/trades"): Case(
-        bodies.Page[bodies.Trade], lambda body, _: "GOOG" in {trade.symbol for trade in body.items}
+        Page[Trade], lambda body, _: "GOOG" in {trade.symbol for trade in body.items}
     ),
     ("GET", "/api/analytics/pnl-history"): Case(
-        bodies.Page[bodies.EquityMark],
+        Page[EquityMark],
         lambda body, traded: traded.report.equity in {mark.equity for mark in body.items},
     ),
     ("GET", "/api/risk/limits"): Case(
-        bodies.RiskLimits,
+        RiskLimits,
         lambda body, _: (
             body.trading_state == "ACTIVE" and body.used.keys() <= body.limits.keys() and len(body.used) >= 10
         ),
     ),
     ("POST", "/api/risk/assess"): Case(
-        bodies.Assessment,
+        Assessment,
         lambda body, _: (
             {rule.code for rule in body.rules} == {rule.code for rule in RULES}
             and {rule.outcome for rule in body.rules if rule.code == "data_freshness"} == {"passed"}
@@ -198,32 +216,32 @@ CASES = {
         body={"symbol": "AAPL", "side": "buy"},
     ),
     ("GET", "/api/trading_state"): Case(
-        bodies.TradingState, lambda body, _: (body.state, body.asked, body.locks) == ("ACTIVE", "ACTIVE", [])
+        TradingState, lambda body, _: (body.state, body.asked, body.locks) == ("ACTIVE", "ACTIVE", [])
     ),
     ("POST", "/api/trading_state"): Case(
-        bodies.TradingState,
+        TradingState,
         lambda body, _: (body.state, body.author) == ("ACTIVE", "owner@alpaquero.local"),
         body={"state": "ACTIVE", "reason": "the route's case"},
     ),
     ("GET", "/api/config"): Case(
-        bodies.Configuration, lambda body, _: {"AAPL", "GOOG"} <= set(body.settings["watchlist"])
+        Configuration, lambda body, _: {"AAPL", "GOOG"} <= set(body.settings["watchlist"])
     ),
     ("POST", "/api/config"): Case(
-        bodies.Configuration,
+        Configuration,
         lambda body, _: body.reason == "the route's case" and body.author == "owner@alpaquero.local",
         body={"reason": "the route's case", "settings": {"run_deadline_seconds": 60}},
     ),
     ("GET", "/api/config/history"): Case(
-        bodies.Page[bodies.ConfigurationChange],
+        Page[ConfigurationChange],
         lambda body, _: "watchlist" in body.items[-2].changed and body.items[-1].author == "alpaquero",
     ),
     ("GET", "/api/config/versions/{version}"): Case(
-        bodies.ConfigurationVersion,
+        ConfigurationVersion,
         lambda body, _: body.version == 1 and "GOOG" in body.settings["watchlist"],
         path="/api/config/versions/1",
     ),
     ("GET", "/api/config/diff"): Case(
-        bodies.ConfigurationDiff,
+        ConfigurationDiff,
         lambda body, _: ["watchlist"] == [change.setting for change in body.changes],
         path="/api/config/diff?from=0&to=1",
     ),
@@ -231,49 +249,49 @@ CASES = {
         dict[str, Any], lambda body, _: body["$defs"]["RiskLimits"]["properties"].keys() >= {"sectors"}
     ),
     ("GET", "/api/config/environment"): Case(
-        bodies.ConfigurationEnvironment,
+        ConfigurationEnvironment,
         lambda body, _: (
             (body.environment, body.log_level, body.parameters["Environment"]) == ("local", "INFO", "local")
         ),
     ),
     ("GET", "/api/config/watchlists"): Case(
-        bodies.Page[bodies.Watchlist], lambda body, _: body.items[0].strategies == ["stochrsi_ema"]
+        Page[Watchlist], lambda body, _: body.items[0].strategies == ["stochrsi_ema"]
     ),
     ("GET", "/api/config/watchlists/{name}"): Case(
-        bodies.Watchlist, lambda body, _: "GOOG" in body.symbols, path="/api/config/watchlists/default"
+        Watchlist, lambda body, _: "GOOG" in body.symbols, path="/api/config/watchlists/default"
     ),
     ("GET", "/api/config/preferences"): Case(
-        bodies.UserPreferences, lambda body, _: body.theme in {"system", "dark"}
+        UserPreferences, lambda body, _: body.theme in {"system", "dark"}
     ),
     ("PUT", "/api/config/preferences"): Case(
-        bodies.UserPreferences,
+        UserPreferences,
         lambda body, _: (body.theme, body.version >= 1) == ("dark", True),
         body={"theme": "dark"},
     ),
     ("GET", "/api/live-trading"): Case(
-        bodies.LiveTrading, lambda body, _: (body.environment, body.account) == ("local", None)
+        LiveTrading, lambda body, _: (body.environment, body.account) == ("local", None)
     ),
     ("GET", "/api/monitoring/services"): Case(
-        bodies.Page[bodies.ServiceHealth],
+        Page[ServiceHealth],
         lambda body, _: {"trading", "gateway"} <= {row.service for row in body.items},
     ),
     ("GET", "/api/monitoring/metrics"): Case(
-        bodies.Metrics,
+        Metrics,
         lambda body, traded: body.runs >= len(traded.runs) and body.fills == len(traded.report.fills),
     ),
     ("GET", "/api/monitoring/alerts"): Case(
-        bodies.Page[bodies.HealthAlert],
+        Page[HealthAlert],
         lambda body, _: {"probe:trading", "drift", "dead_letters"} <= {alert.name for alert in body.items},
     ),
     ("GET", "/api/monitoring/usage"): Case(
-        bodies.Usage, lambda body, _: body.until is not None and len(body.cost) > 0
+        Usage, lambda body, _: body.until is not None and len(body.cost) > 0
     ),
     ("GET", "/health"): Case(
         # Dead letters that other tests made raise an alert too.
-        bodies.Health,
+        Health,
         lambda body, _: body.service is None and body.status in {"ok", "degraded"},
     ),
-    ("POST", "/api/auth/ticket"): Case(bodies.Ticket, lambda body, _: body.expires_in_seconds == 30),
+    ("POST", "/api/auth/ticket"): Case(Ticket, lambda body, _: body.expires_in_seconds == 30),
 }
 # These have a story of their own below or elsewhere: a cookie, an order that must exist, a live stack.
 TOLD_BELOW = {
@@ -356,19 +374,19 @@ def test_an_ingest_by_hand_fills_the_store(admin: Caller) -> None:
     wanted = {"symbols": ["IBM", "GOOG"], "start": "2011-06-01", "end": "2011-12-30", "adjustment": "raw"}
     answer = admin.ask("POST", "/api/historical/ingest", body=wanted)
     assert answer.status_code == 202, answer.text
-    asked = msgspec.json.decode(answer.content, type=bodies.Ingest)
+    asked = msgspec.json.decode(answer.content, type=Ingest)
 
-    def done() -> bodies.Ingest | None:
+    def done() -> Ingest | None:
         shown = admin.ask("GET", f"/api/historical/ingest/{asked.id}")
-        job = msgspec.json.decode(shown.content, type=bodies.Ingest)
+        job = msgspec.json.decode(shown.content, type=Ingest)
         return job if job.state not in {"queued", "running"} else None
 
     job = wait_for(done, what="the ingest to end")
     assert (job.state, job.bars, job.without_bars) == ("done", 504, [])
     served = admin.ask("GET", "/api/historical/IBM?adjustment=raw&start=2011-12-30&end=2011-12-30")
-    assert [183.88] == [bar.close for bar in msgspec.json.decode(served.content, type=bodies.History).items]
+    assert [183.88] == [bar.close for bar in msgspec.json.decode(served.content, type=History).items]
     report = admin.ask("GET", "/api/historical/IBM/gaps?adjustment=raw&end=2011-12-30")
-    gaps = msgspec.json.decode(report.content, type=bodies.Gaps)
+    gaps = msgspec.json.decode(report.content, type=Gaps)
     assert (252, 0) == (gaps.expected, gaps.missing)
 
 
@@ -376,7 +394,7 @@ def test_an_order_by_hand_shows_with_its_verdict(admin: Caller, order_by_hand: O
     """An order that a trader places is queued with 202, judged, and sent to the exchange."""
     answer = order_by_hand("shows")
     assert answer.status_code == 202, answer.text
-    identifier = msgspec.json.decode(answer.content, type=bodies.OrderAccepted).client_order_id
+    identifier = msgspec.json.decode(answer.content, type=OrderAccepted).client_order_id
     shown = wait_for(lambda: _open_order(admin, identifier), what="the order to show as open")
     assert (shown.symbol, shown.origin, shown.quantity) == ("GOOG", "man", Decimal(1))
     assert shown.broker_order_id
@@ -391,7 +409,7 @@ def test_an_order_by_hand_can_be_cancelled(
     wait_for(lambda: _open_order(admin, identifier), what="the order to show as open")
     answer = admin.ask("DELETE", f"/api/orders/{identifier}")
     assert answer.status_code == 202, answer.text
-    assert msgspec.json.decode(answer.content, type=bodies.OrderAccepted).client_order_id == identifier
+    assert msgspec.json.decode(answer.content, type=OrderAccepted).client_order_id == identifier
     wait_for(lambda: _at_the_exchange(cloud, identifier) == ["canceled"], what="the cancel at the exchange")
     cloud.tick("sync")
     assert _open_order(admin, identifier) is None
@@ -410,7 +428,7 @@ def test_a_replacement_shows_with_the_brokers_answer(admin: Caller, order_by_han
     assert (answer.status_code, _error(answer.content)["details"]) == (400, {"field": "quantity"})
     answer = admin.ask("PATCH", f"/api/orders/{identifier}", body={"time_in_force": "gtc"})
     assert answer.status_code == 202, answer.text
-    successor = msgspec.json.decode(answer.content, type=bodies.OrderAccepted).client_order_id
+    successor = msgspec.json.decode(answer.content, type=OrderAccepted).client_order_id
     shown = wait_for(lambda: _ended(admin, successor), what="the broker's answer to the replacement")
     assert (shown.status, shown.replaces) == ("rejected", identifier)
     assert "cannot replace order in accepted status" in shown.history[-1].answer + shown.history[-1].why
@@ -421,7 +439,7 @@ def test_a_watchlist_comes_goes_and_is_rolled_back(admin: Caller) -> None:
     """What the header ETag names is what If-Match changes; an old one is refused; the bus hears of each."""
     path = "/api/config/watchlists/the_case"
     seen = admin.ask("GET", "/api/config")
-    before = msgspec.json.decode(seen.content, type=bodies.Configuration)
+    before = msgspec.json.decode(seen.content, type=Configuration)
     body = {"symbols": ["GOOG"], "reason": "the route's story"}
     assert admin.ask("PUT", path, body=body).status_code == 428
     made = admin.ask("PUT", path, body=body, headers={"If-Match": seen.headers["etag"]})
@@ -433,15 +451,15 @@ def test_a_watchlist_comes_goes_and_is_rolled_back(admin: Caller) -> None:
     assert admin.ask("POST", "/api/config/roll-back", body=back).status_code == 200
     back = {"to": before.version, "reason": "the route's story", "version": before.version + 3}
     answer = admin.ask("POST", "/api/config/roll-back", body=back)
-    after = msgspec.json.decode(answer.content, type=bodies.Configuration)
+    after = msgspec.json.decode(answer.content, type=Configuration)
     assert (before.settings, before.version + 4) == (after.settings, after.version)
 
 
-def _ended(admin: Caller, identifier: str) -> bodies.Order | None:
+def _ended(admin: Caller, identifier: str) -> Order | None:
     answer = admin.ask("GET", f"/api/orders/{identifier}")
     if answer.status_code == 404:
         return None
-    order = msgspec.json.decode(answer.content, type=bodies.Order)
+    order = msgspec.json.decode(answer.content, type=Order)
     return order if order.status == "rejected" else None
 
 
@@ -453,7 +471,7 @@ def test_open_orders_are_cancelled_together(
     wait_for(lambda: _open_order(admin, identifier), what="the order to show as open")
     answer = admin.ask("DELETE", "/api/orders?symbol=GOOG")
     assert answer.status_code == 202, answer.text
-    assert identifier in msgspec.json.decode(answer.content, type=bodies.OrdersAccepted).client_order_ids
+    assert identifier in msgspec.json.decode(answer.content, type=OrdersAccepted).client_order_ids
     wait_for(lambda: _at_the_exchange(cloud, identifier) == ["canceled"], what="the cancel at the exchange")
 
 
@@ -484,9 +502,9 @@ def test_the_same_idempotency_key_is_the_same_order(
     assert len(_at_the_exchange(cloud, first)) == 1
 
 
-def _open_order(admin: Caller, identifier: str) -> bodies.Order | None:
+def _open_order(admin: Caller, identifier: str) -> Order | None:
     answer = admin.ask("GET", "/api/orders?status=open&symbol=GOOG")
-    found = msgspec.json.decode(answer.content, type=bodies.Page[bodies.Order]).items
+    found = msgspec.json.decode(answer.content, type=Page[Order]).items
     return next((o for o in found if o.client_order_id == identifier and o.broker_order_id), None)
 
 
@@ -501,14 +519,14 @@ def test_a_session_lives_on_its_cookie(cloud: LaptopCloud, admin: Caller) -> Non
     signed_in = nobody.ask(
         "POST", "/api/auth/sign-in", body={"username": secrets.email, "password": secrets.password}
     )
-    session = msgspec.json.decode(signed_in.content, type=bodies.Session)
+    session = msgspec.json.decode(signed_in.content, type=Session)
     assert (session.username, session.roles) == (secrets.email, ["viewer", "trader", "admin"])
     cookie = signed_in.headers["set-cookie"]
     assert {"HttpOnly", "SameSite=Strict"} <= {part.strip() for part in cookie.split(";")}
     assert "refresh" not in signed_in.text
     sent = {"Cookie": cookie.split(";")[0]}
     renewed = nobody.ask("POST", "/api/auth/refresh", headers=sent)
-    assert msgspec.json.decode(renewed.content, type=bodies.Session).username == secrets.email
+    assert msgspec.json.decode(renewed.content, type=Session).username == secrets.email
     assert admin.having(session.access_token).ask("GET", "/api/market_status").status_code == 200
     assert nobody.ask("POST", "/api/auth/sign-out", headers=sent).status_code == 204
     assert nobody.ask("POST", "/api/auth/refresh", headers=sent).status_code == 401

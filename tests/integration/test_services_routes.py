@@ -11,7 +11,26 @@ import msgspec
 import pytest
 
 from alpaquero.strategy.explanation import Explanation
-from alpaquero.web import bodies
+from alpaquero.web.bodies import Health, Page
+from alpaquero.web.bodies.analytics import AnalyticsSummary, Backtest, EquityMark, Trade
+from alpaquero.web.bodies.configuration import (
+    Configuration,
+    ConfigurationChange,
+    ConfigurationDiff,
+    ConfigurationEnvironment,
+    ConfigurationVersion,
+    LiveTrading,
+    UserPreferences,
+    Watchlist,
+)
+from alpaquero.web.bodies.health_monitor import HealthAlert, Metrics, ServiceHealth, Usage
+from alpaquero.web.bodies.historical_data import CacheStatistics, Gaps, History, Ingest
+from alpaquero.web.bodies.market_data import Chart, MarketStatus, Quote
+from alpaquero.web.bodies.notification import NotificationDelivery, NotificationSettings
+from alpaquero.web.bodies.position import Account, PortfolioDay, PortfolioSummary, Position, PositionDetail
+from alpaquero.web.bodies.risk import RiskLimits, TradingState
+from alpaquero.web.bodies.signal import Indicators, Run, RunDetail, Signal
+from alpaquero.web.bodies.trading import Order
 from laptop.stack import SERVICE_PORTS, LaptopCloud
 from laptop.template import routes
 from tests.integration.asking import Caller, signed
@@ -30,27 +49,27 @@ class Case:
 
 
 def _health(service: str) -> Case:
-    return Case(bodies.Health, lambda body, _: (body.service, body.status) == (service, "ok"))
+    return Case(Health, lambda body, _: (body.service, body.status) == (service, "ok"))
 
 
 CASES = {
-    "/position/account": Case(bodies.Account, lambda body, traded: body.cash == traded.report.cash),
+    "/position/account": Case(Account, lambda body, traded: body.cash == traded.report.cash),
     "/position/positions": Case(
-        bodies.Page[bodies.Position], lambda body, traded: {p.symbol for p in body.items} == set(traded.held)
+        Page[Position], lambda body, traded: {p.symbol for p in body.items} == set(traded.held)
     ),
     "/position/positions/{symbol}": Case(
-        bodies.PositionDetail, lambda body, traded: body.reconciled and body.symbol == traded.symbol
+        PositionDetail, lambda body, traded: body.reconciled and body.symbol == traded.symbol
     ),
     "/position/portfolio/history": Case(
-        bodies.Page[bodies.PortfolioDay], lambda body, _: len(body.items) > 0 and body.items[0].equity > 0
+        Page[PortfolioDay], lambda body, _: len(body.items) > 0 and body.items[0].equity > 0
     ),
     "/position/portfolio/summary": Case(
-        bodies.PortfolioSummary, lambda body, traded: body.cash == traded.report.cash
+        PortfolioSummary, lambda body, traded: body.cash == traded.report.cash
     ),
-    "/trading/orders": Case(bodies.Page[bodies.Order], lambda body, _: len(body.items) > 0),
-    "/signal/signals": Case(bodies.Page[bodies.Signal], lambda body, _: len(body.items) > 0),
+    "/trading/orders": Case(Page[Order], lambda body, _: len(body.items) > 0),
+    "/signal/signals": Case(Page[Signal], lambda body, _: len(body.items) > 0),
     "/signal/signals/{symbol}": Case(
-        bodies.Page[bodies.Signal],
+        Page[Signal],
         lambda body, _: {s.symbol for s in body.items} == {"GOOG"},
         "/signal/signals/GOOG",
     ),
@@ -60,87 +79,79 @@ CASES = {
         "/signal/signals/GOOG/explain",
     ),
     "/signal/runs": Case(
-        bodies.Page[bodies.Run],
+        Page[Run],
         lambda body, _: {"concluded"} == {run.state for run in body.items},
     ),
-    "/signal/runs/{id}": Case(
-        bodies.RunDetail, lambda body, traded: body.id == traded.run, "/signal/runs/{run}"
-    ),
+    "/signal/runs/{id}": Case(RunDetail, lambda body, traded: body.id == traded.run, "/signal/runs/{run}"),
     "/signal/indicators/{symbol}": Case(
-        bodies.Indicators, lambda body, _: body.symbol == "IBM", "/signal/indicators/IBM"
+        Indicators, lambda body, _: body.symbol == "IBM", "/signal/indicators/IBM"
     ),
-    "/risk/risk/limits": Case(bodies.RiskLimits, lambda body, _: body.trading_state == "ACTIVE"),
-    "/risk/trading_state": Case(bodies.TradingState, lambda body, _: body.state == "ACTIVE"),
+    "/risk/risk/limits": Case(RiskLimits, lambda body, _: body.trading_state == "ACTIVE"),
+    "/risk/trading_state": Case(TradingState, lambda body, _: body.state == "ACTIVE"),
     "/market_data/chart/{symbol}": Case(
-        bodies.Chart, lambda body, _: len(body.bars.time) > 50, "/market_data/chart/GOOG"
+        Chart, lambda body, _: len(body.bars.time) > 50, "/market_data/chart/GOOG"
     ),
     "/market_data/quote/{symbol}": Case(
-        bodies.Quote, lambda body, _: body.bid < body.ask, "/market_data/quote/GOOG"
+        Quote, lambda body, _: body.bid < body.ask, "/market_data/quote/GOOG"
     ),
-    "/market_data/market-status": Case(bodies.MarketStatus, lambda body, _: not body.is_open),
+    "/market_data/market-status": Case(MarketStatus, lambda body, _: not body.is_open),
     "/historical_data/historical/{symbol}": Case(
-        bodies.History, lambda body, _: len(body.items) > 50, "/historical_data/historical/GOOG"
+        History, lambda body, _: len(body.items) > 50, "/historical_data/historical/GOOG"
     ),
     "/historical_data/historical/{symbol}/gaps": Case(
-        bodies.Gaps, lambda body, _: body.expected > 50, "/historical_data/historical/GOOG/gaps"
+        Gaps, lambda body, _: body.expected > 50, "/historical_data/historical/GOOG/gaps"
     ),
-    "/historical_data/historical/ingest": Case(bodies.Page[bodies.Ingest], lambda body, _: body.next is None),
-    "/historical_data/cache/stats": Case(bodies.CacheStatistics, lambda body, _: body.series >= 4),
-    "/analytics/backtests": Case(bodies.Page[bodies.Backtest], lambda body, _: body.next is None),
-    "/analytics/analytics/summary": Case(bodies.AnalyticsSummary, lambda body, _: body.trades >= 1),
-    "/analytics/analytics/trades": Case(bodies.Page[bodies.Trade], lambda body, _: len(body.items) > 0),
-    "/analytics/analytics/pnl-history": Case(
-        bodies.Page[bodies.EquityMark], lambda body, _: len(body.items) > 0
-    ),
+    "/historical_data/historical/ingest": Case(Page[Ingest], lambda body, _: body.next is None),
+    "/historical_data/cache/stats": Case(CacheStatistics, lambda body, _: body.series >= 4),
+    "/analytics/backtests": Case(Page[Backtest], lambda body, _: body.next is None),
+    "/analytics/analytics/summary": Case(AnalyticsSummary, lambda body, _: body.trades >= 1),
+    "/analytics/analytics/trades": Case(Page[Trade], lambda body, _: len(body.items) > 0),
+    "/analytics/analytics/pnl-history": Case(Page[EquityMark], lambda body, _: len(body.items) > 0),
     "/notification/notifications/settings": Case(
-        bodies.NotificationSettings, lambda body, _: "OrderFilled" in body.events
+        NotificationSettings, lambda body, _: "OrderFilled" in body.events
     ),
-    "/notification/notifications/log": Case(
-        bodies.Page[bodies.NotificationDelivery], lambda body, _: len(body.items) > 0
-    ),
-    "/configuration/config": Case(bodies.Configuration, lambda body, _: "GOOG" in body.settings["watchlist"]),
+    "/notification/notifications/log": Case(Page[NotificationDelivery], lambda body, _: len(body.items) > 0),
+    "/configuration/config": Case(Configuration, lambda body, _: "GOOG" in body.settings["watchlist"]),
     "/configuration/config/history": Case(
-        bodies.Page[bodies.ConfigurationChange],
+        Page[ConfigurationChange],
         lambda body, _: "watchlist" in body.items[-2].changed and body.items[-1].version == 0,
     ),
     "/configuration/config/versions/{version}": Case(
-        bodies.ConfigurationVersion,
+        ConfigurationVersion,
         lambda body, _: body.version == 1 and "GOOG" in body.settings["watchlist"],
         "/configuration/config/versions/1",
     ),
     "/configuration/config/diff": Case(
-        bodies.ConfigurationDiff,
+        ConfigurationDiff,
         lambda body, _: ["watchlist"] == [change.setting for change in body.changes],
         "/configuration/config/diff?from=0&to=1",
     ),
     "/configuration/config/schema": Case(dict[str, Any], lambda body, _: "RiskLimits" in body["$defs"]),
     "/configuration/config/environment": Case(
-        bodies.ConfigurationEnvironment,
+        ConfigurationEnvironment,
         lambda body, _: (body.environment, body.parameters["AlpacaDataFeed"]) == ("local", "iex"),
     ),
     "/configuration/config/watchlists": Case(
-        bodies.Page[bodies.Watchlist], lambda body, _: body.items[0].strategies == ["stochrsi_ema"]
+        Page[Watchlist], lambda body, _: body.items[0].strategies == ["stochrsi_ema"]
     ),
     "/configuration/config/watchlists/{name}": Case(
-        bodies.Watchlist,
+        Watchlist,
         lambda body, _: "GOOG" in body.symbols,
         "/configuration/config/watchlists/default",
     ),
     "/configuration/config/preferences": Case(
-        bodies.UserPreferences, lambda body, _: body.time_zone == "America/New_York"
+        UserPreferences, lambda body, _: body.time_zone == "America/New_York"
     ),
-    "/configuration/live-trading": Case(bodies.LiveTrading, lambda body, _: body.account is None),
+    "/configuration/live-trading": Case(LiveTrading, lambda body, _: body.account is None),
     "/health_monitor/services": Case(
-        bodies.Page[bodies.ServiceHealth], lambda body, _: len(body.items) == len(SERVICE_PORTS) + 1
+        Page[ServiceHealth], lambda body, _: len(body.items) == len(SERVICE_PORTS) + 1
     ),
     "/health_monitor/alerts": Case(
-        bodies.Page[bodies.HealthAlert],
+        Page[HealthAlert],
         lambda body, _: {f"probe:{name}" for name in SERVICE_PORTS} <= {one.name for one in body.items},
     ),
-    "/health_monitor/usage": Case(bodies.Usage, lambda body, _: body.until is not None),
-    "/health_monitor/metrics": Case(
-        bodies.Metrics, lambda body, _: body.dead_letters >= 0 and body.fills > 0
-    ),
+    "/health_monitor/usage": Case(Usage, lambda body, _: body.until is not None),
+    "/health_monitor/metrics": Case(Metrics, lambda body, _: body.dead_letters >= 0 and body.fills > 0),
     **{f"/{service}/health": _health(service) for service in SERVICE_PORTS},
 }
 # Changes go the same way as on the public API, and the gateway's own health has no port of its own.

@@ -20,7 +20,8 @@ from alpaquero.errors import (
     NotSignedIn,
 )
 from alpaquero.web.app import ServiceApp, from_cursor, service_app, to_cursor
-from alpaquero.web.bodies import PlaceOrder, Quote
+from alpaquero.web.bodies.market_data import Quote
+from alpaquero.web.bodies.trading import PlaceOrder
 from tests.fakes.proxy import ORIGIN, body_of, proxy_event
 
 

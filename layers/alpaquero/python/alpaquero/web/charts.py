@@ -22,7 +22,7 @@ from alpaquero.strategy import judging, registry
 from alpaquero.strategy.conclusion import SHADOW
 from alpaquero.strategy.run import SignalRecord
 from alpaquero.strategy.settings import StrategySettings
-from alpaquero.web.bodies import BarColumns, Marker, Plotted
+from alpaquero.web.bodies.market_data import BarColumns, Marker, Plotted
 
 A_DAY = timedelta(days=1)
 

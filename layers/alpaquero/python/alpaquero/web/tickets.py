@@ -11,7 +11,7 @@ from typing import TypeVar
 from alpaquero.errors import InvalidRequest
 from alpaquero.orders.intent import Intent, OrderClass, OrderType, Origin, Purpose, Side, TimeInForce
 from alpaquero.orders.terms import TermsError, on_ticks
-from alpaquero.web.bodies import PlaceOrder
+from alpaquero.web.bodies.trading import PlaceOrder
 
 _Word = TypeVar("_Word", bound=StrEnum)
 

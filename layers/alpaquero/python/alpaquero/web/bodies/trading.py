@@ -1,0 +1,132 @@
+"""The bodies of orders, and of closing positions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from alpaquero.web.bodies import RuleOutcome
+
+
+class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A person's order. `Idempotency-Key` is a header.
+
+    A purchase is for a `quantity` of shares or `notional` dollars, without either sized by risk; a
+    sale for a `quantity` or a `percentage` of the position, without either all of it. Without
+    `order_class` a purchase is a bracket, whose stop and target the settings give where it has none.
+    """
+
+    symbol: str
+    side: str
+    quantity: Decimal | None = None
+    notional: Decimal | None = None
+    percentage: Decimal | None = None
+    order_type: str = "market"
+    order_class: str | None = None
+    time_in_force: str = "day"
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    take_profit_price: Decimal | None = None
+    stop_loss_price: Decimal | None = None
+    stop_loss_limit_price: Decimal | None = None
+    extended_hours: bool = False
+    reason: str = ""
+
+
+class ReplaceOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to change of an open order; `quantity` is the whole, what is filled included."""
+
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail: Decimal | None = None
+    time_in_force: str | None = None
+    reason: str = ""
+
+
+class ClosePosition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sell a position at market, or a part of it; `force` also ends another exit under way."""
+
+    quantity: Decimal | None = None
+    percentage: Decimal | None = None
+    force: bool = False
+    reason: str = ""
+
+
+class ClosePositions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sell every position at market; `force` also ends other exits under way."""
+
+    force: bool = False
+    reason: str = ""
+
+
+class SyncAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """A sync or a rebuild is queued; its log lines and events carry what follows."""
+
+    correlation_id: str
+    status: str = "queued"
+
+
+class OrderAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The order is queued for the risk check; follow it by its client order id."""
+
+    client_order_id: str
+    status: str = "queued"
+
+
+class OrdersAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """Several orders that are queued, to be placed or cancelled."""
+
+    client_order_ids: list[str]
+    status: str = "queued"
+
+
+class OrderStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of an order's log: market time, the status after it, why, and what the broker answered."""
+
+    at: datetime
+    status: str
+    why: str
+    answer: str = ""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    client_order_id: str
+    broker_order_id: str | None
+    parent: str | None
+    role: str | None
+    origin: str
+    purpose: str
+    symbol: str
+    side: str
+    order_type: str
+    order_class: str
+    time_in_force: str
+    quantity: Decimal | None
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    stop_loss_price: Decimal | None
+    take_profit_price: Decimal | None
+    status: str
+    filled_quantity: Decimal
+    filled_average_price: Decimal | None
+    reason: str
+    created_at: datetime
+    updated_at: datetime
+    verdict: list[RuleOutcome]
+    history: list[OrderStep]
+    notional: Decimal | None = None
+    trail_price: Decimal | None = None
+    trail_percent: Decimal | None = None
+    stop_loss_limit_price: Decimal | None = None
+    extended_hours: bool = False
+    requested_by: str = ""
+    run_id: str | None = None
+    correlation_id: str = ""
+    exit_step: str | None = None
+    replaces: str | None = None
+    replaced_by: str | None = None
