@@ -31,6 +31,7 @@ from alpaquero.store.trading_settings import (
 from alpaquero.web.app import from_cursor, json_response, service_app, to_cursor
 from alpaquero.web.bodies import Page
 from alpaquero.web.bodies import configuration as bodies
+from alpaquero.web.request_size import SETTINGS_KB
 
 MOST_HISTORY = 50  # versions a page: each is read whole
 # What the template gives to every function; shown, held to the template by a test.
@@ -68,7 +69,9 @@ def configuration() -> Response:
     return configuration_answer(trading_settings.current())
 
 
-@app.endpoint("POST", public="/api/config", service="/configuration/config", role="admin")
+@app.endpoint(
+    "POST", public="/api/config", service="/configuration/config", role="admin", most_kb=SETTINGS_KB
+)
 def change() -> Response:
     """Saves a new version and tells of it."""
     wanted = app.body(bodies.ChangeConfiguration)
@@ -187,6 +190,7 @@ def watchlist(name: str) -> Response:
     public="/api/config/watchlists/{name}",
     service="/configuration/config/watchlists/{name}",
     role="admin",
+    most_kb=SETTINGS_KB,
 )
 def save_watchlist(name: str) -> Response:
     """Saves a new watchlist, or other symbols of one, as a version of the settings."""

@@ -193,6 +193,13 @@ def test_sign_in_is_slowed_down(cloud: LaptopCloud, admin: Caller) -> None:
     wait_for(lambda: nobody.ask("POST", door, body=[]).status_code == 400, what="sign-in to answer again")
 
 
+@pytest.mark.parametrize("kilobytes", [70, 11 * 1024], ids=["ours", "the gateway's own"])
+def test_a_large_body_is_refused(admin: Caller, kilobytes: int) -> None:
+    """What no route takes is a 413 in our error shape, whether a function refuses it or the gateway."""
+    answer = admin.ask("POST", "/api/risk/assess", body="x" * kilobytes * 1024)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+
+
 def _raise_event(cloud: LaptopCloud, identifier: str) -> None:
     detail = {"id": identifier, "occurred_at": "2012-04-16T20:00:00Z", "correlation_id": identifier}
     cloud.client("events").put_events(

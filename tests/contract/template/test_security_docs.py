@@ -12,6 +12,7 @@ from tests.contract.template import security_doc
 from tests.contract.template.security_doc import PUBLIC, SERVICES, Route
 
 ANYONE = "anyone"
+WHO_AND_WHERE = {"public", "service", "role"}
 
 
 def _templates(api: str) -> set[Route]:
@@ -19,12 +20,13 @@ def _templates(api: str) -> set[Route]:
 
 
 def _declared() -> Iterator[tuple[str, dict[str, Any]]]:
-    """The method and keywords of every `app.endpoint(...)` of every service."""
+    """The method, and who may call it where, of every `app.endpoint(...)` of every service."""
     for file in sorted((REPOSITORY / "functions").glob("*/api.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             called = node.func if isinstance(node, ast.Call) else None
             if isinstance(node, ast.Call) and isinstance(called, ast.Attribute) and called.attr == "endpoint":
-                said = {word.arg: ast.literal_eval(word.value) for word in node.keywords if word.arg}
+                words = {word.arg: word.value for word in node.keywords if word.arg in WHO_AND_WHERE}
+                said = {str(name): ast.literal_eval(value) for name, value in words.items()}
                 yield ast.literal_eval(node.args[0]), said
 
 

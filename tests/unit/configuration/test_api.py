@@ -402,8 +402,9 @@ def test_the_answer_carries_the_version_as_etag() -> None:
 
 def test_settings_that_fit_no_item_are_refused(call: Call) -> None:
     """DynamoDB takes 400 KB; a longer list is refused with its size, not by a failure."""
-    symbols = [f"A{number}" for number in range(60_000)]
-    status, answer = post(call, settings={"watchlist": symbols})
+    symbols = [f"A{number}" for number in range(24_000)]
+    assert 200 == post(call, settings={"watchlists": {"first": symbols}})[0]
+    status, answer = post(call, version=1, settings={"watchlists": {"second": symbols}})
     assert (400, True) == (status, "bytes" in answer["error"]["message"])
 
 

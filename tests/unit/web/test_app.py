@@ -228,7 +228,7 @@ def test_a_wrong_body_names_its_field(app: ServiceApp, body: Any, field: str) ->
     assert (answer["statusCode"], body_of(answer)["error"]["details"]) == (400, {"field": field})
 
 
-@pytest.mark.parametrize("body", ["", "{", "\x00", None, "[" * 100_000])
+@pytest.mark.parametrize("body", ["", "{", "\x00", None, "[" * 60_000])
 def test_a_body_that_is_not_json_is_the_callers_fault(app: ServiceApp, body: Any) -> None:
     """Whatever is sent, the answer is a 400 and not a failure of ours."""
     answer = read_order(app, body)

@@ -10,7 +10,10 @@ AlpaqueroError
 │   ├── NotFound                  404 not_found
 │   ├── Conflict                  409 conflict
 │   ├── PreconditionFailed        412 precondition_failed
-│   └── PreconditionRequired      428 precondition_required
+│   ├── TooLarge                  413 too_large
+│   ├── QueryTooLong              414 query_too_long
+│   ├── PreconditionRequired      428 precondition_required
+│   └── Throttled                 429 throttled, with the seconds to wait
 └── BrokerError                   what became of a call to the broker
     ├── BrokerRejected            it answered no: nothing was done
     │   ├── OrderNotFound         it does not know the order
@@ -94,11 +97,36 @@ class PreconditionFailed(RequestError):
     status = 412
 
 
+class TooLarge(RequestError):
+    """The body has more bytes than the route takes."""
+
+    code = "too_large"
+    status = 413
+
+
+class QueryTooLong(RequestError):
+    """The query parameters are longer than any route needs."""
+
+    code = "query_too_long"
+    status = 414
+
+
 class PreconditionRequired(RequestError):
     """The request must say which state of the thing it was decided upon."""
 
     code = "precondition_required"
     status = 428
+
+
+class Throttled(RequestError):
+    """The caller has asked for more than his share; there is more after `retry_after_seconds`."""
+
+    code = "throttled"
+    status = 429
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class BrokerError(AlpaqueroError):

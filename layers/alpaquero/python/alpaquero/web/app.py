@@ -34,6 +34,7 @@ from alpaquero.errors import (
     NotAllowed,
     NotSignedIn,
     RequestError,
+    Throttled,
 )
 from alpaquero.observability import (
     correlation,
@@ -46,6 +47,7 @@ from alpaquero.observability import (
 from alpaquero.settings import FunctionSettings, Url, load
 from alpaquero.web.bodies import Health
 from alpaquero.web.principal import Principal, from_request_context
+from alpaquero.web.request_size import USUAL_KB, refuse_oversized
 
 if TYPE_CHECKING:
     from alpaquero.store.health import WorkDone
@@ -149,6 +151,7 @@ class ServiceApp(Chalice):
         self.service = service
         self.settings = settings
         self._dependencies = dependencies
+        self._most_kb: dict[tuple[str, str], int] = {}
         self.endpoint("GET", service=f"/{service}/health")(self._health)
 
     def endpoint(
@@ -158,9 +161,11 @@ class ServiceApp(Chalice):
         public: str | None = None,
         service: str | None = None,
         role: str | Unsaid | None = UNSAID,
+        most_kb: int = USUAL_KB,
     ) -> Callable[[View], View]:
         """Registers a view under its public path, its path on the services' API, or both.
 
+        A body of more than `most_kb` KB is refused before anything reads it.
         `role` is the least a caller needs; None opens the route to everyone (sign-in, `/health`). Reads
         are a viewer's unless it says otherwise; a route that may change something must say.
         The template must name the same paths. A public path answers the browser's preflight too.
@@ -178,6 +183,7 @@ class ServiceApp(Chalice):
             answer.__name__ = view.__name__
             for path in (public, service):
                 if path is not None:
+                    self._most_kb[method, path] = most_kb
                     self.route(path, methods=[method], name=f"{method} {path}")(answer)
             if public is not None and "OPTIONS" not in self.routes[public]:
                 self.route(public, methods=["OPTIONS"], name=f"OPTIONS {public}")(_preflight)
@@ -268,7 +274,11 @@ class ServiceApp(Chalice):
         try:
             if route not in self.routes:
                 return _event_answer(error_response(404, "not_found", "There is no such route."))
+            method = event["requestContext"].get("httpMethod", "")
+            refuse_oversized(event, self._most_kb.get((method, route), USUAL_KB))
             answer: dict[str, Any] = super().__call__(event, context)
+        except RequestError as error:
+            return _event_answer(_refusal(error))
         except Exception:
             logger.exception("the request could not be handled")
             return _event_answer(_internal_error())
@@ -284,7 +294,7 @@ class ServiceApp(Chalice):
             answer = view(**path)
             return answer if isinstance(answer, Response) else json_response(answer)
         except RequestError as error:
-            return error_response(error.status, error.code, error.message, error.details)
+            return _refusal(error)
         except BrokerError as error:
             logger.exception("the broker call failed")
             return _broker_answer(error)
@@ -297,7 +307,7 @@ class ServiceApp(Chalice):
         if origin == self.settings.dashboard_origin:
             headers["Access-Control-Allow-Origin"] = self.settings.dashboard_origin
             headers["Access-Control-Allow-Credentials"] = "true"
-            headers["Access-Control-Expose-Headers"] = "ETag,X-Correlation-Id"
+            headers["Access-Control-Expose-Headers"] = "ETag,Retry-After,X-Correlation-Id"
         return headers
 
     def _health(self) -> Health:
@@ -315,6 +325,13 @@ class ServiceApp(Chalice):
             last_work=work.detail if work else None,
             memory_mb=memory_mb(),
         )
+
+
+def _refusal(error: RequestError) -> Response:
+    answer = error_response(error.status, error.code, error.message, error.details)
+    if isinstance(error, Throttled):
+        answer.headers["Retry-After"] = str(error.retry_after_seconds)
+    return answer
 
 
 def _preflight(**_path: str) -> Response:
