@@ -2,23 +2,23 @@
 
     app = service_app("position")
 
-    @app.endpoint("GET", public="/api/positions", service="/position/positions")
-    def positions() -> Page[Position]:
+    @app.endpoint("GET", public="/api/orders", service="/trading/orders", query=OrdersAsked)
+    def orders(query: OrdersAsked) -> Page[Order]:
         return ...
 
-Views return structs; errors of `alpaquero.errors` become their status and code, any other a 500
-without its text. Every answer carries the correlation id and the dashboard's CORS headers.
+Views return structs, or an `Answer` where headers go with one; their annotation is what the API's
+description tells of the answer, and all else of the route stands on the decorator. Errors of
+`alpaquero.errors` become their status and code, any other a 500 without its text. Every answer carries
+the correlation id and the dashboard's CORS headers.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from base64 import b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 from chalice.app import Chalice, Request, Response
@@ -45,7 +45,8 @@ from alpaquero.observability import (
     name_service,
 )
 from alpaquero.settings import FunctionSettings, Url, load
-from alpaquero.web.bodies import Health
+from alpaquero.web.bodies import ErrorBody, ErrorDetail, Health
+from alpaquero.web.endpoint import Endpoint, body_of
 from alpaquero.web.principal import Principal, from_request_context
 from alpaquero.web.request_size import USUAL_KB, refuse_oversized
 
@@ -66,7 +67,6 @@ class Unsaid(Enum):
 UNSAID = Unsaid.UNSAID
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
-_FIELD = re.compile(r"field `([^`]+)`|\$\.([A-Za-z_][\w.]*)")
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET,POST,PUT,PATCH,DELETE,OPTIONS",
     "Access-Control-Allow-Headers": "authorization,content-type,idempotency-key,if-match,x-correlation-id",
@@ -104,9 +104,13 @@ def service_app(
     return ServiceApp(service, load(WebSettings), dependencies or {}, works=works)
 
 
-def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+class Answer(Response, Generic[T]):
+    """A body of the type `T` with headers of its own."""
+
+
+def json_response(body: T, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer[T]:
     """`body` as JSON: Decimals as texts, times in UTC with a Z."""
-    return Response(
+    return Answer(
         body=_ENCODER.encode(body).decode(),
         status_code=status,
         headers={"Content-Type": "application/json", **(headers or {})},
@@ -117,13 +121,10 @@ def error_response(
     status: int, code: str, message: str, details: Mapping[str, str] | None = None
 ) -> Response:
     """The one shape of an error, in both APIs and at the gateway."""
-    error = {
-        "code": code,
-        "message": message,
-        "details": dict(details or {}),
-        "correlation_id": correlation_id(),
-    }
-    return json_response({"error": error}, status)
+    error = ErrorDetail(
+        code=code, message=message, details=dict(details or {}), correlation_id=correlation_id()
+    )
+    return json_response(ErrorBody(error=error), status)
 
 
 def to_cursor(sort_key: str) -> str:
@@ -152,6 +153,7 @@ class ServiceApp(Chalice):
         self.settings = settings
         self._dependencies = dependencies
         self._most_kb: dict[tuple[str, str], int] = {}
+        self.endpoints: list[Endpoint] = []
         self.endpoint("GET", service=f"/{service}/health")(self._health)
 
     def endpoint(
@@ -162,12 +164,23 @@ class ServiceApp(Chalice):
         service: str | None = None,
         role: str | Unsaid | None = UNSAID,
         most_kb: int = USUAL_KB,
+        query: type[msgspec.Struct] | None = None,
+        headers: type[msgspec.Struct] | None = None,
+        body: Any = None,
+        status: int = 200,
+        refuses: Sequence[int] = (),
+        content: str | Sequence[str] = "application/json",
     ) -> Callable[[View], View]:
         """Registers a view under its public path, its path on the services' API, or both.
 
-        A body of more than `most_kb` KB is refused before anything reads it.
-        `role` is the least a caller needs; None opens the route to everyone (sign-in, `/health`). Reads
-        are a viewer's unless it says otherwise; a route that may change something must say.
+        The structs `query`, `headers` and `body` are what the route takes, and the view gets them by
+        these names. `status` is that of every answer of the view, `refuses` the statuses of its
+        errors that do not follow from the rest (404 does from a path with a name in it, 400 from what
+        is taken), `content` the media types it answers with.
+
+        A body of more than `most_kb` KB is refused before anything reads it. `role` is the least a
+        caller needs; None opens the route to everyone (sign-in, `/health`). Reads are a viewer's unless
+        it says otherwise; a route that may change something must say.
         The template must name the same paths. A public path answers the browser's preflight too.
         """
         if isinstance(role, Unsaid):
@@ -177,8 +190,23 @@ class ServiceApp(Chalice):
         least = role
 
         def register(view: View) -> View:
+            declared = Endpoint(
+                method=method,
+                public=public,
+                service=service,
+                role=least,
+                view=view,
+                query=query,
+                headers=headers,
+                body=body,
+                status=status,
+                refuses=tuple(refuses),
+                content=(content,) if isinstance(content, str) else tuple(content),
+            )
+            self.endpoints.append(declared)
+
             def answer(**path: str) -> Response:
-                return self._answer(view, least, path)
+                return self._answer(declared, path)
 
             answer.__name__ = view.__name__
             for path in (public, service):
@@ -228,17 +256,7 @@ class ServiceApp(Chalice):
 
     def body(self, model: type[T]) -> T:
         """The JSON body as `model`. Raises `InvalidRequest` that names the field."""
-        try:
-            value = msgspec.json.decode(self._request.raw_body or b"", type=model)
-        except msgspec.ValidationError as error:
-            raise InvalidRequest(f"{error}", _field_of(str(error))) from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise InvalidRequest("The body is not JSON; send an object as application/json.") from None
-        for name in getattr(model, "__struct_fields__", ()):
-            number = getattr(value, name)
-            if isinstance(number, Decimal) and not number.is_finite():
-                raise InvalidRequest(f"{name} must be a finite number", name)
-        return value
+        return body_of(self._request, model)
 
     def header(self, name: str) -> str | None:
         """A request header, whatever its letter case."""
@@ -287,12 +305,16 @@ class ServiceApp(Chalice):
             return _event_answer(error_response(answer["statusCode"], code, message))
         return answer
 
-    def _answer(self, view: View, role: str | None, path: dict[str, str]) -> Response:
+    def _answer(self, endpoint: Endpoint, path: dict[str, str]) -> Response:
         try:
-            if role is not None:
-                logger.append_keys(username=self.require(role).username)
-            answer = view(**path)
-            return answer if isinstance(answer, Response) else json_response(answer)
+            if endpoint.role is not None:
+                logger.append_keys(username=self.require(endpoint.role).username)
+            answer = endpoint.view(**path, **endpoint.arguments(self._request))
+            if not isinstance(answer, Response):
+                return json_response(answer, endpoint.status)
+            if endpoint.status != 200:
+                answer.status_code = endpoint.status
+            return answer
         except RequestError as error:
             return _refusal(error)
         except BrokerError as error:
@@ -370,8 +392,3 @@ def _broker_answer(error: BrokerError) -> Response:
             reason = error.message if isinstance(error, BrokerRejected) else ""
             return error_response(status, code, f"{opening}{reason}".strip())
     return _internal_error()
-
-
-def _field_of(message: str) -> str | None:
-    found = _FIELD.search(message)
-    return (found.group(1) or found.group(2)) if found else None

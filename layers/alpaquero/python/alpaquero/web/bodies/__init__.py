@@ -47,3 +47,18 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     last_work_at: datetime | None = None
     last_work: str | None = None
     memory_mb: float | None = None
+
+
+class ErrorDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong: `code` for programs, `message` with the fix, `details` such as the `field`."""
+
+    code: str
+    message: str
+    details: dict[str, str]
+    correlation_id: str
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of every answer that is no success."""
+
+    error: ErrorDetail
