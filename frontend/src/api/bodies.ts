@@ -73,6 +73,8 @@ export interface OrderStep {
   at: Moment;
   status: string;
   why: string;
+  /** What the broker answered. */
+  answer: string;
 }
 
 export interface Order {
@@ -100,6 +102,17 @@ export interface Order {
   updated_at: Moment;
   verdict: RuleOutcome[];
   history: OrderStep[];
+  notional: Amount | null;
+  trail_price: Amount | null;
+  trail_percent: Amount | null;
+  stop_loss_limit_price: Amount | null;
+  extended_hours: boolean;
+  requested_by: string;
+  run_id: string | null;
+  correlation_id: string;
+  exit_step: string | null;
+  replaces: string | null;
+  replaced_by: string | null;
 }
 
 export interface Signal {
@@ -288,4 +301,168 @@ export interface LiveEvent {
   type: string;
   at: Moment;
   detail: Record<string, unknown>;
+}
+
+export interface OrderAccepted {
+  client_order_id: string;
+  status: string;
+}
+
+export interface Assessment {
+  approved: boolean;
+  quantity: Amount;
+  stop_loss_price: Amount | null;
+  take_profit_price: Amount | null;
+  reserve_notional: Amount;
+  bound_by: string | null;
+  rules: RuleOutcome[];
+  book_version: number;
+  as_of: Moment;
+}
+
+export interface ConfigurationChange {
+  version: number;
+  author: string;
+  reason: string;
+  changed_at: Moment;
+  changed: string[];
+  rolled_back_to: number | null;
+}
+
+export interface ConfigurationDiff {
+  from_version: number;
+  to_version: number;
+  changes: { setting: string; before: unknown; after: unknown }[];
+}
+
+export interface ConfigurationEnvironment {
+  environment: string;
+  account: string;
+  version: string;
+  python: string;
+  region: string;
+  log_level: string;
+  log_level_from: string;
+  functions: Record<string, string>;
+  parameters: Record<string, string>;
+}
+
+export interface Watchlist {
+  name: string;
+  symbols: string[];
+  strategies: string[];
+  version: number;
+}
+
+export interface UserPreferences {
+  version: number;
+  changed_at: Moment;
+  theme: "system" | "light" | "dark";
+  time_zone: string;
+  first_page: string;
+  symbols: string[];
+}
+
+export interface NotificationChannel {
+  name: string;
+  kind: "email" | "sms" | "webhook";
+  address: string;
+  format: "json" | "slack" | "discord" | "telegram";
+  severity: "info" | "warning" | "critical";
+  categories: string[];
+  digest: "none" | "hourly" | "daily";
+  most_per_hour: number;
+}
+
+export interface NotificationSettings {
+  user: string;
+  version: number;
+  channels: NotificationChannel[];
+  time_zone: string;
+  quiet_from: string | null;
+  quiet_until: string | null;
+  digest_at: string;
+  changed_at: Moment | null;
+  events: string[];
+  categories: string[];
+  owner_is_mailed: boolean;
+}
+
+export interface NotificationDelivery {
+  event_id: string;
+  event: string;
+  user: string;
+  channel: string;
+  kind: string;
+  category: string;
+  severity: string;
+  subject: string;
+  state: string;
+  attempts: number;
+  outcome: string;
+  first_at: Moment;
+  changed_at: Moment;
+}
+
+export interface Run {
+  id: string;
+  timeframe: string;
+  bar_start: Moment;
+  bar_close: Moment;
+  planned_at: Moment;
+  state: string;
+  late: boolean;
+  missed: number;
+  missed_since: Moment | null;
+  symbols: number;
+  shards: number;
+  reported: number;
+  raised: number;
+  withheld: number;
+  intents: number;
+  settings_version: number;
+  rules_version: number;
+}
+
+export interface FunctionUsage {
+  function: string;
+  invocations: number;
+  errors: number;
+  throttles: number;
+  average_ms: number | null;
+}
+
+export interface CostLine {
+  what: string;
+  quantity: number | null;
+  unit: string;
+  usd_per: Amount;
+  per: number;
+  usd: Amount | null;
+  source: string;
+  priced_on: string | null;
+}
+
+export interface Usage {
+  since: Moment | null;
+  until: Moment | null;
+  functions: FunctionUsage[];
+  tables: { table: string; read_units: number; write_units: number; throttles: number }[];
+  cost: CostLine[];
+  cost_usd: Amount | null;
+  missing: Record<string, string>;
+}
+
+export interface Backtest {
+  id: string;
+  status: string;
+  message: string;
+  requested_by: string;
+  created_at: Moment;
+  started_at: Moment | null;
+  ended_at: Moment | null;
+  progress_percent: number;
+  progress_note: string;
+  request: Record<string, unknown>;
+  figures: Record<string, unknown> | null;
 }
