@@ -17,6 +17,7 @@ from alpaquero.broker.protocol import (
     Adjustment,
     BrokerAccount,
     BrokerActivity,
+    BrokerAsset,
     BrokerClock,
     BrokerFill,
     BrokerOrder,
@@ -58,6 +59,7 @@ class FakeBroker:
     now: datetime = START
     blocks: tuple[str, ...] = ()
     happened: list[BrokerActivity] = field(default_factory=list)
+    assets: dict[str, BrokerAsset | None] = field(default_factory=dict)
     _orders: dict[str, BrokerOrder] = field(default_factory=dict)
     _parents: dict[str, str] = field(default_factory=dict)
     _holdings: dict[str, _Holding] = field(default_factory=dict)
@@ -178,6 +180,14 @@ class FakeBroker:
         self._fail("sessions")
         days = [start + timedelta(number) for number in range((end - start).days + 1)]
         return [_session(day) for day in days if day.weekday() < 5]
+
+    def asset(self, symbol: str) -> BrokerAsset | None:
+        self._fail("asset")
+        if symbol in self.assets:
+            return self.assets[symbol]
+        if self.prices and symbol not in self.prices:
+            return None
+        return BrokerAsset(symbol, tradable=True, fractionable=True, shortable=True)
 
     def positions(self) -> list[BrokerPosition]:
         self._fail("positions")

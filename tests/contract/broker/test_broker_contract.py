@@ -141,6 +141,14 @@ def test_more_than_is_held_cannot_be_sold(world: World) -> None:
     assert Decimal(str(caught.value.body["available"])) == 10
 
 
+def test_an_asset_says_what_may_be_done_with_it(world: World) -> None:
+    """A listed symbol may be traded, in fractions too; of one that is not listed nothing is known."""
+    asset = world.broker.asset("AAPL")
+    assert asset is not None
+    assert (asset.symbol, asset.tradable, asset.fractionable) == ("AAPL", True, True)
+    assert world.broker.asset("NONE") is None
+
+
 def test_an_unknown_symbol_is_refused(world: World) -> None:
     """What is not listed cannot be ordered."""
     request = OrderRequest(

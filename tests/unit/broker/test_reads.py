@@ -89,6 +89,27 @@ def test_sessions_know_daylight_saving_and_early_closes(
     ] == broker.sessions(date(2026, 7, 2), date(2026, 11, 27))
 
 
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (
+            {"status": "active", "tradable": True, "fractionable": True, "shortable": False},
+            (True, True, False),
+        ),
+        ({"status": "inactive", "tradable": True}, (False, False, False)),
+    ],
+)
+def test_an_asset_is_tradable_while_it_is_active(
+    broker: AlpacaSubmitter, server: ScriptedServer, row: dict[str, Any], told: tuple[bool, bool, bool]
+) -> None:
+    """A flag that the broker leaves out allows nothing."""
+    server.script = [Reply(200, {"symbol": "BRK.B", **row})]
+    asset = broker.asset("BRK.B")
+    assert asset is not None
+    assert told == (asset.tradable, asset.fractionable, asset.shortable)
+    assert server.asked[-1].path.endswith("/v2/assets/BRK.B")
+
+
 def test_a_position_tells_what_is_held_by_orders(broker: AlpacaSubmitter, server: ScriptedServer) -> None:
     """`available` is the broker's qty_available, and a position without today's price has yesterday's."""
     row = {

@@ -12,7 +12,7 @@ import pytest
 from alpaquero.orders.intent import OrderClass, OrderType, Purpose, Side, TimeInForce
 from alpaquero.risk.activity import Activity
 from alpaquero.risk.book import Lock, Reservation, TradingState
-from alpaquero.risk.facts import MarketPrice, OpenOrder
+from alpaquero.risk.facts import Asset, MarketPrice, OpenOrder
 from alpaquero.risk.limits import Blackout, RiskLimits, SizingMethod
 from alpaquero.risk.rules import RULES, RuleResult, assess
 from tests.unit.orders.builders import NOON, an_exit, an_intent, at
@@ -104,6 +104,7 @@ DAY_LOCK = {"locks": {"daily_loss": Lock(state=TradingState.REDUCING, since=NOON
 CLOSED = {"now": utc("2T20:30")}
 TWO_OTHERS = {"positions": {"IBM": held("1", "100")}, "reservations": {"x": entry("MSFT", "100")}}
 LIMIT = {"order_type": OrderType.LIMIT, "reference_price": None}
+FRACTION = {"quantity": D("0.5"), "time_in_force": TimeInForce.DAY, **SIMPLE}
 
 EDGES = [
     Edge("trading_state", PASSED, book=state("ACTIVE")),
@@ -213,6 +214,16 @@ EDGES = [
     Edge("direction", FAILED, intent={"side": Side.SELL}),
     Edge("direction", PASSED, sells=True),
     Edge("direction", FAILED, intent={"side": Side.BUY}, sells=True),
+    # what the broker lists; a backtest has no such list
+    Edge("tradable", NOT_APPLICABLE),
+    Edge("tradable", PASSED, facts={"asset": Asset()}),
+    Edge("tradable", FAILED, facts={"asset": Asset(listed=False)}),
+    Edge("tradable", FAILED, facts={"asset": Asset(tradable=False)}),
+    Edge("tradable", PASSED, facts={"asset": Asset(fractionable=False, shortable=False)}),
+    Edge("tradable", FAILED, intent=FRACTION, facts={"asset": Asset(fractionable=False)}),
+    Edge("tradable", PASSED, intent=FRACTION, facts={"asset": Asset()}),
+    Edge("tradable", FAILED, intent={"side": Side.SELL}, facts={"asset": Asset(shortable=False)}),
+    Edge("tradable", NOT_APPLICABLE, facts={"asset": Asset(tradable=False)}, sells=True),
     Edge("symbol_lock", NOT_APPLICABLE),
     Edge("symbol_lock", FAILED, limits={"locked_symbols": ("IBM", "AAPL")}),
     Edge("symbol_lock", PASSED, limits={"locked_symbols": ("IBM",)}),
@@ -390,7 +401,7 @@ EDGES = [
     Edge("intraday_margin", FAILED, book={"positions": {"IBM": held("1", "328233.34")}}),
     Edge("quantity", PASSED, intent={"quantity": D("1")}),
     Edge("quantity", FAILED, intent={"quantity": None}, book={"equity": D(90)}),
-    Edge("quantity", PASSED, intent={"quantity": D("0.5"), "time_in_force": TimeInForce.DAY, **SIMPLE}),
+    Edge("quantity", PASSED, intent=FRACTION),
     Edge("quantity", PASSED, intent={**DOLLARS, "notional": D(1)}),
     Edge("quantity", FAILED, intent={**DOLLARS, "notional": D(1), "reference_price": D("2e9")}),
     Edge(

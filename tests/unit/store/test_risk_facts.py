@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from alpaquero.broker.protocol import BrokerQuote, BrokerTrade
+from alpaquero import wall
+from alpaquero.broker.protocol import BrokerAsset, BrokerQuote, BrokerTrade
 from alpaquero.errors import BrokerUnavailable
 from alpaquero.orders.intent import Intent, OrderType, Side
 from alpaquero.prices.bars import Bar
 from alpaquero.prices.sessions import Session
-from alpaquero.risk.facts import Facts, MarketPrice, OpenOrder
+from alpaquero.risk.facts import Asset, Facts, MarketPrice, OpenOrder
 from alpaquero.risk.limits import RiskLimits, SizingMethod
 from alpaquero.store import risk_facts
 from alpaquero.store.books import Books
@@ -62,8 +63,10 @@ class Calendar(FakeBroker):
 def feed(tables: None) -> Iterator[Feed]:
     """AAPL at 100 dollars; the calendar is not remembered from another test."""
     risk_facts._calendars.clear()
+    risk_facts._assets.clear()
     yield Feed(prices={"AAPL": Decimal(100)}, now=OPEN_MARKET)
     risk_facts._calendars.clear()
+    risk_facts._assets.clear()
 
 
 def gathered(
@@ -134,6 +137,26 @@ def test_the_calendar_is_asked_once_a_market_day(feed: Feed) -> None:
     gathered(feed, now=OPEN_MARKET + timedelta(days=1), calendar=calendar)
     assert 2 == calendar.asked
     assert facts.open_session is not None
+
+
+@pytest.mark.parametrize(("tradable", "believed_seconds"), [(True, 86_400), (False, 60)])
+def test_an_asset_is_asked_for_once_a_day(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch, tradable: bool, believed_seconds: int
+) -> None:
+    """What may be traded is believed for a day of wall time, what may not for a minute."""
+    calendar, started = Calendar(), 1_000_000.0
+    now = started
+    monkeypatch.setattr(wall, "seconds", lambda: now)
+    told = BrokerAsset("AAPL", tradable=tradable, fractionable=False, shortable=True)
+    calendar.assets["AAPL"] = told
+    assert Asset(tradable=tradable, fractionable=False) == gathered(feed, calendar=calendar).asset
+    calendar.assets["AAPL"] = None
+    now = started + believed_seconds - 1
+    assert Asset(tradable=tradable, fractionable=False) == gathered(feed, calendar=calendar).asset
+    now = started + believed_seconds
+    unknown = gathered(feed, calendar=calendar).asset
+    assert unknown is not None
+    assert not unknown.listed
 
 
 def test_open_orders_of_the_symbol_are_told_but_not_the_intents_own(feed: Feed) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from alpaquero.broker.protocol import BrokerAsset
 from alpaquero.errors import Conflict
 from alpaquero.events import queues as sending
 from alpaquero.events.commands import PlaceOrder
@@ -356,3 +357,18 @@ def test_commands_behind_a_failed_one_wait_for_it(world: World) -> None:
     world.broker.fail_next("clock", "unavailable")
     assert [{"itemIdentifier": "0"}, {"itemIdentifier": "1"}] == world.run_commands()["batchItemFailures"]
     assert [] == world.broker.orders()
+
+
+def test_what_the_broker_does_not_list_is_refused_before_it_is_asked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusal names the rule; no order is written and none is sent."""
+    monkeypatch.setattr(risk_facts, "_assets", {})
+    calls = _counted(monkeypatch, (FakeBroker, "submit"))
+    world.broker.assets["AAPL"] = BrokerAsset("AAPL", tradable=False, fractionable=True, shortable=True)
+    world.place(BUY)
+    assert calls == {"submit": 0}
+    assert world.books.orders() == []
+    (refusal,) = world.told(TradeRejected)
+    assert refusal.codes == ["tradable"]
+    assert "does not let AAPL be traded" in refusal.message

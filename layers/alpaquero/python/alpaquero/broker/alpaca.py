@@ -22,6 +22,7 @@ from alpaquero.broker.keys import LIVE_HOST, PAPER_URL, BrokerKeys, read_keys, r
 from alpaquero.broker.protocol import (
     BrokerAccount,
     BrokerActivity,
+    BrokerAsset,
     BrokerClock,
     BrokerFill,
     BrokerOrder,
@@ -165,6 +166,15 @@ class AlpacaClock:
     def sessions(self, start: date, end: date) -> list[Session]:
         rows = self._transport.read("/calendar", {"start": start.isoformat(), "end": end.isoformat()})
         return understood(every(answers.a_session), rows)
+
+    def asset(self, symbol: str) -> BrokerAsset | None:
+        try:
+            row = self._transport.read(f"/assets/{quote(symbol, safe='')}")
+        except BrokerRejected as refusal:
+            if _is_not_found(refusal):
+                return None
+            raise
+        return understood(answers.an_asset, row)
 
 
 class AlpacaReader(AlpacaClock):

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from alpaquero.broker.protocol import (
     BrokerAccount,
     BrokerActivity,
+    BrokerAsset,
     BrokerClock,
     BrokerFill,
     BrokerOrder,
@@ -99,6 +100,16 @@ def a_session(row: Row) -> Session:
         for edge in ("open", "close")
     ]
     return Session(day, *edges)
+
+
+def an_asset(row: Row) -> BrokerAsset:
+    """An asset; one that is not `active` may not be traded, whatever its flag says."""
+    return BrokerAsset(
+        symbol=_text(row, "symbol"),
+        tradable=row["tradable"] is True and row["status"] == "active",
+        fractionable=row.get("fractionable") is True,
+        shortable=row.get("shortable") is True,
+    )
 
 
 def a_position(row: Row) -> BrokerPosition:

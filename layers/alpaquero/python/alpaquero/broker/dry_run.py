@@ -17,6 +17,7 @@ from typing import Protocol
 from alpaquero.broker.protocol import (
     BrokerAccount,
     BrokerActivity,
+    BrokerAsset,
     BrokerClock,
     BrokerFill,
     BrokerOrder,
@@ -61,6 +62,10 @@ class DryRunReader:
     def sessions(self, start: date, end: date) -> list[Session]:
         """The real calendar."""
         return self._reader.sessions(start, end)
+
+    def asset(self, symbol: str) -> BrokerAsset | None:
+        """What the broker really lets be traded."""
+        return self._reader.asset(symbol)
 
     def positions(self) -> list[BrokerPosition]:
         """What the account really holds."""

@@ -64,6 +64,16 @@ class BrokerClock:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerAsset:
+    """What the broker says of a symbol; `tradable` only while it is listed as active."""
+
+    symbol: str
+    tradable: bool
+    fractionable: bool
+    shortable: bool
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerPosition:
     """A holding; `quantity` is negative when short, `available` is what no open order holds."""
 
@@ -305,13 +315,16 @@ def with_legs(orders: Iterable[BrokerOrder]) -> Iterator[BrokerOrder]:
 
 
 class ClockReader(Protocol):
-    """Market time, which is the same for every account. Errors as in `OrderReader`."""
+    """Market time and what may be traded: the same for every account. Errors as in `OrderReader`."""
 
     def clock(self) -> BrokerClock:
         """Market time now; never cached."""
 
     def sessions(self, start: date, end: date) -> list[Session]:
         """The trading sessions from `start` to `end`, both included, oldest first."""
+
+    def asset(self, symbol: str) -> BrokerAsset | None:
+        """What may be done with `symbol`, None for one that the broker does not know."""
 
 
 class OrderReader(ClockReader, Protocol):

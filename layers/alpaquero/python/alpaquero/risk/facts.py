@@ -45,6 +45,16 @@ class OpenOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """What the broker lets one do with a symbol; one that it does not know is not `listed`."""
+
+    listed: bool = True
+    tradable: bool = True
+    fractionable: bool = True
+    shortable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the rules may look at. Times are market time, prices raw dollars a share.
 
@@ -52,7 +62,8 @@ class Facts:
     tells it. `wall_now` is wall time. `market` is the feed's newest price, None when it has none or
     was not asked; `trouble` says why it could not be.
     `sessions` is the calendar around `now`, oldest first. `open_orders` are those in the
-    intent's symbol. `average_true_range` is Wilder's, of closed daily bars.
+    intent's symbol. `average_true_range` is Wilder's, of closed daily bars. `asset` is None where
+    nobody lists assets: in a backtest, and in facts from before it was asked for.
     """
 
     now: datetime
@@ -63,6 +74,7 @@ class Facts:
     sessions: tuple[Session, ...] = ()
     open_orders: tuple[OpenOrder, ...] = ()
     average_true_range: Decimal | None = None
+    asset: Asset | None = None
 
     @property
     def open_session(self) -> Session | None:

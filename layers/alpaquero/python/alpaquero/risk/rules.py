@@ -59,6 +59,7 @@ RULES: tuple[Rule, ...] = (
     Rule(market_rules.request_age, BOTH, ("request_validity_minutes",)),
     Rule(market_rules.blackout, ENTRY, ("blackouts",)),
     Rule(symbol_rules.direction, BOTH, ("allow_short",)),
+    Rule(symbol_rules.tradable, ENTRY),
     Rule(symbol_rules.symbol_lock, ENTRY, ("locked_symbols",)),
     Rule(symbol_rules.symbol_cooldown, ENTRY, ("symbol_cooldown_minutes",)),
     Rule(market_rules.price_known, ENTRY),

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from alpaquero.orders.intent import Purpose, Side
+from alpaquero.orders.terms import is_fractional
 from alpaquero.risk.proposal import Answer, Proposal, not_applicable
 
 
@@ -19,6 +20,22 @@ def direction(proposal: Proposal) -> Answer:
             f"{intent.purpose} by {intent.side}" + ("" if passed else "; short positions are not supported")
         ),
     )
+
+
+def tradable(proposal: Proposal) -> Answer:
+    """No entry in a symbol that the broker does not list for it, before the broker is asked to take it."""
+    symbol, asset = proposal.intent.symbol, proposal.facts.asset
+    if asset is None:
+        return not_applicable("nobody lists assets here")
+    if not asset.listed:
+        return Answer(False, f"the broker does not know {symbol}; check how the symbol is written")
+    if not asset.tradable:
+        return Answer(False, f"the broker does not let {symbol} be traded")
+    if is_fractional(proposal.intent) and not asset.fractionable:
+        return Answer(False, f"the broker sells no fractions of {symbol}; give a whole quantity")
+    if proposal.intent.side is Side.SELL and not asset.shortable:
+        return Answer(False, f"the broker does not let {symbol} be sold short")
+    return Answer(True, lambda: f"the broker lists {symbol} as tradable")
 
 
 def symbol_lock(proposal: Proposal) -> Answer:

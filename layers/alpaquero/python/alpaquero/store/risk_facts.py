@@ -12,11 +12,11 @@ from decimal import Decimal
 from typing import Protocol
 
 from alpaquero import wall
-from alpaquero.broker.protocol import MarketDataReader
+from alpaquero.broker.protocol import BrokerAsset, MarketDataReader
 from alpaquero.errors import BrokerError
 from alpaquero.orders.intent import Intent, Purpose
 from alpaquero.prices.sessions import NEW_YORK, Session, closed_bars
-from alpaquero.risk.facts import Facts, MarketPrice, OpenOrder
+from alpaquero.risk.facts import Asset, Facts, MarketPrice, OpenOrder
 from alpaquero.risk.limits import RiskLimits, SizingMethod
 from alpaquero.store.books import Books
 from alpaquero.strategy import indicators
@@ -26,7 +26,11 @@ ATR_PERIODS = 8  # bars for each bar of the period: what the seed weighs after t
 DAYS_A_SESSION = 1.6  # calendar days, holidays included
 FOUR_DECIMALS = Decimal("0.0001")
 
+ASSET_SECONDS = 86_400.0  # of wall time that what the broker said of a symbol is believed
+REFUSED_SECONDS = 60.0  # and of one that it would not take, for that may be mended
+
 _calendars: dict[date, tuple[Session, ...]] = {}
+_assets: dict[str, tuple[float, Asset]] = {}  # by symbol, with when it was asked
 
 
 class Calendar(Protocol):
@@ -36,19 +40,27 @@ class Calendar(Protocol):
         """The sessions from `start` to `end`, both included, oldest first."""
 
 
+class Reference(Calendar, Protocol):
+    """What is the same for every account: the sessions, and what may be traded."""
+
+    def asset(self, symbol: str) -> BrokerAsset | None:
+        """What may be done with `symbol`, None for one that the broker does not know."""
+
+
 def gather(
     intent: Intent,
     limits: RiskLimits,
     now: datetime,
     *,
     books: Books,
-    calendar: Calendar,
+    calendar: Reference,
     prices: Callable[[], MarketDataReader],
 ) -> Facts:
     """The facts of a verdict on `intent` at market time `now`.
 
     Market data that does not answer counts as no price, which refuses an entry: the order queue
-    must not wait for it with exits behind. Raises what the calendar raises.
+    must not wait for it with exits behind. Raises what calendar and assets raise: they come from the
+    API that would take the order.
     """
     if intent.purpose is Purpose.EXIT:
         return Facts(now=now, wall_now=wall.now(), market=_price_for_exit(intent, prices))
@@ -71,7 +83,24 @@ def gather(
             if order.client_order_id != intent.client_order_id
         ),
         average_true_range=average_true_range,
+        asset=asset_of(intent.symbol, calendar),
     )
+
+
+def asset_of(symbol: str, reference: Reference) -> Asset:
+    """What the broker lets one do with `symbol`; asked once a day, process and symbol."""
+    now = wall.seconds()
+    asked_at, kept = _assets.get(symbol, (0.0, None))
+    if kept is not None and now - asked_at < (ASSET_SECONDS if kept.tradable else REFUSED_SECONDS):
+        return kept
+    found = reference.asset(symbol)
+    told = (
+        Asset(listed=False, tradable=False, fractionable=False, shortable=False)
+        if found is None
+        else Asset(tradable=found.tradable, fractionable=found.fractionable, shortable=found.shortable)
+    )
+    _assets[symbol] = now, told
+    return told
 
 
 def sessions_around(calendar: Calendar, now: datetime) -> tuple[Session, ...]:
