@@ -79,6 +79,7 @@ from alpaquero.orders.protection import stop_price_under
 from alpaquero.orders.replacement import changed_terms, free_successor, grows, intent_of, successor
 from alpaquero.orders.terms import is_whole, on_ticks
 from alpaquero.risk.book import Reservation, RiskBook, TradingState
+from alpaquero.risk.facts import MarketPrice
 from alpaquero.risk.market_rules import age_of_request, is_set_back
 from alpaquero.risk.proposal import Answer
 from alpaquero.risk.rules import assess, reservation_for
@@ -288,7 +289,10 @@ class Desk:
                 if not verdict.approved:
                     self._refuse(intent, verdict.failed, now, [item_of(record)])
                     return None
-                order = intended(intent, verdict, at=now, wall_at=wall.now())
+                order = replace(
+                    intended(intent, verdict, at=now, wall_at=wall.now()),
+                    arrival_price=arrival_price(record.facts.market),
+                )
                 reservation = reservation_for(intent, verdict)
                 reserved = book.with_order(order.client_order_id, reservation, now).next_version()
                 self.books.commit(new_orders=[order], risk_book=reserved, evidence=[item_of(record)])
@@ -592,6 +596,8 @@ class Desk:
             sale_status=order.status,
         )
         stepped = step_exit(order, decision.step, at=now, why=decision.action)
+        if stepped is not order and decision.action is ExitAction.SELL and position is not None:
+            stepped = replace(stepped, arrival_price=position.current_price)
         order = self._commit(order, stepped)
         if order is not stepped:
             return order, True  # someone wrote first: decide again
@@ -730,6 +736,15 @@ class Desk:
     def _sync_soon(self, reason: str, correlation_id: str) -> None:
         command = SyncBooks(reason=reason, correlation_id=correlation_id)
         queues.send(SETTINGS.sync_queue, command, delay_seconds=SYNC_AFTER_SECONDS)
+
+
+def arrival_price(market: MarketPrice | None) -> Decimal | None:
+    """What the market stands at: the middle of its quote, else the last trade, None when nobody says."""
+    if market is None:
+        return None
+    if market.bid and market.ask:
+        return (market.bid + market.ask) / 2
+    return market.last
 
 
 def request_of(order: Order) -> OrderRequest:

@@ -350,3 +350,10 @@ def test_a_step_is_decided_again_when_someone_wrote_first(
         exit_order.exit_step,
     )
     assert [entry.quantity] == [o.quantity for o in world.broker.open_orders(nested=False)]
+
+
+def test_an_exit_keeps_what_its_shares_stood_at_when_it_could_sell(world: World) -> None:
+    """The position's own price, so no exit asks market data for it."""
+    world.hold()
+    world.broker.prices["AAPL"] = Decimal(103)
+    assert Decimal(103) == world.begin_exit().arrival_price

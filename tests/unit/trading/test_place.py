@@ -372,3 +372,9 @@ def test_what_the_broker_does_not_list_is_refused_before_it_is_asked(
     (refusal,) = world.told(TradeRejected)
     assert refusal.codes == ["tradable"]
     assert "does not let AAPL be traded" in refusal.message
+
+
+def test_an_order_keeps_what_the_market_stood_at_when_it_was_judged(world: World) -> None:
+    """The middle of the quote, by which its fills are measured later."""
+    world.place(BUY)
+    assert Decimal(100) == world.order(BUY.client_order_id).arrival_price

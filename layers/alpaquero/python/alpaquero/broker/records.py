@@ -86,6 +86,7 @@ def successor_of(before: Order, theirs: BrokerOrder, wall_at: datetime) -> Order
         bar_close=before.bar_close,
         valid_until=before.valid_until,
         reference_price=before.reference_price,
+        arrival_price=before.arrival_price,
         reason=before.reason,
         requested_by=before.requested_by,
         replaces=before.client_order_id,

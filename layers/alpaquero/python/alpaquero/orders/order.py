@@ -77,6 +77,8 @@ class Order:
     took its own; `asked_at` and `asked_limit_price` are those of the first order in such a row, and
     `stop_taken` is the price of the stop that an exit cancelled, which its shares go back under;
     `asked_quantity` what a replacement changed the whole quantity to, what was filled included.
+    `arrival_price` is what the market stood at when the order was decided: the middle of the quote, else
+    the last trade; None when it was not asked.
     """
 
     account: str
@@ -114,6 +116,7 @@ class Order:
     bar_close: datetime | None = None
     valid_until: datetime | None = None
     reference_price: Decimal | None = None
+    arrival_price: Decimal | None = None
     reason: str = ""
     requested_by: str = ""
     run_id: str | None = None
