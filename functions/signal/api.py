@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta, Struct
 
 from alpaquero.errors import InvalidRequest, NotFound
 from alpaquero.prices.bars import Timeframe
@@ -18,11 +20,12 @@ from alpaquero.strategy.judging import chart
 from alpaquero.strategy.planning import judges
 from alpaquero.strategy.run import Run, SignalRecord
 from alpaquero.strategy.settings import StrategySettings
-from alpaquero.web.app import service_app, to_cursor
+from alpaquero.web.app import after, service_app, to_cursor
 from alpaquero.web.bodies import Page
 from alpaquero.web.bodies import signal as bodies
 from alpaquero.web.bodies.signal import Indicators, Signal
-from alpaquero.web.parameters import known_form, timeframe_asked
+from alpaquero.web.endpoint import Paged
+from alpaquero.web.parameters import known_form
 
 RUNS_A_LOOK = 100  # runs read at a time in search of those that have signals
 RUNS_LOOKED_AT = 1000
@@ -32,36 +35,59 @@ SETTINGS = load(FunctionSettings)
 app = service_app("signal", works=True, dependencies={"runs": lambda: runs.newest_runs(SETTINGS.account, 1)})
 
 
-@app.endpoint("GET", public="/api/signals", service="/signal/signals")
-def signals() -> Page[Signal]:
+class SignalsAsked(Paged, frozen=True, kw_only=True):
+    """Which signals are listed; `cursor` goes with a symbol alone."""
+
+    symbol: Annotated[str, Meta(description="Those of one symbol alone.")] | None = None
+
+
+@app.endpoint("GET", public="/api/signals", service="/signal/signals", query=SignalsAsked, refuses=(404,))
+def signals(query: SignalsAsked) -> Page[Signal]:
     """The newest signals of all symbols, or of one `symbol`, newest first."""
-    symbol = app.query("symbol")
-    return _of_symbol(known_form(symbol)) if symbol else _of_all()
+    return _of_symbol(known_form(query.symbol), query) if query.symbol else _of_all(query.limit)
 
 
-@app.endpoint("GET", public="/api/signals/{symbol}", service="/signal/signals/{symbol}")
-def signals_of(symbol: str) -> Page[Signal]:
+@app.endpoint("GET", public="/api/signals/{symbol}", service="/signal/signals/{symbol}", query=Paged)
+def signals_of(symbol: str, query: Paged) -> Page[Signal]:
     """The newest signals of one symbol, newest first, from `cursor` on."""
-    return _of_symbol(known_form(symbol))
+    return _of_symbol(known_form(symbol), query)
 
 
-@app.endpoint("GET", public="/api/signals/{symbol}/explain", service="/signal/signals/{symbol}/explain")
-def explain(symbol: str) -> Explanation:
+class MomentAsked(Struct, frozen=True, kw_only=True):
+    """Which bar is explained."""
+
+    at: Annotated[datetime, Meta(description="A time; without a zone it is UTC. By default now.")] | None = (
+        None
+    )
+
+
+@app.endpoint(
+    "GET",
+    public="/api/signals/{symbol}/explain",
+    service="/signal/signals/{symbol}/explain",
+    query=MomentAsked,
+)
+def explain(symbol: str, query: MomentAsked) -> Explanation:
     """Why a symbol did, or did not, trade: on the newest bar, or on the last that closed up to `at`."""
-    return explained.explain(SETTINGS.account, known_form(symbol), _at())
+    return explained.explain(SETTINGS.account, known_form(symbol), _utc(query.at))
 
 
-@app.endpoint("GET", public="/api/runs", service="/signal/runs")
-def newest_runs() -> Page[bodies.Run]:
+class RunsAsked(Paged, frozen=True, kw_only=True):
+    """Which runs are listed."""
+
+    timeframe: Annotated[Timeframe, Meta(description="Those that judged such bars alone.")] | None = None
+
+
+@app.endpoint("GET", public="/api/runs", service="/signal/runs", query=RunsAsked)
+def newest_runs(query: RunsAsked) -> Page[bodies.Run]:
     """The runs of the newest bars first, of one `timeframe` or of all, from `cursor` on."""
-    limit, wanted = app.limit(), timeframe_asked(app)
     found = runs.newest_runs(
         SETTINGS.account,
-        limit,
-        timeframes=[wanted] if wanted else tuple(Timeframe),
-        after=app.after(),
+        query.limit,
+        timeframes=[query.timeframe] if query.timeframe else tuple(Timeframe),
+        after=after(query.cursor),
     )
-    full = len(found) == limit
+    full = len(found) == query.limit
     return Page(items=[_run(run) for run in found], next=to_cursor(found[-1].id) if full else None)
 
 
@@ -81,32 +107,45 @@ def one_run(id: str) -> bodies.RunDetail:  # noqa: A002 - the path's own name
     )
 
 
-@app.endpoint("GET", public="/api/indicators/{symbol}", service="/signal/indicators/{symbol}")
-def indicators(symbol: str) -> Indicators:
-    """The indicators of one `strategy`, else of the first that judges the symbol, on `limit` stored bars."""
-    symbol, limit = known_form(symbol), app.limit(default=500, most=5000)
-    name, chosen = _strategy_for(symbol)
+class IndicatorsAsked(Struct, frozen=True, kw_only=True):
+    """Whose indicators, and of how many bars."""
+
+    limit: Annotated[int, Meta(ge=1, le=5000, description="How many of the newest bars.")] = 500
+    strategy: Annotated[str, Meta(description="A strategy of the settings.")] | None = None
+
+
+@app.endpoint(
+    "GET", public="/api/indicators/{symbol}", service="/signal/indicators/{symbol}", query=IndicatorsAsked
+)
+def indicators(symbol: str, query: IndicatorsAsked) -> Indicators:
+    """The indicators of one `strategy`, else of the first that judges the symbol, on `limit` stored bars.
+
+    Empty while no bar is stored: the first run fetches the history.
+    """
+    symbol, limit = known_form(symbol), query.limit
+    name, chosen = _strategy_for(symbol, query.strategy)
     newest = runs.newest_runs(SETTINGS.account, 1, timeframes=[chosen.timeframe])
-    if not newest:
-        raise NotFound("No run has judged a bar yet; the first one fetches the history.")
     count = limit + chosen.minimum_history_bars
-    found = stored_series([symbol], newest[0].bar_start, count, timeframe=chosen.timeframe)
-    if symbol not in found:
-        raise NotFound(f"No bars of {symbol} are stored; add it to the watchlist and wait for the next run.")
-    columns = found[symbol][-count:]
-    series = chart(symbol, columns, chosen)
+    found = (
+        stored_series([symbol], newest[0].bar_start, count, timeframe=chosen.timeframe) if newest else {}
+    )
+    times, series = [], {}
+    if symbol in found:
+        columns = found[symbol][-count:]
+        series = {key: values[-limit:] for key, values in chart(symbol, columns, chosen).items()}
+        times = [datetime.fromtimestamp(start, UTC) for start in columns.start[-limit:]]
     return Indicators(
         symbol=symbol,
         strategy=name,
         timeframe=chosen.timeframe,
         adjustment="split",
-        times=[datetime.fromtimestamp(start, UTC) for start in columns.start[-limit:]],
-        series={key: values[-limit:] for key, values in series.items()},
+        times=times,
+        series=series,
     )
 
 
-def _strategy_for(symbol: str) -> tuple[str, StrategySettings]:
-    settings, asked = trading_settings.current().settings, app.query("strategy")
+def _strategy_for(symbol: str, asked: str | None) -> tuple[str, StrategySettings]:
+    settings = trading_settings.current().settings
     if asked is not None and asked not in settings.strategies:
         raise InvalidRequest(f"strategy must be one of {', '.join(settings.strategies)}", "strategy")
     named = {asked: settings.strategies[asked]} if asked else settings.strategies
@@ -116,27 +155,22 @@ def _strategy_for(symbol: str) -> tuple[str, StrategySettings]:
     raise NotFound(f"No strategy judges {symbol}; add it to the watchlist and wait for the next run.")
 
 
-def _at() -> datetime | None:
-    text = app.query("at")
-    if text is None:
-        return None
+def _utc(at: datetime | None) -> datetime | None:
     try:
-        at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
+        return at and (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
         raise InvalidRequest("at must be a time such as 2012-07-03T20:00:00Z", "at") from None
 
 
-def _of_symbol(symbol: str) -> Page[Signal]:
-    limit = app.limit()
-    found = runs.newest_signals(symbol, limit, before=app.after())
-    following = to_cursor(runs.place_of(found[-1])) if len(found) == limit else None
+def _of_symbol(symbol: str, query: Paged) -> Page[Signal]:
+    found = runs.newest_signals(symbol, query.limit, before=after(query.cursor))
+    following = to_cursor(runs.place_of(found[-1])) if len(found) == query.limit else None
     return Page(items=[_body(record) for record in found], next=following)
 
 
-def _of_all() -> Page[Signal]:
+def _of_all(limit: int) -> Page[Signal]:
     """The signals of the newest runs that have any, looked for in so many runs and no more."""
-    limit, last = app.limit(), None
+    last = None
     found: list[SignalRecord] = []
     for _ in range(0, RUNS_LOOKED_AT, RUNS_A_LOOK):
         page = runs.newest_runs(SETTINGS.account, RUNS_A_LOOK, after=last)

@@ -9,6 +9,9 @@ from __future__ import annotations
 import hashlib
 import uuid
 from decimal import Decimal
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
 
 from alpaquero import wall
 from alpaquero.errors import Conflict, InvalidRequest, NotFound
@@ -26,7 +29,7 @@ from alpaquero.risk.book import RiskBook, TradingState
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store import requests
 from alpaquero.store.books import Books, listed_at
-from alpaquero.web.app import json_response, service_app, to_cursor
+from alpaquero.web.app import after, service_app, to_cursor
 from alpaquero.web.bodies import Page, RuleOutcome
 from alpaquero.web.bodies.trading import (
     ClosePosition,
@@ -39,6 +42,7 @@ from alpaquero.web.bodies.trading import (
     ReplaceOrder,
     SyncAccepted,
 )
+from alpaquero.web.endpoint import Idempotent, Paged
 from alpaquero.web.tickets import manual_intent, named_fields, word
 
 
@@ -51,40 +55,46 @@ class OrdersSettings(FunctionSettings, frozen=True, kw_only=True):
 
 SETTINGS = load(OrdersSettings)
 BOOKS = Books(SETTINGS.account)
-OPEN, CLOSED, ALL = "open", "closed", "all"
 
 app = service_app("trading", works=True, dependencies={"books": BOOKS.risk_book})
 
 
-@app.endpoint("POST", public="/api/sync", service="/trading/sync", role="trader")
-def sync_now() -> object:
+@app.endpoint("POST", public="/api/sync", service="/trading/sync", role="trader", status=202)
+def sync_now() -> SyncAccepted:
     """Queues a sync of the books with the broker, beside the one of each minute."""
     return _sync_for(f"{app.require('trader').username} asked for it")
 
 
-@app.endpoint("POST", public="/api/rebuild", service="/trading/rebuild", role="admin")
-def rebuild() -> object:
+@app.endpoint("POST", public="/api/rebuild", service="/trading/rebuild", role="admin", status=202)
+def rebuild() -> SyncAccepted:
     """Queues a rebuild of what is derived; `BooksRebuilt` tells what was different in the risk book."""
     return _sync_for("rebuild")
 
 
-def _sync_for(reason: str) -> object:
+def _sync_for(reason: str) -> SyncAccepted:
     asked = SyncBooks(reason=reason, correlation_id=correlation_id())
     queues.send(SETTINGS.sync_queue, asked)
-    return json_response(SyncAccepted(correlation_id=asked.correlation_id), 202)
+    return SyncAccepted(correlation_id=asked.correlation_id)
 
 
-@app.endpoint("GET", public="/api/orders", service="/trading/orders")
-def orders() -> Page[Order]:
-    """Orders newest first; `status` open, closed or all (the default), `symbol` narrows it."""
-    status, symbol = app.query("status") or ALL, app.query("symbol")
-    if status not in {OPEN, CLOSED, ALL}:
-        raise InvalidRequest(f"status must be {OPEN}, {CLOSED} or {ALL}", "status")
-    limit, before = app.limit(), app.after()
+OrderFilter = Literal["open", "closed", "all"]
+
+
+class OrdersAsked(Paged, frozen=True, kw_only=True):
+    """Which orders are listed."""
+
+    status: Annotated[OrderFilter, Meta(description="Open orders, those that have ended, or all.")] = "all"
+    symbol: Annotated[str, Meta(description="Those of one symbol alone.")] | None = None
+
+
+@app.endpoint("GET", public="/api/orders", service="/trading/orders", query=OrdersAsked)
+def orders(query: OrdersAsked) -> Page[Order]:
+    """Orders newest first."""
+    limit, before = query.limit, after(query.cursor)
     page: list[OrderRecord] = []
     while len(page) < limit:
         found, before = BOOKS.newest_orders(limit, before)
-        page += [order for order in found if _wanted(order, status, symbol)]
+        page += [order for order in found if _wanted(order, query.status, query.symbol)]
         if before is None:
             break
     cut = len(page) > limit
@@ -100,27 +110,43 @@ def order(id: str) -> Order:  # noqa: A002 - the route's parameter, as the owner
     return _body(_order(id))
 
 
-@app.endpoint("POST", public="/api/orders", service="/trading/orders", role="trader")
-def place() -> object:
+@app.endpoint(
+    "POST",
+    public="/api/orders",
+    service="/trading/orders",
+    role="trader",
+    headers=Idempotent,
+    body=PlaceOrder,
+    status=202,
+    refuses=(409,),
+)
+def place(headers: Idempotent, body: PlaceOrder) -> OrderAccepted:
     """Queues a person's order for the risk check; the same Idempotency-Key is the same order."""
-    key, body = _idempotency_key(), app.body(PlaceOrder)
     intent = manual_intent(
         body,
         account=SETTINGS.account,
-        key=manual_key(SETTINGS.account, key),
+        key=manual_key(SETTINGS.account, headers.key),
         username=app.require("trader").username,
         asked_at=wall.now(),
         correlation_id=correlation_id(),
     )
-    _claim(key, "place", body)
+    _claim(headers.key, "place", body)
     _send(PlaceOrderCommand(intent=intent), intent.client_order_id)
-    return json_response(OrderAccepted(client_order_id=intent.client_order_id), 202)
+    return OrderAccepted(client_order_id=intent.client_order_id)
 
 
-@app.endpoint("PATCH", public="/api/orders/{id}", service="/trading/orders/{id}", role="trader")
-def replace(id: str) -> object:  # noqa: A002 - the route's parameter, as the owner's document names it
+@app.endpoint(
+    "PATCH",
+    public="/api/orders/{id}",
+    service="/trading/orders/{id}",
+    role="trader",
+    body=ReplaceOrder,
+    status=202,
+    refuses=(409,),
+)
+def replace(id: str, body: ReplaceOrder) -> OrderAccepted:  # noqa: A002 - as the owner's document names it
     """Queues the replacement of an open order; answers the id of the order that takes its place."""
-    body, old = app.body(ReplaceOrder), _order(id)
+    old = _order(id)
     with named_fields():
         change = Change(
             quantity=body.quantity,
@@ -142,11 +168,18 @@ def replace(id: str) -> object:  # noqa: A002 - the route's parameter, as the ow
     )
     mark = hashlib.sha256(repr(change).encode()).hexdigest()[:16]
     _send(command, f"replace:{identifier}:{mark}:{old.version}")  # once it moved on, it may be asked again
-    return json_response(OrderAccepted(client_order_id=identifier, status="replacement queued"), 202)
+    return OrderAccepted(client_order_id=identifier, status="replacement queued")
 
 
-@app.endpoint("DELETE", public="/api/orders/{id}", service="/trading/orders/{id}", role="trader")
-def cancel(id: str) -> object:  # noqa: A002 - the route's parameter, as the owner's document names it
+@app.endpoint(
+    "DELETE",
+    public="/api/orders/{id}",
+    service="/trading/orders/{id}",
+    role="trader",
+    status=202,
+    refuses=(400,),
+)
+def cancel(id: str) -> OrderAccepted:  # noqa: A002 - the route's parameter, as the owner's document names it
     """Queues the cancel of an open order, named by its client order id."""
     order = _order(id)
     if is_terminal(order.status):
@@ -155,27 +188,33 @@ def cancel(id: str) -> object:  # noqa: A002 - the route's parameter, as the own
         client_order_id=id, requested_by=app.require("trader").username, correlation_id=correlation_id()
     )
     _send(command, f"cancel:{id}:{uuid.uuid4().hex}")  # one that failed may be asked for again at once
-    return json_response(OrderAccepted(client_order_id=id, status="cancel queued"), 202)
+    return OrderAccepted(client_order_id=id, status="cancel queued")
 
 
-@app.endpoint("DELETE", public="/api/orders", service="/trading/orders", role="trader")
-def cancel_all() -> object:
+class CancelAsked(Struct, frozen=True, kw_only=True):
+    """Which open orders are cancelled."""
+
+    symbol: Annotated[str, Meta(description="Those of one symbol alone.")] | None = None
+    protection: Annotated[bool, Meta(description="Stops and targets of positions too.")] = False
+
+
+@app.endpoint(
+    "DELETE", public="/api/orders", service="/trading/orders", role="trader", query=CancelAsked, status=202
+)
+def cancel_all(query: CancelAsked) -> OrdersAccepted:
     """Queues the cancel of all open orders, or of those of a `symbol`, behind what waits on the queue.
 
     Stops and targets of positions stay unless `protection` is true. Answers those open now.
     """
-    symbol, protection = app.query("symbol"), app.query("protection") or "false"
-    if protection not in {"true", "false"}:
-        raise InvalidRequest("protection must be true or false", "protection")
     command = CancelOrders(
-        symbol=symbol.upper() if symbol else None,
-        protection=protection == "true",
+        symbol=query.symbol.upper() if query.symbol else None,
+        protection=query.protection,
         requested_by=app.require("trader").username,
         correlation_id=correlation_id(),
     )
     found = [o.client_order_id for o in BOOKS.open_orders() if cancels(command, o)]
     _send(command, f"cancel-all:{uuid.uuid4().hex}")
-    return json_response(OrdersAccepted(client_order_ids=found, status="cancel queued"), 202)
+    return OrdersAccepted(client_order_ids=found, status="cancel queued")
 
 
 @app.endpoint(
@@ -183,34 +222,47 @@ def cancel_all() -> object:
     public="/api/positions/{symbol}/close",
     service="/trading/positions/{symbol}/close",
     role="trader",
+    headers=Idempotent,
+    body=ClosePosition,
+    status=202,
+    refuses=(409,),
 )
-def close(symbol: str) -> object:
+def close(symbol: str, headers: Idempotent, body: ClosePosition) -> OrderAccepted:
     """Queues the sale of a position at market, whole or in part; `force` whatever else is selling it."""
-    body, key = app.body(ClosePosition), _idempotency_key()
-    intent = _exit(symbol.upper(), key, body, quantity=body.quantity, percentage=body.percentage)
+    intent = _exit(symbol.upper(), headers.key, body, quantity=body.quantity, percentage=body.percentage)
     if BOOKS.order(intent.client_order_id) is None:
         held = _book_that_may_sell().held_quantity(intent.symbol)
         if held <= 0:
             raise NotFound(f"No {intent.symbol} is held; GET /api/positions lists what is.")
         if intent.quantity is not None and intent.quantity > held:
             raise InvalidRequest(f"quantity is {intent.quantity} and {held} are held", "quantity")
-    _claim(key, f"close {intent.symbol}", body)
+    _claim(headers.key, f"close {intent.symbol}", body)
     _send(PlaceOrderCommand(intent=intent), intent.client_order_id)
-    return json_response(OrderAccepted(client_order_id=intent.client_order_id), 202)
+    return OrderAccepted(client_order_id=intent.client_order_id)
 
 
-@app.endpoint("POST", public="/api/positions/close", service="/trading/positions/close", role="trader")
-def close_all() -> object:
+@app.endpoint(
+    "POST",
+    public="/api/positions/close",
+    service="/trading/positions/close",
+    role="trader",
+    headers=Idempotent,
+    body=ClosePositions,
+    status=202,
+    refuses=(404, 409),
+)
+def close_all(headers: Idempotent, body: ClosePositions) -> OrdersAccepted:
     """Queues the sale of every position at market."""
-    body, key = app.body(ClosePositions), _idempotency_key()
     book = _book_that_may_sell()
     intents = [
-        _exit(symbol, key, body) for symbol in sorted(book.positions) if book.held_quantity(symbol) > 0
+        _exit(symbol, headers.key, body)
+        for symbol in sorted(book.positions)
+        if book.held_quantity(symbol) > 0
     ]
-    _claim(key, "close all", body)
+    _claim(headers.key, "close all", body)
     for intent in intents:
         _send(PlaceOrderCommand(intent=intent), intent.client_order_id)
-    return json_response(OrdersAccepted(client_order_ids=[i.client_order_id for i in intents]), 202)
+    return OrdersAccepted(client_order_ids=[i.client_order_id for i in intents])
 
 
 def _send(command: OrderCommand, deduplication_id: str) -> None:
@@ -224,15 +276,6 @@ def _order(identifier: str) -> OrderRecord:
     if found is None:
         raise NotFound(f"There is no order {identifier}; GET /api/orders lists them by client_order_id.")
     return found
-
-
-def _idempotency_key() -> str:
-    key = app.header("Idempotency-Key")
-    if not key:
-        raise InvalidRequest(
-            "Send an Idempotency-Key header, so that a repeat is not a second order.", "Idempotency-Key"
-        )
-    return key
 
 
 def _claim(key: str, what: str, body: object) -> None:
@@ -273,10 +316,10 @@ def _exit(symbol: str, key: str, body: ClosePosition | ClosePositions, **size: D
         )
 
 
-def _wanted(order: OrderRecord, status: str, symbol: str | None) -> bool:
+def _wanted(order: OrderRecord, status: OrderFilter, symbol: str | None) -> bool:
     if symbol and order.symbol != symbol.upper():
         return False
-    return status == ALL or is_terminal(order.status) == (status == CLOSED)
+    return status == "all" or is_terminal(order.status) == (status == "closed")
 
 
 def _body(order: OrderRecord) -> Order:

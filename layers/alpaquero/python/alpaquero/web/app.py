@@ -141,6 +141,11 @@ def from_cursor(cursor: str) -> str:
         raise InvalidRequest("cursor is not one we gave; use `next` of the page before", "cursor") from None
 
 
+def after(cursor: str | None) -> str | None:
+    """The sort key in the cursor of a query, None on the first page. Raises `InvalidRequest`."""
+    return None if cursor is None else from_cursor(cursor)
+
+
 class ServiceApp(Chalice):
     """A Chalice app whose routes are registered once for both APIs."""
 
