@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-from chalice.app import Response
+from msgspec import Meta, Struct
 
 from alpaquero.broker.protocol import Adjustment
 from alpaquero.errors import InvalidRequest, NotFound
@@ -26,10 +26,10 @@ from alpaquero.prices.sessions import NEW_YORK, bars_of
 from alpaquero.prices.symbols import is_symbol
 from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import bars, ingests
-from alpaquero.web.app import json_response, service_app, to_cursor
+from alpaquero.web.app import after, service_app, to_cursor
 from alpaquero.web.bodies import Page
 from alpaquero.web.bodies import historical_data as bodies
-from alpaquero.web.parameters import known_form, timeframe_asked
+from alpaquero.web.parameters import known_form
 
 if TYPE_CHECKING:
     from alpaquero.broker.protocol import ClockReader
@@ -70,19 +70,50 @@ def reader() -> ClockReader:
 
 
 app = service_app(
-    "historical_data", {"bars": lambda: bars.read(["SPY"], midnight(FIRST_DAY), midnight(FIRST_DAY))}
+    "historical_data",
+    {"bars": lambda: bars.read(["SPY"], midnight(FIRST_DAY), midnight(FIRST_DAY))},
+    works=True,
 )
 
 
-@app.endpoint("GET", public="/api/historical/{symbol}", service="/historical_data/historical/{symbol}")
-def historical(symbol: str) -> bodies.History:
+class SeriesAsked(Struct, frozen=True, kw_only=True):
+    """Which stored bars."""
+
+    timeframe: Timeframe = Timeframe.DAY
+    adjustment: Adjustment = "split"
+    start: Annotated[date, Meta(description="A New York date; by default the first stored bar's.")] | None = (
+        None
+    )
+    end: Annotated[date, Meta(description="A New York date, included; by default today.")] | None = None
+
+
+class BarsAsked(SeriesAsked, frozen=True, kw_only=True):
+    """A page of stored bars."""
+
+    limit: Annotated[int, Meta(ge=1, le=10_000, description="Most bars of the page.")] = 500
+    cursor: Annotated[str, Meta(description="`next` of the page before.")] | None = None
+
+
+class GapsAsked(SeriesAsked, frozen=True, kw_only=True):
+    """A report of the gaps in stored bars."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000, description="How many of the first gaps.")] = 100
+
+
+@app.endpoint(
+    "GET",
+    public="/api/historical/{symbol}",
+    service="/historical_data/historical/{symbol}",
+    query=BarsAsked,
+)
+def historical(symbol: str, query: BarsAsked) -> bodies.History:
     """Stored bars from `start` to `end` (New York dates), oldest first; asks nobody but our own store."""
-    symbol, timeframe, adjustment = asked(symbol)
+    symbol, timeframe, adjustment = known_form(symbol), query.timeframe, query.adjustment
     today = datetime.now(NEW_YORK).date()
-    start, end = max(day("start", FIRST_DAY), FIRST_DAY), min(day("end", today), today)
+    start, end = max(query.start or FIRST_DAY, FIRST_DAY), min(query.end or today, today)
     if start > end:
         raise InvalidRequest(f"start {start} is after end {end}; exchange them", "start")
-    limit, cursor = app.limit(default=500, most=10_000), app.after()
+    limit, cursor = query.limit, after(query.cursor)
     first = moment(cursor) + ONE_SECOND if cursor else midnight(start)
     last = midnight(end + timedelta(days=1)) - ONE_SECOND
     if first > last:
@@ -131,24 +162,28 @@ def taken(
 
 
 @app.endpoint(
-    "GET", public="/api/historical/{symbol}/gaps", service="/historical_data/historical/{symbol}/gaps"
+    "GET",
+    public="/api/historical/{symbol}/gaps",
+    service="/historical_data/historical/{symbol}/gaps",
+    query=GapsAsked,
+    refuses=(502, 503),
 )
-def missing(symbol: str) -> bodies.Gaps:
+def missing(symbol: str, query: GapsAsked) -> bodies.Gaps:
     """What the calendar promises from `start` (the first stored bar) to `end`, and the store lacks.
 
     A report on more bars than it can check ends earlier, and says at which `end`.
     """
-    symbol, timeframe, adjustment = asked(symbol)
+    symbol, timeframe, adjustment = known_form(symbol), query.timeframe, query.adjustment
     now = reader().clock().now
     today = now.astimezone(NEW_YORK).date()
-    start, end = max(day("start", FIRST_DAY), FIRST_DAY), min(day("end", today), today)
+    start, end = max(query.start or FIRST_DAY, FIRST_DAY), min(query.end or today, today)
     if start > end:
         raise InvalidRequest(f"start {start} is after end {end}; exchange them", "start")
     first, last = midnight(start), midnight(end + timedelta(days=1)) - ONE_SECOND
     found, _ = taken(symbol, first, last, MOST_CHECKED, timeframe=timeframe, adjustment=adjustment)
     if not len(found):
         raise not_stored(symbol, timeframe, start, end)
-    if app.query("start") is None:
+    if query.start is None:
         start = found.start_at(0).astimezone(NEW_YORK).date()
     closed = [s for s in reader().sessions(start, end) if s.close <= now]
     if len(closed) > (most := MOST_CHECKED // BARS_A_SESSION[timeframe]):
@@ -164,31 +199,35 @@ def missing(symbol: str) -> bodies.Gaps:
         expected=sum(len(bars_of(session, timeframe)) for session in closed),
         missing=sum(hole.bars for hole in holes),
         gaps=len(holes),
-        items=[bodies.Gap(first=h.first, last=h.last, bars=h.bars) for h in holes[: app.limit(100, 1000)]],
+        items=[bodies.Gap(first=h.first, last=h.last, bars=h.bars) for h in holes[: query.limit]],
     )
 
 
 @app.endpoint(
-    "POST", public="/api/historical/ingest", service="/historical_data/historical/ingest", role="trader"
+    "POST",
+    public="/api/historical/ingest",
+    service="/historical_data/historical/ingest",
+    role="trader",
+    body=IngestWanted,
+    status=202,
 )
-def ingest() -> Response:
+def ingest(body: IngestWanted) -> bodies.Ingest:
     """Begins to fetch bars into the store; the same request while it is under way is the same job."""
-    wanted = app.body(IngestWanted)
-    symbols = ingests.listed(wanted.symbols)
+    symbols = ingests.listed(body.symbols)
     if not symbols or len(symbols) > MOST_SYMBOLS:
         raise InvalidRequest(f"give 1 to {MOST_SYMBOLS} symbols", "symbols")
     wrong = [symbol for symbol in symbols if not is_symbol(symbol)]
     if wrong:
         raise InvalidRequest(f"{wrong[0][:20]!r} is no symbol; write it like AAPL or BRK.B", "symbols")
     today = datetime.now(NEW_YORK).date()
-    end = min(wanted.end or today, today)
-    if not FIRST_DAY <= wanted.start <= end:
+    end = min(body.end or today, today)
+    if not FIRST_DAY <= body.start <= end:
         raise InvalidRequest(f"start must lie between {FIRST_DAY} and the end, {end}", "start")
     request = ingests.IngestRequest(
         symbols=symbols,
-        timeframe=wanted.timeframe,
-        adjustment=wanted.adjustment,
-        first=wanted.start,
+        timeframe=body.timeframe,
+        adjustment=body.adjustment,
+        first=body.start,
         last=end,
     )
     if len(ingests.steps(request)) > MOST_STEPS:
@@ -197,13 +236,21 @@ def ingest() -> Response:
     if is_new or datetime.now(UTC) - job.updated > LOST_AFTER:
         command = IngestBars(id=job.id, begun=job.begun.isoformat(), correlation_id=correlation_id())
         queues.send(SETTINGS.ingest_queue, command)
-    return json_response(ingest_body(job), 202)
+    return ingest_body(job)
 
 
-@app.endpoint("GET", public="/api/historical/ingest", service="/historical_data/historical/ingest")
-def ingest_jobs() -> Page[bodies.Ingest]:
+class JobsAsked(Struct, frozen=True, kw_only=True):
+    """How many ingests."""
+
+    limit: Annotated[int, Meta(ge=1, le=500, description="How many of the newest.")] = 50
+
+
+@app.endpoint(
+    "GET", public="/api/historical/ingest", service="/historical_data/historical/ingest", query=JobsAsked
+)
+def ingest_jobs(query: JobsAsked) -> Page[bodies.Ingest]:
     """The ingests begun last, newest first."""
-    return Page(items=[ingest_body(job) for job in ingests.newest(app.limit())], next=None)
+    return Page(items=[ingest_body(job) for job in ingests.newest(query.limit)], next=None)
 
 
 @app.endpoint("GET", public="/api/historical/ingest/{id}", service="/historical_data/historical/ingest/{id}")
@@ -248,31 +295,6 @@ def cache_stats() -> bodies.CacheStatistics:
         newest=stored.newest.astimezone(NEW_YORK).date() if stored.newest else None,
         as_of=stored.as_of,
     )
-
-
-def asked(symbol: str) -> tuple[str, Timeframe, Adjustment]:
-    """The series in question. Raises `NotFound` for what is no symbol, `InvalidRequest` for the others."""
-    return known_form(symbol), timeframe_asked(app) or Timeframe.DAY, adjusted()
-
-
-def adjusted() -> Adjustment:
-    """The query parameter `adjustment`. Raises `InvalidRequest` for one Alpaca has not."""
-    text = app.query("adjustment") or "split"
-    for adjustment in get_args(Adjustment):
-        if text == adjustment:
-            return cast(Adjustment, adjustment)
-    raise InvalidRequest(f"adjustment must be one of {', '.join(get_args(Adjustment))}", "adjustment")
-
-
-def day(name: str, default: date) -> date:
-    """The query parameter `name` as a date. Raises `InvalidRequest` for anything else."""
-    text = app.query(name)
-    if text is None:
-        return default
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InvalidRequest(f"{name} must be a date such as 2012-12-31", name) from None
 
 
 def moment(text: str) -> datetime:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
 from math import ceil
-from typing import Final, Protocol, TypeVar
+from typing import Annotated, Final, Protocol, TypeVar
 
 import msgspec
+from msgspec import Meta, Struct
 
 from alpaquero import wall
 from alpaquero.broker.alpaca import connect_clock
@@ -42,12 +43,13 @@ from alpaquero.strategy.settings import StrategySettings
 from alpaquero.web import charts
 from alpaquero.web.app import service_app
 from alpaquero.web.bodies import market_data as bodies
-from alpaquero.web.parameters import known_form, timeframe_asked, unknown
+from alpaquero.web.parameters import known_form, unknown
 
 ADJUSTMENT: Final = "split"
 DAYS_BESIDES: Final = 10  # of a window, for holidays
 SIGNALS_A_CHART: Final = 500
 MOST_BARS: Final = 10_000
+A_MOMENT: Final = "A day in New York such as 2012-07-03, or a time such as 2012-07-03T13:30:00Z."
 SYNTHETIC: Final = "synthetic"
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)  # before any bar that Alpaca serves
 
@@ -125,17 +127,35 @@ def market_data() -> ChartReader:
     return connect_market_data(SETTINGS)
 
 
-app = service_app("market_data", {"broker": lambda: reader().clock()})
+app = service_app("market_data", {"broker": lambda: reader().clock()}, works=True)
 
 
-@app.endpoint("GET", public="/api/chart/{symbol}", service="/market_data/chart/{symbol}")
-def chart(symbol: str) -> bodies.Chart:
+class ChartAsked(Struct, frozen=True, kw_only=True, rename={"first": "from", "last": "to"}):
+    """Which bars are drawn, and with whose indicators."""
+
+    timeframe: Timeframe = Timeframe.DAY
+    limit: Annotated[int, Meta(ge=1, le=MOST_BARS, description="How many of the newest bars.")] = 250
+    first: Annotated[str, Meta(description=A_MOMENT)] | None = None
+    last: Annotated[str, Meta(description=A_MOMENT)] | None = None
+    strategy: Annotated[str, Meta(description="A strategy of the settings that judges such bars.")] | None = (
+        None
+    )
+
+
+@app.endpoint(
+    "GET",
+    public="/api/chart/{symbol}",
+    service="/market_data/chart/{symbol}",
+    query=ChartAsked,
+    refuses=(502, 503),
+)
+def chart(symbol: str, query: ChartAsked) -> bodies.Chart:
     """Bars of a symbol with a strategy's indicators, its signals and our fills.
 
     The newest `limit` bars of `timeframe`, within `from` and `to`; `strategy` names whose indicators.
     """
-    wanted = _wanted(known_form(symbol))
-    name, strategy = _strategy(wanted)
+    wanted = _wanted(known_form(symbol), query)
+    name, strategy = _strategy(wanted, query.strategy)
     read = _read(wanted, strategy.minimum_history_bars if strategy else 0)
     shown = wanted.shown(read.columns)
     if not shown:
@@ -166,7 +186,7 @@ def chart(symbol: str) -> bodies.Chart:
     )
 
 
-@app.endpoint("GET", public="/api/latest/{symbol}", service="/market_data/quote/{symbol}")
+@app.endpoint("GET", public="/api/latest/{symbol}", service="/market_data/quote/{symbol}", refuses=(502, 503))
 def quote(symbol: str) -> bodies.Quote:
     """The newest bid, ask and trade of a symbol, or those last known."""
     symbol = known_form(symbol)
@@ -186,7 +206,7 @@ def quote(symbol: str) -> bodies.Quote:
     return found
 
 
-@app.endpoint("GET", public="/api/market_status", service="/market_data/market-status")
+@app.endpoint("GET", public="/api/market_status", service="/market_data/market-status", refuses=(502, 503))
 def market_status() -> bodies.MarketStatus:
     """Whether the market is open, and the next edges of the session, or what was last known of them."""
     clock, age = _clock()
@@ -216,20 +236,18 @@ def no_bars(wanted: Wanted) -> NotFound:
 # ---------------------------------------------------------------------------- what is asked for
 
 
-def _wanted(symbol: str) -> Wanted:
-    first, last = _moment("from", time.min), _moment("to", time.max)
+def _wanted(symbol: str, query: ChartAsked) -> Wanted:
+    first, last = _moment("from", query.first, time.min), _moment("to", query.last, time.max)
     if first is not None and last is not None and first > last:
         raise InvalidRequest("from must not be after to", "from")
-    timeframe = timeframe_asked(app) or Timeframe.DAY
-    return Wanted(symbol, timeframe, app.limit(default=250, most=MOST_BARS), first, last)
+    return Wanted(symbol, query.timeframe, query.limit, first, last)
 
 
-def _moment(name: str, hour: time) -> datetime | None:
+def _moment(name: str, text: str | None, hour: time) -> datetime | None:
     """A query parameter that is a time, or a day in New York that begins or ends at `hour`.
 
     What lies before `BEGINNING` is as good as that: no bar does.
     """
-    text = app.query(name)
     if text is None:
         return None
     try:
@@ -242,12 +260,12 @@ def _moment(name: str, hour: time) -> datetime | None:
         raise InvalidRequest(f"{name} must be as 2012-07-03 or 2012-07-03T13:30:00Z", name) from None
 
 
-def _strategy(wanted: Wanted) -> tuple[str | None, StrategySettings | None]:
+def _strategy(wanted: Wanted, asked: str | None) -> tuple[str | None, StrategySettings | None]:
     """Whose indicators are drawn: the one asked for, else the first that judges these bars, or nobody's.
 
     Raises `InvalidRequest` for a strategy that is not set, or judges other bars.
     """
-    settings, asked = trading_settings.current().settings, app.query("strategy")
+    settings = trading_settings.current().settings
     if asked is None:
         for name, one in settings.strategies.items():
             if one.timeframe == wanted.timeframe and judges(one, wanted.symbol, settings.watchlist):

@@ -73,7 +73,7 @@ def opened_book() -> RiskBook:
 # limits
 
 
-@app.endpoint("GET", public="/api/risk/limits", service="/risk/risk/limits")
+@app.endpoint("GET", public="/api/risk/limits", service="/risk/risk/limits", refuses=(404,))
 def limits() -> bodies.RiskLimits:
     """The limits in force with what the risk book uses of them."""
     return limits_body(trading_settings.current().settings.risk, opened_book())
@@ -129,10 +129,17 @@ def _ratio(part: Decimal, whole: Decimal) -> Decimal:
 # what the verdict would be
 
 
-@app.endpoint("POST", public="/api/risk/assess", service="/risk/risk/assess", role="viewer")
-def assess_trade() -> bodies.Assessment:
+@app.endpoint(
+    "POST",
+    public="/api/risk/assess",
+    service="/risk/risk/assess",
+    role="viewer",
+    body=bodies.AssessTrade,
+    refuses=(404, 502, 503),
+)
+def assess_trade(body: bodies.AssessTrade) -> bodies.Assessment:
     """The verdict on a proposed trade, rule by rule; nothing is written or sent."""
-    intent = proposed(app.body(bodies.AssessTrade), app.principal().username)
+    intent = proposed(body, app.principal().username)
     risk_limits = trading_settings.current().settings.risk
     book, now = opened_book(), _clock().clock().now
     facts = risk_facts.gather(intent, risk_limits, now, books=BOOKS, calendar=_clock(), prices=_market_data)
@@ -179,29 +186,35 @@ def assessment_body(verdict: Verdict, book: RiskBook) -> bodies.Assessment:
 # the trading state
 
 
-@app.endpoint("GET", public="/api/trading_state", service="/risk/trading_state")
+@app.endpoint("GET", public="/api/trading_state", service="/risk/trading_state", refuses=(404,))
 def trading_state() -> bodies.TradingState:
     """The state in force, who asked for it, and the broken limits that hold it down."""
     return state_body(opened_book())
 
 
-@app.endpoint("POST", public="/api/trading_state", service="/risk/trading_state", role="trader")
-def change_trading_state() -> bodies.TradingState:
+@app.endpoint(
+    "POST",
+    public="/api/trading_state",
+    service="/risk/trading_state",
+    role="trader",
+    body=bodies.ChangeTradingState,
+    refuses=(404, 409, 502, 503),
+)
+def change_trading_state(body: bodies.ChangeTradingState) -> bodies.TradingState:
     """Sets the trading state: a trader lowers it, an admin raises it; `flatten` sells what is held."""
-    wanted = app.body(bodies.ChangeTradingState)
-    state = checked(wanted)
+    state = checked(body)
     for _ in range(ATTEMPTS):
         book = opened_book()
         if is_raise(book.trading_state, state) or is_raise(asked_state(book), state):
             app.require("admin")
-        change = StateChange(author=app.principal().username, reason=wanted.reason.strip(), at=wall.now())
-        after = set_by_person(book, state, change, flatten=wanted.flatten).next_version()
+        change = StateChange(author=app.principal().username, reason=body.reason.strip(), at=wall.now())
+        after = set_by_person(book, state, change, flatten=body.flatten).next_version()
         events = [changed_event(book, after, change)] if differs(book, after) else []
         try:
             BOOKS.commit(risk_book=after, events=[bus.encoded(event, "risk") for event in events])
         except Conflict:
             continue
-        if wanted.flatten or state is TradingState.HALTED:
+        if body.flatten or state is TradingState.HALTED:
             send_at_once(after)
         return state_body(after)
     raise Conflict("the risk book kept changing; send the request again")
