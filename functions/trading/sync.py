@@ -4,7 +4,8 @@ Started by the rule `SyncSchedule` each minute, and by SyncQueue soon after each
 looks and never trades: an order that needs another step at the broker is handed back to `execute`.
 Repeats and overlaps are harmless: every write is conditional, and a fill is known by its activity id.
 What fills do not explain is looked up among the broker's activities and the companies' splits; a
-difference that stands a quarter of an hour is taken over as the broker has it. `rebuild` derives anew.
+difference that stands a quarter of an hour is taken over as the broker has it. `rebuild` derives anew;
+`reconcile` reads the broker's statement of some days again and keeps what differs from our books.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 import msgspec
 
 from alpaquero import wall
+from alpaquero.broker import statement
 from alpaquero.broker.alpaca import connect_reader
 from alpaquero.broker.budget import Priority
 from alpaquero.broker.explanations import CASH, Difference, Evidence, adopted_differences, explained
@@ -41,7 +43,7 @@ from alpaquero.events.commands import ResumeOrder
 from alpaquero.events.movements import movement_told
 from alpaquero.events.orders import order_changed, order_filled
 from alpaquero.events.schemas import BooksDrifted, BooksRebuilt, OrderPassedOver
-from alpaquero.observability import correlation_id, count, logger, observed, record_failed
+from alpaquero.observability import correlation, correlation_id, count, logger, observed, record_failed
 from alpaquero.orders.lifecycle import (
     OrderStatus,
     Phase,
@@ -67,6 +69,7 @@ RECENT = timedelta(days=4)  # how far back the broker's list is read at first, a
 OVERLAP = timedelta(hours=1)  # how far before the last sync it is read otherwise: news may come late
 ASKED_SINGLY = 3  # orders of ours that the list lacks, up to which each is asked for by its id
 FILLS_READ_AGAIN = 50
+RECONCILE_TRIES = 3
 FILLS_SEARCHED = 500  # read again while cash or shares say that one is missing
 UNSENT_AFTER = timedelta(seconds=60)  # wall time after which an order written and not sent is taken up again
 SWEEP_AFTER_SECONDS = 20
@@ -74,7 +77,7 @@ TAKEN_OVER_AFTER = timedelta(minutes=15)  # wall time for which a difference mus
 LOOK_BACK = timedelta(days=14)  # how far back activities and splits are read, for some are told late
 MOVEMENTS_A_WRITE = 40  # each is two of the hundred items that a transaction takes
 TOLD_ONCE = 200  # ids of orders passed over that are remembered
-REBUILD = "rebuild"
+REBUILD, RECONCILE = "rebuild", "reconcile"
 
 
 class SyncSettings(BrokerSettings, frozen=True, kw_only=True):
@@ -110,20 +113,115 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Syncs once, whether the schedule or the queue asks; a failed request comes again."""
     if "Records" in event:
         return queues.work_through(event, _once_each(), record_failed)
-    return rebuild() if event.get("job") == REBUILD else sync()
+    return _carry_out(_Asked.of(event, event.get("job", "")))
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """What one message or event asks for; those that ask for the same are done at once."""
+
+    job: str
+    first: date | None = None
+    last: date | None = None
+
+    @classmethod
+    def of(cls, wanted: dict[str, Any], reason: str) -> _Asked:
+        """The same for every reason that is no job of its own: a sync."""
+        if reason == RECONCILE:
+            days = {name: wanted.get(name) for name in ("first", "last")}
+            return msgspec.convert({"job": reason, **days}, cls)
+        return cls(reason if reason == REBUILD else "sync")
 
 
 def _once_each() -> Callable[[dict[str, Any]], None]:
     """Does what messages of SyncQueue ask for: one sync, which begins after all of them, is for all."""
-    done: set[bool] = set()
+    done: set[_Asked] = set()
 
-    def asked(record: dict[str, Any]) -> None:
-        is_rebuild = msgspec.json.decode(record["body"]).get("reason") == REBUILD
-        if is_rebuild not in done:
-            _ = rebuild() if is_rebuild else sync()
-            done.add(is_rebuild)
+    def do(record: dict[str, Any]) -> None:
+        message = msgspec.json.decode(record["body"])
+        asked = _Asked.of(message, message.get("reason", ""))
+        if asked not in done:
+            correlation(message.get("correlation_id"))
+            _carry_out(asked)
+            done.add(asked)
 
-    return asked
+    return do
+
+
+def _carry_out(asked: _Asked) -> dict[str, Any]:
+    match asked.job:
+        case "rebuild":
+            return rebuild()
+        case "reconcile":
+            return reconcile(asked.first, asked.last)
+        case _:
+            return sync()
+
+
+def reconcile(first: date | None = None, last: date | None = None) -> dict[str, Any]:
+    """Syncs, then holds the books against the broker's statement of these days; keeps what came of it.
+
+    What differs is looked at again, for the market may have moved while it was read. Answers the numbers.
+    """
+    books = Books(SETTINGS.account)
+    for attempt in range(RECONCILE_TRIES):
+        sync()
+        found = _held_against_statement(books, first, last)
+        if found.agrees or attempt == RECONCILE_TRIES - 1:
+            break
+    books.keep_reconciliation(found)
+    if not found.agrees:
+        logger.warning("the broker's statement and our books differ", differences=found.differences_found)
+    count("ReconciliationDifferences", found.differences_found)
+    return {
+        "agrees": found.agrees,
+        "days": len({total.day for total in found.days}),
+        "differences": found.differences_found,
+        "correlation_id": found.correlation_id,
+    }
+
+
+def _held_against_statement(books: Books, first: date | None, last: date | None) -> statement.Reconciliation:
+    """The broker's statement, read before our books: what it has, they have since the sync before."""
+    broker, baseline = _broker(), books.baseline()
+    if baseline is None:
+        raise LookupError("the books have not been opened; run a sync first")
+    now = broker.clock().now
+    since = baseline.at.astimezone(NEW_YORK).date()
+    begin = max(first or since, since)
+    end = last or now.astimezone(NEW_YORK).date()
+    account, positions = broker.account(), broker.positions()
+    word = statement.BrokersWord(
+        fills=broker.fills(after_id=_last_fill_before(books, baseline, begin)),
+        activities=broker.activities(begin),
+        cash=account.cash,
+        shares={position.symbol: position.quantity for position in positions},
+    )
+    ours = statement.OurBooks(
+        opening_cash=baseline.cash,
+        entries=books.share_entries(),
+        cash=books.cash_movements(),
+        known_before=frozenset(baseline.activities),
+    )
+    days, differences, balances = statement.reconciled(ours, word, begin, end)
+    return statement.Reconciliation(
+        first=begin,
+        last=end,
+        since=since,
+        at=now,
+        wall_at=wall.now(),
+        correlation_id=correlation_id(),
+        days=days,
+        differences=differences[: statement.MOST_DIFFERENCES],
+        differences_found=len(differences),
+        balances=balances,
+    )
+
+
+def _last_fill_before(books: Books, baseline: Baseline, day: date) -> str | None:
+    """The id of a fill before that day, from which on the broker's are read; ids begin with the day."""
+    before = f"{day - timedelta(days=1):%Y%m%d}"
+    ours = [fill.id for fill in books.fills() if fill.id < before]
+    return max(ours, default=baseline.last_fill_id)
 
 
 def rebuild() -> dict[str, Any]:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -34,10 +34,16 @@ class ConcludeRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SyncBooks(msgspec.Struct, frozen=True, kw_only=True):
-    """To `trading/sync`: bring the books level with the broker now."""
+    """To `trading/sync`: bring the books level with the broker now.
+
+    The reason `rebuild` derives what is derived anew; `reconcile` holds the days from `first` to `last`
+    (New York, all there are by default) against the broker's statement.
+    """
 
     reason: str
     correlation_id: str
+    first: date | None = None
+    last: date | None = None
 
 
 class FeedBeat(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import msgspec
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
@@ -40,6 +41,9 @@ from alpaquero.risk.activity import KEPT, Activity, Folded, activity_in, fold, g
 from alpaquero.risk.book import RiskBook
 from alpaquero.store.tables import REGION, connection, from_body, packed, table_name, to_body, unpacked
 
+if TYPE_CHECKING:
+    from alpaquero.broker.statement import Reconciliation
+
 ORDER, FILL, OUTBOX = "ORDER#", "FILL#", "OUTBOX#"
 SHARES, CASH = "SHARES#", "CASH#"
 FILLS_IN_MARK = 50  # as many as sync reads again
@@ -47,6 +51,7 @@ PUBLISHED_AT_ONCE = 100
 MOST_TOLD = 99  # a transaction takes 100 items; what more an account holds at first, a rebuild tells
 READABLE = 100_000  # characters up to which the risk book is kept as text; DynamoDB takes 400 KB an item
 RISKBOOK, BASELINE, BROKER, NOTES, FOLDED = "RISKBOOK", "BASELINE", "BROKER", "NOTES", "FOLDED"
+RECONCILIATION = "RECONCILIATION"
 FOLD_AFTER, FILLS_LEFT_OUT = 300, 100  # fills: when the kept fold moves on, and how many it stays behind
 
 
@@ -229,6 +234,19 @@ class Books:
             found
         ) == limit else None
 
+    def order_keys(self, after: str = "") -> list[str]:
+        """What orders are listed by, behind `after`, oldest first."""
+        later = ByTime.listed_at > after if after else None
+        wanted = ["pk", "sk", "listed_at"]
+        found = BookItem.by_time.query(self.account, later, attributes_to_get=wanted)
+        return [str(item.listed_at) for item in found]
+
+    def fill_ids(self, after: str = "") -> list[str]:
+        """The broker's activity ids of the fills behind `after`, in their order."""
+        newer = BookItem.sk.between(f"{FILL}{after}", f"{FILL}~")
+        found = BookItem.query(self.account, newer, attributes_to_get=["pk", "sk"])
+        return [item.sk.removeprefix(FILL) for item in found if item.sk != FILL + after]
+
     def fills(self, after: str = "") -> list[Fill]:
         """Every fill whose activity id comes after `after`, in the order of these ids."""
         newer = BookItem.sk.between(f"{FILL}{after}", f"{FILL}~")
@@ -355,7 +373,18 @@ class Books:
         item = self._get(NOTES)
         return from_body(item.body, SyncNotes) if item else SyncNotes()
 
+    def reconciliation(self) -> Reconciliation | None:
+        """What came of the last reconciliation with the broker's statement, None before the first."""
+        from alpaquero.broker.statement import Reconciliation  # for the few who ask
+
+        item = self._get(RECONCILIATION)
+        return from_body(unpacked(item.packed), Reconciliation) if item else None
+
     # writing
+
+    def keep_reconciliation(self, found: Reconciliation) -> None:
+        """Keeps it in place of the one before."""
+        BookItem(self.account, RECONCILIATION, packed=packed(to_body(found))).save()
 
     def keep_broker_figures(self, figures: BrokerFigures) -> None:
         """Keeps the broker's figures in place of the older ones."""
