@@ -28,7 +28,7 @@ from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.settings import ClockSettings, Text, load
-from alpaquero.store import backtests, trading_settings
+from alpaquero.store import backtests, health, trading_settings
 from alpaquero.store import bars as bar_store
 from alpaquero.store.backtests import Job, Status
 
@@ -67,7 +67,8 @@ def _calendar() -> ClockReader:
 @observed("analytics")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Runs the job of each message."""
-    return queues.work_through(event, take, record_failed)
+    done = queues.work_through(event, take, record_failed)
+    return health.worked_through("analytics", event, done, detail="backtest")
 
 
 def take(record: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from alpaquero.observability import correlation, logger, observed, record_failed
 from alpaquero.settings import FunctionSettings, load
 from alpaquero.store import analytics
 from alpaquero.store.books import Books
+from alpaquero.store.health import worked_through
 from alpaquero.store.projections import Fact
 
 TRIES = 4
@@ -29,7 +30,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Works through a batch of AnalyticsQueue, or derives every round trip anew."""
     if event.get("job") == "rebuild":
         return {"differences": rebuild()}
-    return work_through(event, project, record_failed)
+    return worked_through("analytics", event, work_through(event, project, record_failed), detail="project")
 
 
 def rebuild() -> dict[str, str]:

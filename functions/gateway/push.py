@@ -22,6 +22,7 @@ from alpaquero.observability import correlation, logger, observed, record_failed
 from alpaquero.settings import FunctionSettings, Url, load
 from alpaquero.store import missed_frames
 from alpaquero.store.connections import forget_connection, open_connections
+from alpaquero.store.health import worked_through
 
 
 class Settings(FunctionSettings, frozen=True, kw_only=True):
@@ -76,7 +77,8 @@ def socket() -> Any:
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Pushes a batch of events and answers which of them go back to the queue."""
     connections = open_connections()
-    return work_through(event, lambda record: _push(record, connections), record_failed)
+    done = work_through(event, lambda record: _push(record, connections), record_failed)
+    return worked_through("gateway", event, done, detail="push")
 
 
 def _push(record: dict[str, Any], connections: Connections) -> None:

@@ -32,7 +32,7 @@ from alpaquero.observability import count, logger, observed
 from alpaquero.outbound import send
 from alpaquero.prices.sessions import NEW_YORK, Session
 from alpaquero.settings import ClockSettings, Text, Url, load, queue_urls
-from alpaquero.store import checks, health, runs, trading_settings, usage
+from alpaquero.store import checks, counts, health, runs, trading_settings, usage
 from alpaquero.store.books import Books
 from alpaquero.store.checks import looked
 from alpaquero.store.trading_settings import TradingSettings
@@ -103,9 +103,11 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, list[str]]:
     before = {found.service: found.checked_at.timestamp() for found in health.probes()}
     found, unasked = look(sorted(SERVICES, key=lambda name: before.get(name, 0.0)), ask)
     health.record_probes(found)
+    health.record_work("health_monitor", detail="probe")
     findings = [*map(finding_of, found), *watchdog, *check(settings)]
     alerts, turned = keep(findings, limits)
     tell_figures(findings, alerts)
+    keep_counts()
     read_usage(limits)
     raised = [alert.name for alert in alerts if alert.raised]
     if SETTINGS.watchdog_secret:
@@ -205,6 +207,14 @@ def tell_figures(findings: Iterable[Finding], alerts: Iterable[Alert]) -> None:
     """The state of things as metrics, for alarms to hear."""
     count("BadFindings", sum(1 for finding in findings if finding.is_bad))
     count("AlertsRaised", sum(1 for alert in alerts if alert.raised))
+
+
+def keep_counts() -> None:
+    """Counts runs, orders and fills on from the last count, so that the metrics need not."""
+    before = health.counts()
+    found = counts.counted_on(SETTINGS.account, before, wall.now().date())
+    if found != before:
+        health.record_counts(found)
 
 
 def read_usage(limits: MonitoringSettings) -> None:

@@ -29,6 +29,7 @@ from alpaquero.prices.regular_hours import in_session
 from alpaquero.prices.sessions import LENGTHS, NEW_YORK, Session, bar_start, last_closed_session
 from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import bars, ingests
+from alpaquero.store.health import worked_through
 from alpaquero.store.ingests import Ingest, IngestState, Step
 
 LEAST_SECONDS: Final = 25  # what a step may take: 20 s of tries, then the writes
@@ -63,11 +64,12 @@ def market_data() -> MarketDataReader:
 @observed("historical_data")
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Goes on with the job of each message."""
-    return queues.work_through(
+    done = queues.work_through(
         event,
         lambda record: go_on(msgspec.json.decode(record["body"], type=IngestBars)),
         record_failed,
     )
+    return worked_through("historical_data", event, done, detail="ingest")
 
 
 def go_on(command: IngestBars) -> None:

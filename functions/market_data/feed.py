@@ -27,6 +27,7 @@ from alpaquero.observability import logger, observed, record_failed
 from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import price_feed
 from alpaquero.store.connections import open_connections
+from alpaquero.store.health import worked_through
 
 OPEN_SECONDS: Final = 3
 CLOSED_SECONDS: Final = 15
@@ -63,7 +64,8 @@ def market_data() -> MarketDataReader:
 @observed("market_data")
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Answers the beats of one batch."""
-    return queues.work_through(event, _beat, record_failed)
+    done = queues.work_through(event, _beat, record_failed)
+    return worked_through("market_data", event, done, detail="feed")
 
 
 def _beat(record: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ from alpaquero.notifications.decision import (
 from alpaquero.notifications.preferences import Channel, Preferences, recipients
 from alpaquero.observability import correlation, count, logger, observed, record_failed
 from alpaquero.settings import FunctionSettings, Text, load
+from alpaquero.store import health
 from alpaquero.store import notifications as store
 from alpaquero.store.notifications import DONE, Delivery, State
 
@@ -60,7 +61,8 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Tells of a batch of events and answers which of them go back to the queue."""
     told = recipients(store.preferences(settings.account), settings.mail_to)
     silent: set[tuple[str, str]] = set()  # channels whose host did not answer; a second wait helps nobody
-    return queues.work_through(event, lambda record: _deliver(record, told, silent), _failed)
+    done = queues.work_through(event, lambda record: _deliver(record, told, silent), _failed)
+    return health.worked_through("notification", event, done, detail="deliver")
 
 
 def _failed(record: dict[str, Any], error: Exception) -> None:

@@ -17,6 +17,7 @@ from alpaquero.portfolio.positions import position_of
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store import positions
 from alpaquero.store.books import Books
+from alpaquero.store.health import worked_through
 from alpaquero.store.projections import Fact, entry_of
 
 
@@ -34,7 +35,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Works through a batch of PositionQueue, or derives every position anew."""
     if event.get("job") == "rebuild":
         return {"differences": rebuild()}
-    return work_through(event, project, record_failed)
+    return worked_through("position", event, work_through(event, project, record_failed), detail="project")
 
 
 def rebuild() -> dict[str, str]:

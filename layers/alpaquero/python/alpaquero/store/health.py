@@ -7,25 +7,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import DoesNotExist
+from pynamodb.exceptions import DoesNotExist, PynamoDBException
 from pynamodb.models import Model
 
+from alpaquero import wall
 from alpaquero.monitoring.alerts import Alert
+from alpaquero.monitoring.counts import Counts
 from alpaquero.monitoring.missed_runs import MissingRun
+from alpaquero.observability import logger
 from alpaquero.store.tables import REGION, from_body, table_name, to_body
 from alpaquero.store.usage import Usage
 
 SERVICE, WORK, ALERT, STATE = "SERVICE", "WORK", "ALERT", "STATE"
-MISSING_RUNS, USAGE = "MISSING_RUNS", "USAGE"
+MISSING_RUNS, USAGE, COUNTS = "MISSING_RUNS", "USAGE", "COUNTS"
 KEEP_SECONDS = 30 * 86_400
 
+NOTED_EVERY_SECONDS = 30.0  # of work that events bring: hundreds a minute on a busy day
+
 T = TypeVar("T")
+
+_noted: dict[str, float] = {}
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,9 +130,41 @@ def record_usage(found: Usage) -> None:
     _item(STATE, USAGE, found).save()
 
 
+def counts() -> Counts | None:
+    """The last count of runs, orders and fills; None before the first."""
+    return _one(STATE, COUNTS, Counts)
+
+
+def record_counts(found: Counts) -> None:
+    """Keeps a count to go on from."""
+    _item(STATE, COUNTS, found).save()
+
+
 def record_work(service: str, *, detail: str = "") -> None:
     """Notes that `service` has just done its work."""
     _item(WORK, service, WorkDone(service=service, at=datetime.now(UTC), detail=detail)).save()
+
+
+def worked_through(
+    service: str, event: Mapping[str, Any], answer: dict[str, Any], *, detail: str
+) -> dict[str, Any]:
+    """`answer`, the partial batch failures of an SQS batch; notes the work when any record was done."""
+    records: Sequence[Any] = event["Records"]
+    if len(answer["batchItemFailures"]) < len(records):
+        note_work(service, detail=detail)
+    return answer
+
+
+def note_work(service: str, *, detail: str) -> None:
+    """Notes work that an event brought, at most twice a minute and process; the work never fails by it."""
+    now = wall.seconds()
+    if now - _noted.get(service, 0.0) < NOTED_EVERY_SECONDS:
+        return
+    _noted[service] = now
+    try:
+        record_work(service, detail=detail)
+    except PynamoDBException:
+        logger.exception("when the service last worked was not noted", service_worked=service)
 
 
 def last_work() -> dict[str, WorkDone]:

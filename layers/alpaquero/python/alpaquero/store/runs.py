@@ -162,6 +162,14 @@ def count(account: str) -> int:
     return RunItem.count(account, RunItem.sk.startswith(RUN))
 
 
+def ids(account: str, timeframe: str, *, after: str = "") -> list[str]:
+    """The ids of the runs of a timeframe behind the one with the id `after`, oldest first."""
+    first = f"{RUN}{after}~" if after else f"{RUN}{timeframe}-"  # behind the run itself
+    span = RunItem.sk.between(first, f"{RUN}{timeframe}-~")
+    found = RunItem.query(account, span, attributes_to_get=["pk", "sk"], consistent_read=True)
+    return [item.sk.removeprefix(RUN) for item in found]
+
+
 def all_runs(account: str) -> Iterable[Run]:
     """Every run on record, by timeframe, oldest first in each."""
     return map(_run, RunItem.query(account, RunItem.sk.startswith(RUN), consistent_read=True))

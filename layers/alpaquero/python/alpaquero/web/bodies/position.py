@@ -24,6 +24,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """A holding at the newest price, or at that of the last sync: `source` is then `cache`."""
+
     symbol: str
     quantity: Decimal
     average_entry_price: Decimal
@@ -37,6 +39,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: datetime | None = None
     sector: str = ""
     broker_quantity: Decimal | None = None
+    source: str = "live"
+    age_seconds: int = 0
 
 
 class Lot(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +104,8 @@ class PortfolioDay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PortfolioSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The portfolio at the newest prices, or at those of the last sync: `source` is then `cache`."""
+
     value: Decimal
     cash: Decimal
     buying_power: Decimal
@@ -115,3 +121,5 @@ class PortfolioSummary(msgspec.Struct, frozen=True, kw_only=True):
     deposits: Decimal = Decimal(0)
     total_pnl: Decimal = Decimal(0)
     differences: dict[str, Decimal] = {}
+    source: str = "live"
+    age_seconds: int = 0
