@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from alpaquero import wall
@@ -39,6 +41,8 @@ from alpaquero.web.bodies.trading import (
     OrdersAccepted,
     OrderStep,
     PlaceOrder,
+    Reconcile,
+    Reconciliation,
     ReplaceOrder,
     SyncAccepted,
 )
@@ -71,8 +75,34 @@ def rebuild() -> SyncAccepted:
     return _sync_for("rebuild")
 
 
-def _sync_for(reason: str) -> SyncAccepted:
-    asked = SyncBooks(reason=reason, correlation_id=correlation_id())
+@app.endpoint(
+    "POST",
+    public="/api/analytics/reconciliation",
+    service="/trading/reconciliation",
+    role="trader",
+    body=Reconcile,
+    status=202,
+)
+def reconcile(body: Reconcile) -> SyncAccepted:
+    """Queues a reconciliation: the broker's statement of these days is read anew and compared."""
+    if body.first and body.last and body.last < body.first:
+        raise InvalidRequest(f"to is {body.last}, before from; give days in order", "to")
+    return _sync_for("reconcile", body.first, body.last)
+
+
+@app.endpoint(
+    "GET", public="/api/analytics/reconciliation", service="/trading/reconciliation", refuses=(404,)
+)
+def reconciliation() -> Reconciliation:
+    """The last reconciliation: sums by day and kind, each line that differs, cash and shares."""
+    found = BOOKS.reconciliation()
+    if found is None:
+        raise NotFound("Nothing has been reconciled yet; ask for it with POST /api/analytics/reconciliation.")
+    return msgspec.convert(found, Reconciliation, from_attributes=True)
+
+
+def _sync_for(reason: str, first: date | None = None, last: date | None = None) -> SyncAccepted:
+    asked = SyncBooks(reason=reason, correlation_id=correlation_id(), first=first, last=last)
     queues.send(SETTINGS.sync_queue, asked)
     return SyncAccepted(correlation_id=asked.correlation_id)
 

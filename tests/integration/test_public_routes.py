@@ -315,6 +315,8 @@ TOLD_BELOW = {
     ("GET", "/api/backtests/{id}"),
     ("GET", "/api/backtests/{id}/result"),
     ("GET", "/api/backtests/{id}/report"),
+    ("POST", "/api/analytics/reconciliation"),  # tests/integration/test_exports.py
+    ("GET", "/api/analytics/reconciliation"),
 }
 
 

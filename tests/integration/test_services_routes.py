@@ -158,6 +158,8 @@ CASES = {
 NOT_READ_HERE = {
     ("POST", "/trading/sync"),
     ("POST", "/trading/rebuild"),
+    ("POST", "/trading/reconciliation"),
+    ("GET", "/trading/reconciliation"),
     ("POST", "/trading/orders"),
     ("DELETE", "/trading/orders/{id}"),
     ("GET", "/trading/orders/{id}"),

@@ -12,7 +12,7 @@ import pytest
 from alpaquero import wall
 from alpaquero.events.schemas import TradeRejected
 from alpaquero.risk.book import TradingState
-from functions.trading import api
+from functions.trading import api, sync
 from tests.fakes.queues import FakeQueues
 from tests.unit.orders.builders import an_intent, an_order, at
 from tests.unit.trading.world import World
@@ -44,6 +44,26 @@ def test_a_sync_may_be_asked_for(world: World, call: Call) -> None:
     assert 403 == call(api.app, "/api/rebuild", method="POST", role="trader")[0]
     assert 202 == call(api.app, "/api/rebuild", method="POST", role="admin")[0]
     assert ["ana asked for it", "rebuild"] == [body["reason"] for body in world.queues.bodies("sync-queue")]
+
+
+def test_a_reconciliation_is_asked_for_and_read(world: World, call: Call) -> None:
+    """A trader asks for days in order; a viewer reads what came of the last."""
+    world.queues.receive("sync-queue")
+    path = "/api/analytics/reconciliation"
+    assert 404 == call(api.app, path)[0]
+    assert 403 == call(api.app, path, method="POST", body={}, role="viewer")[0]
+    wrong = call(api.app, path, method="POST", body={"from": "2012-07-03", "to": "2012-07-02"}, role="trader")
+    assert (400, {"field": "to"}) == (wrong[0], wrong[1]["error"]["details"])
+    assert 202 == call(api.app, path, method="POST", body={"from": "2012-07-02"}, role="trader")[0]
+    [asked] = world.queues.bodies("sync-queue")
+    assert ("reconcile", "2012-07-02", None) == (asked["reason"], asked["first"], asked["last"])
+    world.hold()
+    sync.handler({"job": "reconcile"}, None)
+    status, found = call(api.app, path)
+    assert (200, True, [], 0) == (status, found["agrees"], found["differences"], found["differences_found"])
+    [day] = found["days"]
+    assert (found["to"], "FILL", "0") == (day["day"], day["kind"], day["difference"].split(".")[0])
+    assert ["cash", "AAPL"] == [balance["name"] for balance in found["balances"]]
 
 
 def test_another_key_is_another_order(world: World, call: Call) -> None:

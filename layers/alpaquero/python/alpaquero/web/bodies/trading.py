@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import msgspec
@@ -69,6 +69,64 @@ class SyncAccepted(msgspec.Struct, frozen=True, kw_only=True):
 
     correlation_id: str
     status: str = "queued"
+
+
+class Reconcile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which days to hold against the broker's statement, both included; all since the books were opened."""
+
+    first: date | None = msgspec.field(name="from", default=None)
+    last: date | None = msgspec.field(name="to", default=None)
+
+
+class ReconciledDay(msgspec.Struct, frozen=True, kw_only=True):
+    """The dollars of one kind of activity (`FILL` or the broker's word) on one day, on either side."""
+
+    day: date
+    kind: str
+    our_lines: int
+    broker_lines: int
+    ours: Decimal
+    broker: Decimal
+    difference: Decimal
+
+
+class ReconciledLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that differs: `not_in_books`, `not_at_broker`, `different` or `unexplained`."""
+
+    difference: str
+    id: str
+    kind: str
+    day: date
+    symbol: str
+    ours: str
+    broker: str
+
+
+class ReconciledBalance(msgspec.Struct, frozen=True, kw_only=True):
+    """Dollars of `cash`, or shares of a symbol, that either side holds."""
+
+    name: str
+    ours: Decimal
+    broker: Decimal
+
+
+class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
+    """The last reconciliation; `agrees` when nothing differs, to the cent and the share.
+
+    `since` is the day the books were opened. `differences` are at most 500 of `differences_found`.
+    """
+
+    first: date = msgspec.field(name="from")
+    last: date = msgspec.field(name="to")
+    since: date
+    at: datetime
+    wall_at: datetime
+    correlation_id: str
+    agrees: bool
+    days: list[ReconciledDay]
+    differences: list[ReconciledLine]
+    differences_found: int
+    balances: list[ReconciledBalance]
 
 
 class OrderAccepted(msgspec.Struct, frozen=True, kw_only=True):
