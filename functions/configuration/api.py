@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import platform
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
-from chalice.app import Response
+from msgspec import Meta, Struct
 
 import alpaquero
 from alpaquero.errors import Conflict, InvalidRequest, NotFound, PreconditionFailed, PreconditionRequired
@@ -28,12 +28,15 @@ from alpaquero.store.trading_settings import (
     StoredVersion,
     TradingSettings,
 )
-from alpaquero.web.app import from_cursor, json_response, service_app, to_cursor
+from alpaquero.web.app import Answer, from_cursor, json_response, service_app, to_cursor
 from alpaquero.web.bodies import Page
 from alpaquero.web.bodies import configuration as bodies
+from alpaquero.web.endpoint import Conditional
 from alpaquero.web.request_size import SETTINGS_KB
 
 MOST_HISTORY = 50  # versions a page: each is read whole
+STALE = (409, 412, 428)  # the change was decided upon another state, or does not say upon which
+VersionNumber = Annotated[int, Meta(ge=0, le=trading_settings.MOST_VERSIONS)]
 # What the template gives to every function; shown, held to the template by a test.
 SHARED_VARIABLES = (
     "ENVIRONMENT", "ACCOUNT", "LOG_LEVEL", "ALPACA_TRADING_URL", "ALPACA_DATA_URL", "ALPACA_DATA_FEED",
@@ -64,26 +67,41 @@ app = service_app("configuration", {"settings": trading_settings.current})
 
 
 @app.endpoint("GET", public="/api/config", service="/configuration/config")
-def configuration() -> Response:
+def configuration() -> Answer[bodies.Configuration]:
     """The settings in force and the environment."""
     return configuration_answer(trading_settings.current())
 
 
 @app.endpoint(
-    "POST", public="/api/config", service="/configuration/config", role="admin", most_kb=SETTINGS_KB
+    "POST",
+    public="/api/config",
+    service="/configuration/config",
+    role="admin",
+    most_kb=SETTINGS_KB,
+    headers=Conditional,
+    body=bodies.ChangeConfiguration,
+    refuses=STALE,
 )
-def change() -> Response:
+def change(headers: Conditional, body: bodies.ChangeConfiguration) -> Answer[bodies.Configuration]:
     """Saves a new version and tells of it."""
-    wanted = app.body(bodies.ChangeConfiguration)
     now = trading_settings.current()
-    decided_upon(now.version, wanted.version)
-    return configuration_answer(saved(changed(now.settings, wanted.settings), now, wanted.reason))
+    decided_upon(now.version, body.version, headers.if_match)
+    return configuration_answer(saved(changed(now.settings, body.settings), now, body.reason))
 
 
-@app.endpoint("GET", public="/api/config/history", service="/configuration/config/history")
-def history() -> Page[bodies.ConfigurationChange]:
+class HistoryAsked(Struct, frozen=True, kw_only=True):
+    """A page of the history."""
+
+    limit: Annotated[int, Meta(ge=1, le=MOST_HISTORY, description="Most versions of the page.")] = 20
+    cursor: Annotated[str, Meta(description="`next` of the page before.")] | None = None
+
+
+@app.endpoint(
+    "GET", public="/api/config/history", service="/configuration/config/history", query=HistoryAsked
+)
+def history(query: HistoryAsked) -> Page[bodies.ConfigurationChange]:
     """The versions, newest first, each with what it changed."""
-    limit, cursor = app.limit(default=20, most=MOST_HISTORY), app.query("cursor")
+    limit, cursor = query.limit, query.cursor
     before = None if cursor is None else number(from_cursor(cursor), "cursor")
     found = trading_settings.newest_versions(limit + 1, before=before)
     shown = found[:limit]
@@ -94,7 +112,10 @@ def history() -> Page[bodies.ConfigurationChange]:
 
 
 @app.endpoint(
-    "GET", public="/api/config/versions/{version}", service="/configuration/config/versions/{version}"
+    "GET",
+    public="/api/config/versions/{version}",
+    service="/configuration/config/versions/{version}",
+    refuses=(400,),
 )
 def one_version(version: str) -> bodies.ConfigurationVersion:
     """A version as it was written."""
@@ -102,12 +123,24 @@ def one_version(version: str) -> bodies.ConfigurationVersion:
     return msgspec.convert(found, bodies.ConfigurationVersion, from_attributes=True)
 
 
-@app.endpoint("GET", public="/api/config/diff", service="/configuration/config/diff")
-def diff() -> bodies.ConfigurationDiff:
+class DiffAsked(Struct, frozen=True, kw_only=True, rename={"first": "from", "last": "to"}):
+    """Which versions are compared."""
+
+    first: Annotated[VersionNumber, Meta(description="By default the one before `to`.")] | None = None
+    last: Annotated[VersionNumber, Meta(description="By default the one in force.")] | None = None
+
+
+@app.endpoint(
+    "GET",
+    public="/api/config/diff",
+    service="/configuration/config/diff",
+    query=DiffAsked,
+    refuses=(404,),
+)
+def diff(query: DiffAsked) -> bodies.ConfigurationDiff:
     """What differs between the versions `from` and `to`: by default the one in force and the one before."""
-    first, last = app.query("from"), app.query("to")
-    to = trading_settings.current().version if last is None else number(last, "to")
-    compared = max(to - 1, 0) if first is None else number(first, "from")
+    to = trading_settings.current().version if query.last is None else query.last
+    compared = max(to - 1, 0) if query.first is None else query.first
     old, new = trading_settings.stored(compared), trading_settings.stored(to)
     return bodies.ConfigurationDiff(
         from_version=old.version,
@@ -119,23 +152,30 @@ def diff() -> bodies.ConfigurationDiff:
     )
 
 
-@app.endpoint("POST", public="/api/config/roll-back", service="/configuration/config/roll-back", role="admin")
-def roll_back() -> Response:
+@app.endpoint(
+    "POST",
+    public="/api/config/roll-back",
+    service="/configuration/config/roll-back",
+    role="admin",
+    headers=Conditional,
+    body=bodies.RollBackConfiguration,
+    refuses=(404, *STALE),
+)
+def roll_back(headers: Conditional, body: bodies.RollBackConfiguration) -> Answer[bodies.Configuration]:
     """Saves a new version that equals an old one."""
-    wanted = app.body(bodies.RollBackConfiguration)
     now = trading_settings.current()
-    decided_upon(now.version, wanted.version)
-    if not 0 <= wanted.to < max(now.version, 1):
-        raise InvalidRequest(f"to is {wanted.to}; give a version from 0 to {now.version - 1}", "to")
+    decided_upon(now.version, body.version, headers.if_match)
+    if not 0 <= body.to < max(now.version, 1):
+        raise InvalidRequest(f"to is {body.to}; give a version from 0 to {now.version - 1}", "to")
     try:
-        old = trading_settings.of_version(wanted.to).settings
+        old = trading_settings.of_version(body.to).settings
     except msgspec.ValidationError as error:
         raise Conflict(
-            f"version {wanted.to} does not fit today's rules: {error}; change the settings"
+            f"version {body.to} does not fit today's rules: {error}; change the settings"
         ) from None
     if old == now.settings:
-        raise Conflict(f"the settings are those of version {wanted.to} already")
-    return configuration_answer(saved(old, now, wanted.reason, rolled_back_to=wanted.to))
+        raise Conflict(f"the settings are those of version {body.to} already")
+    return configuration_answer(saved(old, now, body.reason, rolled_back_to=body.to))
 
 
 @app.endpoint("GET", public="/api/config/schema", service="/configuration/config/schema")
@@ -170,7 +210,7 @@ def environment() -> bodies.ConfigurationEnvironment:
 
 
 @app.endpoint("GET", public="/api/config/watchlists", service="/configuration/config/watchlists")
-def watchlists() -> Response:
+def watchlists() -> Answer[Page[bodies.Watchlist]]:
     """Every watchlist; `default` is what strategies judge that name none."""
     now = trading_settings.current()
     names = [DEFAULT_WATCHLIST, *now.settings.watchlists]
@@ -180,7 +220,7 @@ def watchlists() -> Response:
 @app.endpoint(
     "GET", public="/api/config/watchlists/{name}", service="/configuration/config/watchlists/{name}"
 )
-def watchlist(name: str) -> Response:
+def watchlist(name: str) -> Answer[bodies.Watchlist]:
     """One watchlist."""
     return watchlist_answer(trading_settings.current(), name)
 
@@ -191,16 +231,24 @@ def watchlist(name: str) -> Response:
     service="/configuration/config/watchlists/{name}",
     role="admin",
     most_kb=SETTINGS_KB,
+    headers=Conditional,
+    body=bodies.SaveWatchlist,
+    refuses=STALE,
 )
-def save_watchlist(name: str) -> Response:
+def save_watchlist(name: str, headers: Conditional, body: bodies.SaveWatchlist) -> Answer[bodies.Watchlist]:
     """Saves a new watchlist, or other symbols of one, as a version of the settings."""
-    wanted = app.body(bodies.SaveWatchlist)
     now = trading_settings.current()
-    decided_upon(now.version, wanted.version)
+    decided_upon(now.version, body.version, headers.if_match)
     symbols = (
-        {"watchlist": wanted.symbols} if name == DEFAULT_WATCHLIST else {"watchlists": {name: wanted.symbols}}
+        {"watchlist": body.symbols} if name == DEFAULT_WATCHLIST else {"watchlists": {name: body.symbols}}
     )
-    return watchlist_answer(saved(changed(now.settings, symbols), now, wanted.reason), name)
+    return watchlist_answer(saved(changed(now.settings, symbols), now, body.reason), name)
+
+
+class ReasonAsked(Struct, frozen=True, kw_only=True):
+    """Why a watchlist goes."""
+
+    reason: Annotated[str, Meta(description="Kept with the version of the settings.")]
 
 
 @app.endpoint(
@@ -208,15 +256,18 @@ def save_watchlist(name: str) -> Response:
     public="/api/config/watchlists/{name}",
     service="/configuration/config/watchlists/{name}",
     role="admin",
+    headers=Conditional,
+    query=ReasonAsked,
+    refuses=STALE,
 )
-def delete_watchlist(name: str) -> Response:
-    """Takes a watchlist away that no strategy names; the query parameter `reason` says why."""
+def delete_watchlist(name: str, headers: Conditional, query: ReasonAsked) -> Answer[Page[bodies.Watchlist]]:
+    """Takes a watchlist away that no strategy names."""
     now = trading_settings.current()
-    decided_upon(now.version, None)
+    decided_upon(now.version, None, headers.if_match)
     known_watchlist(now, name)
     if name == DEFAULT_WATCHLIST:
         raise Conflict("the default watchlist cannot go; empty it to judge none of its symbols")
-    new = saved(changed(now.settings, {"watchlists": {name: None}}), now, app.query("reason") or "")
+    new = saved(changed(now.settings, {"watchlists": {name: None}}), now, query.reason)
     return json_response(
         Page(items=[watchlist_body(new, n) for n in (DEFAULT_WATCHLIST, *new.settings.watchlists)]),
         headers=tag(new.version),
@@ -227,27 +278,33 @@ def delete_watchlist(name: str) -> Response:
 
 
 @app.endpoint("GET", public="/api/config/preferences", service="/configuration/config/preferences")
-def own_preferences() -> Response:
+def own_preferences() -> Answer[bodies.UserPreferences]:
     """What the caller prefers of the dashboard."""
     return preferences_answer(preferences.of_user(app.principal().username))
 
 
 @app.endpoint(
-    "PUT", public="/api/config/preferences", service="/configuration/config/preferences", role="viewer"
+    "PUT",
+    public="/api/config/preferences",
+    service="/configuration/config/preferences",
+    role="viewer",
+    headers=Conditional,
+    body=preferences.Preferences,
+    refuses=(409, 412),
 )
-def save_preferences() -> Response:
+def save_preferences(headers: Conditional, body: preferences.Preferences) -> Answer[bodies.UserPreferences]:
     """Saves the caller's preferences; If-Match is heeded when it is sent."""
-    wanted, user = app.body(preferences.Preferences), app.principal().username
+    user = app.principal().username
     now = preferences.of_user(user)
-    refuse_stale(now.version)
-    new = preferences.save(user, wanted, after_version=now.version, now=datetime.now(UTC))
+    refuse_stale(now.version, headers.if_match)
+    new = preferences.save(user, body, after_version=now.version, now=datetime.now(UTC))
     return preferences_answer(new)
 
 
 # real money
 
 
-class LiveTrading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ConfirmLiveTrading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An admin's word that real money may be traded: on which of the broker's accounts, and why."""
 
     account_number: Text
@@ -260,17 +317,23 @@ def live() -> bodies.LiveTrading:
     return live_body(live_trading.confirmation())
 
 
-@app.endpoint("POST", public="/api/live-trading", service="/configuration/live-trading", role="admin")
-def confirm_live() -> bodies.LiveTrading:
+@app.endpoint(
+    "POST",
+    public="/api/live-trading",
+    service="/configuration/live-trading",
+    role="admin",
+    body=ConfirmLiveTrading,
+    refuses=(409,),
+)
+def confirm_live(body: ConfirmLiveTrading) -> bodies.LiveTrading:
     """Confirms one account of the broker; without it no live order leaves."""
-    wanted = app.body(LiveTrading)
-    if not wanted.reason.strip():
+    if not body.reason.strip():
         raise InvalidRequest("reason is empty; say why, it is kept with the confirmation", "reason")
     if SETTINGS.environment != "live":
         raise Conflict(f"this is the {SETTINGS.environment} environment; live trading is confirmed in live")
     author = app.principal().username
     given = live_trading.confirm(
-        wanted.account_number, author=author, reason=wanted.reason.strip(), now=datetime.now(UTC)
+        body.account_number, author=author, reason=body.reason.strip(), now=datetime.now(UTC)
     )
     logger.warning("live trading was confirmed", author=author, confirmation=given.number)
     return live_body(given)
@@ -292,13 +355,13 @@ def live_body(given: LiveConfirmation | None) -> bodies.LiveTrading:
 # what the routes share
 
 
-def decided_upon(version: int, told: int | None) -> None:
+def decided_upon(version: int, told: int | None, if_match: str | None) -> None:
     """Refuses a change of another state than the one in force, or one that does not say of which.
 
     Raises `PreconditionRequired`, `PreconditionFailed` (for If-Match) or `Conflict` (for the body).
     """
-    refuse_stale(version)
-    if told is None and app.header("if-match") is None:
+    refuse_stale(version, if_match)
+    if told is None and if_match is None:
         raise PreconditionRequired(
             "say which version you change: send its ETag as If-Match, or its number as `version` in the body"
         )
@@ -306,9 +369,8 @@ def decided_upon(version: int, told: int | None) -> None:
         raise Conflict(f"the settings are at version {version}; read them again and decide again")
 
 
-def refuse_stale(version: int) -> None:
+def refuse_stale(version: int, sent: str | None) -> None:
     """Raises `PreconditionFailed` when If-Match is sent and names another version (RFC 9110, 13.1.1)."""
-    sent = app.header("if-match")
     if sent is None or sent.strip() == "*":
         return
     if f'"{version}"' not in [one.strip() for one in sent.split(",")]:
@@ -354,7 +416,7 @@ def tag(version: int) -> dict[str, str]:
     return {"ETag": f'"{version}"'}
 
 
-def configuration_answer(version: SettingsVersion) -> Response:
+def configuration_answer(version: SettingsVersion) -> Answer[bodies.Configuration]:
     """The settings as the API answers them; secrets by name only."""
     body = bodies.Configuration(
         version=version.version,
@@ -413,12 +475,12 @@ def followed(watchlist: str | None, symbols: tuple[str, ...] | None) -> str | No
     return watchlist or (DEFAULT_WATCHLIST if symbols is None else None)
 
 
-def watchlist_answer(now: SettingsVersion, name: str) -> Response:
+def watchlist_answer(now: SettingsVersion, name: str) -> Answer[bodies.Watchlist]:
     """One watchlist as the API answers it."""
     return json_response(watchlist_body(now, name), headers=tag(now.version))
 
 
-def preferences_answer(found: preferences.PreferencesVersion) -> Response:
+def preferences_answer(found: preferences.PreferencesVersion) -> Answer[bodies.UserPreferences]:
     """A user's preferences as the API answers them."""
     body = bodies.UserPreferences(
         version=found.version, changed_at=found.changed_at, **msgspec.to_builtins(found.preferences)

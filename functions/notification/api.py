@@ -7,7 +7,7 @@ from functools import cache
 from typing import Annotated, Any, get_args
 
 import msgspec
-from chalice.app import Response
+from msgspec import Meta, Struct
 
 from alpaquero import aws, wall
 from alpaquero.errors import InvalidRequest, NotAllowed, NotFound
@@ -26,9 +26,10 @@ from alpaquero.observability import correlation_id
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store import notifications as store
 from alpaquero.store.notifications import Logged, State
-from alpaquero.web.app import json_response, service_app, to_cursor
+from alpaquero.web.app import after, service_app, to_cursor
 from alpaquero.web.bodies import Page
 from alpaquero.web.bodies import notification as bodies
+from alpaquero.web.endpoint import Paged
 
 
 class Settings(FunctionSettings, frozen=True, kw_only=True):
@@ -69,10 +70,24 @@ def sns() -> Any:
     return aws.client("sns")
 
 
-@app.endpoint("GET", public="/api/notifications/settings", service="/notification/notifications/settings")
-def notification_settings() -> bodies.NotificationSettings:
+class UserAsked(Struct, frozen=True, kw_only=True):
+    """Whose settings."""
+
+    user: (
+        Annotated[str, Meta(max_length=128, pattern="^[^#]*$", description="Another user's, for an admin.")]
+        | None
+    ) = None
+
+
+@app.endpoint(
+    "GET",
+    public="/api/notifications/settings",
+    service="/notification/notifications/settings",
+    query=UserAsked,
+)
+def notification_settings(query: UserAsked) -> bodies.NotificationSettings:
     """The caller's settings, or those of `user` for an admin; defaults when none were set."""
-    return settings_body(_settings_of(_whose()))
+    return settings_body(_settings_of(_whose(query.user)))
 
 
 @app.endpoint(
@@ -80,55 +95,69 @@ def notification_settings() -> bodies.NotificationSettings:
     public="/api/notifications/settings",
     service="/notification/notifications/settings",
     role="trader",
+    query=UserAsked,
+    body=Wanted,
+    refuses=(409,),
 )
-def change() -> bodies.NotificationSettings:
+def change(query: UserAsked, body: Wanted) -> bodies.NotificationSettings:
     """Puts the caller's settings, or those of `user` for an admin, in place of the ones before."""
-    user, wanted = _whose(), app.body(Wanted)
+    user = _whose(query.user)
     settings = Preferences(
         user=user,
-        channels=wanted.channels,
-        time_zone=wanted.time_zone,
-        quiet_from=wanted.quiet_from,
-        quiet_until=wanted.quiet_until,
-        digest_at=wanted.digest_at,
-        version=wanted.version,
+        channels=body.channels,
+        time_zone=body.time_zone,
+        quiet_from=body.quiet_from,
+        quiet_until=body.quiet_until,
+        digest_at=body.digest_at,
+        version=body.version,
     )
     check(settings)
     return settings_body(store.save_preferences(SETTINGS.account, settings, wall.now()))
 
 
-@app.endpoint("GET", public="/api/notifications/log", service="/notification/notifications/log")
-def log() -> Page[bodies.NotificationDelivery]:
+class LogAsked(Paged, frozen=True, kw_only=True):
+    """Which lines of the log."""
+
+    state: Annotated[State, Meta(description="Those that stand so alone.")] | None = None
+
+
+@app.endpoint(
+    "GET",
+    public="/api/notifications/log",
+    service="/notification/notifications/log",
+    query=LogAsked,
+)
+def log(query: LogAsked) -> Page[bodies.NotificationDelivery]:
     """What was delivered, newest first: to whom, over what, with what outcome; `state` filters."""
-    state = app.query("state")
-    if state is not None and state not in set(State):
-        raise InvalidRequest(f"state must be one of {', '.join(State)}", "state")
-    page, last = store.newest(
-        SETTINGS.account, app.limit(), app.after(), state=None if state is None else State(state)
-    )
+    page, last = store.newest(SETTINGS.account, query.limit, after(query.cursor), state=query.state)
     return Page(items=[delivery_body(one) for one in page], next=to_cursor(last) if last else None)
 
 
 @app.endpoint(
-    "POST", public="/api/notifications/send", service="/notification/notifications/send", role="trader"
+    "POST",
+    public="/api/notifications/send",
+    service="/notification/notifications/send",
+    role="trader",
+    body=Notice,
+    status=202,
+    refuses=(404,),
 )
-def send() -> Response:
+def send(body: Notice) -> bodies.NotificationAccepted:
     """Sends a person's word the way all messages go; the log tells what became of it."""
-    wanted, now = app.body(Notice), wall.now()
-    if not wanted.subject.strip():
+    if not body.subject.strip():
         raise InvalidRequest("subject is empty; say in a line what it is about", "subject")
-    _refuse_unknown(wanted)
+    _refuse_unknown(body)
     notice = NoticeGiven(
         id=f"notice:{uuid.uuid4().hex}",
-        occurred_at=now,
+        occurred_at=wall.now(),
         correlation_id=correlation_id(),
         account=SETTINGS.account,
         author=app.principal().username,
-        subject=wanted.subject.strip(),
-        text=wanted.text.strip(),
-        severity=wanted.severity,
-        user=wanted.user,
-        channel=wanted.channel,
+        subject=body.subject.strip(),
+        text=body.text.strip(),
+        severity=body.severity,
+        user=body.user,
+        channel=body.channel,
     )
     envelope = {
         "source": "alpaquero.notification",
@@ -136,7 +165,7 @@ def send() -> Response:
         "detail": msgspec.Raw(encode(notice).encode()),
     }
     sns().publish(TopicArn=SETTINGS.topic, Message=msgspec.json.encode(envelope).decode())
-    return json_response(bodies.NotificationAccepted(id=notice.id), 202)
+    return bodies.NotificationAccepted(id=notice.id)
 
 
 def _refuse_unknown(wanted: Notice) -> None:
@@ -156,15 +185,13 @@ def _refuse_unknown(wanted: Notice) -> None:
         )
 
 
-def _whose() -> str:
+def _whose(user: str | None) -> str:
     """The caller, or the user an admin names. Raises `NotAllowed` for anyone else who names one."""
-    caller, user = app.principal(), app.query("user")
+    caller = app.principal()
     if user is None or user == caller.username:
         return caller.username
     if not caller.may("admin"):
         raise NotAllowed("Only an admin may see or change another user's settings; leave out user.")
-    if len(user) > 128 or "#" in user:
-        raise InvalidRequest("user is at most 128 characters, without #", "user")
     return user
 
 

@@ -126,10 +126,9 @@ def indicators(symbol: str, query: IndicatorsAsked) -> Indicators:
     name, chosen = _strategy_for(symbol, query.strategy)
     newest = runs.newest_runs(SETTINGS.account, 1, timeframes=[chosen.timeframe])
     count = limit + chosen.minimum_history_bars
-    found = (
-        stored_series([symbol], newest[0].bar_start, count, timeframe=chosen.timeframe) if newest else {}
-    )
-    times, series = [], {}
+    found = stored_series([symbol], newest[0].bar_start, count, timeframe=chosen.timeframe) if newest else {}
+    times: list[datetime] = []
+    series: dict[str, list[float | None]] = {}
     if symbol in found:
         columns = found[symbol][-count:]
         series = {key: values[-limit:] for key, values in chart(symbol, columns, chosen).items()}

@@ -334,7 +334,8 @@ def test_the_default_watchlist_is_set_and_never_taken_away(call: Call) -> None:
     assert 200 == call(api.app, route, method="PUT", path=path, role="admin", body=body)[0]
     assert ("MSFT",) == trading_settings.current().settings.watchlist
     headers = {"If-Match": '"1"'}
-    assert 409 == call(api.app, route, method="DELETE", path=path, role="admin", headers=headers)[0]
+    gone = {"method": "DELETE", "path": path, "role": "admin", "query": {"reason": "unused"}}
+    assert 409 == call(api.app, route, headers=headers, **gone)[0]
 
 
 def test_preferences_are_each_users_own(call: Call) -> None:

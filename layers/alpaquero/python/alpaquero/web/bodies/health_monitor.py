@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
+
+
+class OpenHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """What anyone may know: whether all is well."""
+
+    status: Literal["ok", "degraded"]
 
 
 class ServiceHealth(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,60 @@
+"""`python -m laptop.openapi [write|check|release]`: writes the description, or holds what is there to it.
+
+`check` is what `make check` runs; `release` keeps the description as that of a release, against which
+later ones are held.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, Final
+
+from laptop.layout import REPOSITORY
+from laptop.openapi.breaking import breaks
+from laptop.openapi.description import described
+
+DESCRIPTION: Final = REPOSITORY / "infra" / "openapi.json"
+RELEASED: Final = REPOSITORY / "infra" / "openapi.released.json"
+
+
+def text_of(document: dict[str, Any]) -> str:
+    """The document as it is written."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def problems(document: dict[str, Any]) -> list[str]:
+    """What is wrong with the files, in sentences."""
+    found = []
+    if not DESCRIPTION.exists() or DESCRIPTION.read_text() != text_of(document):
+        found.append(
+            f"{DESCRIPTION.relative_to(REPOSITORY)} is not what the routes declare: "
+            "run `python -m laptop.openapi` and commit it"
+        )
+    if RELEASED.exists():
+        broken = breaks(json.loads(RELEASED.read_text()), document)
+        found += [f"breaks callers of the last release: {one}" for one in broken]
+        if broken:
+            found.append("keep the old form beside the new one, or raise the StageName of PublicApi")
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """0 when all is well."""
+    command = arguments[0] if arguments else "write"
+    document = described()
+    if command == "check":
+        found = problems(document)
+        for one in found:
+            sys.stderr.write(f"error: {one}\n")
+        return 1 if found else 0
+    targets = {"write": DESCRIPTION, "release": RELEASED}
+    if command not in targets:
+        sys.stderr.write(f"error: {command} is none of write, check, release\n")
+        return 2
+    targets[command].write_text(text_of(document))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

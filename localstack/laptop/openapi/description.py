@@ -1,0 +1,280 @@
+"""The document itself, from what every route of `functions/*/api.py` declares.
+
+Called by `laptop.openapi.__main__` and by tests. Importing the services needs their environment, of
+which nothing is used but its form.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
+
+import msgspec
+
+from laptop.layout import REPOSITORY
+from laptop.openapi.schemas import Schema, UnclearError, schemas
+from laptop.template import functions, template
+
+if TYPE_CHECKING:
+    from alpaquero.web.app import ServiceApp
+    from alpaquero.web.endpoint import Endpoint
+
+_JSON: Final = "application/json"
+_PATH_NAME: Final = re.compile(r"\{(\w+)\}")
+_PATH_NAMES: Final = {
+    "symbol": "A symbol as Alpaca writes it, such as AAPL or BRK.B.",
+    "id": "The id that the list or the accepted request gave.",
+    "version": "The number of a version of the settings.",
+    "name": "The name of a watchlist.",
+}
+_ERRORS: Final = {
+    400: "A field cannot be used; `details.field` names it.",
+    401: "Nobody is signed in, or the session has ended.",
+    403: "The caller may not do this.",
+    404: "There is no such thing.",
+    405: "The route does not take this method.",
+    409: "The request does not fit the present state of the thing.",
+    412: "The thing has changed since it was read.",
+    413: "The body is too large.",
+    414: "The query is too long.",
+    415: "The body is not sent as application/json.",
+    428: "The request does not say which state it was decided upon.",
+    429: "Too many requests; `Retry-After` says how many seconds to wait.",
+    500: "Something went wrong here; the log has it under the correlation id.",
+    502: "The broker refused.",
+    503: "The broker does not answer, or nobody knows what it did.",
+    504: "The service did not answer in time.",
+}
+_LISTS: Final = frozenset({"QUEUES", "DEAD_LETTER_QUEUES", "STACK_PARAMETERS"})
+
+
+def described() -> dict[str, Any]:
+    """The whole document."""
+    served = sorted(public_endpoints(), key=lambda one: (one[1].public or "", one[1].method))
+    bodies, given = _components(served)
+    paths: dict[str, dict[str, Any]] = {}
+    for service, endpoint in served:
+        route = paths.setdefault(str(endpoint.public), {})
+        route[endpoint.method.lower()] = _operation(service, endpoint, bodies)
+    used = {int(status) for route in paths.values() for one in route.values() for status in one["responses"]}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Alpaquero",
+            "version": template()["Resources"]["PublicApi"]["Properties"]["StageName"],
+            "description": "The public API of the trading bot. Money, prices and quantities are decimal "
+            "texts, times ISO 8601 in UTC, lists pages whose `next` is the cursor of the next one.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [
+            {"url": "/", "description": "The host that serves this page: the laptop's gateway."},
+            {
+                "url": "https://{api}.execute-api.{region}.amazonaws.com/v1",
+                "description": "A stack on AWS.",
+                "variables": {"api": {"default": "api-id"}, "region": {"default": "us-east-1"}},
+            },
+        ],
+        "tags": [{"name": service} for service in sorted({service for service, _ in served})],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            },
+            "responses": {_name_of(status): _error(status) for status in sorted(used) if status >= 400},
+            "schemas": dict(sorted(given.items())),
+        },
+    }
+
+
+def public_endpoints() -> Iterator[tuple[str, Endpoint]]:
+    """Every route of the public API with its service."""
+    for app in apps():
+        for endpoint in app.endpoints:
+            if endpoint.public is not None:
+                yield app.service, endpoint
+
+
+def apps() -> Iterator[ServiceApp]:
+    """The Chalice app of every service."""
+    _pretend_to_run()
+    for file in sorted((REPOSITORY / "functions").glob("*/api.py")):
+        yield _loaded(file.parent.name).app
+
+
+def _loaded(service: str) -> ModuleType:
+    name = f"functions.{service}.api"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, REPOSITORY / "functions" / service / "api.py")
+        if spec is None or spec.loader is None:
+            raise ImportError(f"functions/{service}/api.py cannot be imported")
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+def _pretend_to_run() -> None:
+    """Gives each variable that a function reads at its import a value of the right form."""
+    names = set(template()["Globals"]["Function"]["Environment"]["Variables"])
+    for properties in functions().values():
+        names |= set(properties.get("Environment", {}).get("Variables", {}))
+    for name in names:
+        os.environ.setdefault(name, _pretended(name))
+
+
+def _pretended(name: str) -> str:
+    words = {"ENVIRONMENT": "local", "LOG_LEVEL": "INFO", "ALPACA_DATA_FEED": "iex", "SCHEDULES": "DISABLED"}
+    if name in _LISTS:
+        return "{}"
+    is_address = name.endswith(("_URL", "_ORIGIN", "_ENDPOINT"))
+    return words.get(name, "https://alpaquero.example" if is_address else "pretended")
+
+
+# ---------------------------------------------------------------------------- bodies
+
+
+def answer_of(endpoint: Endpoint) -> Any:
+    """The type of a JSON answer: what the view says it returns, None for no body.
+
+    Raises `UnclearError` for a view that does not say.
+    """
+    view = endpoint.view
+    said = eval(view.__annotations__["return"], vars(sys.modules[view.__module__]))  # noqa: S307 -- our code
+    if getattr(get_origin(said), "__name__", "") == "Answer":
+        return get_args(said)[0]
+    if said is object or getattr(said, "__name__", "") == "Response":
+        if endpoint.status == HTTPStatus.NO_CONTENT or _JSON not in endpoint.content:
+            return None
+        raise UnclearError(f"{endpoint.method} {endpoint.public}: say what it answers, as `-> Answer[Body]`")
+    return said
+
+
+def _components(
+    served: list[tuple[str, Endpoint]],
+) -> tuple[dict[tuple[int, str], Schema], dict[str, Schema]]:
+    """The schema of each body by its endpoint and side, and all components."""
+    from alpaquero.web.bodies import ErrorBody
+
+    bodies: dict[tuple[int, str], Schema] = {}
+    components: dict[str, Schema] = {}
+    for side in ("answer", "request"):
+        asked = [
+            (endpoint, answer_of(endpoint) if side == "answer" else endpoint.body) for _, endpoint in served
+        ]
+        asked = [(endpoint, kind) for endpoint, kind in asked if kind is not None]
+        errors = [ErrorBody] if side == "answer" else []
+        found, given = schemas([*(kind for _, kind in asked), *errors], answers=side == "answer")
+        bodies |= {(id(one), side): schema for (one, _), schema in zip(asked, found, strict=False)}
+        for name, schema in given.items():
+            if components.setdefault(name, schema) != schema:
+                raise UnclearError(f"{name} is a request and an answer and differs; give each its own name")
+    return bodies, components
+
+
+# ---------------------------------------------------------------------------- one route
+
+
+def _operation(service: str, endpoint: Endpoint, bodies: Mapping[tuple[int, str], Schema]) -> dict[str, Any]:
+    summary, _, rest = (endpoint.view.__doc__ or "").strip().partition("\n\n")
+    said: dict[str, Any] = {
+        "operationId": f"{service}_{endpoint.view.__name__}",
+        "tags": [service],
+        "summary": " ".join(summary.split()),
+    }
+    if rest:
+        said["description"] = " ".join(rest.split())
+    said["x-role"] = endpoint.role or "anyone"
+    if endpoint.service:
+        said["x-service-path"] = endpoint.service
+    said["security"] = [{"token": []}] if endpoint.role else []
+    parameters = list(_parameters(endpoint))
+    if parameters:
+        said["parameters"] = parameters
+    if (id(endpoint), "request") in bodies:
+        said["requestBody"] = {
+            "required": True,
+            "content": {_JSON: {"schema": bodies[id(endpoint), "request"]}},
+        }
+    success: dict[str, Any] = {"description": HTTPStatus(endpoint.status).phrase}
+    if endpoint.status != HTTPStatus.NO_CONTENT:
+        text = {"schema": {"type": "string"}}
+        success["content"] = {
+            kind: {"schema": bodies[id(endpoint), "answer"]} if kind == _JSON else text
+            for kind in endpoint.content
+        }
+    said["responses"] = {str(endpoint.status): success} | {
+        str(status): {"$ref": f"#/components/responses/{_name_of(status)}"} for status in refused(endpoint)
+    }
+    return said
+
+
+def refused(endpoint: Endpoint) -> list[int]:
+    """Every status of an error that the route may answer with."""
+    found = {429, 500, 504, 414, *endpoint.refuses}
+    if endpoint.role:
+        found |= {401, 403}
+    if endpoint.query or endpoint.headers or endpoint.body is not None:
+        found.add(400)
+    if endpoint.body is not None or endpoint.method != "GET":
+        found |= {413, 415}
+    if "{" in str(endpoint.public):
+        found.add(404)
+    return sorted(found)
+
+
+def _parameters(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+    for name in _PATH_NAME.findall(str(endpoint.public)):
+        yield {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": _PATH_NAMES[name],
+            "schema": {"type": "string", "minLength": 1},
+        }
+    for place, struct in (("query", endpoint.query), ("header", endpoint.headers)):
+        if struct is not None:
+            yield from _fields(place, struct)
+
+
+def _fields(place: str, struct: type[msgspec.Struct]) -> Iterator[dict[str, Any]]:
+    """A parameter for each field; null is how a struct says that one may be left out."""
+    _, components = schemas([struct], answers=False)
+    schema = components.pop(struct.__name__)
+    for name, given in schema["properties"].items():
+        kinds = [kind for kind in given.get("anyOf", [given]) if kind != {"type": "null"}]
+        if len(kinds) > 1:
+            raise UnclearError(f"{struct.__name__}.{name} is of several types; a parameter has one")
+        kind = dict(kinds[0])
+        if "$ref" in kind:
+            kind = components[kind["$ref"].rpartition("/")[2]] | {}
+            kind.pop("title", None)
+        if given.get("default") is not None:
+            kind["default"] = given["default"]
+        words = kind.pop("description", None) or given.get("description")
+        parameter: dict[str, Any] = {
+            "name": name,
+            "in": place,
+            "required": name in schema.get("required", ()),
+        }
+        if words:
+            parameter["description"] = words
+        yield parameter | {"schema": kind}
+
+
+def _name_of(status: int) -> str:
+    return "".join(word.capitalize() for word in re.findall(r"\w+", HTTPStatus(status).phrase))
+
+
+def _error(status: int) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "description": _ERRORS[status],
+        "content": {_JSON: {"schema": {"$ref": "#/components/schemas/ErrorBody"}}},
+    }
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        found["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 0}}}
+    return found
