@@ -1,28 +1,27 @@
-// The frame around the six pages: brand, market time, navigation, and who is signed in.
+// The frame around the pages: brand, market time, navigation, and who is signed in.
 import type { ComponentType } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { session } from "./desk";
-import { Analytics } from "./pages/analytics";
-import { Config } from "./pages/config";
-import { Monitoring } from "./pages/monitoring";
 import { Overview } from "./pages/overview";
-import { Portfolio } from "./pages/portfolio";
 import { SignIn } from "./pages/sign-in";
-import { Trading } from "./pages/trading";
 import { useAccount } from "./panels/account";
 import { ConnectionLamp } from "./panels/connection";
 import { MarketTime } from "./panels/market";
+import { ThemeSwitch } from "./panels/theme";
 import { Mark } from "./parts/mark";
-import { PAGES, follow, place, type PagePath } from "./router";
+import { Toasts } from "./parts/toast";
+import { PAGES, SYMBOL_PAGE, follow, place, symbolOf, type PagePath } from "./router";
 import { useCell } from "./store/hooks";
 
-const VIEWS: Readonly<Record<PagePath, ComponentType>> = {
-  "/": Overview,
-  "/portfolio": Portfolio,
-  "/trading": Trading,
-  "/analytics": Analytics,
-  "/config": Config,
-  "/monitoring": Monitoring,
+/** Only the first page comes with the first load; each other one is fetched when it is opened. */
+const VIEWS: Readonly<Record<PagePath, () => ComponentType | Promise<ComponentType>>> = {
+  "/": () => Overview,
+  "/portfolio": () => import("./pages/portfolio").then(({ Portfolio }) => Portfolio),
+  "/trading": () => import("./pages/trading").then(({ Trading }) => Trading),
+  "/analytics": () => import("./pages/analytics").then(({ Analytics }) => Analytics),
+  "/config": () => import("./pages/config").then(({ Config }) => Config),
+  "/monitoring": () => import("./pages/monitoring").then(({ Monitoring }) => Monitoring),
+  [SYMBOL_PAGE]: () => import("./pages/symbol").then(({ SymbolPage }) => SymbolPage),
 };
 
 export function App() {
@@ -40,6 +39,7 @@ export function App() {
       <div class="frame" inert={phase === "expired"}>
         <Head />
         <Body />
+        <Toasts />
       </div>
       {phase === "expired" && <SignIn />}
     </>
@@ -62,6 +62,7 @@ function Head() {
         <Environment />
         <MarketTime />
         <ConnectionLamp />
+        <ThemeSwitch />
         <div class="user">
           <span title={roles.join(", ")}>{username}</span>
           <button type="button" class="quiet" onClick={() => void session.signOut()} data-testid="sign-out">
@@ -96,23 +97,52 @@ function Body() {
   const here = useCell(place);
   const heading = useRef<HTMLHeadingElement>(null);
   const first = useRef(true);
+  const symbol = symbolOf(here);
   const page = PAGES.find(({ path }) => path === here);
-  const name = page?.name ?? "No such page";
+  const name = symbol ?? page?.name ?? "No such page";
   useEffect(() => {
     document.title = `${name} · Alpaquero`;
     // A reader of the screen hears where a link has led; the first page is announced by its title.
     if (!first.current) heading.current?.focus();
     first.current = false;
   }, [name]);
-  const View = page && VIEWS[page.path];
+  const path = symbol ? SYMBOL_PAGE : page?.path;
   return (
     <main id="content" tabIndex={-1}>
       <h1 class="unseen" ref={heading} tabIndex={-1}>
         {name}
       </h1>
-      {View ? <View /> : <Lost />}
+      {path ? <View key={path} path={path} /> : <Lost />}
     </main>
   );
+}
+
+/** A page that is there at once, or comes within moments. */
+function View({ path }: { path: PagePath }) {
+  const [view, setView] = useState<ComponentType | null>(null);
+  const [failure, setFailure] = useState("");
+  const found = path === "/" ? Overview : view;
+  useEffect(() => {
+    let left = false;
+    Promise.resolve(VIEWS[path]()).then(
+      (loaded) => left || setView(() => loaded),
+      (error: Error) => left || setFailure(error.message),
+    );
+    return () => {
+      left = true;
+    };
+  }, [path]);
+  if (failure) {
+    return (
+      <div class="notice bad" role="alert" data-testid="error">
+        <p>
+          <strong>This page did not load.</strong> {failure} Load it again once the stack is up; after an update of the dashboard that is needed once.
+        </p>
+      </div>
+    );
+  }
+  const Found = found;
+  return Found ? <Found /> : <p class="unseen" role="status">Loading the page</p>;
 }
 
 const Lost = () => (

@@ -7,12 +7,21 @@ import { LivePrices, PRICES_CHANGED } from "./live/prices";
 import { LiveSocket, type Connection, type Wire } from "./live/socket";
 import { touchedBy } from "./live/touches";
 import { Cell } from "./store/cell";
-import { PACE_LIVE_MS, PACE_POLLING_MS, Reads } from "./store/reads";
+import { GATHER_MS, PACE_LIVE_MS, PACE_POLLING_MS, Reads } from "./store/reads";
 
 export const session = new SessionKeeper();
 export const connection = new Cell<Connection>("connecting");
 export const feed = new Cell<readonly FeedEntry[]>([]);
-export const reads = new Reads(async (path) => (await session.request("GET", path)).text);
+/** When the server was last heard, by this computer's clock; 0 before. */
+export const heardAt = new Cell(0);
+export const reads = new Reads(
+  async (path) => (await session.request("GET", path)).text,
+  (good) => good && heardAt.set(Date.now()),
+);
+
+/** The first socket opens while the page is still being read: what it missed since can wait. */
+const FIRST_CATCH_UP_MS = 3_000;
+let beenLive = false;
 
 const socket = new LiveSocket({
   async ticket() {
@@ -24,6 +33,7 @@ const socket = new LiveSocket({
     return new WebSocket(`${scheme}://${location.host}/ws?ticket=${encodeURIComponent(ticket)}`) as Wire;
   },
   onEvent(event) {
+    heardAt.set(Date.now());
     if (event.type === PRICES_CHANGED) {
       prices.take(event);
       return;
@@ -34,11 +44,18 @@ const socket = new LiveSocket({
   onConnection(state) {
     connection.set(state);
     if (state !== "live") prices.forget();
-    reads.setPace(state === "live" ? PACE_LIVE_MS : PACE_POLLING_MS);
+    if (state === "live") reads.setPace(PACE_LIVE_MS, beenLive ? GATHER_MS : FIRST_CATCH_UP_MS);
+    else reads.setPace(PACE_POLLING_MS);
+    beenLive ||= state === "live";
   },
 });
 
 export const prices = new LivePrices((topics) => socket.watch(topics));
+
+const forgetting: (() => void)[] = [];
+
+/** Adds to what is done when another one signs in, or nobody is. */
+export const onForget = (forget: () => void): void => void forgetting.push(forget);
 
 let reader = "";
 
@@ -60,6 +77,7 @@ function forget(): void {
   reader = "";
   reads.clear();
   feed.set([]);
+  for (const each of forgetting) each();
 }
 
 /** Called once by the entry of the page. */

@@ -33,6 +33,7 @@ from laptop.stack import SERVICE_PORTS, StackRecord
 
 STAGE: Final = "v1"
 PAGES: Final = frozenset({"/", "/portfolio", "/trading", "/analytics", "/config", "/monitoring"})
+_SYMBOL_PAGE: Final = re.compile(r"/symbol/[A-Za-z0-9.%]{1,40}/?$")
 CONTENT_TYPES: Final[Mapping[str, str]] = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -170,7 +171,8 @@ class Objects:
         """
         if request.method not in {"GET", "HEAD"}:
             raise RefusedError(405, "method_not_allowed", "The dashboard's files are read only.")
-        key = "index.html" if request.path in PAGES else unquote(request.path).lstrip("/")
+        page = request.path in PAGES or _SYMBOL_PAGE.match(request.path)
+        key = "index.html" if page else unquote(request.path).lstrip("/")
         suffix = PurePosixPath(key).suffix
         if suffix not in CONTENT_TYPES or ".." in key:
             raise RefusedError(404, "not_found", f"There is no page {request.path}.")

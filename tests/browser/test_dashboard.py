@@ -18,6 +18,7 @@ PATHS = {
     "/analytics": "Analytics",
     "/config": "Config",
     "/monitoring": "Monitoring",
+    "/symbol/MSFT": "MSFT",
 }
 LIVE_FILL = "[data-testid=event-row][data-event=OrderFilled][data-live=true]"
 FIRST_FILL_SECONDS = 300

@@ -46,6 +46,8 @@ export interface Position {
   stop_price: Amount | null;
   target_price: Amount | null;
   opened_at: Moment | null;
+  sector: string;
+  broker_quantity: Amount | null;
 }
 
 export interface PortfolioSummary {
@@ -58,6 +60,12 @@ export interface PortfolioSummary {
   unrealised_pnl: Amount;
   realised_pnl: Amount;
   as_of: Moment;
+  exposure_by_sector: Record<string, Amount>;
+  day_pnl: Amount | null;
+  income: Amount;
+  deposits: Amount;
+  total_pnl: Amount;
+  differences: Record<string, Amount>;
 }
 
 export interface RuleOutcome {
@@ -127,6 +135,7 @@ export interface Signal {
   reason: string;
   values: Record<string, number>;
   run_id: string;
+  code: string;
 }
 
 /** Columns of one length, oldest first; `time` is each bar's start in whole seconds since 1970. */
@@ -465,4 +474,132 @@ export interface Backtest {
   progress_note: string;
   request: Record<string, unknown>;
   figures: Record<string, unknown> | null;
+}
+
+export interface Lot {
+  source: string;
+  opened_at: Moment;
+  holding_days: number;
+  quantity: Amount;
+  cost_basis: Amount;
+  market_value: Amount;
+  unrealised_pnl: Amount;
+}
+
+export interface ClosedLot {
+  source: string;
+  closed_by: string;
+  opened_at: Moment;
+  closed_at: Moment;
+  holding_days: number;
+  quantity: Amount;
+  cost_basis: Amount;
+  proceeds: Amount;
+  realised_pnl: Amount;
+}
+
+export interface Sizing {
+  quantity: Amount;
+  bound_by: string;
+  caps: Record<string, Amount>;
+}
+
+export interface PositionDetail {
+  symbol: string;
+  position: Position | null;
+  realised_pnl: Amount;
+  lots: Lot[];
+  closed_lots: ClosedLot[];
+  reconciled: boolean;
+  sizing: Sizing | null;
+}
+
+export interface PortfolioDay {
+  date: string;
+  equity: Amount;
+  cash: Amount;
+  deposits: Amount;
+  pnl: Amount;
+  drawdown_percent: Amount;
+}
+
+export interface OrdersAccepted {
+  client_order_ids: string[];
+  status: string;
+}
+
+export interface Indicators {
+  symbol: string;
+  strategy: string;
+  timeframe: string;
+  adjustment: string;
+  times: Moment[];
+  series: Record<string, (number | null)[]>;
+}
+
+export interface Quote {
+  symbol: string;
+  bid: Amount;
+  ask: Amount;
+  last: Amount;
+  at: Moment;
+  source: Source;
+  age_seconds: number;
+}
+
+export interface RiskLimits {
+  trading_state: string;
+  limits: Record<string, Amount>;
+  used: Record<string, Amount>;
+  as_of: Moment;
+}
+
+export interface TradingLock {
+  code: string;
+  state: string;
+  since: Moment;
+  reason: string;
+}
+
+export interface TradingState {
+  state: string;
+  asked: string;
+  locks: TradingLock[];
+  flattening: boolean;
+  author: string | null;
+  reason: string | null;
+  changed_at: Moment | null;
+  book_version: number;
+}
+
+/** `holds` is left out for what is only told; `by` is how far off a condition is. */
+export interface ExplanationLine {
+  text: string;
+  holds?: boolean;
+  by?: number;
+}
+
+export interface ExplanationStep {
+  name: string;
+  result: string;
+  passed?: boolean;
+  at?: Moment;
+  lines?: ExplanationLine[];
+}
+
+export interface ExplanationChain {
+  strategy: string;
+  timeframe: string;
+  mode: string;
+  run_id: string | null;
+  bar_close: Moment | null;
+  answer: string;
+  steps: ExplanationStep[];
+}
+
+export interface Explanation {
+  symbol: string;
+  at: Moment | null;
+  answer: string;
+  chains: ExplanationChain[];
 }

@@ -1,14 +1,22 @@
 // Every request of the page goes through here: same origin, JSON, one error shape.
 
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
 export class ApiError extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
     message: string,
     readonly correlationId: string | null = null,
+    readonly details: Readonly<Record<string, unknown>> = {},
   ) {
     super(message);
     this.name = "ApiError";
+  }
+
+  /** The field of the request that was refused, where the API names one. */
+  get field(): string | null {
+    return typeof this.details.field === "string" ? this.details.field : null;
   }
 }
 
@@ -19,13 +27,22 @@ export interface Answer {
   text: string;
 }
 
+export interface Sent {
+  body?: unknown;
+  headers?: Readonly<Record<string, string>>;
+  /** Gives the request up; it then throws an `ApiError` of code `aborted`. */
+  signal?: AbortSignal;
+}
+
 /** One request. Throws `ApiError` for every answer but 2xx, and with status 0 when there is none. */
-export async function call(method: "GET" | "POST" | "DELETE", path: string, token?: string, body?: unknown): Promise<Answer> {
-  const headers: Record<string, string> = { Accept: "application/json" };
+export async function call(method: Method, path: string, token?: string, sent: Sent = {}): Promise<Answer> {
+  const headers: Record<string, string> = { Accept: "application/json", ...sent.headers };
   if (token) headers.Authorization = `Bearer ${token}`;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  const request: RequestInit = { method, headers, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) };
-  if (body !== undefined) request.body = JSON.stringify(body);
+  const request: RequestInit = { method, headers, cache: "no-store", signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(sent.signal ? [sent.signal] : [])]) };
+  if (sent.body !== undefined) {
+    headers["Content-Type"] = "application/json";
+    request.body = JSON.stringify(sent.body);
+  }
   let status: number;
   let text: string;
   try {
@@ -33,6 +50,7 @@ export async function call(method: "GET" | "POST" | "DELETE", path: string, toke
     status = response.status;
     text = await response.text();
   } catch (error) {
+    if (sent.signal?.aborted) throw new ApiError(0, "aborted", `${method} ${path} was given up.`);
     const slow = error instanceof DOMException && error.name === "TimeoutError";
     throw new ApiError(
       0,
@@ -46,12 +64,19 @@ export async function call(method: "GET" | "POST" | "DELETE", path: string, toke
   return { status, text };
 }
 
+interface Refusal {
+  code: string;
+  message: string;
+  details?: Record<string, unknown> | null;
+  correlation_id?: string;
+}
+
 /** The API's error body as an `ApiError`; a body of another shape still tells the status. */
 function errorOf(status: number, text: string, request: string): ApiError {
   try {
-    const { error } = JSON.parse(text) as { error: { code: string; message: string; correlation_id?: string } };
+    const { error } = JSON.parse(text) as { error: Refusal };
     if (typeof error.message === "string") {
-      return new ApiError(status, error.code, error.message, error.correlation_id ?? null);
+      return new ApiError(status, error.code, error.message, error.correlation_id ?? null, error.details ?? {});
     }
   } catch {
     // Not our error shape: the answer came from something in front of the API.

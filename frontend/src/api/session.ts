@@ -1,6 +1,6 @@
 // Who is signed in. The access token lives in this object alone; the refresh token is an HttpOnly
 // cookie that only the server sees.
-import { ApiError, call, type Answer } from "./client";
+import { ApiError, call, type Answer, type Method, type Sent } from "./client";
 import type { Session } from "./bodies";
 import { Cell } from "../store/cell";
 
@@ -37,7 +37,7 @@ export class SessionKeeper {
 
   /** Throws `ApiError` with the server's own words when refused. */
   async signIn(username: string, password: string): Promise<void> {
-    this.take((await call("POST", "/api/auth/sign-in", undefined, { username, password })).text);
+    this.take((await call("POST", "/api/auth/sign-in", undefined, { body: { username, password } })).text);
   }
 
   async signOut(): Promise<void> {
@@ -54,15 +54,15 @@ export class SessionKeeper {
   }
 
   /** A request with the token; renews it once when the server no longer takes it. */
-  async request(method: "GET" | "POST" | "DELETE", path: string, body?: unknown): Promise<Answer> {
+  async request(method: Method, path: string, sent: Sent = {}): Promise<Answer> {
     const used = this.token;
     try {
-      return await call(method, path, used, body);
+      return await call(method, path, used, sent);
     } catch (error) {
       if ((error as ApiError).status !== 401 || this.state.value.phase !== "signed-in") throw error;
     }
     if (this.token === used) await this.renewOrExpire();
-    return call(method, path, this.token, body);
+    return call(method, path, this.token, sent);
   }
 
   private async renewOrExpire(): Promise<void> {

@@ -20,13 +20,9 @@ import {
 } from "lightweight-charts";
 import type { Chart, EquityMark, Plotted } from "../api/bodies";
 import { paletteOf, watchTheme, type Palette } from "./palette";
-import { candles, equityPoints, isDaily, line, lineTone, signs, type Candle, type ChartTime, type Sign } from "./series";
+import { candles, equityPoints, isDaily, line, lineTone, signs, type Candle, type ChartTime, type Level, type Sign } from "./series";
 
-export interface Level {
-  price: number;
-  title: string;
-  kind: "entry" | "stop" | "target";
-}
+export type { Level };
 
 export interface CandleCanvas {
   show(chart: Chart, levels: readonly Level[]): void;
@@ -36,8 +32,8 @@ export interface CandleCanvas {
 /** How wide a bar is when a symbol is opened, in pixels; older bars are a drag to the left away. */
 const FIRST_BAR_WIDTH = 7;
 
-/** `hovered` hears the time under the pointer, or null. */
-export function openCandles(element: HTMLElement, hovered: (time: ChartTime | null) => void): CandleCanvas {
+/** `hovered` hears the time under the pointer, or null; `clicked` that of a bar that was clicked. */
+export function openCandles(element: HTMLElement, hovered: (time: ChartTime | null) => void, clicked: (time: ChartTime) => void): CandleCanvas {
   let palette = paletteOf(element);
   const canvas = createChart(element, frame(palette));
   const price = canvas.addSeries(CandlestickSeries, candleLook(palette));
@@ -78,6 +74,7 @@ export function openCandles(element: HTMLElement, hovered: (time: ChartTime | nu
   }
 
   canvas.subscribeCrosshairMove(({ time }) => hovered((time as ChartTime | undefined) ?? null));
+  canvas.subscribeClick(({ time }) => time !== undefined && clicked(time as ChartTime));
   const stopWatching = watchTheme(() => {
     palette = paletteOf(element);
     canvas.applyOptions(frame(palette));
@@ -185,6 +182,6 @@ function drawn(sign: Sign, palette: Palette): SeriesMarker<Time> {
 }
 
 function lineOf(level: Level, palette: Palette) {
-  const color = { entry: palette.soft, stop: palette.down, target: palette.up }[level.kind];
+  const color = { entry: palette.soft, stop: palette.down, target: palette.up, order: palette.accent }[level.kind];
   return { price: level.price, title: level.title, color, lineWidth: 1 as const, lineStyle: LineStyle.Dashed, axisLabelVisible: true };
 }

@@ -3,6 +3,9 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 type Canvases = typeof import("./canvas");
 
+/** Begins to fetch the chart's code, for a panel that waits for what it will draw. */
+export const fetchCanvases = (): Promise<Canvases> => import("./canvas");
+
 /** Opens a canvas on `host` once the code is there, and closes it with the panel. */
 export function useCanvas<C extends { close(): void }>(open: (canvases: Canvases, element: HTMLElement) => C) {
   const host = useRef<HTMLDivElement>(null);
@@ -11,7 +14,7 @@ export function useCanvas<C extends { close(): void }>(open: (canvases: Canvases
   useEffect(() => {
     let opened: C | null = null;
     let left = false;
-    import("./canvas")
+    fetchCanvases()
       .then((canvases) => {
         if (left || !host.current) return;
         opened = open(canvases, host.current);

@@ -1,4 +1,5 @@
 // The page's colours for a canvas, which cannot read the style sheet itself.
+import { theme } from "../theme";
 
 export interface Palette {
   ground: string;
@@ -26,9 +27,13 @@ export function paletteOf(element: Element): Palette {
   };
 }
 
-/** Calls `changed` when the system turns from light to dark or back; returns how to stop. */
+/** Calls `changed` when the page turns from light to dark or back; returns how to stop. */
 export function watchTheme(changed: () => void): () => void {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   dark.addEventListener("change", changed);
-  return () => dark.removeEventListener("change", changed);
+  const stop = theme.watch(changed);
+  return () => {
+    dark.removeEventListener("change", changed);
+    stop();
+  };
 }

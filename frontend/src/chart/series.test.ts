@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Chart, Marker, Plotted } from "../api/bodies";
-import { candles, chartTime, equityPoints, line, lineTone, signs } from "./series";
+import type { Chart, Marker, Order, Plotted, Position } from "../api/bodies";
+import { barStart, candles, chartTime, equityPoints, explainedAt, levelsOf, line, lineTone, signs } from "./series";
 
 const at = (iso: string) => Date.parse(iso) / 1000;
 
@@ -75,4 +75,18 @@ test("equity marks are ascending, and of two at one time the later counts", () =
   const mark = (at: string, equity: string) => ({ at, equity, cash: "0", drawdown_percent: "0" });
   const points = equityPoints([mark("2010-03-15T20:00:00Z", "3"), mark("2010-03-12T21:00:00Z", "1"), mark("2010-03-15T20:00:00Z", "4")]);
   expect(points.map((point) => point.value)).toEqual([1, 4]);
+});
+
+test("a bar is explained until the next one begins, and the newest without a time", () => {
+  const rows = chart([]);
+  expect(explainedAt(rows, at("2010-03-12T05:00:00Z"))).toBe("2010-03-15T03:59:59.000Z");
+  expect(explainedAt(rows, at("2010-03-15T04:00:00Z"))).toBeNull();
+  expect(barStart(rows, "2010-03-12")).toBe(at("2010-03-12T05:00:00Z"));
+});
+
+test("a position's stop and target are drawn once though their orders wait at the same prices", () => {
+  const order = (limit_price: string, status: string) => ({ side: "sell", quantity: "5", limit_price, stop_price: null, status }) as Order;
+  const position = { average_entry_price: "10", stop_price: "9", target_price: "12" } as Position;
+  const levels = levelsOf(position, [order("12", "new"), order("15", "new"), order("16", "canceled")]);
+  expect(levels.map(({ kind, price }) => [kind, price])).toEqual([["entry", 10], ["stop", 9], ["target", 12], ["order", 15]]);
 });

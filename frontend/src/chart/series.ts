@@ -1,5 +1,5 @@
 // From the API's bars, markers and marks to what a chart is drawn from. Pure; no canvas here.
-import type { Chart, EquityMark, Marker, Plotted } from "../api/bodies";
+import type { Chart, EquityMark, Marker, Order, Plotted, Position } from "../api/bodies";
 import { marketDate } from "../format/time";
 
 /** A session's date for daily bars and longer, seconds of New York's clock for shorter ones. */
@@ -67,6 +67,46 @@ export function line(chart: Chart, plotted: Plotted): { time: ChartTime; value?:
 export function lineTone(indicators: readonly Plotted[], n: number): "accent" | "warn" | "soft" {
   const before = indicators.slice(0, n).filter((other) => other.pane === indicators[n]?.pane).length;
   return (["accent", "warn", "soft"] as const)[before % 3]!;
+}
+
+/** The start of the bar that stands at `time`, in seconds since 1970. */
+export function barStart(chart: Chart, time: ChartTime): number {
+  return chart.bars.time[chartTimes(chart).lastIndexOf(time)] ?? chart.bars.time.at(-1)!;
+}
+
+/** What the last bar gained on the bar before it, in per cent. */
+export function lastMove({ bars }: Chart): string | null {
+  const [before, last] = bars.close.slice(-2);
+  return before && last ? ((last / before - 1) * 100).toFixed(4) : null;
+}
+
+/** Until when a bar counts as the last one that closed, as an ISO time; null for the newest bar. */
+export function explainedAt(chart: Chart, start: number): string | null {
+  const next = chart.bars.time.find((time) => time > start);
+  return next === undefined ? null : new Date((next - 1) * 1000).toISOString();
+}
+
+/** A line across the chart. */
+export interface Level {
+  price: number;
+  title: string;
+  kind: "entry" | "stop" | "target" | "order";
+}
+
+/** An order in one of these states may still fill. */
+const WAITING: ReadonlySet<string> = new Set(["accepted", "new", "pending_new", "partially_filled", "held", "pending_replace"]);
+
+/** What a position rests on, and the orders that wait at a price, those that are its stop or target left out. */
+export function levelsOf(position: Position | undefined, orders: readonly Order[]): Level[] {
+  const level = (kind: Level["kind"], price: string | null | undefined, title: string = kind): Level[] => (price ? [{ kind, title, price: Number(price) }] : []);
+  const waiting = orders
+    .filter((order) => WAITING.has(order.status.toLowerCase()))
+    .flatMap((order) => level("order", order.limit_price ?? order.stop_price, `${order.side.toLowerCase()} ${order.quantity ?? ""}`.trim()));
+  const held = position
+    ? [...level("entry", position.average_entry_price), ...level("stop", position.stop_price), ...level("target", position.target_price)]
+    : [];
+  const known = new Set(held.map(({ price }) => price));
+  return [...held, ...waiting.filter(({ price }) => !known.has(price))];
 }
 
 /** The markers, each on the last bar that began before it; those before the first bar are left out, as

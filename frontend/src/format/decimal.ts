@@ -52,3 +52,20 @@ export function digits(value: Decimal): string {
   const whole = text.slice(0, text.length - value.places).replace(/\B(?=(\d{3})+$)/g, ",");
   return value.places === 0 ? whole : `${whole}.${text.slice(-value.places)}`;
 }
+
+const written = ({ units, places }: Decimal): string => {
+  const size = (units < 0n ? -units : units).toString().padStart(places + 1, "0");
+  const text = places === 0 ? size : `${size.slice(0, -places)}.${size.slice(-places)}`;
+  return units < 0n ? `-${text}` : text;
+};
+
+const times = (left: Decimal, right: Decimal): Decimal => ({ units: left.units * right.units, places: left.places + right.places });
+
+/** A quantity times a price, both decimal strings. */
+export const worth = (quantity: string, price: string): string => written(times(parseDecimal(quantity), parseDecimal(price)));
+
+/** So many per cent of a quantity, to nine places as the broker counts. */
+export function share(quantity: string, percent: string): string {
+  const { units, places } = times(parseDecimal(quantity), parseDecimal(percent));
+  return written(round({ units, places: places + 2 }, Math.min(9, places + 2)));
+}

@@ -63,3 +63,11 @@ export function gap(ours: string, theirs: string): string | null {
   const difference = round(subtract(parseDecimal(ours), parseDecimal(theirs)), 2);
   return sign(difference) === 0 ? null : signed(difference, "$", "", true);
 }
+
+/** What `part` was of the whole before it came about, in per cent: the gain of a day from gain and end. */
+export function ratioPercent(part: string, end: string): string | null {
+  const begin = subtract(parseDecimal(end), parseDecimal(part));
+  if (sign(begin) <= 0) return null;
+  const share = (Number(part) / (Number(end) - Number(part))) * 100;
+  return share.toFixed(4);
+}

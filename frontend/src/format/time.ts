@@ -1,5 +1,6 @@
-// Times on the page are the market's, in New York, as the exchange's clock gave them. On the
-// laptop that clock replays other years, so nothing here asks this computer what time it is.
+// Moments are shown in the reader's zone with the market's time, New York's, in the tooltip; sessions
+// are dates of New York. On the laptop the exchange's clock replays other years, so nothing here asks
+// this computer what time it is.
 
 const ZONE = "America/New_York";
 
@@ -30,10 +31,35 @@ export function marketDate(iso: string): string {
   return `${parts.year}-${parts.month}-${parts.day}`;
 }
 
-const WALL = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+/** The reader's own zone; undefined is this computer's. */
+let zone: string | undefined;
+let locals = new Map<string, Intl.DateTimeFormat>();
 
-/** `19:40 here`: a moment of this world in this computer's zone, for what is not the market's. */
-export const wallClock = (iso: string): string => `${WALL.format(new Date(iso))} here`;
+/** Shows times in `name` from now on, or in this computer's zone; a name nobody knows changes nothing. */
+export function setZone(name: string | undefined): void {
+  try {
+    new Intl.DateTimeFormat("en-US", { timeZone: name });
+  } catch {
+    return;
+  }
+  zone = name;
+  locals = new Map();
+}
+
+function local(iso: string, form: Intl.DateTimeFormatOptions): string {
+  const key = Object.keys(form).join(" ");
+  const format = locals.get(key) ?? new Intl.DateTimeFormat("en-US", { timeZone: zone, hourCycle: "h23", ...form });
+  locals.set(key, format);
+  return format.format(new Date(iso));
+}
+
+/** `Mar 3, 16:42`, in the reader's zone. */
+export const localMoment = (iso: string): string => local(iso, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+
+/** `16:42:07`, in the reader's zone. */
+export const localClock = (iso: string): string => local(iso, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+const localWhole = (iso: string): string => local(iso, { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" });
 
 /** `40 s`, `5 min`, `3 h` or `2 d`. */
 export function ageOf(seconds: number): string {
@@ -42,6 +68,9 @@ export function ageOf(seconds: number): string {
   return seconds < 86_400 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`;
 }
 
-/** The whole moment, for a tooltip. */
+/** The whole moment, for a tooltip: the market's time, then the reader's. */
 export const fullMoment = (iso: string): string =>
-  `${marketWeekday(iso)}, ${marketClock(iso)} New York (${iso})`;
+  `${marketWeekday(iso)}, ${marketClock(iso)} New York, market time\n${localWhole(iso)}\n${iso}`;
+
+/** The same for a moment of this world, which on the laptop is no market time. */
+export const fullWallMoment = (iso: string): string => `${localWhole(iso)}\n${iso}`;

@@ -4,27 +4,31 @@ import { Cell } from "../store/cell";
 
 export const PRICES_CHANGED = "PricesChanged";
 
-export type Prices = ReadonlyMap<string, WatchedPrice>;
+interface Watched {
+  cell: Cell<WatchedPrice | undefined>;
+  polled: number;
+  watchers: number;
+}
 
 export class LivePrices {
-  readonly cell = new Cell<Prices>(new Map());
-  private readonly watchers = new Map<string, number>();
-  private polled = new Map<string, number>();
+  private readonly symbols = new Map<string, Watched>();
   private awake = true;
+  private telling = false;
 
-  /** `tell` hears all topics to watch whenever they change. */
+  /** `tell` hears all topics to watch, once for all that changed in one go. */
   constructor(private readonly tell: (topics: string[]) => void) {}
+
+  /** The price of one symbol, by itself: only what shows it is drawn again when it moves. */
+  of(symbol: string): Cell<WatchedPrice | undefined> {
+    return this.entry(symbol).cell;
+  }
 
   /** Watches `symbols` until the returned function is called. */
   watch(symbols: readonly string[]): () => void {
-    for (const symbol of symbols) this.watchers.set(symbol, (this.watchers.get(symbol) ?? 0) + 1);
+    for (const symbol of symbols) this.entry(symbol).watchers += 1;
     this.told();
     return () => {
-      for (const symbol of symbols) {
-        const left = (this.watchers.get(symbol) ?? 1) - 1;
-        if (left > 0) this.watchers.set(symbol, left);
-        else this.watchers.delete(symbol);
-      }
+      for (const symbol of symbols) this.entry(symbol).watchers -= 1;
       this.told();
     };
   }
@@ -38,22 +42,35 @@ export class LivePrices {
   /** Takes a frame's prices over; of two polls that overtook each other the later counts. */
   take(event: LiveEvent): void {
     const at = Date.parse(event.at);
-    const next = new Map(this.cell.value);
     for (const price of (event.detail.prices ?? []) as WatchedPrice[]) {
-      if (at < (this.polled.get(price.symbol) ?? -Infinity)) continue;
-      this.polled.set(price.symbol, at);
-      next.set(price.symbol, price);
+      const entry = this.entry(price.symbol);
+      if (at < entry.polled) continue;
+      entry.polled = at;
+      entry.cell.set(price);
     }
-    this.cell.set(next);
   }
 
   /** Prices of a connection that was lost are of no use any more. */
   forget(): void {
-    this.polled = new Map();
-    if (this.cell.value.size > 0) this.cell.set(new Map());
+    for (const entry of this.symbols.values()) {
+      entry.polled = -Infinity;
+      entry.cell.set(undefined);
+    }
+  }
+
+  private entry(symbol: string): Watched {
+    const entry = this.symbols.get(symbol) ?? { cell: new Cell<WatchedPrice | undefined>(undefined), polled: -Infinity, watchers: 0 };
+    this.symbols.set(symbol, entry);
+    return entry;
   }
 
   private told(): void {
-    this.tell(this.awake ? [...this.watchers.keys()].map((symbol) => `prices:${symbol}`) : []);
+    if (this.telling) return;
+    this.telling = true;
+    queueMicrotask(() => {
+      this.telling = false;
+      const watched = [...this.symbols].filter(([, entry]) => entry.watchers > 0);
+      this.tell(this.awake ? watched.map(([symbol]) => `prices:${symbol}`) : []);
+    });
   }
 }

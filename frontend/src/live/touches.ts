@@ -1,11 +1,11 @@
 // Which reads an event makes stale: the page fetches these again when it hears of one.
 
-const FIGURES = ["/api/account", "/api/portfolio/summary"];
+const FIGURES = ["/api/account", "/api/portfolio", "/api/risk/limits"];
 const HOLDINGS = [...FIGURES, "/api/positions", "/api/analytics"];
 
 const TOUCHES: Readonly<Record<string, readonly string[]>> = {
   RunPlanned: ["/api/market_status"],
-  RunConcluded: ["/api/market_status", "/api/signals", "/api/chart", "/api/monitoring/metrics"],
+  RunConcluded: ["/api/market_status", "/api/indicators", "/api/signals", "/api/chart", "/api/monitoring/metrics"],
   SignalRaised: ["/api/signals", "/api/chart"],
   SignalWithheld: ["/api/signals"],
   TradeRejected: ["/api/orders"],
@@ -14,9 +14,9 @@ const TOUCHES: Readonly<Record<string, readonly string[]>> = {
   OrderFilled: ["/api/orders", ...HOLDINGS, "/api/chart", "/api/monitoring/metrics"],
   PositionChanged: HOLDINGS,
   EquityMarked: [...FIGURES, "/api/positions", "/api/analytics"],
-  RiskLimitBreached: [...FIGURES, "/api/positions"],
+  RiskLimitBreached: [...FIGURES, "/api/positions", "/api/trading_state"],
   BooksDrifted: [...FIGURES, "/api/positions", "/api/orders"],
-  TradingStateChanged: ["/api/account"],
+  TradingStateChanged: ["/api/account", "/api/trading_state", "/api/risk"],
   SettingsChanged: ["/api/config"],
   RunMissed: ["/api/monitoring"],
   ServiceDegraded: ["/api/monitoring"],

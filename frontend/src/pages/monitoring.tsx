@@ -1,16 +1,24 @@
-// `/monitoring`: whether every service answers, and what waits or failed.
+// `/monitoring`: whether everything works: services, schedule, queues, breakers, errors, alerts, cost.
 import type { HealthAlert, Metrics, Page, ServiceHealth } from "../api/bodies";
 import { NONE } from "../format/money";
-import { Figure, State, WallMoment } from "../parts/figures";
+import { ageOf } from "../format/time";
+import { Cost, Functions, useUsage } from "../monitoring/usage";
+import { Breakers } from "../monitoring/breakers";
+import { Faults } from "../monitoring/faults";
+import { Schedule } from "../monitoring/schedule";
+import { Age } from "../parts/age";
+import { Figure, State, WallMoment, plain } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
 import { Table, type Column } from "../parts/table";
 import { useRead, type View } from "../store/hooks";
+import "../styles/monitoring.css";
 
 export function Monitoring() {
-  const metrics = useRead<Metrics>("/api/monitoring/metrics");
+  const metrics = useRead<Metrics>("/api/monitoring/metrics", 10_000);
+  const usage = useUsage();
   return (
     <>
-      <section class="panel strip" aria-label="Metrics">
+      <section class="panel strip" aria-label="Metrics" data-testid="metrics">
         <Loaded view={metrics} what="metrics" rows={1}>
           {(now) => <Counts now={now} />}
         </Loaded>
@@ -20,87 +28,84 @@ export function Monitoring() {
         <Services />
         <Queues view={metrics} />
       </div>
+      <div class="columns even">
+        <Schedule view={metrics} />
+        <Breakers view={metrics} />
+      </div>
+      <div class="columns even">
+        <Functions view={usage} />
+        <Cost view={usage} />
+      </div>
+      <Faults />
     </>
   );
 }
-
-const Worked = ({ at }: { at: string | null }) => (at ? <WallMoment at={at} /> : <>{NONE}</>);
 
 /** A count that should be nought. */
 const Nought = ({ count }: { count: number }) => <State tone={count === 0 ? "good" : "bad"}>{count}</State>;
 
 const Counts = ({ now }: { now: Metrics }) => (
   <dl class="figures">
-    <Figure label="Runs">{now.runs}</Figure>
-    <Figure label="Orders">{now.orders}</Figure>
-    <Figure label="Fills">{now.fills}</Figure>
-    <Figure label="Unknown orders">
-      <Nought count={now.unknown_orders} />
+    <Figure label="Alerts raised" testid="alerts-raised" value={String(now.alerts_raised)}>
+      <Nought count={now.alerts_raised} />
     </Figure>
     <Figure label="Dead letters">
       <Nought count={now.dead_letters} />
     </Figure>
-    <Figure label="Alerts">
-      <Nought count={now.alerts_raised} />
+    <Figure label="Unknown orders">
+      <Nought count={now.unknown_orders} />
     </Figure>
     <Figure label="Runs missing">
       <Nought count={now.runs_missing} />
     </Figure>
+    <Figure label="Runs">{now.runs}</Figure>
+    <Figure label="Orders">{now.orders}</Figure>
+    <Figure label="Fills">{now.fills}</Figure>
     <Figure label="Events to publish">{now.outbox_depth}</Figure>
-    <Figure label="Last run">
-      <Worked at={now.last_run_at} />
-    </Figure>
-    <Figure label="Last sync">
-      <Worked at={now.last_sync_at} />
+    <Figure label="Behind the broker">{now.sync_lag_seconds === null ? NONE : ageOf(now.sync_lag_seconds)}</Figure>
+    <Figure label="Differs from the broker">
+      <State tone={Object.keys(now.drift).length === 0 ? "good" : "bad"}>{Object.keys(now.drift).length === 0 ? "no" : Object.entries(now.drift).map(([what, by]) => `${what} ${by}`).join(", ")}</State>
     </Figure>
   </dl>
 );
 
 const ALERT_COLUMNS: readonly Column<HealthAlert>[] = [
-  { head: "Alert", cell: (a) => <strong>{a.name}</strong> },
-  { head: "Since", cell: (a) => <Worked at={a.since} /> },
-  { head: "What", wide: true, cell: (a) => <span class="wrap">{a.message}</span> },
+  { head: "State", narrow: true, cell: (a) => <State tone={a.raised ? "bad" : "good"}>{a.raised ? "raised" : "cleared"}</State> },
+  { head: "Alert", cell: (a) => <strong>{plain(a.name)}</strong> },
+  { head: "Service", wide: true, cell: (a) => a.service },
+  { head: "Since", cell: (a) => (a.since ? <WallMoment at={a.since} /> : NONE) },
+  { head: "What", cell: (a) => <span class="wrap">{a.message}</span> },
 ];
 
 function Alerts() {
-  const view = useRead<Page<HealthAlert>>("/api/monitoring/alerts");
-  const raised = (page: Page<HealthAlert>) => page.items.filter((a) => a.raised);
+  const view = useRead<Page<HealthAlert>>("/api/monitoring/alerts", 10_000);
+  const told = (page: Page<HealthAlert>) => [...page.items].filter((alert) => alert.raised || alert.since).sort((a, b) => Number(b.raised) - Number(a.raised));
   return (
-    <Panel title="Alerts" flush>
-      <Loaded view={view} what="alerts" isEmpty={(page) => raised(page).length === 0} empty="Nothing is wrong.">
-        {(page) => <Table caption="Alerts" columns={ALERT_COLUMNS} rows={raised(page)} rowKey={(a) => a.name} />}
+    <Panel title="Alerts" testid="alerts" flush view={view}>
+      <Loaded view={view} what="alerts" isEmpty={(page) => told(page).length === 0} empty="Nothing is wrong, and nothing was.">
+        {(page) => <Table caption="Alerts, the raised first" columns={ALERT_COLUMNS} rows={told(page)} rowKey={(a) => a.name} rowProps={(a) => ({ "data-testid": "alert-row", "data-raised": String(a.raised) })} />}
       </Loaded>
     </Panel>
   );
 }
 
 const COLUMNS: readonly Column<ServiceHealth>[] = [
-  { head: "Service", cell: (s) => <strong>{s.service}</strong> },
+  { head: "Service", cell: (s) => <strong>{plain(s.service)}</strong> },
   { head: "Status", cell: (s) => <State tone={s.status === "ok" ? "good" : "bad"}>{s.status}</State> },
   { head: "Answered in", amount: true, cell: (s) => `${s.latency_ms.toFixed(0)} ms` },
-  { head: "Asked", cell: (s) => <WallMoment at={s.checked_at} /> },
+  { head: "Memory", amount: true, wide: true, cell: (s) => (s.memory_mb === null ? NONE : `${s.memory_mb.toFixed(0)} MB`) },
+  { head: "Asked", cell: (s) => <Age of={s.checked_at} /> },
   { head: "Says", wide: true, cell: (s) => <span class="wrap soft">{s.message}</span> },
 ];
 
 function Services() {
   const view = useRead<Page<ServiceHealth>>("/api/monitoring/services");
+  const version = view.data?.items.find((s) => s.version)?.version;
   return (
-    <Panel title="Services" flush>
-      <Loaded
-        view={view}
-        what="services"
-        isEmpty={(page) => page.items.length === 0}
-        empty="No service has been asked yet: the probe asks each one at its next tick."
-      >
+    <Panel title="Services" flush view={view} aside={version ? `version ${version}` : null}>
+      <Loaded view={view} what="services" isEmpty={(page) => page.items.length === 0} empty="No service has been asked yet: the probe asks each one at its next tick.">
         {(page) => (
-          <Table
-            caption="Services"
-            testid="services-table"
-            columns={COLUMNS}
-            rows={page.items}
-            rowKey={(s) => s.service}
-            rowProps={(s) => ({ "data-testid": "service-row", "data-status": s.status })}
-          />
+          <Table caption="Services" testid="services-table" columns={COLUMNS} rows={page.items} rowKey={(s) => s.service} rowProps={(s) => ({ "data-testid": "service-row", "data-status": s.status })} />
         )}
       </Loaded>
     </Panel>
@@ -111,14 +116,26 @@ type Depth = readonly [queue: string, waiting: number];
 
 const QUEUE_COLUMNS: readonly Column<Depth>[] = [
   { head: "Queue", cell: ([queue]) => queue },
-  { head: "Waiting", amount: true, cell: ([, waiting]) => waiting },
+  { head: "Waiting", amount: true, cell: ([, waiting]) => `${waiting}` },
 ];
 
 const Queues = ({ view }: { view: View<Metrics> }) => (
-  <Panel title="Queues" flush>
+  <Panel title="Queues" flush view={view} testid="queues">
     <Loaded view={view} what="queues" isEmpty={(now) => Object.keys(now.queue_depths).length === 0} empty="The API named no queue.">
       {(now) => (
-        <Table caption="Messages waiting" columns={QUEUE_COLUMNS} rows={Object.entries(now.queue_depths) as Depth[]} rowKey={([queue]) => queue} />
+        <>
+          <Table caption="Messages waiting in each queue" columns={QUEUE_COLUMNS} rows={Object.entries(now.queue_depths) as Depth[]} rowKey={([queue]) => queue} />
+          <p class="foot">
+            <State tone={now.dead_letters === 0 ? "good" : "bad"}>
+              {now.dead_letters} dead {now.dead_letters === 1 ? "letter" : "letters"}
+            </State>{" "}
+            {now.dead_letters > 0 && (
+              <>
+                <code>alpaquero redrive</code> shows them and sends them back.
+              </>
+            )}
+          </p>
+        </>
       )}
     </Loaded>
   </Panel>

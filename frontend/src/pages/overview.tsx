@@ -1,23 +1,36 @@
 // `/`: the whole state of the bot on one page.
+import { useState } from "preact/hooks";
 import { AccountStrip, Books } from "../panels/account";
 import { ChartPanel } from "../panels/chart";
+import { useConfig, watchlistOf } from "../panels/config";
 import { Events } from "../panels/events";
+import { Limits } from "../panels/limits";
 import { Orders } from "../panels/orders";
 import { Positions } from "../panels/positions";
+import { TradingSwitch } from "../panels/trading-state";
+import { Watchlist } from "../panels/watchlist";
 
-export const Overview = () => (
-  <>
-    <AccountStrip />
-    <div class="columns">
-      <div class="column">
-        <ChartPanel />
-        <Positions />
-        <Orders title="Recent orders" limit={20} />
+export function Overview() {
+  const [picked, pick] = useState<string | null>(null);
+  const [timeframe, setTimeframe] = useState("1Day");
+  const symbol = picked ?? watchlistOf(useConfig().data)[0] ?? null;
+  return (
+    <>
+      <AccountStrip />
+      <div class="columns">
+        <div class="column">
+          <ChartPanel symbol={symbol} timeframe={timeframe} onTimeframe={setTimeframe} />
+          <Positions />
+          <Orders title="Recent orders" limit={20} />
+          <Books />
+        </div>
+        <div class="column side-column">
+          <TradingSwitch />
+          <Watchlist picked={symbol} pick={pick} />
+          <Limits />
+          <Events />
+        </div>
       </div>
-      <div class="column side-column">
-        <Books />
-        <Events />
-      </div>
-    </div>
-  </>
-);
+    </>
+  );
+}

@@ -1,15 +1,22 @@
-// `/portfolio`: what is held, and how much of the whole each part is.
+// `/portfolio`: what is held, what it rests on, how much of the whole each part is, and how it came here.
+import { useState } from "preact/hooks";
 import type { PortfolioSummary } from "../api/bodies";
-import { money, percent } from "../format/money";
-import { Books } from "../panels/account";
-import { Positions } from "../panels/positions";
+import { NONE, money, percent } from "../format/money";
+import { Books, useSummary } from "../panels/account";
+import { Allocation } from "../panels/allocation";
+import { ChartPanel } from "../panels/chart";
+import { History } from "../panels/history";
+import { Positions, usePositions } from "../panels/positions";
 import { Figure, Gain, Moment, Money } from "../parts/figures";
-import { Loaded, Panel } from "../parts/panel";
-import { Table, type Column } from "../parts/table";
-import { useRead, type View } from "../store/hooks";
+import { Loaded } from "../parts/panel";
+import "../styles/portfolio.css";
 
 export function Portfolio() {
-  const view = useRead<PortfolioSummary>("/api/portfolio/summary");
+  const view = useSummary();
+  const [opened, open] = useState<string | null>(null);
+  const [timeframe, setTimeframe] = useState("1Day");
+  const first = usePositions().data?.items[0]?.symbol;
+  const shown = opened ?? first ?? null;
   return (
     <>
       <section class="panel strip" aria-label="Portfolio">
@@ -17,10 +24,16 @@ export function Portfolio() {
           {(summary) => <Summary summary={summary} />}
         </Loaded>
       </section>
-      <Positions />
+      <Positions opened={opened} open={open} />
       <div class="columns even">
-        <Exposure view={view} />
-        <Books />
+        <div class="column">
+          {shown && <ChartPanel symbol={shown} timeframe={timeframe} onTimeframe={setTimeframe} />}
+          <Allocation view={view} />
+        </div>
+        <div class="column">
+          <History />
+          <Books />
+        </div>
       </div>
     </>
   );
@@ -31,49 +44,29 @@ const Summary = ({ summary }: { summary: PortfolioSummary }) => (
     <Figure label="Value">
       <span class="chief">{money(summary.value)}</span>
     </Figure>
-    <Figure label="Cash">
-      <Money amount={summary.cash} />
+    <Figure label="Day P&L">{summary.day_pnl === null ? NONE : <Gain amount={summary.day_pnl} />}</Figure>
+    <Figure label="Total P&L">
+      <Gain amount={summary.total_pnl} />
     </Figure>
-    <Figure label="Position value">
-      <Money amount={summary.position_value} />
-    </Figure>
-    <Figure label="Exposure">{percent(summary.exposure_percent)}</Figure>
     <Figure label="Unrealised">
       <Gain amount={summary.unrealised_pnl} />
     </Figure>
     <Figure label="Realised">
       <Gain amount={summary.realised_pnl} />
     </Figure>
+    <Figure label="Cash">
+      <Money amount={summary.cash} />
+    </Figure>
+    <Figure label="Buying power">
+      <Money amount={summary.buying_power} />
+    </Figure>
+    <Figure label="Position value">
+      <Money amount={summary.position_value} /> <span class="soft">{percent(summary.exposure_percent)}</span>
+    </Figure>
     <Figure label="As of">
-      <Moment at={summary.as_of} />
+      <span class="minor">
+        <Moment at={summary.as_of} />
+      </span>
     </Figure>
   </dl>
-);
-
-type Share = readonly [symbol: string, percentOfEquity: string];
-
-const SHARES: readonly Column<Share>[] = [
-  { head: "Symbol", cell: ([symbol]) => <strong>{symbol}</strong> },
-  { head: "Of equity", amount: true, cell: ([, share]) => percent(share) },
-  { head: "Share", cell: ([symbol, share]) => <meter min={0} max={100} value={Number(share)} aria-label={`${symbol}, share of equity`} /> },
-];
-
-const Exposure = ({ view }: { view: View<PortfolioSummary> }) => (
-  <Panel title="Exposure by symbol" flush>
-    <Loaded
-      view={view}
-      what="exposure"
-      isEmpty={(summary) => Object.keys(summary.exposure_by_symbol).length === 0}
-      empty="Nothing is held, so nothing is exposed."
-    >
-      {(summary) => (
-        <Table
-          caption="Exposure by symbol, per cent of equity"
-          columns={SHARES}
-          rows={Object.entries(summary.exposure_by_symbol) as Share[]}
-          rowKey={([symbol]) => symbol}
-        />
-      )}
-    </Loaded>
-  </Panel>
 );

@@ -13,7 +13,12 @@ export function SignIn() {
   const expired = phase === "expired";
   const told = error ?? notice;
   const first = useRef<HTMLInputElement>(null);
-  useEffect(() => first.current?.focus(), []);
+  const over = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    // Over a dialog that was open when the session ended, and with the focus.
+    over.current?.showModal();
+    first.current?.focus();
+  }, []);
 
   async function submit(event: TargetedSubmitEvent<HTMLFormElement>): Promise<void> {
     event.preventDefault();
@@ -28,39 +33,43 @@ export function SignIn() {
     }
   }
 
-  return (
-    <div class={expired ? "door over" : "door"} role={expired ? "dialog" : "main"} aria-modal={expired ? "true" : undefined} aria-labelledby="door-title">
-      <form class="panel" onSubmit={submit} data-testid="sign-in-form">
-        <h1 id="door-title">
-          <Mark size={40} /> Alpaquero
-        </h1>
-        <p class="soft">{expired ? "Your session has ended. Sign in to go on where you were." : "Sign in to see what the bot holds, does and sees."}</p>
-        <label>
-          Username or e-mail
-          <input name="username" autocomplete="username" autocapitalize="none" spellcheck={false} required ref={first} data-testid="sign-in-username" />
-        </label>
-        <label>
-          Password
-          <input name="password" type="password" autocomplete="current-password" required data-testid="sign-in-password" />
-        </label>
-        {told && (
-          <p class="notice bad" role="alert" data-testid="sign-in-error">
-            {told.message}
-            {told.correlationId && (
-              <>
-                {" "}
-                Correlation id <code>{told.correlationId}</code>
-              </>
-            )}
-          </p>
-        )}
-        <button type="submit" class="chief-button" disabled={busy} data-testid="sign-in-submit">
-          {busy ? "Signing in …" : "Sign in"}
-        </button>
-        <p class="soft hint">
-          On a laptop, <code>make run</code> prints the name and password.
+  const form = (
+    <form class="panel" onSubmit={submit} data-testid="sign-in-form">
+      <h1 id="door-title">
+        <Mark size={40} /> Alpaquero
+      </h1>
+      <p class="soft">{expired ? "Your session has ended. Sign in to go on where you were." : "Sign in to see what the bot holds, does and sees."}</p>
+      <label>
+        Username or e-mail
+        <input name="username" autocomplete="username" autocapitalize="none" spellcheck={false} required ref={first} data-testid="sign-in-username" />
+      </label>
+      <label>
+        Password
+        <input name="password" type="password" autocomplete="current-password" required data-testid="sign-in-password" />
+      </label>
+      {told && (
+        <p class="notice bad" role="alert" data-testid="sign-in-error">
+          {told.message}
+          {told.correlationId && (
+            <>
+              {" "}
+              Correlation id <code>{told.correlationId}</code>
+            </>
+          )}
         </p>
-      </form>
-    </div>
+      )}
+      <button type="submit" class="chief-button" disabled={busy} data-testid="sign-in-submit">
+        {busy ? "Signing in …" : "Sign in"}
+      </button>
+      <p class="soft hint">
+        On a laptop, <code>make run</code> prints the name and password.
+      </p>
+    </form>
+  );
+  if (!expired) return <main class="door">{form}</main>;
+  return (
+    <dialog ref={over} class="door over" aria-labelledby="door-title" onCancel={(event) => event.preventDefault()}>
+      {form}
+    </dialog>
   );
 }

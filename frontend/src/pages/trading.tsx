@@ -1,20 +1,36 @@
-// `/trading`: every order with its verdict and history, and what the rule raised and withheld.
+// `/trading`: place an order and see its verdict before, change what is open, and read the log.
 import type { Page, Signal } from "../api/bodies";
 import { NONE, price } from "../format/money";
 import { marketDay } from "../format/time";
 import { NextRun } from "../panels/market";
-import { Orders } from "../panels/orders";
 import { Moment, Side, State, plain } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
+import { useMay } from "../parts/role";
+import { SymbolLink } from "../parts/symbol";
 import { Table, type Column } from "../parts/table";
 import { useRead } from "../store/hooks";
+import { OrderTicket } from "../ticket/panel";
+import { OpenOrders } from "../trading/open-orders";
+import { Fills, OrderLog } from "../trading/order-log";
+import { Refusals } from "../trading/refusals";
+import "../styles/forms.css";
+import "../styles/trading.css";
 
-export const Trading = () => (
-  <>
-    <Orders title="Orders" limit={100} openable />
-    <Signals />
-  </>
-);
+export function Trading() {
+  const mayTrade = useMay("trader");
+  return (
+    <>
+      {mayTrade && <OrderTicket />}
+      <OpenOrders />
+      <OrderLog />
+      <div class="columns even">
+        <Fills />
+        <Refusals />
+      </div>
+      <Signals />
+    </>
+  );
+}
 
 const VALUES = (signal: Signal): string =>
   Object.entries(signal.values)
@@ -23,7 +39,7 @@ const VALUES = (signal: Signal): string =>
 
 const COLUMNS: readonly Column<Signal>[] = [
   { head: "Bar closed", cell: (s) => <Moment at={s.bar_close} form={marketDay} /> },
-  { head: "Symbol", cell: (s) => <strong>{s.symbol}</strong> },
+  { head: "Symbol", cell: (s) => <SymbolLink symbol={s.symbol} /> },
   { head: "Outcome", cell: (s) => <State tone={s.outcome === "raised" ? "good" : "quiet"}>{plain(s.outcome)}</State> },
   { head: "Side", cell: (s) => <Side side={s.side} /> },
   { head: "Strength", amount: true, cell: (s) => s.strength ?? NONE },
@@ -35,7 +51,7 @@ const COLUMNS: readonly Column<Signal>[] = [
 function Signals() {
   const view = useRead<Page<Signal>>("/api/signals?limit=100");
   return (
-    <Panel title="Signals raised and withheld" aside={view.data?.next ? `newest ${view.data.items.length}` : null} flush>
+    <Panel title="Signals raised and withheld" aside={view.data?.next ? `newest ${view.data.items.length}` : null} flush view={view}>
       <Loaded
         view={view}
         what="signals"

@@ -1,16 +1,22 @@
-// The account's figures in one strip, and our books beside the broker's.
-import type { Account } from "../api/bodies";
-import { gap, money } from "../format/money";
-import { Figure, Moment, Money, State, type Tone } from "../parts/figures";
+// The account at a glance, and our books beside the broker's.
+import { useMemo } from "preact/hooks";
+import type { Account, Page, PortfolioDay, PortfolioSummary } from "../api/bodies";
+import { NONE, gainPercent, gap, money, percent, ratioPercent } from "../format/money";
+import { Age } from "../parts/age";
+import { Figure, Gain, Moment, Money, State } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
+import { Sparkline } from "../parts/sparkline";
 import { useRead } from "../store/hooks";
-
-const STATE_TONES: Readonly<Record<string, Tone>> = { ACTIVE: "good", REDUCING: "busy", HALTED: "bad" };
+import { STATE_TONES } from "./trading-state";
 
 export const useAccount = () => useRead<Account>("/api/account");
+export const useSummary = () => useRead<PortfolioSummary>("/api/portfolio/summary");
+
+const SPARK_DAYS = 30;
 
 export function AccountStrip() {
   const view = useAccount();
+  const summary = useSummary().data;
   return (
     <section class="panel strip" aria-label="Account">
       <Loaded view={view} what="account figures" rows={1}>
@@ -19,23 +25,57 @@ export function AccountStrip() {
             <Figure label="Equity" testid="account-equity" value={account.equity}>
               <span class="chief">{money(account.equity)}</span>
             </Figure>
-            <Figure label="Cash" testid="account-cash" value={account.cash}>
-              <Money amount={account.cash} />
+            <div class="figure spark">
+              <dt>Last {SPARK_DAYS} days</dt>
+              <dd>
+                <EquityLine />
+              </dd>
+            </div>
+            <Figure label="Day P&L" testid="day-pnl" {...(summary?.day_pnl ? { value: summary.day_pnl } : {})}>
+              {summary?.day_pnl ? <DayGain pnl={summary.day_pnl} equity={account.equity} /> : NONE}
             </Figure>
             <Figure label="Buying power" testid="account-buying-power" value={account.buying_power}>
               <Money amount={account.buying_power} />
             </Figure>
+            <Figure label="Cash" testid="account-cash" value={account.cash}>
+              <Money amount={account.cash} />
+            </Figure>
             <Figure label="Position value" testid="account-position-value" value={account.position_value}>
               <Money amount={account.position_value} />
+              {summary && <span class="soft"> {percent(summary.exposure_percent)} of equity</span>}
             </Figure>
             <Figure label="Trading" testid="trading-state" value={account.trading_state}>
               <State tone={STATE_TONES[account.trading_state] ?? "busy"}>{account.trading_state}</State>
+            </Figure>
+            <Figure label="As of">
+              <span class="minor">
+                <Moment at={account.as_of} /> <span class="soft">asked</span> <Age of={view.at} />
+              </span>
             </Figure>
           </dl>
         )}
       </Loaded>
     </section>
   );
+}
+
+/** The day's gain in dollars, and in per cent of what the day began with. */
+const DayGain = ({ pnl, equity }: { pnl: string; equity: string }) => {
+  const share = ratioPercent(pnl, equity);
+  return (
+    <>
+      <Gain amount={pnl} />
+      {share !== null && <span class="soft"> {gainPercent(share)}</span>}
+    </>
+  );
+};
+
+function EquityLine() {
+  const { data } = useRead<Page<PortfolioDay>>(`/api/portfolio/history?days=${SPARK_DAYS}`);
+  const values = useMemo(() => (data?.items ?? []).map((day) => Number(day.equity)).reverse(), [data]);
+  const strokes = useMemo(() => [{ values, tone: values.at(-1)! >= values[0]! ? ("up" as const) : ("down" as const) }], [values]);
+  if (values.length < 2) return <span class="minor soft">{data ? "after two days" : NONE}</span>;
+  return <Sparkline wide label={`Equity of the last ${values.length} sessions: from $${values[0]} to $${values.at(-1)}`} strokes={strokes} />;
 }
 
 interface Line {
@@ -52,7 +92,7 @@ export function Books() {
     </>
   );
   return (
-    <Panel title="Our books and the broker's" aside={aside}>
+    <Panel title="Our books and the broker's" aside={aside} view={view}>
       <Loaded view={view} what="books" rows={2}>
         {(account) => <BooksTable account={account} />}
       </Loaded>

@@ -1,54 +1,43 @@
-// Candles of one symbol with the bot's signals and fills, and the lines of an open position.
+// Candles of one symbol with its lines, the bot's signals, orders and fills, and what a position rests on.
 import { useEffect, useMemo, useState } from "preact/hooks";
-import type { Chart, Configuration, Position } from "../api/bodies";
+import type { Chart, Order, Page, Position } from "../api/bodies";
 import type { CandleCanvas, Level } from "../chart/canvas";
-import { Attribution, useCanvas } from "../chart/loaded";
-import { candles, lineTone, signs, type Candle, type ChartTime, type Sign } from "../chart/series";
+import { Attribution, fetchCanvases, useCanvas } from "../chart/loaded";
+import { barStart, candles, lastMove, levelsOf, lineTone, signs, type Candle, type ChartTime, type Sign } from "../chart/series";
 import { ageOf } from "../format/time";
-import { LivePrice } from "../parts/figures";
+import { Gain } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
-import { usePrices, useRead, type View } from "../store/hooks";
+import { useRead, type View } from "../store/hooks";
 import { usePositions } from "./positions";
 
 const BARS = 250;
-const TIMEFRAMES = ["1Min", "5Min", "15Min", "1Hour", "1Day"] as const;
-/** Live prices are asked for so many of the watchlist: a connection may watch a hundred. */
-const WATCHED = 40;
+export const TIMEFRAMES = ["1Min", "5Min", "15Min", "1Hour", "1Day"] as const;
 
 /** Each fetch costs the broker two requests of its budget, and events tell of what is new. */
 const EVERY_MS = 20_000;
 
-export const useConfig = () => useRead<Configuration>("/api/config");
+export const useChart = (symbol: string | null, timeframe: string) =>
+  useRead<Chart>(symbol && `/api/chart/${encodeURIComponent(symbol)}?limit=${BARS}&timeframe=${timeframe}`, EVERY_MS);
 
-export function watchlistOf(config: Configuration | undefined): string[] {
-  const list = config?.settings.watchlist;
-  return Array.isArray(list) ? list.map(String) : [];
+interface ChartPanelProps {
+  symbol: string | null;
+  timeframe: string;
+  onTimeframe: (timeframe: string) => void;
+  /** Taller, for the page of one symbol. */
+  tall?: boolean;
+  /** Hears the bar that was clicked, by its start in seconds since 1970. */
+  onBar?: (start: number) => void;
 }
 
-export function ChartPanel() {
-  const config = useConfig();
-  const watchlist = watchlistOf(config.data);
-  const [picked, setPicked] = useState<string | null>(null);
-  const [timeframe, setTimeframe] = useState<string>("1Day");
-  const symbol = picked ?? watchlist[0] ?? null;
-  const view = useRead<Chart>(symbol && `/api/chart/${encodeURIComponent(symbol)}?limit=${BARS}&timeframe=${timeframe}`, EVERY_MS);
+export function ChartPanel({ symbol, timeframe, onTimeframe, tall, onBar }: ChartPanelProps) {
+  const view = useChart(symbol, timeframe);
   const chart = view.data;
+  // The code comes while the bars do; what became of it is told by the canvas.
+  useEffect(() => void fetchCanvases().catch(() => undefined), []);
   return (
-    <Panel title={symbol ? `${symbol} chart` : "Chart"} aside={chart && <ChartFacts chart={chart} />}>
-      <Loaded
-        view={config}
-        what="watchlist"
-        isEmpty={() => watchlist.length === 0}
-        empty="The watchlist is empty, so nothing is traded. Name the symbols to watch in the settings."
-      >
-        {() => (
-          <>
-            <SymbolPicker symbols={watchlist} value={symbol} pick={setPicked} />
-            <TimeframePicker value={timeframe} pick={setTimeframe} />
-            <Candles view={view} />
-          </>
-        )}
-      </Loaded>
+    <Panel title={symbol ? `${symbol} chart` : "Chart"} aside={chart && <ChartFacts chart={chart} />} view={view}>
+      <TimeframePicker value={timeframe} pick={onTimeframe} />
+      <Candles view={view} {...(tall ? { tall } : {})} {...(onBar ? { onBar } : {})} />
     </Panel>
   );
 }
@@ -71,19 +60,6 @@ function ChartFacts({ chart }: { chart: Chart }) {
   );
 }
 
-function SymbolPicker({ symbols, value, pick }: { symbols: string[]; value: string | null; pick: (symbol: string) => void }) {
-  const prices = usePrices(symbols.slice(0, WATCHED));
-  return (
-    <div class="picker" role="group" aria-label="Symbol">
-      {symbols.map((symbol) => (
-        <button key={symbol} type="button" aria-label={symbol} aria-pressed={symbol === value} onClick={() => pick(symbol)}>
-          {symbol} <LivePrice of={prices.get(symbol)} />
-        </button>
-      ))}
-    </div>
-  );
-}
-
 function TimeframePicker({ value, pick }: { value: string; pick: (timeframe: string) => void }) {
   return (
     <div class="picker" role="group" aria-label="Timeframe">
@@ -96,7 +72,13 @@ function TimeframePicker({ value, pick }: { value: string; pick: (timeframe: str
   );
 }
 
-function Candles({ view }: { view: View<Chart> }) {
+interface CandlesProps {
+  view: View<Chart>;
+  tall?: boolean;
+  onBar?: (start: number) => void;
+}
+
+function Candles({ view, ...rest }: CandlesProps) {
   return (
     <Loaded
       view={view}
@@ -105,27 +87,33 @@ function Candles({ view }: { view: View<Chart> }) {
       isEmpty={(chart) => chart.bars.time.length === 0}
       empty="No bar of this symbol is stored yet. Bars are fetched when a run judges the symbol."
     >
-      {(chart) => <Canvas chart={chart} />}
+      {(chart) => <Canvas chart={chart} {...rest} />}
     </Loaded>
   );
 }
 
-function levelsOf(position: Position | undefined): Level[] {
-  if (!position) return [];
-  const level = (kind: Level["kind"], price: string | null): Level[] => (price ? [{ kind, title: kind, price: Number(price) }] : []);
-  return [...level("entry", position.average_entry_price), ...level("stop", position.stop_price), ...level("target", position.target_price)];
+/** The newest orders of one symbol, as a read. */
+export const ordersOf = (symbol: string): string => `/api/orders?symbol=${encodeURIComponent(symbol)}&limit=20`;
+
+/** The position and the orders that wait, as lines across the chart. */
+function useLevels(symbol: string): Level[] {
+  const position: Position | undefined = usePositions().data?.items.find((item) => item.symbol === symbol);
+  const orders = useRead<Page<Order>>(ordersOf(symbol)).data?.items;
+  return useMemo(() => levelsOf(position, orders ?? []), [position, orders]);
 }
 
-function Canvas({ chart }: { chart: Chart }) {
+function Canvas({ chart, tall, onBar }: { chart: Chart; tall?: boolean; onBar?: (start: number) => void }) {
   const [hovered, setHovered] = useState<ChartTime | null>(null);
-  const positions = usePositions();
-  const position = positions.data?.items.find((item) => item.symbol === chart.symbol);
-  const levels = useMemo(() => levelsOf(position), [position]);
+  const levels = useLevels(chart.symbol);
   const rows = useMemo(() => candles(chart), [chart]);
   const marks = useMemo(() => signs(chart), [chart]);
 
-  const { host, canvas, failure } = useCanvas<CandleCanvas>(({ openCandles }, element) => openCandles(element, setHovered));
+  const [clicked, setClicked] = useState<ChartTime | null>(null);
+  const { host, canvas, failure } = useCanvas<CandleCanvas>(({ openCandles }, element) => openCandles(element, setHovered, setClicked));
   useEffect(() => canvas?.show(chart, levels), [canvas, chart, levels]);
+  useEffect(() => {
+    if (clicked !== null) onBar?.(barStart(chart, clicked));
+  }, [clicked]);
 
   const count = (kind: Sign["kind"]) => marks.filter((mark) => mark.kind === kind).length;
   const [signals, fills] = [count("signal"), count("fill")];
@@ -137,13 +125,14 @@ function Canvas({ chart }: { chart: Chart }) {
       data-bars={String(rows.length)}
       data-signals={String(signals)}
       data-fills={String(fills)}
+      data-levels={String(levels.length)}
       data-drawn={String(canvas !== null)}
     >
-      <Readout rows={rows} marks={marks} hovered={hovered} />
+      <Readout rows={rows} marks={marks} hovered={hovered} move={lastMove(chart)} />
       {failure && <p class="notice bad">{failure}</p>}
       <div
         ref={host}
-        class="canvas"
+        class={tall ? "canvas tall" : "canvas"}
         role="img"
         aria-label={`${chart.symbol}, ${rows.length} bars of ${chart.timeframe}, last close ${rows.at(-1)?.close.toFixed(2)}; ${signals} signals and ${fills} fills`}
       />
@@ -176,19 +165,23 @@ const Legend = ({ chart }: { chart: Chart }) => (
 );
 
 /** The bar under the pointer, or the last one, in figures. */
-function Readout({ rows, marks, hovered }: { rows: Candle[]; marks: Sign[]; hovered: ChartTime | null }) {
+function Readout({ rows, marks, hovered, move }: { rows: Candle[]; marks: Sign[]; hovered: ChartTime | null; move: string | null }) {
   const row = (hovered !== null && rows.find((candle) => candle.time === hovered)) || rows.at(-1);
   if (!row) return null;
   const said = marks.filter((mark) => mark.time === row.time).map((mark) => mark.text);
   const when = typeof row.time === "string" ? row.time : new Date(row.time * 1000).toISOString().slice(0, 16).replace("T", " ");
   return (
     <p class="readout">
-      <span>{when}</span>
+      <span title={typeof row.time === "string" ? "session, in New York" : "New York, market time"}>{when}</span>
       {(["open", "high", "low", "close"] as const).map((name) => (
         <span key={name}>
           <abbr title={name}>{name[0]?.toUpperCase()}</abbr> {row[name].toFixed(2)}
         </span>
       ))}
+      <span>
+        <abbr title="volume, shares">V</abbr> {row.volume.toLocaleString("en-US")}
+      </span>
+      {row === rows.at(-1) && move && <Gain amount={move} unit="%" />}
       {said.length > 0 && <span class="said">{said.join(" · ")}</span>}
     </p>
   );

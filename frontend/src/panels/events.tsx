@@ -1,14 +1,14 @@
 // The latest events, live from the socket, above what the orders and signals tell of the time before.
 import { useEffect } from "preact/hooks";
-import type { Page, Signal } from "../api/bodies";
 import { feed } from "../desk";
 import { WALL_TIME, toldByOrder, toldBySignal, withBooks, type FeedEntry } from "../live/feed";
 import { Moment, WallMoment } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
-import { useCell, useRead } from "../store/hooks";
+import { useCell } from "../store/hooks";
 import { wordsOf } from "./event-words";
 import { NextRun } from "./market";
 import { useOrders } from "./orders";
+import { useSignals } from "./signals";
 
 const SHAPES = { up: "▲", down: "▼", good: "◆", busy: "◐", quiet: "·", bad: "✕" } as const;
 
@@ -20,14 +20,14 @@ const newest = (one: FeedEntry, other: FeedEntry) => Date.parse(other.at) - Date
 export function Events() {
   const entries = useCell(feed);
   const orders = useOrders(LOOK_BACK);
-  const signals = useRead<Page<Signal>>(`/api/signals?limit=${LOOK_BACK}`);
+  const signals = useSignals();
   useEffect(() => {
-    const told = [...(orders.data?.items.flatMap(toldByOrder) ?? []), ...(signals.data?.items.map(toldBySignal) ?? [])];
+    const told = [...(orders.data?.items.flatMap(toldByOrder) ?? []), ...(signals.data?.items.slice(0, LOOK_BACK).map(toldBySignal) ?? [])];
     feed.set(withBooks(feed.value, told.sort(newest)));
   }, [orders.data, signals.data]);
   const view = entries.length > 0 ? { ...orders, data: entries } : { ...orders, data: orders.data && entries };
   return (
-    <Panel title="Events" testid="events" flush>
+    <Panel title="Events" testid="events" flush view={orders}>
       <Loaded
         view={view}
         what="events"

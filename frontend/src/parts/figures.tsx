@@ -1,8 +1,8 @@
 // Small pieces of every table: amounts with a sign and a shape, states, sides, times.
 import type { ComponentChildren } from "preact";
-import type { WatchedPrice } from "../api/bodies";
 import { NONE, direction, gain, gainPercent, money, price } from "../format/money";
-import { ageOf, fullMoment, marketMoment, wallClock } from "../format/time";
+import { ageOf, fullMoment, fullWallMoment, localMoment } from "../format/time";
+import { usePrice } from "../store/hooks";
 
 const SHAPES = { up: "▲", down: "▼", flat: "" } as const;
 
@@ -23,7 +23,8 @@ export function Gain({ amount, unit = "$" }: { amount: string | null; unit?: "$"
 export const Money = ({ amount }: { amount: string | null }) => <>{amount === null ? NONE : money(amount)}</>;
 
 /** The last trade as the feed told it, or `otherwise` while it has told nothing. */
-export function LivePrice({ of, otherwise = "" }: { of: WatchedPrice | undefined; otherwise?: string }) {
+export function LivePrice({ symbol, otherwise = "" }: { symbol: string; otherwise?: string }) {
+  const of = usePrice(symbol);
   if (!of?.last) return <>{otherwise}</>;
   const sides = `bid ${of.bid ? price(of.bid) : NONE}, ask ${of.ask ? price(of.ask) : NONE}`;
   return (
@@ -80,8 +81,8 @@ export function State({ tone, children }: { tone: Tone; children: ComponentChild
   );
 }
 
-/** A moment of the market, in New York; the whole of it in the tooltip. */
-export function Moment({ at, form = marketMoment }: { at: string | null; form?: (iso: string) => string }) {
+/** A moment of the market in the reader's zone; the market's time and all of it in the tooltip. */
+export function Moment({ at, form = localMoment }: { at: string | null; form?: (iso: string) => string }) {
   if (!at) return <>{NONE}</>;
   return (
     <time dateTime={at} title={fullMoment(at)}>
@@ -92,8 +93,8 @@ export function Moment({ at, form = marketMoment }: { at: string | null; form?: 
 
 /** A moment of this world: on the laptop the market's clock is years behind. */
 export const WallMoment = ({ at }: { at: string }) => (
-  <time dateTime={at} title={`${at}, not market time`}>
-    {wallClock(at)}
+  <time dateTime={at} title={`${fullWallMoment(at)}, not market time`}>
+    {localMoment(at)}
   </time>
 );
 

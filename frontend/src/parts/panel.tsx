@@ -3,24 +3,30 @@ import type { ComponentChildren } from "preact";
 import { useErrorBoundary, useId } from "preact/hooks";
 import type { ApiError } from "../api/client";
 import type { View } from "../store/hooks";
+import { Age } from "./age";
 
 interface PanelProps {
   title: string;
   testid?: string;
   aside?: ComponentChildren;
   flush?: boolean;
+  /** What the panel shows: its age stands in the head. */
+  view?: View<unknown>;
   children: ComponentChildren;
 }
 
 /** `flush` lets a table reach the panel's edges. */
-export function Panel({ title, testid, aside, flush, children }: PanelProps) {
+export function Panel({ title, testid, aside, flush, view, children }: PanelProps) {
   const id = useId();
   const [broken] = useErrorBoundary();
   return (
     <section class={flush ? "panel flush" : "panel"} aria-labelledby={id} data-testid={testid}>
       <header class="panel-head">
         <h2 id={id}>{title}</h2>
-        {aside && <div class="panel-aside">{aside}</div>}
+        <div class="panel-aside">
+          {aside}
+          {view && <Age of={view.at} />}
+        </div>
       </header>
       {broken ? <Broken error={broken} /> : children}
     </section>

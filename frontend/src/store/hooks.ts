@@ -1,8 +1,8 @@
 // How panels read cells and the API.
 import { useCallback, useEffect, useReducer } from "preact/hooks";
 import type { ApiError } from "../api/client";
+import type { WatchedPrice } from "../api/bodies";
 import { prices, reads } from "../desk";
-import type { Prices } from "../live/prices";
 import type { Cell } from "./cell";
 import type { Read } from "./reads";
 
@@ -29,6 +29,8 @@ export function useCell<T>(cell: Cell<T>): T {
 export interface View<T> {
   data: T | undefined;
   error: ApiError | undefined;
+  /** When the API last answered well, in milliseconds of this computer's clock. */
+  at: () => number | undefined;
   reload: () => void;
 }
 
@@ -46,12 +48,12 @@ export function useRead<T>(path: string | null, every: number | null = null): Vi
   const reload = useCallback(() => {
     if (path !== null) reads.reload(path);
   }, [path]);
-  return { data: read.data, error: read.error, reload };
+  const at = useCallback(() => (path === null ? undefined : reads.answeredAt(path)), [path]);
+  return { data: read.data, error: read.error, at, reload };
 }
 
-/** The live prices of `symbols`, watched while the panel is shown. */
-export function usePrices(symbols: readonly string[]): Prices {
-  const key = symbols.join(" ");
-  useEffect(() => prices.watch(symbols), [key]);
-  return useCell(prices.cell);
+/** The live price of one symbol, watched while it is shown; only what shows it is drawn again. */
+export function usePrice(symbol: string): WatchedPrice | undefined {
+  useEffect(() => prices.watch([symbol]), [symbol]);
+  return useCell(prices.of(symbol));
 }

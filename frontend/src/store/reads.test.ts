@@ -86,3 +86,26 @@ test("nothing is asked for once nobody watches", async () => {
   await vi.advanceTimersByTimeAsync(PACE_POLLING_MS * 5);
   expect(asked).toHaveLength(1);
 });
+
+test("a change of pace fetches all once, within the time it is given", async () => {
+  reads.watch("/api/account", () => {});
+  await vi.advanceTimersByTimeAsync(0);
+  reads.setPace(PACE_LIVE_MS, 3_000);
+  await vi.advanceTimersByTimeAsync(2_999);
+  expect(asked).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(asked).toHaveLength(2);
+});
+
+test("it is known when the API last answered well, also when the answer was the same", async () => {
+  const heard: boolean[] = [];
+  const watched = new Reads((path) => answer(path), (good) => heard.push(good));
+  watched.watch("/api/account", () => {});
+  await vi.advanceTimersByTimeAsync(PACE_POLLING_MS);
+  const answered = watched.answeredAt("/api/account");
+  answer = () => Promise.reject(new Error("down"));
+  await vi.advanceTimersByTimeAsync(PACE_POLLING_MS);
+  expect(heard).toEqual([true, true, false]);
+  expect(watched.answeredAt("/api/account")).toBe(answered);
+  watched.clear();
+});

@@ -19,6 +19,8 @@ export const PACE_POLLING_MS = 5_000;
 class Entry {
   read: Read<unknown> = {};
   text = "";
+  /** When the API last answered well, by this computer's clock. */
+  at: number | undefined;
   users = new Set<() => void>();
   pace: number | null = null;
   busy = false;
@@ -35,10 +37,15 @@ export class Reads {
   private pace = PACE_POLLING_MS;
   private awake = true;
 
-  constructor(private readonly fetch: Fetch) {}
+  /** `heard` is called after each answer: true for a good one. */
+  constructor(private readonly fetch: Fetch, private readonly heard: (good: boolean) => void = () => {}) {}
 
   peek<T>(path: string): Read<T> {
     return (this.entries.get(path)?.read ?? NOTHING) as Read<T>;
+  }
+
+  answeredAt(path: string): number | undefined {
+    return this.entries.get(path)?.at;
   }
 
   /** Keeps `path` fresh until the returned function is called; `every` overrides the rhythm. */
@@ -67,11 +74,11 @@ export class Reads {
   }
 
   /** How often everything is fetched without being touched: seldom while events arrive live.
-   * A change of pace fetches all once, for what happened while the socket was away. */
-  setPace(milliseconds: number): void {
+   * A change of pace fetches all once `within` this time, for what happened while the socket was away. */
+  setPace(milliseconds: number, within = GATHER_MS): void {
     if (milliseconds === this.pace) return;
     this.pace = milliseconds;
-    for (const entry of this.entries.values()) this.schedule(entry, GATHER_MS);
+    for (const entry of this.entries.values()) this.schedule(entry, within);
   }
 
   /** A page nobody looks at asks for nothing; on return it catches up at once. */
@@ -118,6 +125,8 @@ export class Reads {
     entry.stale = false;
     try {
       const text = await this.fetch(entry.path);
+      entry.at = Date.now();
+      this.heard(true);
       // The same answer keeps the same object, so that no panel draws again for nothing.
       if (text !== entry.text || entry.read.error) {
         const data: unknown = text === entry.text ? entry.read.data : JSON.parse(text);
@@ -125,6 +134,7 @@ export class Reads {
         this.publish(entry, { data });
       }
     } catch (error) {
+      this.heard(false);
       this.publish(entry, { ...entry.read, error: error as ApiError });
     }
     entry.busy = false;

@@ -107,6 +107,20 @@ def test_indicators_are_those_of_the_strategy_that_judges_the_symbol(call: Call)
     assert (400, "strategy") == (status, answer["error"]["details"]["field"])
 
 
+def test_indicators_are_empty_while_no_bar_is_stored(call: Call) -> None:
+    """Before the first run, and for a symbol without history, the answer has no times and no failure."""
+    save_settings()
+    assert (200, [], {}) == indicators_of(call, "AAPL")
+    concluded(0)
+    assert (200, [], {}) == indicators_of(call, "AAPL")
+
+
+def indicators_of(call: Call, symbol: str) -> tuple[int, list[str], dict[str, list[float]]]:
+    """The status, times and series of a symbol's indicators."""
+    status, found = call(api.app, "/api/indicators/{symbol}", path={"symbol": symbol})
+    return status, found["times"], found["series"]
+
+
 def test_an_explanation_takes_a_time(call: Call) -> None:
     """The bar up to then is explained; what is no time is refused."""
     save_settings()

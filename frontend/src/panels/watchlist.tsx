@@ -1,0 +1,147 @@
+// What is watched: live price, what the last bar said, and the oscillator of the last weeks in a strip.
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Indicators, Quote, Signal } from "../api/bodies";
+import { connection } from "../desk";
+import { NONE, price } from "../format/money";
+import { marketDay } from "../format/time";
+import { LivePrice, Side, plain } from "../parts/figures";
+import { Loaded, Panel } from "../parts/panel";
+import { Sparkline, type Stroke } from "../parts/sparkline";
+import { SymbolLink } from "../parts/symbol";
+import { useCell, usePrice, useRead } from "../store/hooks";
+import { useConfig, watchlistOf } from "./config";
+import { useSignals } from "./signals";
+
+const STRIP_BARS = 40;
+/** What is withheld for it may have no price at all yet, as before a first session. */
+const UNTRADED = "short_history";
+/** Indicators move with a closed bar, which an event tells. */
+const STRIP_EVERY_MS = 300_000;
+/** Without a socket each price costs a request. */
+const PRICE_EVERY_MS = 15_000;
+/** What the page is opened for comes first. */
+const STRIPS_AFTER_MS = 1_500;
+
+interface Props {
+  picked: string | null;
+  pick: (symbol: string) => void;
+}
+
+export function Watchlist({ picked, pick }: Props) {
+  const config = useConfig();
+  const symbols = watchlistOf(config.data);
+  const signals = useSignals();
+  const latest = useMemo(() => latestOf(signals.data?.items ?? []), [signals.data]);
+  return (
+    <Panel title="Watchlist" testid="watchlist" aside={symbols.length > 0 && `${symbols.length} symbols`} view={signals} flush>
+      <Loaded
+        view={config}
+        what="watchlist"
+        isEmpty={() => symbols.length === 0}
+        empty="The watchlist is empty, so nothing is traded. Name the symbols to watch in the settings."
+      >
+        {() => (
+          <ul class="watchlist">
+            {symbols.map((symbol) => (
+              <Watched key={symbol} symbol={symbol} signal={latest.get(symbol)} picked={symbol === picked} pick={pick} />
+            ))}
+          </ul>
+        )}
+      </Loaded>
+    </Panel>
+  );
+}
+
+/** Signals come newest first; the first of a symbol that really trades is what it says now. */
+function latestOf(signals: readonly Signal[]): Map<string, Signal> {
+  const latest = new Map<string, Signal>();
+  for (const signal of signals) if (!latest.has(signal.symbol)) latest.set(signal.symbol, signal);
+  return latest;
+}
+
+function Watched({ symbol, signal, picked, pick }: { symbol: string; signal: Signal | undefined; picked: boolean; pick: (symbol: string) => void }) {
+  const row = useRef<HTMLLIElement>(null);
+  const seen = useSeen(row);
+  return (
+    <li ref={row} class={picked ? "watched picked" : "watched"} data-testid="watched" data-symbol={symbol}>
+      <button type="button" aria-label={symbol} aria-pressed={picked} title={`Show ${symbol} in the chart`} onClick={() => pick(symbol)}>
+        {symbol}
+      </button>
+      <span class="watched-price">{seen ? <PriceOf symbol={symbol} traded={signal?.code !== UNTRADED} /> : NONE}</span>
+      {seen ? <Strip symbol={symbol} /> : <span />}
+      <span class="watched-signal soft">
+        <SignalState signal={signal} />
+        <SymbolLink symbol={symbol} label="why?" />
+      </span>
+    </li>
+  );
+}
+
+/** Only what has been on screen asks for anything: a watchlist may be long. */
+function useSeen(element: { current: Element | null }): boolean {
+  const [seen, setSeen] = useState(false);
+  useEffect(() => {
+    if (seen || !element.current) return undefined;
+    const observer = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && setSeen(true), { rootMargin: "200px" });
+    observer.observe(element.current);
+    return () => observer.disconnect();
+  }, [seen]);
+  return seen;
+}
+
+/** True once this time has passed since the first drawing. */
+function useAfter(milliseconds: number): boolean {
+  const [passed, setPassed] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setPassed(true), milliseconds);
+    return () => clearTimeout(timer);
+  }, []);
+  return passed;
+}
+
+function PriceOf({ symbol, traded }: { symbol: string; traded: boolean }) {
+  const live = usePrice(symbol);
+  const polls = useCell(connection) === "polling";
+  const quote = useRead<Quote>(polls && traded && !live ? `/api/latest/${encodeURIComponent(symbol)}` : null, PRICE_EVERY_MS).data;
+  return <LivePrice symbol={symbol} otherwise={quote ? price(quote.last) : NONE} />;
+}
+
+function SignalState({ signal }: { signal: Signal | undefined }) {
+  if (!signal) return <>no signal</>;
+  const when = `on the bar of ${marketDay(signal.bar_close)}: ${signal.reason}`;
+  if (signal.outcome === "raised") {
+    return (
+      <span title={when}>
+        <Side side={signal.side} /> {marketDay(signal.bar_close).replace(/, \d+$/, "")}
+      </span>
+    );
+  }
+  return (
+    <span class="cut" title={`withheld ${when}`}>
+      {signal.side && <Side side={signal.side} />} {plain(signal.code) || "withheld"}
+    </span>
+  );
+}
+
+const OSCILLATOR: readonly (readonly [name: string, tone: Stroke["tone"]])[] = [
+  ["d", "warn"],
+  ["k", "accent"],
+];
+const SCALE = [0, 100] as const;
+const EXTREMES = [20, 80];
+
+function Strip({ symbol }: { symbol: string }) {
+  const opened = useAfter(STRIPS_AFTER_MS);
+  const { data } = useRead<Indicators>(opened ? `/api/indicators/${encodeURIComponent(symbol)}?limit=${STRIP_BARS}` : null, STRIP_EVERY_MS);
+  const strokes = useMemo(() => OSCILLATOR.filter(([name]) => data?.series[name]).map(([name, tone]) => ({ tone, values: data!.series[name]! })), [data]);
+  const last = data?.series.k?.at(-1);
+  if (strokes.length === 0) return <span />;
+  return (
+    <Sparkline
+      label={`StochRSI of ${symbol}, last ${STRIP_BARS} bars${last === null || last === undefined ? "" : `: K at ${last.toFixed(0)} of 100`}`}
+      strokes={strokes}
+      levels={EXTREMES}
+      range={SCALE}
+    />
+  );
+}
