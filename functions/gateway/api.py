@@ -18,7 +18,7 @@ from alpaquero.errors import NotAllowed, NotSignedIn
 from alpaquero.observability import logger
 from alpaquero.settings import FunctionSettings, Text, Url, load
 from alpaquero.store.connections import TICKET_SECONDS, issue_ticket
-from alpaquero.web.app import json_response, service_app
+from alpaquero.web.app import Answer, json_response, service_app
 from alpaquero.web.bodies.gateway import Session, SignInRequest, Ticket
 from alpaquero.web.tokens import token_checker
 
@@ -40,7 +40,7 @@ settings = load(Settings)
 checker = token_checker(
     issuer=settings.token_issuer, client=settings.user_pool_client, keys_url=settings.token_keys_url
 )
-app = service_app("gateway")
+app = service_app("gateway", works=True)
 
 
 @lru_cache(maxsize=1)
@@ -49,16 +49,15 @@ def cognito() -> Any:
     return aws.client("cognito-idp")
 
 
-@app.endpoint("POST", public="/api/auth/sign-in", role=None)
-def sign_in() -> Response:
+@app.endpoint("POST", public="/api/auth/sign-in", role=None, body=SignInRequest, refuses=(401, 403))
+def sign_in(body: SignInRequest) -> Answer[Session]:
     """A session for a username and password."""
     _refuse_other_origins()
-    request = app.body(SignInRequest)
-    return _session("USER_PASSWORD_AUTH", {"USERNAME": request.username, "PASSWORD": request.password})
+    return _session("USER_PASSWORD_AUTH", {"USERNAME": body.username, "PASSWORD": body.password})
 
 
-@app.endpoint("POST", public="/api/auth/refresh", role=None)
-def refresh() -> Response:
+@app.endpoint("POST", public="/api/auth/refresh", role=None, refuses=(401, 403))
+def refresh() -> Answer[Session]:
     """A session for the refresh cookie."""
     _refuse_other_origins()
     token = _refresh_token()
@@ -67,7 +66,7 @@ def refresh() -> Response:
     return _session("REFRESH_TOKEN_AUTH", {"REFRESH_TOKEN": token})
 
 
-@app.endpoint("POST", public="/api/auth/sign-out", role=None)
+@app.endpoint("POST", public="/api/auth/sign-out", role=None, status=204, refuses=(403,))
 def sign_out() -> Response:
     """Ends the session: the refresh token is revoked and its cookie removed."""
     _refuse_other_origins()
@@ -87,7 +86,7 @@ def ticket() -> Ticket:
     return Ticket(ticket=issue_ticket(caller.username, caller.role), expires_in_seconds=TICKET_SECONDS)
 
 
-def _session(flow: str, parameters: dict[str, str]) -> Response:
+def _session(flow: str, parameters: dict[str, str]) -> Answer[Session]:
     """Signs in with the user pool and checks the token it gives as the authorizer would."""
     try:
         answer = cognito().initiate_auth(

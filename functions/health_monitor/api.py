@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -14,14 +14,15 @@ from alpaquero.events import queues
 from alpaquero.monitoring.costs import cost_of
 from alpaquero.orders.lifecycle import OrderStatus
 from alpaquero.settings import FunctionSettings, Text, Url, load, queue_urls
-from alpaquero.store import checks, health, runs
+from alpaquero.store import checks, counts, health, runs
 from alpaquero.store.books import Books
 from alpaquero.store.usage import Usage
 from alpaquero.web.app import service_app
 from alpaquero.web.bodies import Page
 from alpaquero.web.bodies import health_monitor as bodies
 
-OK, DEGRADED = "ok", "degraded"
+OK: Final = "ok"
+DEGRADED: Final = "degraded"
 SILENT_AFTER = timedelta(minutes=10)  # of a probe that runs each minute
 NEVER_COUNTED = {
     "functions.memory_mb": "CloudWatch has no such metric; the log's handled lines have memory_mb, and a "
@@ -48,13 +49,14 @@ DEAD_LETTER_QUEUES = queue_urls("DEAD_LETTER_QUEUES", SETTINGS.dead_letter_queue
 SCOPES = checks.broker_scopes(SETTINGS.alpaca_trading_url, SETTINGS.alpaca_data_url)
 BOOKS = Books(SETTINGS.account)
 
-app = service_app("health_monitor", {"health": health.probes})
+app = service_app("health_monitor", {"health": health.probes}, works=True)
 
 
 @app.endpoint("GET", public="/health", role=None)
-def open_health() -> dict[str, str]:
+def open_health() -> bodies.OpenHealth:
     """Whether all is well, and nothing else: anyone may ask."""
-    return {"status": DEGRADED if _is_silent() or any(a.raised for a in health.alerts().values()) else OK}
+    is_degraded = _is_silent() or any(a.raised for a in health.alerts().values())
+    return bodies.OpenHealth(status=DEGRADED if is_degraded else OK)
 
 
 def _is_silent() -> bool:
@@ -86,17 +88,18 @@ def alerts() -> Page[bodies.HealthAlert]:
 @app.endpoint("GET", public="/api/monitoring/metrics", service="/health_monitor/metrics")
 def metrics() -> bodies.Metrics:
     """Counts since the stack began, depths and ages now; what nobody knows is null and says why."""
-    orders, notes, now = BOOKS.orders(), BOOKS.notes(), wall.now()
+    notes, now = BOOKS.notes(), wall.now()
+    counted = counts.counted_on(SETTINGS.account, health.counts(), now.date())
     newest = next(iter(runs.newest_runs(SETTINGS.account, 1)), None)
     work = health.last_work()
     synced, monitored = work.get("trading"), work.get("risk")
     missing = {} if synced else {"sync_lag_seconds": "no sync has run yet"}
     breakers, budgets = _broker(missing)
     return bodies.Metrics(
-        runs=runs.count(SETTINGS.account),
-        orders=len(orders),
-        fills=len(BOOKS.fills()),
-        unknown_orders=sum(1 for order in orders if order.status == OrderStatus.UNKNOWN),
+        runs=counted.all_runs,
+        orders=counted.orders.number,
+        fills=counted.fills.number,
+        unknown_orders=sum(1 for order in BOOKS.open_orders() if order.status == OrderStatus.UNKNOWN),
         outbox_depth=len(BOOKS.outbox()),
         queue_depths=queues.depths(QUEUES),
         dead_letters=sum(queues.depths(DEAD_LETTER_QUEUES).values()),

@@ -12,23 +12,27 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from itertools import pairwise
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta, Struct
 
+from alpaquero import wall
 from alpaquero.broker.market_data import connect_market_data
 from alpaquero.broker.protocol import BrokerPosition, BrokerTrade, MarketDataReader
-from alpaquero.errors import BrokerUnclear, InvalidRequest, NotFound
+from alpaquero.errors import BrokerUnavailable, BrokerUnclear, NotFound
 from alpaquero.events.schemas import EquityMarked
+from alpaquero.observability import logger
 from alpaquero.orders.order import LegRole, Order, OrderPurpose
 from alpaquero.portfolio.lots import lots_of
 from alpaquero.portfolio.movements import CashMovement
 from alpaquero.portfolio.positions import Position
 from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.risk import sizing
-from alpaquero.risk.book import RiskBook
+from alpaquero.risk.book import RiskBook, TradingState
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.settings import DataApiSettings, load
-from alpaquero.store import analytics, positions, trading_settings
+from alpaquero.store import analytics, health, positions, trading_settings
 from alpaquero.store.books import Books, BrokerFigures
 from alpaquero.web.app import service_app
 from alpaquero.web.bodies import Page
@@ -39,11 +43,13 @@ BOOKS = Books(SETTINGS.account)
 ZERO, HUNDRED = Decimal(0), Decimal(100)
 PERCENT_STEP = Decimal("0.0001")
 DAYS, MOST_DAYS = 30, 366
+UNPRICED = (404, 502, 503)  # before the first sync, or neither market data nor the broker has a price
 NOT_OPEN = "the books are not open yet: the first sync opens them, within a minute of the start"
 
 app = service_app(
     "position",
     {"books": BOOKS.risk_book, "positions": lambda: positions.positions(SETTINGS.account)},
+    works=True,
 )
 
 
@@ -73,10 +79,16 @@ class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
     cash: Decimal
     realised_pnl: Decimal
     holdings: tuple[Holding, ...]
-    trading_state: str
+    trading_state: TradingState
     as_of: datetime
     income: Decimal = ZERO
     deposits: Decimal = ZERO
+    age_seconds: int | None = None  # of the last sync's prices; None is live
+
+    @property
+    def source(self) -> str:
+        """Where the prices are from, as the API says it."""
+        return "live" if self.age_seconds is None else "cache"
 
     @property
     def position_value(self) -> Decimal:
@@ -100,7 +112,7 @@ def market_data() -> MarketDataReader:
     return connect_market_data(SETTINGS)
 
 
-@app.endpoint("GET", public="/api/account", service="/position/account")
+@app.endpoint("GET", public="/api/account", service="/position/account", refuses=UNPRICED)
 def account() -> bodies.Account:
     """The account as our books have it, the broker's figures beside it.
 
@@ -122,19 +134,21 @@ def account() -> bodies.Account:
     )
 
 
-@app.endpoint("GET", public="/api/positions", service="/position/positions")
+@app.endpoint("GET", public="/api/positions", service="/position/positions", refuses=UNPRICED)
 def open_positions() -> Page[bodies.Position]:
     """Every open position with the stop and the target that guard it, by symbol."""
-    guards, limits, at_broker = BOOKS.open_orders(), risk_limits(), broker_positions()
+    guards, limits, at_broker, ours = BOOKS.open_orders(), risk_limits(), broker_positions(), portfolio()
     return Page(
         items=[
-            position_body(holding, guards, limits, at_broker.get(holding.symbol))
-            for holding in portfolio().holdings
+            aged(position_body(holding, guards, limits, at_broker.get(holding.symbol)), ours)
+            for holding in ours.holdings
         ]
     )
 
 
-@app.endpoint("GET", public="/api/positions/{symbol}", service="/position/positions/{symbol}")
+@app.endpoint(
+    "GET", public="/api/positions/{symbol}", service="/position/positions/{symbol}", refuses=UNPRICED
+)
 def one_position(symbol: str) -> bodies.PositionDetail:
     """One symbol with its lots and what another entry could buy; 404 for one that was never held."""
     symbol = symbol.upper()
@@ -147,7 +161,7 @@ def one_position(symbol: str) -> bodies.PositionDetail:
     price = held.current_price if held else None
     return bodies.PositionDetail(
         symbol=symbol,
-        position=position_body(held, BOOKS.open_orders(), limits, theirs) if held else None,
+        position=aged(position_body(held, BOOKS.open_orders(), limits, theirs), ours) if held else None,
         realised_pnl=lots.realised_pnl,
         lots=[
             bodies.Lot(
@@ -181,21 +195,30 @@ def one_position(symbol: str) -> bodies.PositionDetail:
     )
 
 
-@app.endpoint("GET", public="/api/portfolio/history", service="/position/portfolio/history")
-def history() -> Page[bodies.PortfolioDay]:
-    """Equity at the end of each market day, the newest first; `days` says how far back (30)."""
+class DaysAsked(Struct, frozen=True, kw_only=True):
+    """How far back."""
+
+    days: Annotated[int, Meta(ge=1, le=MOST_DAYS, description="Days back from the last sync.")] = DAYS
+
+
+@app.endpoint(
+    "GET",
+    public="/api/portfolio/history",
+    service="/position/portfolio/history",
+    query=DaysAsked,
+    refuses=(404,),
+)
+def history(query: DaysAsked) -> Page[bodies.PortfolioDay]:
+    """Equity at the end of each market day, the newest first."""
     book = BOOKS.risk_book()
     if book is None:
         raise NotFound(NOT_OPEN)
-    text = app.query("days") or str(DAYS)
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_DAYS:
-        raise InvalidRequest(f"days must be a number from 1 to {MOST_DAYS}", "days")
-    since = book.as_of - timedelta(days=int(text) + 1)
+    since = book.as_of - timedelta(days=query.days + 1)
     marks = analytics.marks_since(SETTINGS.account, since)
-    return Page(items=days_of(marks, BOOKS.cash_movements())[: int(text)])
+    return Page(items=days_of(marks, BOOKS.cash_movements())[: query.days])
 
 
-@app.endpoint("GET", public="/api/portfolio/summary", service="/position/portfolio/summary")
+@app.endpoint("GET", public="/api/portfolio/summary", service="/position/portfolio/summary", refuses=UNPRICED)
 def summary() -> bodies.PortfolioSummary:
     """The portfolio in one view."""
     ours, book = portfolio(), BOOKS.risk_book()
@@ -229,6 +252,11 @@ def position_body(
         sector=limits.sector_of(holding.symbol),
         broker_quantity=at_broker.quantity if at_broker else ZERO,
     )
+
+
+def aged(body: bodies.Position, ours: Portfolio) -> bodies.Position:
+    """The position, marked with where its price is from and how old it is."""
+    return msgspec.structs.replace(body, source=ours.source, age_seconds=ours.age_seconds or 0)
 
 
 def sizing_body(symbol: str, price: Decimal | None, limits: RiskLimits) -> bodies.Sizing | None:
@@ -318,6 +346,8 @@ def summary_body(
         deposits=ours.deposits,
         total_pnl=ours.realised_pnl + ours.unrealised_pnl + ours.income,
         differences=differences,
+        source=ours.source,
+        age_seconds=ours.age_seconds or 0,
     )
 
 
@@ -347,7 +377,8 @@ def risk_limits() -> RiskLimits:
 def portfolio(*, at_last_sync: bool = False) -> Portfolio:
     """Our books as they are, at the newest prices or at those of the last sync.
 
-    Raises `NotFound` before the first sync has opened the books.
+    While market data does not answer it is the last sync's, with their age. Raises `NotFound` before
+    the first sync has opened the books.
     """
     baseline, risk_book = BOOKS.baseline(), BOOKS.risk_book()
     if baseline is None or risk_book is None:
@@ -356,8 +387,22 @@ def portfolio(*, at_last_sync: bool = False) -> Portfolio:
     at_broker = broker_positions()
     held = {p.symbol for p in folded if p.quantity}
     unpriced = sorted(held - at_broker.keys() if at_last_sync else held)
-    trades = market_data().latest_trades(unpriced) if unpriced else {}
-    return valued(folded, baseline.cash, BOOKS.cash_movements(), risk_book, trades, at_broker)
+    trades, age = newest_trades(unpriced)
+    ours = valued(folded, baseline.cash, BOOKS.cash_movements(), risk_book, trades, at_broker)
+    return msgspec.structs.replace(ours, age_seconds=age)
+
+
+def newest_trades(symbols: Sequence[str]) -> tuple[Mapping[str, BrokerTrade], int | None]:
+    """The newest trades; none, and the age of the last sync, while market data does not answer."""
+    if not symbols:
+        return {}, None
+    try:
+        return market_data().latest_trades(symbols), None
+    except (BrokerUnavailable, BrokerUnclear) as error:
+        synced = health.last_work_of("trading")
+        age = int((wall.now() - synced.at).total_seconds()) if synced else health.KEEP_SECONDS
+        logger.warning("positions are shown at the prices of the last sync", age_seconds=age, why=str(error))
+        return {}, max(0, age)
 
 
 def valued(  # noqa: PLR0917 -- the books' parts, one argument each

@@ -23,7 +23,7 @@ from alpaquero.events.commands import PlaceOrder as PlaceOrderCommand
 from alpaquero.events.commands import ReplaceOrder as ReplaceOrderCommand
 from alpaquero.observability import correlation_id
 from alpaquero.orders.identity import manual_key
-from alpaquero.orders.intent import Intent, Origin, Purpose, Side, TimeInForce
+from alpaquero.orders.intent import Intent, Origin, Purpose, Side
 from alpaquero.orders.lifecycle import is_terminal
 from alpaquero.orders.order import Order as OrderRecord
 from alpaquero.orders.replacement import Change, changed_terms, free_successor
@@ -47,7 +47,7 @@ from alpaquero.web.bodies.trading import (
     SyncAccepted,
 )
 from alpaquero.web.endpoint import Idempotent, Paged
-from alpaquero.web.tickets import manual_intent, named_fields, word
+from alpaquero.web.tickets import manual_intent, named_fields
 
 
 class OrdersSettings(FunctionSettings, frozen=True, kw_only=True):
@@ -183,7 +183,7 @@ def replace(id: str, body: ReplaceOrder) -> OrderAccepted:  # noqa: A002 - as th
             limit_price=body.limit_price,
             stop_price=body.stop_price,
             trail=body.trail,
-            time_in_force=None if body.time_in_force is None else word(TimeInForce, body, "time_in_force"),
+            time_in_force=body.time_in_force,
         )
         identifier, written = free_successor(old, change, BOOKS.order)
         if written is None:

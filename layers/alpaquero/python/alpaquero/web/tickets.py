@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from enum import StrEnum
-from typing import TypeVar
 
 from alpaquero.errors import InvalidRequest
-from alpaquero.orders.intent import Intent, OrderClass, OrderType, Origin, Purpose, Side, TimeInForce
+from alpaquero.orders.intent import Intent, Origin, Purpose, Side
 from alpaquero.orders.terms import TermsError, on_ticks
 from alpaquero.web.bodies.trading import PlaceOrder
-
-_Word = TypeVar("_Word", bound=StrEnum)
 
 
 def manual_intent(
@@ -24,7 +20,7 @@ def manual_intent(
     Raises `InvalidRequest` that names the field, for one no broker could take.
     """
     with named_fields():
-        side = word(Side, body, "side")
+        side = body.side
         return on_ticks(
             Intent(
                 account=account,
@@ -33,9 +29,9 @@ def manual_intent(
                 symbol=body.symbol.upper(),
                 side=side,
                 key=key,
-                order_type=word(OrderType, body, "order_type"),
-                order_class=None if body.order_class is None else word(OrderClass, body, "order_class"),
-                time_in_force=word(TimeInForce, body, "time_in_force"),
+                order_type=body.order_type,
+                order_class=body.order_class,
+                time_in_force=body.time_in_force,
                 quantity=body.quantity,
                 notional=body.notional,
                 percentage=body.percentage,
@@ -64,12 +60,3 @@ def named_fields() -> Iterator[None]:
         raise InvalidRequest(str(error), error.field) from None
     except ValueError as error:
         raise InvalidRequest(str(error), "symbol") from None
-
-
-def word(kind: type[_Word], body: object, field: str) -> _Word:
-    """The body's word for `field`. Raises `TermsError` that lists the words there are."""
-    given = getattr(body, field)
-    try:
-        return kind(given)
-    except ValueError:
-        raise TermsError(field, f"{field} is {given!r}; send one of {', '.join(kind)}") from None

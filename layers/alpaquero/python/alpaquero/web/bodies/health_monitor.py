@@ -39,7 +39,7 @@ class BreakerState(msgspec.Struct, frozen=True, kw_only=True):
     """The circuit breaker of one API of the broker: closed, or open until it is tried again."""
 
     scope: str
-    state: str
+    state: Literal["closed", "open"]
     failures: int
     tries_again_at: datetime | None
 

@@ -6,6 +6,9 @@ from datetime import date, datetime
 
 import msgspec
 
+from alpaquero.prices.bars import Timeframe
+from alpaquero.store.ingests import IngestState
+
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
     time: datetime
@@ -20,7 +23,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """A page of stored bars. They are served from our own store: `as_of` is when they last changed there."""
 
     symbol: str
-    timeframe: str
+    timeframe: Timeframe
     adjustment: str
     source: str
     as_of: datetime
@@ -33,9 +36,9 @@ class Ingest(msgspec.Struct, frozen=True, kw_only=True):
     """Bars being fetched into the store. `without_bars` had none in any step so far."""
 
     id: str
-    state: str
+    state: IngestState
     symbols: list[str]
-    timeframe: str
+    timeframe: Timeframe
     adjustment: str
     start: date
     end: date
@@ -61,7 +64,7 @@ class Gaps(msgspec.Struct, frozen=True, kw_only=True):
     """What is missing of a stored series; `items` are the first of `gaps` in all."""
 
     symbol: str
-    timeframe: str
+    timeframe: Timeframe
     adjustment: str
     start: date
     end: date

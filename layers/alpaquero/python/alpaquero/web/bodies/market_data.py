@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
+
+from alpaquero.prices.bars import Timeframe
+
+Source = Literal["live", "cache"]
 
 
 class BarColumns(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +48,7 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
     Of a signal `outcome` is raised or withheld, `shadow` says that its strategy trades nothing.
     """
 
-    kind: str
+    kind: Literal["signal", "fill"]
     outcome: str
     shadow: bool
     strategy: str
@@ -64,11 +69,11 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     symbol: str
-    timeframe: str
+    timeframe: Timeframe
     adjustment: str
     feed: str
     synthetic: bool | None
-    source: str
+    source: Source
     age_seconds: int
     strategy: str | None
     bars: BarColumns
@@ -89,7 +94,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     ask: Decimal
     last: Decimal
     at: datetime
-    source: str = "live"
+    source: Source = "live"
     age_seconds: int = 0
 
 
@@ -100,5 +105,5 @@ class MarketStatus(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
     next_open: datetime
     next_close: datetime
-    source: str = "live"
+    source: Source = "live"
     age_seconds: int = 0

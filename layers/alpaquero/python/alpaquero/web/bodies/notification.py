@@ -6,17 +6,21 @@ from datetime import datetime
 
 import msgspec
 
+from alpaquero.events.mails import Category, Severity
+from alpaquero.notifications.preferences import ChannelKind, Digest, WebhookFormat
+from alpaquero.store.notifications import State
+
 
 class NotificationChannel(msgspec.Struct, frozen=True, kw_only=True):
     """One way to reach a user; a webhook's `address` is the name of its secret, never the secret."""
 
     name: str
-    kind: str
+    kind: ChannelKind
     address: str
-    format: str
-    severity: str
-    categories: list[str]
-    digest: str
+    format: WebhookFormat
+    severity: Severity
+    categories: list[Category]
+    digest: Digest
     most_per_hour: int
 
 
@@ -36,7 +40,7 @@ class NotificationSettings(msgspec.Struct, frozen=True, kw_only=True):
     digest_at: str
     changed_at: datetime | None
     events: list[str]
-    categories: list[str]
+    categories: list[Category]
     owner_is_mailed: bool
 
 
@@ -55,7 +59,7 @@ class NotificationDelivery(msgspec.Struct, frozen=True, kw_only=True):
     category: str
     severity: str
     subject: str
-    state: str
+    state: State
     attempts: int
     outcome: str
     first_at: datetime

@@ -7,13 +7,15 @@ from decimal import Decimal
 
 import msgspec
 
+from alpaquero.risk.book import TradingState
+
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """The account as our books have it, with the broker's own figures beside it."""
 
     account: str
     environment: str
-    trading_state: str
+    trading_state: TradingState
     cash: Decimal
     equity: Decimal
     buying_power: Decimal

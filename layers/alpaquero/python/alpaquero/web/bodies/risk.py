@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from alpaquero.risk.book import TradingState as State
 from alpaquero.web.bodies import RuleOutcome
 from alpaquero.web.bodies.trading import PlaceOrder
 
@@ -14,7 +15,7 @@ from alpaquero.web.bodies.trading import PlaceOrder
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Each limit with how much of it is used, in the unit its name carries."""
 
-    trading_state: str
+    trading_state: State
     limits: dict[str, Decimal]
     used: dict[str, Decimal]
     as_of: datetime
@@ -42,7 +43,7 @@ class TradingLock(msgspec.Struct, frozen=True, kw_only=True):
     """A broken limit that holds trading down."""
 
     code: str
-    state: str
+    state: State
     since: datetime
     reason: str
 
@@ -50,8 +51,8 @@ class TradingLock(msgspec.Struct, frozen=True, kw_only=True):
 class TradingState(msgspec.Struct, frozen=True, kw_only=True):
     """The trading state in force, what a person asked for, and what holds it lower."""
 
-    state: str
-    asked: str
+    state: State
+    asked: State
     locks: list[TradingLock]
     flattening: bool
     author: str | None
@@ -63,6 +64,6 @@ class TradingState(msgspec.Struct, frozen=True, kw_only=True):
 class ChangeTradingState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The state to set and why; `flatten` sells every position and goes with REDUCING."""
 
-    state: str
+    state: State
     reason: str
     flatten: bool = False

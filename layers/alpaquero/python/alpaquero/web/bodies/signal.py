@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import msgspec
 
+from alpaquero.strategy.run import RunState
+
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """A signal raised, or withheld with its reason (`outcome` is raised or withheld).
@@ -40,7 +42,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     bar_start: datetime
     bar_close: datetime
     planned_at: datetime
-    state: str
+    state: RunState
     late: bool
     missed: int
     missed_since: datetime | None

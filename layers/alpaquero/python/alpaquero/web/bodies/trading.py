@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
 
+from alpaquero.orders.kinds import OrderClass, OrderType, Side, TimeInForce
+from alpaquero.orders.order import ExitStep, LegRole, OrderOrigin, OrderPurpose
 from alpaquero.web.bodies import RuleOutcome
 
 
@@ -19,13 +22,13 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     symbol: str
-    side: str
+    side: Side
     quantity: Decimal | None = None
     notional: Decimal | None = None
     percentage: Decimal | None = None
-    order_type: str = "market"
-    order_class: str | None = None
-    time_in_force: str = "day"
+    order_type: OrderType = OrderType.MARKET
+    order_class: OrderClass | None = None
+    time_in_force: TimeInForce = TimeInForce.DAY
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     trail_price: Decimal | None = None
@@ -44,7 +47,7 @@ class ReplaceOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     trail: Decimal | None = None
-    time_in_force: str | None = None
+    time_in_force: TimeInForce | None = None
     reason: str = ""
 
 
@@ -133,14 +136,14 @@ class OrderAccepted(msgspec.Struct, frozen=True, kw_only=True):
     """The order is queued for the risk check; follow it by its client order id."""
 
     client_order_id: str
-    status: str = "queued"
+    status: Literal["queued", "replacement queued", "cancel queued"] = "queued"
 
 
 class OrdersAccepted(msgspec.Struct, frozen=True, kw_only=True):
     """Several orders that are queued, to be placed or cancelled."""
 
     client_order_ids: list[str]
-    status: str = "queued"
+    status: Literal["queued", "cancel queued"] = "queued"
 
 
 class OrderStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,14 +159,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     client_order_id: str
     broker_order_id: str | None
     parent: str | None
-    role: str | None
-    origin: str
-    purpose: str
+    role: LegRole | None
+    origin: OrderOrigin
+    purpose: OrderPurpose
     symbol: str
-    side: str
-    order_type: str
-    order_class: str
-    time_in_force: str
+    side: Side
+    order_type: OrderType
+    order_class: OrderClass
+    time_in_force: TimeInForce
     quantity: Decimal | None
     limit_price: Decimal | None
     stop_price: Decimal | None
@@ -185,6 +188,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     requested_by: str = ""
     run_id: str | None = None
     correlation_id: str = ""
-    exit_step: str | None = None
+    exit_step: ExitStep | None = None
     replaces: str | None = None
     replaced_by: str | None = None
