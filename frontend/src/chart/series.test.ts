@@ -4,7 +4,7 @@ import { barStart, candles, chartTime, equityPoints, explainedAt, levelsOf, line
 
 const at = (iso: string) => Date.parse(iso) / 1000;
 
-const marker = (kind: string, time: string, price: string | null): Marker => ({
+const marker = (kind: Marker["kind"], time: string, price: string | null): Marker => ({
   kind, time, side: "buy", price, quantity: "1", text: kind, outcome: kind === "signal" ? "raised" : "", shadow: false, strategy: "",
 });
 
@@ -72,7 +72,7 @@ test("an intraday time is New York's wall clock", () => {
 });
 
 test("equity marks are ascending, and of two at one time the later counts", () => {
-  const mark = (at: string, equity: string) => ({ at, equity, cash: "0", drawdown_percent: "0" });
+  const mark = (at: string, equity: string) => ({ at, equity, cash: "0", pnl: "0", drawdown_percent: "0" });
   const points = equityPoints([mark("2010-03-15T20:00:00Z", "3"), mark("2010-03-12T21:00:00Z", "1"), mark("2010-03-15T20:00:00Z", "4")]);
   expect(points.map((point) => point.value)).toEqual([1, 4]);
 });

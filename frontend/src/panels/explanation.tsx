@@ -92,8 +92,8 @@ function StepOf({ step }: { step: ExplanationStep }) {
 
 const LineOf = ({ line }: { line: ExplanationLine }) => (
   <li>
-    {line.holds !== undefined && <span class={line.holds ? "up" : "down"}>{line.holds ? "✓ holds" : "✕ fails"} </span>}
+    {typeof line.holds === "boolean" && <span class={line.holds ? "up" : "down"}>{line.holds ? "✓ holds" : "✕ fails"} </span>}
     {line.text}
-    {line.by !== undefined && <span class="soft"> off by {Number(line.by.toPrecision(4))}</span>}
+    {typeof line.by === "number" && <span class="soft"> off by {Number(line.by.toPrecision(4))}</span>}
   </li>
 );

@@ -123,7 +123,7 @@ const Clock = ({ label, value, set, hint, error }: { label: string; value: strin
 interface ChannelProps {
   channel: NotificationChannel;
   user: string;
-  categories: readonly string[];
+  categories: Readonly<NotificationChannel["categories"]>;
   saved: boolean;
   nameFault: string | undefined;
   addressFault: string | undefined;

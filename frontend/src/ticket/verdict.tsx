@@ -80,12 +80,12 @@ const Consequences = ({ verdict, side }: { verdict: Assessment; side: Side }) =>
   </dl>
 );
 
-const ORDER = { failed: 0, passed: 1, not_applicable: 2 } as const;
-const WORDS = { failed: "✕ refused", passed: "✓ passed", not_applicable: "– no say" } as const;
+const ORDER: Readonly<Record<string, number>> = { failed: 0, passed: 1, not_applicable: 2 };
+const WORDS: Readonly<Record<string, string>> = { failed: "✕ refused", passed: "✓ passed", not_applicable: "– no say" };
 
 /** Refusals first; rules that have no say in this order are folded away. */
 export function Rules({ rules }: { rules: readonly RuleOutcome[] }) {
-  const sorted = [...rules].sort((left, right) => ORDER[left.outcome] - ORDER[right.outcome]);
+  const sorted = [...rules].sort((left, right) => (ORDER[left.outcome] ?? 0) - (ORDER[right.outcome] ?? 0));
   const silent = sorted.filter((rule) => rule.outcome === "not_applicable");
   const failed = sorted.filter((rule) => rule.outcome === "failed");
   return (
