@@ -17,8 +17,6 @@ import msgspec
 from msgspec import Meta, Struct
 
 from alpaquero import wall
-from alpaquero.broker.alpaca import connect_clock
-from alpaquero.broker.market_data import connect_market_data
 from alpaquero.broker.protocol import BrokerClock, ClockReader, MarketDataReader
 from alpaquero.errors import (
     BrokerError,
@@ -118,12 +116,16 @@ class Read:
 @cache
 def reader() -> ClockReader:
     """The trading API, for clock and calendar; connected at the first request."""
+    from alpaquero.broker.alpaca import connect_clock
+
     return connect_clock(SETTINGS)
 
 
 @cache
 def market_data() -> ChartReader:
     """The data API, connected at the first request."""
+    from alpaquero.broker.market_data import connect_market_data
+
     return connect_market_data(SETTINGS)
 
 

@@ -12,14 +12,12 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from itertools import pairwise
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
 from alpaquero import wall
-from alpaquero.broker.market_data import connect_market_data
-from alpaquero.broker.protocol import BrokerPosition, BrokerTrade, MarketDataReader
 from alpaquero.errors import BrokerUnavailable, BrokerUnclear, NotFound
 from alpaquero.events.schemas import EquityMarked
 from alpaquero.observability import logger
@@ -37,6 +35,9 @@ from alpaquero.store.books import Books, BrokerFigures
 from alpaquero.web.app import service_app
 from alpaquero.web.bodies import Page
 from alpaquero.web.bodies import position as bodies
+
+if TYPE_CHECKING:
+    from alpaquero.broker.protocol import BrokerPosition, BrokerTrade, MarketDataReader
 
 SETTINGS = load(DataApiSettings)
 BOOKS = Books(SETTINGS.account)
@@ -108,7 +109,9 @@ class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
 
 @cache
 def market_data() -> MarketDataReader:
-    """The data API, connected at the first request."""
+    """The data API, connected at the first request that wants a price."""
+    from alpaquero.broker.market_data import connect_market_data
+
     return connect_market_data(SETTINGS)
 
 

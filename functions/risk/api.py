@@ -6,11 +6,9 @@ from dataclasses import fields
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
+from typing import TYPE_CHECKING
 
 from alpaquero import wall
-from alpaquero.broker.alpaca import connect_clock
-from alpaquero.broker.market_data import connect_market_data
-from alpaquero.broker.protocol import ClockReader, MarketDataReader
 from alpaquero.errors import Conflict, InvalidRequest, NotFound
 from alpaquero.events import bus, queues
 from alpaquero.events.commands import CancelOrder, PlaceOrder
@@ -34,6 +32,9 @@ from alpaquero.web.bodies import RuleOutcome
 from alpaquero.web.bodies import risk as bodies
 from alpaquero.web.tickets import manual_intent
 
+if TYPE_CHECKING:
+    from alpaquero.broker.protocol import ClockReader, MarketDataReader
+
 ZERO, HUNDRED, STEP = Decimal(0), Decimal(100), Decimal("0.0001")
 ATTEMPTS = 5  # at a risk book that others also write to
 
@@ -54,11 +55,15 @@ app = service_app(
 
 @cache
 def _clock() -> ClockReader:
+    from alpaquero.broker.alpaca import connect_clock
+
     return connect_clock(SETTINGS)
 
 
 @cache
 def _market_data() -> MarketDataReader:
+    from alpaquero.broker.market_data import connect_market_data
+
     return connect_market_data(SETTINGS)
 
 

@@ -112,6 +112,7 @@ def _environment(given: Mapping[str, Any]) -> dict[str, str]:
     shared = template()["Globals"]["Function"]["Environment"]["Variables"]
     variables = {**shared, **given.get("Environment", {}).get("Variables", {})}
     made_up = {name: _made_up(name, value) for name, value in variables.items()}
+    made_up["AWS_LAMBDA_FUNCTION_NAME"] = "cold"  # by which Lambda's functions know where they are
     return made_up | {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
@@ -121,6 +122,4 @@ def _made_up(name: str, value: object) -> str:
     known = {"ENVIRONMENT": "local", "ACCOUNT": "paper", "ALPACA_DATA_FEED": "iex", "LOG_LEVEL": "INFO"}
     known |= {"SCHEDULES": "ENABLED", "STACK_PARAMETERS": "{}"}
     listed = {"QUEUES", "DEAD_LETTER_QUEUES"}
-    return known.get(
-        name, '{"OrderQueue": "order-queue"}' if name in listed else "http://127.0.0.1:9"
-    )
+    return known.get(name, '{"OrderQueue": "order-queue"}' if name in listed else "http://127.0.0.1:9")

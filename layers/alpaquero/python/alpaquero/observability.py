@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-from alpaquero import deadline
+from alpaquero import cold_start, deadline
 
 NAMESPACE = "Alpaquero"
 DEPLOYED_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
@@ -109,6 +109,7 @@ def observed(service: str, *, follows_settings: bool = True) -> Callable[[Handle
         @functools.wraps(handler)
         def run(event: Any, context: Any) -> Any:
             logger.clear_state()
+            cold_start.over()
             deadline.begin(context)
             name_service(service)
             correlation(getattr(context, "aws_request_id", None))

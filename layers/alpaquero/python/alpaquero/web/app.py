@@ -24,7 +24,7 @@ import msgspec
 from chalice.app import Chalice, Request, Response
 
 import alpaquero
-from alpaquero import deadline
+from alpaquero import cold_start, deadline
 from alpaquero.errors import (
     BrokerError,
     BrokerRejected,
@@ -230,6 +230,7 @@ class ServiceApp(Chalice):
         request_context = event.get("requestContext") or {}
         headers = {str(name).lower(): value for name, value in (event.get("headers") or {}).items()}
         logger.clear_state()
+        cold_start.over()
         deadline.begin(context)
         name_service(self.service)
         correlation(headers.get("x-correlation-id") or request_context.get("requestId"))
