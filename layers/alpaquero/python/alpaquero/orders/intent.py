@@ -14,8 +14,12 @@ from enum import StrEnum
 from alpaquero.orders.identity import client_order_id
 from alpaquero.orders.kinds import OrderClass, OrderType, Purpose, Side, TimeInForce
 from alpaquero.orders.terms import check
+from alpaquero.quickly_made import quickly_made
 
 __all__ = ["Intent", "OrderClass", "OrderType", "Origin", "Purpose", "Side", "TimeInForce"]
+
+
+_TIMES = ("bar_close", "valid_until", "asked_at")
 
 
 class Origin(StrEnum):
@@ -27,6 +31,7 @@ class Origin(StrEnum):
     PROTECT = "prot"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """What is wanted, from whom, and until when. Prices are dollars a share, raw (not split-adjusted).
@@ -77,9 +82,9 @@ class Intent:
     def __post_init__(self) -> None:
         client_order_id(self.origin, self.symbol, self.key, self.revision)
         check(self)
-        for name in ("bar_close", "valid_until", "asked_at"):
-            at: datetime | None = getattr(self, name)
+        for at in (self.bar_close, self.valid_until, self.asked_at):
             if at is not None and at.tzinfo is None:
+                name = next(name for name in _TIMES if getattr(self, name) is at)
                 raise ValueError(f"{name} must carry a time zone; pass an aware UTC datetime")
 
     @property

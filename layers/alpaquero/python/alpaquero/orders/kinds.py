@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from alpaquero.words import Word
 
 
-class Side(StrEnum):
+class Side(Word):
     """Buy or sell, in Alpaca's words."""
 
     BUY = "buy"
@@ -17,14 +17,14 @@ class Side(StrEnum):
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
-class Purpose(StrEnum):
+class Purpose(Word):
     """What for: an entry opens or grows a position, an exit shrinks or closes it."""
 
     ENTRY = "entry"
     EXIT = "exit"
 
 
-class OrderType(StrEnum):
+class OrderType(Word):
     """Alpaca's order types."""
 
     MARKET = "market"
@@ -34,7 +34,7 @@ class OrderType(StrEnum):
     TRAILING_STOP = "trailing_stop"
 
 
-class OrderClass(StrEnum):
+class OrderClass(Word):
     """Alpaca's order classes; what Alpaca writes as an empty string is `simple` here."""
 
     SIMPLE = "simple"
@@ -43,7 +43,7 @@ class OrderClass(StrEnum):
     OTO = "oto"
 
 
-class TimeInForce(StrEnum):
+class TimeInForce(Word):
     """Alpaca's times in force."""
 
     DAY = "day"

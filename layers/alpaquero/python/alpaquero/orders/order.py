@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from alpaquero.orders.intent import OrderClass, OrderType, Side, TimeInForce
+from alpaquero.quickly_made import quickly_made
 from alpaquero.risk.verdict import RuleResult
 
 
@@ -139,6 +140,7 @@ class Order:
         return None if self.quantity is None else self.quantity - self.filled_quantity
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
     """One execution; `id` is the broker's activity id and `at` market time."""

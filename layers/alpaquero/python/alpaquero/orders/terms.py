@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from alpaquero.orders.kinds import OrderClass, OrderType, Purpose, Side, TimeInForce
@@ -33,6 +34,7 @@ _NUMBERS = (
     "quantity", "notional", "percentage", "limit_price", "stop_price", "trail_price", "trail_percent",
     "take_profit_price", "stop_loss_price", "stop_loss_limit_price", "reference_price",
 )  # fmt: skip
+_own_numbers, _NOT_GIVEN = attrgetter(*_NUMBERS[:-1]), (None,) * (len(_NUMBERS) - 1)  # all but the reference
 _OWN_PRICES = ("limit_price", "stop_price", "take_profit_price", "stop_loss_price", "stop_loss_limit_price")
 _ROUNDED = (*_OWN_PRICES, "trail_price")
 
@@ -57,6 +59,8 @@ def is_fractional(intent: Intent) -> bool:
 
 def check(intent: Intent) -> None:
     """Raises `TermsError` for terms that cannot go together."""
+    if _is_plain(intent):
+        return
     _check_numbers(intent)
     _check_size(intent)
     _check_prices(intent)
@@ -81,6 +85,19 @@ def on_ticks(intent: Intent) -> Intent:
     if all(given[name] == price for name, price in rounded.items()):
         return intent
     return replace(intent, **rounded)
+
+
+def _is_plain(intent: Intent) -> bool:
+    """Whether it names no size and no price of its own, as every signal's: nothing can be wrong with it."""
+    reference = intent.reference_price
+    return (
+        intent.order_class is None
+        and intent.order_type is OrderType.MARKET
+        and intent.time_in_force in WAITS
+        and not intent.extended_hours
+        and _own_numbers(intent) == _NOT_GIVEN
+        and (reference is None or (reference.is_finite() and reference > 0))
+    )
 
 
 def _check_numbers(intent: Intent) -> None:

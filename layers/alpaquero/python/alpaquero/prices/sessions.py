@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 from alpaquero.prices.bars import Bar, Timeframe
@@ -105,9 +106,4 @@ def bars_of(session: Session, timeframe: Timeframe) -> list[tuple[datetime, date
     return found
 
 
-def _open(session: Session) -> datetime:
-    return session.open
-
-
-def _close(session: Session) -> datetime:
-    return session.close
+_open, _close = attrgetter("open"), attrgetter("close")

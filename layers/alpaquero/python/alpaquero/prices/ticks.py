@@ -6,14 +6,15 @@ Source: SEC Rule 612 of Regulation NMS: a cent at one dollar and above, a hundre
 from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
-from enum import StrEnum
+
+from alpaquero.words import Word
 
 _CENT = Decimal("0.01")
 _SUB_CENT = Decimal("0.0001")
 _ONE = Decimal(1)
 
 
-class Direction(StrEnum):
+class Direction(Word):
     """Which neighbouring step a price that lies between two steps goes to."""
 
     DOWN = "down"
@@ -41,4 +42,4 @@ def round_price(price: Decimal, direction: Direction) -> Decimal:
     >>> round_price(Decimal("0.12345"), Direction.DOWN)
     Decimal('0.1234')
     """
-    return price.quantize(tick_size(price), rounding=_ROUNDING[direction])
+    return price.quantize(_CENT if price >= _ONE else _SUB_CENT, _ROUNDING[direction])

@@ -14,6 +14,7 @@ from decimal import Decimal
 from alpaquero.orders.intent import Side
 from alpaquero.orders.order import Fill
 from alpaquero.portfolio.movements import ShareEntry, ShareMovement, Split, in_order
+from alpaquero.quickly_made import quickly_made
 
 KEPT = timedelta(days=61)  # as long as the longest window and the longest pause together
 MOST_STOPS = 200
@@ -21,6 +22,7 @@ ORDER_WINDOW = timedelta(minutes=1)
 _ZERO = Decimal(0)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Holding:
     """One holding of a symbol: since when (market time), and what names it.
@@ -33,6 +35,7 @@ class Holding:
     episode: str
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
     """The newest doings of an account; times are market time.
@@ -113,7 +116,7 @@ def fold(
     counted_from: datetime | None,
 ) -> Folded:
     """The fold with the entries, in any order and with repeats; they must come after those in it."""
-    going = _Fold(before, stop_order_ids, counted_from)
+    going = Folding(before, stop_order_ids, counted_from)
     for entry in in_order(entries):
         going.add(entry)
     return going.result()
@@ -153,7 +156,9 @@ def activity_of(
     )
 
 
-class _Fold:
+class Folding:
+    """A fold that goes on, entry by entry; the entries come in order, each once: see `movements.in_order`."""
+
     def __init__(
         self, before: Folded, stop_order_ids: Collection[str], counted_from: datetime | None
     ) -> None:
@@ -172,6 +177,7 @@ class _Fold:
         self._counted_from = counted_from
 
     def add(self, entry: ShareEntry) -> None:
+        """Counts one entry."""
         self.at = entry.at
         match entry:
             case Fill():
@@ -238,7 +244,24 @@ class _Fold:
     def _counts(self, at: datetime) -> bool:
         return self._counted_from is None or at > self._counted_from
 
+    def activity(self) -> Activity:
+        """What the rules count by now, for one who stores nothing: dictionaries are the fold's own.
+
+        As `activity_in`, but for exits that lie longer back than any rule looks.
+        """
+        if self.newest_fill_at is not None:
+            since = self.newest_fill_at - KEPT
+            self.stops = {name: at for name, at in self.stops.items() if at >= since}
+        return Activity(
+            loss_streak=self.streak,
+            last_loss_at=self.last_loss,
+            stop_exits=tuple(sorted(self.stops.values())[-MOST_STOPS:]),
+            last_exit_at=self.exits,
+            holdings={symbol: trade.holding for symbol, trade in self.running.items()},
+        )
+
     def result(self) -> Folded:
+        """What all of it adds up to."""
         since = self.newest_fill_at - KEPT if self.newest_fill_at else None
         return Folded(
             through=self.through,

@@ -15,7 +15,10 @@ from functools import lru_cache
 
 from alpaquero.orders.intent import Purpose, Side
 from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.quickly_made import quickly_made
 from alpaquero.risk.activity import Activity, orders_within
+
+_ZERO = Decimal(0)
 
 
 class TradingState(StrEnum):
@@ -26,6 +29,7 @@ class TradingState(StrEnum):
     HALTED = "HALTED"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class HeldPosition:
     """Shares held (negative when short) and what they are worth, in dollars."""
@@ -34,6 +38,7 @@ class HeldPosition:
     market_value: Decimal
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """What one order that has not ended may still take.
@@ -68,6 +73,7 @@ class StateChange:
     at: datetime
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskBook:
     """The risk book; money is in dollars, `as_of` and `marked_at` (the last equity mark) market time.
@@ -167,19 +173,20 @@ class RiskBook:
     @property
     def reserved_cash(self) -> Decimal:
         """Dollars promised to entries that have not ended."""
-        return sum((r.notional for r in self._reserved(Purpose.ENTRY)), Decimal(0))
+        return sum([r.notional for r in self._reserved(Purpose.ENTRY)], _ZERO)
 
     @property
     def exposure(self) -> Decimal:
         """Dollars in positions, long or short, and in entries that have not ended."""
-        held = sum((abs(position.market_value) for position in self.positions.values()), Decimal(0))
-        return held + self.reserved_cash
+        return sum([abs(held.market_value) for held in self.positions.values()], self.reserved_cash)
 
     @property
     def undeducted_cash(self) -> Decimal:
         """Dollars promised to entries that the broker's buying power does not count yet."""
-        entries = ((i, r) for i, r in self.reservations.items() if r.purpose is Purpose.ENTRY)
-        return sum((r.notional for i, r in entries if i not in self.deducted), Decimal(0))
+        if not self.reservations:
+            return _ZERO
+        entries = [(i, r) for i, r in self.reservations.items() if r.purpose is Purpose.ENTRY]
+        return sum([r.notional for i, r in entries if i not in self.deducted], _ZERO)
 
     @property
     def symbols(self) -> set[str]:
@@ -193,8 +200,8 @@ class RiskBook:
     def symbol_exposure(self, symbol: str) -> Decimal:
         """Dollars in one symbol, held and reserved."""
         held = self.positions.get(symbol)
-        reserved = sum((r.notional for r in self._reserved(Purpose.ENTRY, symbol)), Decimal(0))
-        return reserved + (abs(held.market_value) if held else Decimal(0))
+        reserved = sum([r.notional for r in self._reserved(Purpose.ENTRY, symbol)], _ZERO)
+        return reserved + abs(held.market_value) if held else reserved
 
     def _reserved(self, purpose: Purpose, symbol: str | None = None) -> list[Reservation]:
         if not self.reservations:

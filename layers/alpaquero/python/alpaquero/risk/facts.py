@@ -10,12 +10,15 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
 
 from alpaquero.orders.intent import Side
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.sessions import Session, bars_of, next_session, session_at
+from alpaquero.quickly_made import quickly_made
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class MarketPrice:
     """The newest prices of a symbol, raw dollars a share, None where the feed has none.
@@ -54,6 +57,7 @@ class Asset:
     shortable: bool = True
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the rules may look at. Times are market time, prices raw dollars a share.
@@ -106,9 +110,4 @@ class Facts:
         return sum(start < close <= end for _, close in bars)
 
 
-def _open(session: Session) -> datetime:
-    return session.open
-
-
-def _close(session: Session) -> datetime:
-    return session.close
+_open, _close = attrgetter("open"), attrgetter("close")

@@ -6,18 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property
 from typing import NamedTuple
 
 from alpaquero.orders.intent import Intent, Purpose
 from alpaquero.orders.terms import is_fractional
+from alpaquero.quickly_made import quickly_made
 from alpaquero.risk.book import RiskBook
 from alpaquero.risk.facts import Facts
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.risk.sizing import Cap
 
 
-@dataclass(frozen=True, kw_only=True)
+@quickly_made
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """What the rules look at. Prices are raw dollars a share.
 
@@ -47,12 +48,12 @@ class Proposal:
         """Whether the intent opens or grows a position."""
         return self.intent.purpose is Purpose.ENTRY
 
-    @cached_property
+    @property
     def shares(self) -> Decimal:
         """Shares the caps are asked about: one when none fits, so that the cap in the way is named."""
         return self.quantity if is_fractional(self.intent) else max(self.quantity, Decimal(1))
 
-    @cached_property
+    @property
     def notional(self) -> Decimal:
         """Dollars an entry of these shares may cost; one for dollars costs no more than these."""
         return self.intent.notional or self.shares * self.worst_price

@@ -16,6 +16,7 @@ from alpaquero.orders.terms import NINE_PLACES, is_whole
 from alpaquero.risk import amount_rules, loss_rules, market_rules, sizing, symbol_rules
 from alpaquero.risk.book import Reservation, RiskBook
 from alpaquero.risk.facts import Facts
+from alpaquero.risk.glance import GLANCES
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.risk.proposal import Answer, Proposal
 from alpaquero.risk.verdict import RuleResult, Verdict
@@ -99,7 +100,14 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-_JUDGES = {purpose: tuple(rule for rule in RULES if purpose in rule.purposes) for purpose in Purpose}
+def _never(_: Proposal) -> bool:
+    return False
+
+
+_JUDGES = {
+    purpose: tuple((GLANCES.get(rule.code, _never), rule) for rule in RULES if purpose in rule.purposes)
+    for purpose in Purpose
+}
 
 
 def assess(
@@ -112,8 +120,13 @@ def assess(
     """
     proposal = _proposal(intent, book.on_day_of(facts.now), limits, facts)
     if failed_only:
-        failed = [rule for rule in _JUDGES[intent.purpose] if not rule.judge(proposal).passed]
-        results = tuple(rule.result(proposal) for rule in failed)
+        results = tuple(
+            [
+                rule.result(proposal)
+                for passes_for_sure, rule in _JUDGES[intent.purpose]
+                if not passes_for_sure(proposal) and not rule.judge(proposal).passed
+            ]
+        )
     else:
         results = tuple(rule.result(proposal) for rule in RULES)
     if not all(result.passed for result in results):

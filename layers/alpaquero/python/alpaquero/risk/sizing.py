@@ -14,10 +14,14 @@ from typing import NamedTuple
 
 from alpaquero.orders.intent import Purpose
 from alpaquero.prices.ticks import Direction, round_price
+from alpaquero.quickly_made import quickly_made
 from alpaquero.risk.book import RiskBook
 from alpaquero.risk.limits import HUNDRED, UNKNOWN_SECTOR, RiskLimits, SizingMethod
 
+_ZERO = Decimal(0)
 
+
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Sizing:
     """Whole shares, the cap that decided, and what each cap alone would allow (in shares)."""
@@ -62,7 +66,7 @@ def caps(symbol: str, book: RiskBook, limits: RiskLimits) -> dict[str, Cap]:
 
     Without `buying_power` until the first sync has read the broker's.
     """
-    equity, exposure = book.equity, book.exposure
+    equity, reserved, exposure = book.equity, book.reserved_cash, book.exposure
     sector = limits.sector_of(symbol)
     in_sector = sector_exposure(sector, book, limits) if limits.sectors else exposure
     of_sector = (
@@ -70,19 +74,18 @@ def caps(symbol: str, book: RiskBook, limits: RiskLimits) -> dict[str, Cap]:
     )
     # Equity must cover a percentage of exposure, so exposure may be this many times equity.
     margin = equity * HUNDRED / limits.maintenance_margin_percent
+    in_symbol = book.symbol_exposure(symbol)
     found = {
-        "position_limit": Cap(
-            percent_of(equity, limits.position_limit_percent), book.symbol_exposure(symbol)
-        ),
-        "exposure_limit": Cap(percent_of(equity, limits.total_exposure_limit_percent), exposure),
-        "sector_limit": Cap(percent_of(equity, of_sector), in_sector),
+        "position_limit": Cap(equity * limits.position_limit_percent / HUNDRED, in_symbol),
+        "exposure_limit": Cap(equity * limits.total_exposure_limit_percent / HUNDRED, exposure),
+        "sector_limit": Cap(equity * of_sector / HUNDRED, in_sector),
         "leverage_limit": Cap(equity * limits.leverage_limit, exposure),
-        "cash_reserve": Cap(book.cash - percent_of(equity, limits.cash_reserve_percent), book.reserved_cash),
+        "cash_reserve": Cap(book.cash - equity * limits.cash_reserve_percent / HUNDRED, reserved),
         "intraday_margin": Cap(margin, exposure),
-        "order_notional": Cap(limits.order_notional_limit_dollars, Decimal(0)),
+        "order_notional": Cap(limits.order_notional_limit_dollars, _ZERO),
     }
     if book.buying_power is not None:
-        usable = percent_of(book.buying_power, HUNDRED - limits.buying_power_reserve_percent)
+        usable = book.buying_power * (HUNDRED - limits.buying_power_reserve_percent) / HUNDRED
         found["buying_power"] = Cap(usable, book.undeducted_cash)
     return found
 
@@ -116,13 +119,15 @@ def size_entry(
         fraction = percent_of(book.equity, limits.fixed_fraction_percent)
         whole["fixed_fraction"] = _whole_shares(fraction, worst_price)
     found = caps(symbol, book, limits) if known is None else known
-    whole |= {code: _whole_shares(cap.left, worst_price) for code, cap in found.items()}
+    for code, (limit, used) in found.items():
+        left = limit - used
+        whole[code] = left // worst_price if left > 0 else _ZERO
     bound_by = min(whole, key=whole.__getitem__)
     return Sizing(quantity=whole[bound_by], bound_by=bound_by, caps=whole)
 
 
 def _whole_shares(dollars: Decimal, price: Decimal) -> Decimal:
-    return dollars // price if dollars > 0 else Decimal(0)
+    return dollars // price if dollars > 0 else _ZERO
 
 
 def stop_loss_price(price: Decimal, distance: Decimal) -> Decimal:

@@ -23,25 +23,22 @@ from __future__ import annotations
 
 from decimal import ROUND_FLOOR, Decimal
 from hashlib import sha256
+from typing import TypeVar
 
 from alpaquero.orders.kinds import OrderType, Side, TimeInForce
 from alpaquero.prices.ticks import Direction, round_price
 from alpaquero.simulation.trailing import follow
-from alpaquero.simulation.working import (
-    Fill,
-    MatchingTerms,
-    Moment,
-    PriceSpan,
-    Quote,
-    WorkingOrder,
-)
+from alpaquero.simulation.working import Fill, MatchingTerms, Moment, PriceSpan, Quote, Workable
 
 _DRAW_BITS = 53  # what a float holds exactly
 _BASIS_POINTS = Decimal(10_000)
 _SHARE_STEP = Decimal("1e-9")
-_IMMEDIATE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+_AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK, TimeInForce.OPG})
 _AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
 _WHOLE = _AUCTIONS | {TimeInForce.FOK}
+_AS_THEY_COME = frozenset({TimeInForce.DAY, TimeInForce.GTC})
+
+O = TypeVar("O", bound=Workable)  # noqa: E741 - an order
 
 
 def quote_around(price: Decimal, half_spread_bps: Decimal) -> Quote:
@@ -56,7 +53,7 @@ def quote_around(price: Decimal, half_spread_bps: Decimal) -> Quote:
     )
 
 
-def match(order: WorkingOrder, span: PriceSpan, terms: MatchingTerms) -> Fill | None:
+def match(order: Workable, span: PriceSpan, terms: MatchingTerms) -> Fill | None:
     """The fill that `order` gets in `span`, or None."""
     execution = _execution(order, span, terms.half_spread_bps)
     if execution is None:
@@ -66,28 +63,29 @@ def match(order: WorkingOrder, span: PriceSpan, terms: MatchingTerms) -> Fill | 
     return Fill(quantity=quantity, price=price, moment=moment) if quantity else None
 
 
-def is_over(order: WorkingOrder, span: PriceSpan) -> bool:
+def is_over(order: Workable, span: PriceSpan) -> bool:
     """Whether what `span` left of an order is cancelled: auctions and immediate orders do not wait."""
     if order.time_in_force is TimeInForce.CLS:
         return span.ends_session
-    return order.time_in_force in _IMMEDIATE or order.time_in_force is TimeInForce.OPG
+    return order.time_in_force in _AT_ONCE
 
 
-def match_exits(
-    stop: WorkingOrder, target: WorkingOrder, span: PriceSpan, terms: MatchingTerms
-) -> tuple[WorkingOrder, Fill] | None:
+def match_exits(stop: O, target: O, span: PriceSpan, terms: MatchingTerms) -> tuple[O, Fill] | None:
     """The one of two exits that fills in `span`: what happens at its first price first, then the stop."""
-    fills = [(leg, match(leg, span, terms)) for leg in (stop, target)]
-    reached = [(leg, fill) for leg, fill in fills if fill is not None]
-    return min(reached, key=lambda pair: pair[1].moment is Moment.INSIDE, default=None)
+    of_stop, of_target = match(stop, span, terms), match(target, span, terms)
+    if of_stop is None:
+        return None if of_target is None else (target, of_target)
+    if of_target is None or of_stop.moment is not Moment.INSIDE or of_target.moment is Moment.INSIDE:
+        return stop, of_stop
+    return target, of_target
 
 
-def triggers(order: WorkingOrder, span: PriceSpan) -> bool:
+def triggers(order: Workable, span: PriceSpan) -> bool:
     """Whether the stop of a stop, stop-limit or trailing-stop order is reached in `span`."""
     return _trigger(order, span) is not None
 
 
-def rest_after(order: WorkingOrder, fill: Fill, span: PriceSpan) -> PriceSpan:
+def rest_after(order: Workable, fill: Fill, span: PriceSpan) -> PriceSpan:
     """What is left of `span` once `order` was filled in it: all that the exits of that entry may see.
 
     After a fill at the first price that is the whole span. After one inside, the extreme on the far
@@ -111,7 +109,7 @@ def rest_after(order: WorkingOrder, fill: Fill, span: PriceSpan) -> PriceSpan:
     )
 
 
-def _level(order: WorkingOrder, span: PriceSpan) -> Decimal:
+def _level(order: Workable, span: PriceSpan) -> Decimal:
     """The price at which an order that filled inside `span` was reached; never beyond its limit."""
     limit = order.limit_price
     if limit is not None and _works_as_limit(order):
@@ -124,18 +122,16 @@ def _level(order: WorkingOrder, span: PriceSpan) -> Decimal:
     return min(trigger[0], limit) if order.side is Side.BUY else max(trigger[0], limit)
 
 
-def _works_as_limit(order: WorkingOrder) -> bool:
+def _works_as_limit(order: Workable) -> bool:
     """Whether it is a limit order, or a stop-limit whose stop was reached in an earlier span."""
     return order.type is OrderType.LIMIT or (order.type is OrderType.STOP_LIMIT and order.triggered)
 
 
-def _execution(
-    order: WorkingOrder, span: PriceSpan, half_spread_bps: Decimal
-) -> tuple[Decimal, Moment] | None:
+def _execution(order: Workable, span: PriceSpan, half_spread_bps: Decimal) -> tuple[Decimal, Moment] | None:
     """Price and moment at which the order trades in the span."""
-    if order.time_in_force in _AUCTIONS:
-        return _auction_execution(order, span)
-    if order.time_in_force in _IMMEDIATE:
+    if order.time_in_force not in _AS_THEY_COME:
+        if order.time_in_force in _AUCTIONS:
+            return _auction_execution(order, span)
         span = PriceSpan(span.open, span.open, span.open, span.open)
     if order.type is OrderType.MARKET or (order.triggered and order.type is not OrderType.STOP_LIMIT):
         return _taken(order.side, span.open, half_spread_bps), Moment.START
@@ -148,7 +144,7 @@ def _execution(
 
 
 def _stop_limit_execution(
-    order: WorkingOrder, span: PriceSpan, trigger: tuple[Decimal, Moment], half_spread_bps: Decimal
+    order: Workable, span: PriceSpan, trigger: tuple[Decimal, Moment], half_spread_bps: Decimal
 ) -> tuple[Decimal, Moment] | None:
     """A stop-limit whose stop was reached trades as a limit in what the span is sure to have left."""
     level, moment = trigger
@@ -159,7 +155,7 @@ def _stop_limit_execution(
     return None if limited is None else (limited[0], Moment.INSIDE)
 
 
-def _trigger(order: WorkingOrder, span: PriceSpan) -> tuple[Decimal, Moment] | None:
+def _trigger(order: Workable, span: PriceSpan) -> tuple[Decimal, Moment] | None:
     """The price at which the order's stop is reached: the first price after a gap, else the stop."""
     if order.type is OrderType.TRAILING_STOP:
         return follow(order, span).reached
@@ -175,7 +171,7 @@ def _trigger(order: WorkingOrder, span: PriceSpan) -> tuple[Decimal, Moment] | N
     return (stop, Moment.INSIDE) if reached else None
 
 
-def _auction_execution(order: WorkingOrder, span: PriceSpan) -> tuple[Decimal, Moment] | None:
+def _auction_execution(order: Workable, span: PriceSpan) -> tuple[Decimal, Moment] | None:
     """An auction's one price, the first of a session or the last; a limit has to be better than it."""
     opening = order.time_in_force is TimeInForce.OPG
     if not (span.starts_session if opening else span.ends_session):
@@ -188,7 +184,7 @@ def _auction_execution(order: WorkingOrder, span: PriceSpan) -> tuple[Decimal, M
 
 
 def _limit_execution(
-    order: WorkingOrder, span: PriceSpan, half_spread_bps: Decimal
+    order: Workable, span: PriceSpan, half_spread_bps: Decimal
 ) -> tuple[Decimal, Moment] | None:
     """A limit trades at the first price when through it (never worse than the limit), else at the limit."""
     limit = order.limit_price
@@ -210,7 +206,7 @@ def _taken(side: Side, price: Decimal, half_spread_bps: Decimal) -> Decimal:
     return round_price(price - half, Direction.DOWN)
 
 
-def _fill_quantity(order: WorkingOrder, price: Decimal, terms: MatchingTerms) -> Decimal:
+def _fill_quantity(order: Workable, price: Decimal, terms: MatchingTerms) -> Decimal:
     """All that is open, or once in an order's life a whole-share part of it, as the draw says."""
     if order.notional is not None:
         shares = (order.notional / price).quantize(_SHARE_STEP, rounding=ROUND_FLOOR)

@@ -7,15 +7,13 @@ from hashlib import sha256
 
 from alpaquero.prices.sessions import NEW_YORK
 
-# The bits of a UUID that say which variant and version it is, and what they are in one of version 4.
-_FREE, _VERSION_4 = (1 << 128) - 1 - (0xF000 << 64) - (0xC000 << 48), (4 << 76) + (0x8000 << 48)
+_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}  # the 17th digit of a UUID
 
 
 def derived_id(seed: int, *parts: str) -> str:
     """A UUID that depends on the seed and the parts alone."""
-    digest = sha256("/".join((str(seed), *parts)).encode()).digest()
-    text = f"{int.from_bytes(digest[:16]) & _FREE | _VERSION_4:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = sha256("/".join((str(seed), *parts)).encode()).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 def activity_id(at: datetime, unique: str) -> str:

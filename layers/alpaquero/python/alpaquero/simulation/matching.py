@@ -9,24 +9,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from fractions import Fraction
 from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
 
 from alpaquero.orders.kinds import OrderType, Side, TimeInForce
 from alpaquero.prices.sessions import Session
 from alpaquero.simulation.fills import is_over, match, match_exits, rest_after, triggers
 from alpaquero.simulation.path import PricePath
 from alpaquero.simulation.trailing import follow
-from alpaquero.simulation.working import Fill, MatchingTerms, Moment, PriceSpan, WorkingOrder
+from alpaquero.simulation.working import Fill, MatchingTerms, Moment, PriceSpan, Workable
+from alpaquero.words import Word
 
 MILLISECOND = timedelta(milliseconds=1)
+START, END = Fraction(0), Fraction(1)  # of a session
 
 
-class Status(StrEnum):
+class Status(Word):
     """Alpaca's order states, as far as a simulated account uses them."""
 
     ACCEPTED = "accepted"
@@ -42,7 +44,7 @@ class Status(StrEnum):
 TERMINAL = frozenset({Status.FILLED, Status.CANCELED, Status.EXPIRED, Status.REPLACED})
 
 
-class Role(StrEnum):
+class Role(Word):
     """What an order is for: alone, the entry of a bracket or OTO, or an exit."""
 
     ALONE = "alone"
@@ -52,6 +54,7 @@ class Role(StrEnum):
 
 
 EXITS = frozenset({Role.TARGET, Role.STOP})
+_STOPS = frozenset({OrderType.STOP, OrderType.TRAILING_STOP})
 
 
 class Matched(Protocol):
@@ -101,14 +104,13 @@ class Matched(Protocol):
     def updated_at(self) -> datetime: ...
     @property
     def working(self) -> bool: ...
-    def for_matching(self) -> WorkingOrder: ...
+    def for_matching(self) -> Workable: ...
 
 
 O = TypeVar("O", bound=Matched)  # noqa: E741 - an order
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(msgspec.Struct, frozen=True):
     """Where in a session's path matching is at: the session, the path, and two fractions of it.
 
     No order of it came later than `since`, and nothing in it happens earlier.
@@ -122,6 +124,8 @@ class Stretch:
 
     def time(self, fraction: Fraction) -> datetime:
         """Market time at a fraction of the session, to the millisecond."""
+        if fraction is START:
+            return max(self.session.open, self.since)
         milliseconds = (self.session.close - self.session.open) // MILLISECOND
         # A fraction where two price lines cross may have a numerator of dozens of digits.
         passed = milliseconds * fraction.numerator // fraction.denominator
@@ -185,8 +189,9 @@ class Matching(ABC, Generic[O]):
 
     def pair(self, order: O) -> list[O]:
         """The exits of the order's group, stop first."""
-        exits = [member for member in self.members(order.group) if member.role in EXITS]
-        return sorted(exits, key=lambda leg: leg.role is not Role.STOP)
+        members = self.members(order.group)
+        stops = [member for member in members if member.role is Role.STOP]
+        return stops + [member for member in members if member.role is Role.TARGET]
 
     def begin(self) -> None:
         """What was filled up to here may be known to others: no fill from now on is listed before it."""
@@ -204,7 +209,7 @@ class Matching(ABC, Generic[O]):
         """Offer a stretch of prices to the orders of one symbol: exits first, then entries."""
         orders = [order for order in self.open_orders(symbol) if self.live(order)]
         groups = {order.group for order in orders if order.role in EXITS}
-        for group in sorted(groups):
+        for group in sorted(groups) if len(groups) > 1 else groups:
             self._match_exits(group, stretch, span)
         for order in orders:
             if order.role not in EXITS:
@@ -212,21 +217,20 @@ class Matching(ABC, Generic[O]):
 
     def _match_order(self, order: O, stretch: Stretch, span: PriceSpan) -> None:
         """Match an entry or a single order; the exits of an entry see what the span has left."""
-        working = order.for_matching()
-        fill = match(working, span, self._terms)
+        fill = match(order.for_matching(), span, self._terms)
         if fill is None:
             self._note_trigger(order, span)
         else:
             at = self._fraction_of(order, fill, stretch, span)
+            rest = rest_after(order.for_matching(), fill, span)
             filled = self.fill(order, fill, stretch.time(at), _followed(order, span))
-            filled = self._fill_on(filled, working, fill, span)
+            filled = self._fill_on(filled, fill, rest)
             if order.role is Role.ENTRY and not filled.working:
                 self._wake_exits(filled, stretch.time(at))
-                rest = rest_after(working, fill, span)
                 later = Stretch(stretch.session, stretch.path, at, stretch.end, stretch.since)
                 self._match_exits(order.group, later, rest)
         left = self.current(order)
-        if left.working and is_over(working, span):
+        if left.working and is_over(left.for_matching(), span):
             ended = stretch.end if left.time_in_force is TimeInForce.CLS else stretch.start
             self.end(left, Status.CANCELED, stretch.time(ended))
 
@@ -251,16 +255,17 @@ class Matching(ABC, Generic[O]):
         legs = [leg for leg in self.pair(self.members(group)[0]) if leg.working]
         if not legs:
             return
-        working = {leg.client_order_id: leg for leg in legs}
-        outcome = match_exits(legs[0].for_matching(), legs[-1].for_matching(), span, self._terms)
+        stop, target = legs[0].for_matching(), legs[-1].for_matching()
+        outcome = match_exits(stop, target, span, self._terms)
         if outcome is None:
             self._note_trigger(legs[0], span)
             return
         matched, fill = outcome
-        leg = working.pop(matched.client_order_id)
+        leg = legs.pop(0 if matched is stop else -1)
         at = stretch.time(self._fraction_of(leg, fill, stretch, span))
-        filled = self._fill_on(self.fill(leg, fill, at), matched, fill, span)
-        for other in working.values():
+        rest = rest_after(matched, fill, span)
+        filled = self._fill_on(self.fill(leg, fill, at), fill, rest)
+        for other in legs:
             if not filled.working or leg.role is Role.STOP:
                 self.change(other, at, status=Status.CANCELED, canceled_at=at)
             else:
@@ -288,13 +293,15 @@ class Matching(ABC, Generic[O]):
             return _stop_limit_fraction(order, stretch, span)
         return _reached(order.limit_price or order.stop_price, stretch, stretch.start)
 
-    def _fill_on(self, order: O, before: WorkingOrder, fill: Fill, span: PriceSpan) -> O:
-        """Fill what is left of a stop that filled in part inside a span: it is a market order now."""
-        stops = order.type in {OrderType.STOP, OrderType.TRAILING_STOP}
-        if not stops or not order.working or fill.moment is not Moment.INSIDE:
+    def _fill_on(self, order: O, fill: Fill, rest: PriceSpan) -> O:
+        """Fill what is left of a stop that filled in part inside a span: it is a market order now.
+
+        `rest` is what the fill left of the span.
+        """
+        if fill.moment is not Moment.INSIDE or order.type not in _STOPS or not order.working:
             return order
-        rest = match(order.for_matching(), rest_after(before, fill, span), self._terms)
-        return order if rest is None else self.fill(order, rest, order.updated_at)
+        more = match(order.for_matching(), rest, self._terms)
+        return order if more is None else self.fill(order, more, order.updated_at)
 
     def fill(self, order: O, fill: Fill, at: datetime, followed: dict[str, Any] | None = None) -> O:
         """Record a fill; answers the order after it. One for dollars now knows its shares.
@@ -312,7 +319,7 @@ class Matching(ABC, Generic[O]):
         quantity = order.quantity if order.notional is None else cumulative
         complete = cumulative == quantity
         has_stop = order.stop_price is not None or order.high_water_mark is not None
-        after = (followed or {}) | {
+        after = {
             "status": Status.FILLED if complete else Status.PARTIALLY_FILLED,
             "quantity": quantity,
             "filled_quantity": cumulative,
@@ -321,7 +328,7 @@ class Matching(ABC, Generic[O]):
             "triggered": order.triggered or has_stop,
             "updated_at": at,
         }
-        return self.book_fill(order, fill, at, after)
+        return self.book_fill(order, fill, at, after | followed if followed else after)
 
 
 def _followed(order: Matched, span: PriceSpan) -> dict[str, Any]:

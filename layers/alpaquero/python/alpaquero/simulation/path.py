@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from typing import Protocol
+
+import msgspec
 
 from alpaquero.simulation.working import PriceSpan
 
@@ -39,8 +40,7 @@ class PricePath(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class SessionPath:
+class SessionPath(msgspec.Struct, frozen=True):
     """Prices of one session as a function of the fraction of it that has passed, 0 to 1."""
 
     open: Decimal

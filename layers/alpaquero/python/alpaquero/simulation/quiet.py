@@ -6,8 +6,9 @@ of prices lies in it, no order of the symbol fills, triggers or follows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from alpaquero.orders.kinds import OrderType, Side, TimeInForce
 from alpaquero.simulation.matching import Matched
@@ -19,8 +20,7 @@ _LEAST_STEP = Decimal("1e-9")  # finer than any price
 _WAITING = frozenset({TimeInForce.DAY, TimeInForce.GTC})
 
 
-@dataclass(frozen=True, slots=True)
-class QuietBand:
+class QuietBand(msgspec.Struct, frozen=True):
     """A range of prices, both ends in it."""
 
     low: Decimal = Decimal(0)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from alpaquero.orders.kinds import OrderType, Side
-from alpaquero.simulation.working import Moment, PriceSpan, WorkingOrder
+from alpaquero.simulation.working import Moment, PriceSpan, Workable
 
 _STEP = Decimal("0.0001")
 
@@ -40,7 +40,7 @@ def trailing_stop_price(
     return (mark - distance if side is Side.SELL else mark + distance).quantize(_STEP)
 
 
-def follow(order: WorkingOrder, span: PriceSpan) -> Trail:
+def follow(order: Workable, span: PriceSpan) -> Trail:
     """Move the mark of a trailing stop through a span, until its stop is reached or the span ends.
 
     Raises ValueError for another type of order.
@@ -58,6 +58,6 @@ def follow(order: WorkingOrder, span: PriceSpan) -> Trail:
     return Trail(mark, None)
 
 
-def _is_beyond(order: WorkingOrder, price: Decimal, mark: Decimal) -> bool:
+def _is_beyond(order: Workable, price: Decimal, mark: Decimal) -> bool:
     stop = trailing_stop_price(order.side, mark, order.trail_price, order.trail_percent)
     return price <= stop if order.side is Side.SELL else price >= stop

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
+from typing import Protocol
+
+import msgspec
 
 from alpaquero.orders.kinds import OrderType, Side, TimeInForce
+from alpaquero.words import Word
 
 
-class Moment(StrEnum):
+class Moment(Word):
     """When in a span a fill happened: at its first price, at some time inside it, or at its last price."""
 
     START = "start"
@@ -20,9 +23,39 @@ class Moment(StrEnum):
     END = "end"
 
 
-@dataclass(frozen=True, slots=True)
-class WorkingOrder:
-    """What the matcher needs to know of an order. Quantities in shares, prices in dollars.
+class Workable(Protocol):
+    """What the matcher reads of an order; see `WorkingOrder` for the fields."""
+
+    @property
+    def client_order_id(self) -> str: ...
+    @property
+    def side(self) -> Side: ...
+    @property
+    def type(self) -> OrderType: ...
+    @property
+    def quantity(self) -> Decimal: ...
+    @property
+    def filled_quantity(self) -> Decimal: ...
+    @property
+    def limit_price(self) -> Decimal | None: ...
+    @property
+    def stop_price(self) -> Decimal | None: ...
+    @property
+    def triggered(self) -> bool: ...
+    @property
+    def time_in_force(self) -> TimeInForce: ...
+    @property
+    def notional(self) -> Decimal | None: ...
+    @property
+    def trail_price(self) -> Decimal | None: ...
+    @property
+    def trail_percent(self) -> Decimal | None: ...
+    @property
+    def high_water_mark(self) -> Decimal | None: ...
+
+
+class WorkingOrder(msgspec.Struct, frozen=True):
+    """An order as the matcher reads it. Quantities in shares, prices in dollars.
 
     `triggered` is true once the stop of a stop, stop-limit or trailing-stop order was reached in an
     earlier span: such an order goes on as a market or a limit order. An order with a `notional` is for
@@ -62,8 +95,7 @@ class WorkingOrder:
         return ValueError(f"order {self.client_order_id}: give a {self.type} order {what}")
 
 
-@dataclass(frozen=True, slots=True)
-class PriceSpan:
+class PriceSpan(msgspec.Struct, frozen=True):
     """A stretch of traded prices: first, extremes, last, and whether it begins or ends a session."""
 
     open: Decimal
@@ -93,16 +125,14 @@ class MatchingTerms:
     partial_fill_probability: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(msgspec.Struct, frozen=True):
     """Bid and ask, each on its price step."""
 
     bid: Decimal
     ask: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(msgspec.Struct, frozen=True):
     """Shares traded at a price, and when in the span."""
 
     quantity: Decimal

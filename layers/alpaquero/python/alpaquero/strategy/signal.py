@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from alpaquero.orders.intent import Side
+from alpaquero.quickly_made import quickly_made
 
 
 class WithheldCode(StrEnum):
@@ -24,6 +25,7 @@ class WithheldCode(StrEnum):
     UNDEFINED = "undefined"  # an indicator has no value, as on flat prices
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
     """A condition that held on the last closed bar.

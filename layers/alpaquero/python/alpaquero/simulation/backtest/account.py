@@ -5,12 +5,12 @@ It is the paper exchange without its ledger: the same matching, orders that chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
-from fractions import Fraction
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from alpaquero.orders.kinds import OrderType, Side, TimeInForce
@@ -19,16 +19,16 @@ from alpaquero.prices.sessions import NEW_YORK, Session
 from alpaquero.prices.ticks import Direction, round_price
 from alpaquero.simulation.backtest.terms import FillTerms, SplitDay
 from alpaquero.simulation.identity import fill_id, leg_client_order_id, order_id
-from alpaquero.simulation.matching import EXITS, TERMINAL, Matching, Role, Status, Stretch
+from alpaquero.simulation.matching import END, EXITS, START, TERMINAL, Matching, Role, Status, Stretch
 from alpaquero.simulation.path import SessionPath
-from alpaquero.simulation.quiet import QuietBand, quiet_band
-from alpaquero.simulation.working import Fill, PriceSpan, WorkingOrder
+from alpaquero.simulation.quiet import quiet_band
+from alpaquero.simulation.working import Fill, PriceSpan
 
 GTC_LIFE = timedelta(days=90)  # Alpaca ends an order that is good till cancelled on its 90th day ...
 _GTC_END = time(16, 15)  # ... at this time in New York
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _ZERO = Decimal(0)
-_START, _END = Fraction(0), Fraction(1)
+_ABOVE_ALL = Decimal("Infinity")
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -60,7 +60,6 @@ class SimulatedOrder:
     filled_at: datetime | None = None
     canceled_at: datetime | None = None
     expired_at: datetime | None = None
-    as_matched: WorkingOrder | None = None  # kept until the order changes
 
     @property
     def id(self) -> str:
@@ -77,48 +76,27 @@ class SimulatedOrder:
         """Shares not filled."""
         return self.quantity - self.filled_quantity
 
-    def for_matching(self) -> WorkingOrder:
-        """The order as the matcher wants it."""
-        if self.as_matched is None:
-            self.as_matched = WorkingOrder(
-                client_order_id=self.client_order_id,
-                side=self.side,
-                type=self.type,
-                quantity=self.quantity,
-                filled_quantity=self.filled_quantity,
-                limit_price=self.limit_price,
-                stop_price=self.stop_price,
-                triggered=self.triggered,
-                time_in_force=self.time_in_force,
-            )
-        return self.as_matched
-
-
-@dataclass(frozen=True, slots=True)
-class DayPrices:
-    """A session's prices of one symbol, in dollars a share."""
-
-    path: SessionPath
-
-    def spans(self) -> Iterable[tuple[Fraction, Fraction, PriceSpan]]:
-        """The open, the whole day, the close: the last one fills what a partial fill left."""
-        path = self.path
-        first, last = path.open, path.close
-        yield _START, _START, PriceSpan(first, first, first, first, starts_session=True)
-        yield (
-            _START,
-            _END,
-            PriceSpan(first, path.high, path.low, last, starts_session=True, ends_session=True),
-        )
-        yield _END, _END, PriceSpan(last, last, last, last, ends_session=True)
+    def for_matching(self) -> SimulatedOrder:
+        """The order as the matcher reads it: itself."""
+        return self
 
 
 @dataclass(slots=True)
 class Watch:
-    """Between which prices nothing happens to a symbol's orders, as floats; None: look at every bar."""
+    """Between which prices nothing happens to a symbol's orders, in dollars and as floats.
 
-    low: float = 0.0
-    high: float = float("inf")
+    `until` is the place of the first session that leaves them, as far as whoever watches has looked.
+    """
+
+    low: Decimal
+    high: Decimal
+    low_float: float
+    high_float: float
+    until: int = -1
+
+    def covers(self, low: Decimal, high: Decimal) -> bool:
+        """Whether all prices from `low` to `high` lie between them."""
+        return self.low <= low and high <= self.high
 
 
 @dataclass(slots=True)
@@ -140,9 +118,8 @@ class Account(Matching[SimulatedOrder]):
         self.positions: dict[str, Decimal] = {}
         self.booked: list[Booked] = []
         self.watches: dict[str, Watch] = {}
-        self.changes = 0  # how often orders or shares changed
-        self._quiet: dict[str, QuietBand] = {}
-        self._earliest = _NEVER  # no order ends before this
+        self.changed: set[str] = set()  # symbols whose orders or shares did, until someone empties it
+        self.earliest = _NEVER  # no order's time is over before this
         self._groups: dict[str, list[SimulatedOrder]] = {}
         self._now = datetime.min.replace(tzinfo=UTC)
         self._session: Session | None = None
@@ -197,14 +174,14 @@ class Account(Matching[SimulatedOrder]):
     def pass_to(self, at: datetime) -> None:
         """Let market time pass; orders whose time is over end."""
         self._now = at
-        if at < self._earliest:
+        if at < self.earliest:
             return
         for orders in list(self.working.values()):
             for order in list(orders):
                 if order.working and order.expires_at <= at:
                     self.end(order, Status.EXPIRED, order.expires_at)
         left = (order.expires_at for orders in self.working.values() for order in orders)
-        self._earliest = min(left, default=_NEVER)
+        self.earliest = min(left, default=_NEVER)
 
     def _order(
         self,
@@ -238,8 +215,7 @@ class Account(Matching[SimulatedOrder]):
             self.orders[order.client_order_id] = order
             self.working.setdefault(order.symbol, []).append(order)
         self._groups[orders[0].group] = orders
-        self.changes += 1
-        self._earliest = min(self._earliest, orders[0].expires_at)
+        self.earliest = min(self.earliest, orders[0].expires_at)
         self._stir(orders[0].symbol)
 
     # sessions
@@ -270,46 +246,63 @@ class Account(Matching[SimulatedOrder]):
             if not whole:
                 self.change(order, at, status=Status.CANCELED, canceled_at=at)
                 continue
-            order.as_matched = None
             order.quantity, order.filled_quantity = order.quantity * ratio, order.filled_quantity * ratio
             for name in ("limit_price", "stop_price"):
                 if (before := getattr(order, name)) is not None:
                     setattr(order, name, round_price(before / ratio, Direction.NEAREST))
-        self.changes += 1
         self._stir(day.symbol)
         return cash
 
-    def trade(self, session: Session, prices: dict[str, DayPrices]) -> None:
+    def trade(self, session: Session, prices: Mapping[str, SessionPath]) -> None:
         """Offer a session's prices to the working orders of the symbols given."""
-        parts = {symbol: list(day.spans()) for symbol, day in sorted(prices.items())}
-        for number in range(3):
-            for symbol, spans in parts.items():
-                start, end, span = spans[number]
-                band = self._quiet.get(symbol)
-                if symbol in self.working and (band is None or not band.covers(span)):
-                    stretch = Stretch(session, prices[symbol].path, start, end, self._now)
-                    self.offer_to(symbol, stretch, span)
-                    self._settle_down(symbol)
+        ordered = sorted(prices.items())
+        for symbol, path in ordered:
+            if not self._is_quiet(symbol, path.open, path.open):
+                at = path.open
+                self._offer(
+                    symbol, Stretch(session, path, START, START, self._now), PriceSpan(at, at, at, at, True)
+                )
+        loud = [one for one in ordered if not self._is_quiet(one[0], one[1].low, one[1].high)]
+        for symbol, path in loud:
+            span = PriceSpan(path.open, path.high, path.low, path.close, True, True)
+            self._offer(symbol, Stretch(session, path, START, END, self._now), span)
+        for symbol, path in loud:
+            if not self._is_quiet(symbol, path.close, path.close):
+                at = path.close
+                self._offer(
+                    symbol,
+                    Stretch(session, path, END, END, self._now),
+                    PriceSpan(at, at, at, at, False, True),
+                )
+
+    def _offer(self, symbol: str, stretch: Stretch, span: PriceSpan) -> None:
+        """Offer a part of a session's prices, and remember what the symbol's orders then wait for."""
+        self.offer_to(symbol, stretch, span)
+        self._settle_down(symbol)
+
+    def _is_quiet(self, symbol: str, low: Decimal, high: Decimal) -> bool:
+        """Whether prices from `low` to `high` do nothing to the symbol's orders."""
+        watch = self.watches.get(symbol)
+        return watch.covers(low, high) if watch is not None else symbol not in self.working
 
     def _settle_down(self, symbol: str) -> None:
         """Remember between which prices nothing happens to the symbol's orders, if there is such a band."""
-        self._stir(symbol)
+        self.watches.pop(symbol, None)
         orders = self.working.get(symbol)
         if not orders:
             return
-        band = QuietBand()
+        low, high = _ZERO, _ABOVE_ALL
         for order in orders:
             own = quiet_band(order)
             if own is None:
                 return
-            band = band.within(own)
-        self._quiet[symbol] = band
-        self.watches[symbol] = Watch(float(band.low), float(band.high))
+            low, high = max(low, own.low), min(high, own.high)
+        self.watches[symbol] = Watch(low, high, float(low), float(high))
 
     def _stir(self, symbol: str) -> None:
         """Look at the symbol's orders again."""
         self.watches.pop(symbol, None)
-        self._quiet.pop(symbol, None)
+        self.changed.add(symbol)
 
     @property
     def reserved(self) -> Decimal:
@@ -330,7 +323,7 @@ class Account(Matching[SimulatedOrder]):
 
     def open_orders(self, symbol: str) -> Sequence[SimulatedOrder]:
         """The working orders of a symbol, by client order id."""
-        return sorted(self.working.get(symbol, ()), key=_client_order_id)
+        return sorted(self.working.get(symbol, ()), key=_by_id)
 
     def live(self, order: SimulatedOrder) -> bool:
         """Whether a working order may trade."""
@@ -390,7 +383,6 @@ class Account(Matching[SimulatedOrder]):
 
     def _set(self, order: SimulatedOrder, fields: dict[str, Any]) -> None:
         was_working = order.status not in TERMINAL
-        order.as_matched = None
         for name, value in fields.items():
             setattr(order, name, value)
         if was_working and order.status in TERMINAL:
@@ -399,7 +391,6 @@ class Account(Matching[SimulatedOrder]):
                 self.working[order.symbol] = left
             else:
                 del self.working[order.symbol]
-        self.changes += 1
         self._stir(order.symbol)
 
     def _own(self, symbol: str, quantity: Decimal) -> None:
@@ -416,5 +407,4 @@ def _gtc_end(submitted: datetime) -> datetime:
     return datetime.combine(day, _GTC_END, NEW_YORK).astimezone(UTC)
 
 
-def _client_order_id(order: SimulatedOrder) -> str:
-    return order.client_order_id
+_by_id = attrgetter("client_order_id")

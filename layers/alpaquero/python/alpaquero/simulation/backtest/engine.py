@@ -12,33 +12,33 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from alpaquero.orders.identity import client_order_id, exit_key, is_ours
 from alpaquero.orders.intent import Intent, OrderType, Purpose, Side
 from alpaquero.orders.order import ExitStep, Fill, Order, OrderOrigin, OrderPurpose
 from alpaquero.orders.protection import stop_price_under
 from alpaquero.orders.timeouts import OrderSettings, overdue
-from alpaquero.portfolio.movements import Split, begins
+from alpaquero.portfolio.movements import Split, begins, in_order
 from alpaquero.portfolio.trades import trades_of
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import Session
 from alpaquero.risk import derived
-from alpaquero.risk.activity import Activity, Folded, activity_in, fold, orders_within
-from alpaquero.risk.book import HeldPosition, Reservation, RiskBook, TradingState, market_day
+from alpaquero.risk.activity import Folded, Folding, orders_within
+from alpaquero.risk.book import HeldPosition, Reservation, RiskBook, TradingState
 from alpaquero.risk.exits import due_exits, next_exit, with_highs
 from alpaquero.risk.facts import Facts, MarketPrice, OpenOrder
-from alpaquero.risk.limits import HUNDRED, RiskLimits, SizingMethod
+from alpaquero.risk.limits import RiskLimits, SizingMethod
 from alpaquero.risk.locks import locked
 from alpaquero.risk.rules import assess, reservation_for
 from alpaquero.risk.verdict import Verdict
 from alpaquero.simulation.backtest import signals
-from alpaquero.simulation.backtest.account import Account, DayPrices, SimulatedOrder
+from alpaquero.simulation.backtest.account import Account, SimulatedOrder, Watch
 from alpaquero.simulation.backtest.result import FillRow, Result, TradeRow
+from alpaquero.simulation.backtest.signals import Raised
 from alpaquero.simulation.backtest.terms import FillTerms, SplitDay
 from alpaquero.simulation.fills import quote_around
 from alpaquero.simulation.margin import power
@@ -48,7 +48,6 @@ from alpaquero.strategy import conclusion, indicators
 from alpaquero.strategy.planning import valid_until
 from alpaquero.strategy.ranking import rank
 from alpaquero.strategy.settings import StrategySettings
-from alpaquero.strategy.signal import Signal
 
 AFTER_CLOSE = timedelta(minutes=30)  # when a session is looked at: where the exchange's stepped clock stands
 AROUND = timedelta(days=14)  # how much of the calendar the rules see
@@ -56,6 +55,7 @@ ATR_PERIODS = 8  # bars for each bar of the period, as `store.risk_facts` asks f
 BROKER_REJECTED = "broker_rejected"
 _ZERO = Decimal(0)
 _MARGIN = Decimal("0.001")  # percent: how far from a limit nothing need be looked at
+_DAY = timedelta(days=1)
 _FOUR_DECIMALS = Decimal("0.0001")
 
 
@@ -131,6 +131,22 @@ def _traded(
     return first, last
 
 
+class LiveBook(RiskBook):
+    """The risk book of a backtest, which changes in place; positions in it are long."""
+
+    __slots__ = ()
+
+    def put(self, **changes: Any) -> None:
+        """Sets fields."""
+        for name, value in changes.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def exposure(self) -> Decimal:
+        """As the book's, without adding up what makes equity differ from cash."""
+        return self.equity - self.cash + self.reserved_cash
+
+
 class Backtest:
     """One backtest, from the first session to the last."""
 
@@ -169,18 +185,33 @@ class Backtest:
         self.purposes: dict[str, OrderPurpose] = {}
         self.stops: dict[str, Decimal] = {}  # of each entry its stop
         self.stop_ids: set[str] = set()
-        self.folded = Folded()
+        self.folding = Folding(Folded(), self.stop_ids, None)
         self.fills_folded = 0
-        self.activity = Activity()
         self.movements: list[Split] = []
-        self.covered = 0  # the account's changes up to which every share has its stop
         self.marks: list[tuple[datetime, Decimal, Decimal]] = []
         self.counts = Counter[str]()
         self.passed_over, self.refused = Counter[str](), Counter[str]()
         self.most_valid = max((one.signal_validity_bars for one in settings.strategies.values()), default=0)
         self.around: tuple[int, tuple[Session, ...]] = (-1, ())
+        self.dates = [session.date for session in calendar.sessions]
         opened = calendar.sessions[calendar.first].open
-        self.book = RiskBook(account=label, cash=cash, equity=cash, peak_equity=cash, as_of=opened)
+        self.book = LiveBook(
+            account=label,
+            cash=cash,
+            equity=cash,
+            peak_equity=cash,
+            as_of=opened,
+            reservations=self.reservations,
+        )
+        self.quiet_until = 0  # the place of the first session in which an order may trade or end
+        risk, orders = settings.risk, settings.orders
+        # The part of its peak, and of what the day began with, at which equity is near a limit.
+        self.least_of_peak = 1 - float(risk.drawdown_limit_percent - _MARGIN) / 100
+        self.least_of_day = 1 - float(risk.daily_loss_limit_percent - _MARGIN) / 100
+        # Whether risk itself does something to a position that rests.
+        self.restless = bool(
+            risk.trailing_stop_percent or risk.maximum_holding_days or orders.entry_timeout_minutes
+        )
 
     def play(self, progress: Callable[[int, int, date], None] | None) -> Result:
         """Every session, then the result."""
@@ -189,8 +220,8 @@ class Backtest:
         for place, session in enumerate(traded):
             now = session.close + AFTER_CLOSE
             raised = by_session.get(place)
-            if account.positions or account.working or raised or self.book.locks:
-                self._session(place, session, now, raised or [])
+            if raised or account.positions or account.working or self.book.locks:
+                self._session(place, session, now, raised or ())
             mark((now, self.equity, account.cash))
             if progress is not None:
                 progress(place + 1, len(traded), session.date)
@@ -198,15 +229,53 @@ class Backtest:
 
     # a session
 
-    def _session(self, place: int, session: Session, now: datetime, raised: Sequence[Signal]) -> None:
+    def _session(self, place: int, session: Session, now: datetime, raised: Sequence[Raised]) -> None:
         account = self.account
-        self._trade(place, session)
-        account.pass_to(now)
+        loud = (
+            place >= self.quiet_until
+            or now >= account.earliest
+            or session.date in self.splits
+            or self.restless
+            or bool(self.book.locks)
+        )
+        if loud:
+            self._trade(place, session)
+            account.pass_to(now)
+            self._release()
         self.day_start = self.equity
-        self._level()
-        if raised:
-            self._conclude(place, session, now, raised)
-        self._watch(place, session, now)
+        self._mark(place)
+        left = [one for one in raised if not self._needs_no_book(one)] if raised else None
+        if left:
+            account.pass_to(now)
+            self._conclude(place, session, now, left)
+        if loud or left or self._near_a_limit():
+            self._watch(place, session, now)
+            self.quiet_until = self._next_place(place)
+        elif self.equity > self.peak:
+            self.peak = self.equity
+
+    def _next_place(self, place: int) -> int:
+        """The place of the first session after `place` in which an order may trade."""
+        account, found = self.account, self.calendar.last + 1
+        for symbol in account.working:
+            watch = account.watches.get(symbol)
+            if watch is None:
+                return place + 1
+            found = min(found, self._until(symbol, watch, place + 1))
+        return found
+
+    def _until(self, symbol: str, watch: Watch, place: int) -> int:
+        """The place of the symbol's first bar from `place` on that leaves what is watched."""
+        if watch.until < place:
+            places, columns = self.places[symbol], self.bars[symbol]
+            lows, highs, low, high = columns.low, columns.high, watch.low_float, watch.high_float
+            while place < len(places):
+                index = places[place]
+                if index >= 0 and (lows[index] < low or highs[index] > high):
+                    break
+                place += 1
+            watch.until = place
+        return watch.until
 
     def _trade(self, place: int, session: Session) -> None:
         """The market trades: splits, what waits, and the closes that positions are worth."""
@@ -216,22 +285,17 @@ class Backtest:
             account.open(session)
             for split in self.splits[session.date]:
                 self._split(split, place, session)
-        positions, working, watches = account.positions, account.working, account.watches
-        for symbol in positions:
-            if (index := self.places[symbol][place]) >= 0:
-                self.prices[symbol] = Decimal(repr(self.bars[symbol].close[index]))
-        touched: dict[str, DayPrices] = {}
-        for symbol in working:
-            if (index := self.places[symbol][place]) < 0:
+        watches = account.watches
+        touched: dict[str, SessionPath] = {}
+        for symbol in account.working:
+            watch = watches.get(symbol)
+            if watch is not None and self._until(symbol, watch, place) > place:
                 continue
-            columns, watch = self.bars[symbol], watches.get(symbol)
-            if watch is None or not (watch.low <= columns.low[index] and columns.high[index] <= watch.high):
-                touched[symbol] = _day_prices(columns, index)
+            if (index := self.places[symbol][place]) >= 0:
+                touched[symbol] = _path(self.bars[symbol], index)
         if touched:
             account.open(session)
             account.trade(session, touched)
-            for symbol, day in touched.items():
-                self.prices[symbol] = day.path.close
 
     def _split(self, split: SplitDay, place: int, session: Session) -> None:
         """A split of a symbol: shares and orders, then what the books fold."""
@@ -259,76 +323,76 @@ class Backtest:
             cash=cash,
         )
         self._fold()
-        self.folded = fold(self.folded, [movement], self.stop_ids, None)
+        self.folding.add(movement)
         self.movements.append(movement)
-        self.book = derived.with_movements(replace(self.book, activity=self.activity), [movement])
+        self.book.put(highs=derived.with_movements(self.book, [movement]).highs)
 
-    def _level(self) -> None:
-        """What a sync does: ended orders reserve nothing any more, equity is at the last prices."""
-        account = self.account
+    def _release(self) -> None:
+        """What a sync does to reservations: ended orders reserve nothing any more."""
         for identifier, reservation in list(self.reservations.items()):
-            order = account.orders[identifier]
+            order = self.account.orders[identifier]
             if order.status in TERMINAL:
                 del self.reservations[identifier]
             elif order.filled_quantity:
                 left = derived.left(reservation, self._as_order(order))
                 if left is not None:
                     self.reservations[identifier] = left
-        worth = sum((shares * self.prices[s] for s, shares in account.positions.items()), _ZERO)
-        self.equity = account.cash + worth
+
+    def _mark(self, place: int) -> None:
+        """The closes that positions are worth, and equity at them."""
+        worth, prices = _ZERO, self.prices
+        for symbol, shares in self.account.positions.items():
+            if (index := self.places[symbol][place]) >= 0:
+                prices[symbol] = Decimal(repr(self.bars[symbol].close[index]))
+            worth += shares * prices[symbol]
+        self.equity = self.account.cash + worth
 
     def _fold(self) -> None:
-        """The activity with the fills that came since it was folded last."""
+        """Folds the fills that came since it was last asked."""
         booked = self.account.booked
-        if len(booked) == self.fills_folded:
-            return
-        new = [one.fill for one in booked[self.fills_folded :]]
-        self.folded = fold(self.folded, new, self.stop_ids, None)
-        self.fills_folded = len(booked)
-        self.activity = activity_in(self.folded)
+        if len(booked) > self.fills_folded:
+            for fill in in_order([one.fill for one in booked[self.fills_folded :]]):
+                self.folding.add(fill)
+            self.fills_folded = len(booked)
 
-    def _book(self, session: Session, now: datetime) -> RiskBook:
-        """The risk book as it stands."""
-        account = self.account
+    def _book(self, session: Session, now: datetime) -> LiveBook:
+        """The risk book as it stands; the one there is."""
+        account, book, fills = self.account, self.book, self.fills_folded
         self._fold()
-        held = {s: HeldPosition(shares, shares * self.prices[s]) for s, shares in account.positions.items()}
+        if fills != self.fills_folded or self.movements:
+            book.put(activity=self.folding.activity())
         self.power = power(self.equity, self.equity - account.cash, account.reserved)
-        return replace(
-            self.book,
+        book.put(
             cash=account.cash,
             equity=self.equity,
             peak_equity=self.peak,
             as_of=now,
-            day=market_day(session.open),
+            day=session.date.isoformat(),
             day_start_equity=self.day_start,
-            positions=held,
-            reservations=dict(self.reservations),
-            deducted=tuple(sorted(self.reservations)),
+            positions={
+                symbol: HeldPosition(shares, shares * self.prices[symbol])
+                for symbol, shares in account.positions.items()
+            },
+            deducted=tuple(self.reservations),
             buying_power=self.power,
             recent_orders=self.recent,
-            activity=self.activity,
         )
+        return book
 
     # signals become orders
 
-    def _conclude(self, place: int, session: Session, now: datetime, raised: Sequence[Signal]) -> None:
-        left = [signal for signal in raised if not self._needs_no_book(signal)]
-        if not left:
-            return
-        self.counts["signals"] += len(left)
+    def _conclude(self, place: int, session: Session, now: datetime, raised: Sequence[Raised]) -> None:
+        self.counts["signals"] += len(raised)
         at = self.calendar.first + place
         calendar = self.calendar.sessions[at : at + self.most_valid + 1]
         until = {
             name: valid_until(
                 calendar, Timeframe.DAY, session.close, self.settings.strategies[name].signal_validity_bars
             )
-            for name in {signal.strategy for signal in left}
+            for name in {one.source.strategy for one in raised}
         }
-        book, entered, placed = self._book(session, now), set[str](), None
-        for signal in rank(left):
-            if placed is not None:  # the book after the last order is of use to nobody
-                book = book.with_order(*placed, now)
-                placed = None
+        book, entered = self._book(session, now), set[str]()
+        for signal in rank([one.signal(session.close) for one in raised]):
             if signal.side is Side.BUY and signal.symbol in entered:
                 self.passed_over[conclusion.ALREADY_HELD] += 1
                 continue
@@ -341,16 +405,16 @@ class Backtest:
                 continue
             self.counts["intents"] += 1
             entered.add(signal.symbol)
-            placed = self._place(intent, verdict, now)
+            self._place(intent, verdict, now)
 
-    def _needs_no_book(self, signal: Signal) -> bool:
-        """Counts a signal that is passed over for what is held, or not, without asking risk."""
-        account, symbol = self.account, signal.symbol
-        if signal.shadow:
+    def _needs_no_book(self, raised: Raised) -> bool:
+        """Counts what is passed over for what is held, or not, without asking risk."""
+        account, symbol = self.account, raised.source.symbol
+        if raised.source.settings.shadow:
             code: str | None = conclusion.SHADOW
         else:
             held = symbol in account.positions or self._is_bought(symbol)
-            code = conclusion.holding_code(signal.side, held=held)
+            code = conclusion.holding_code(raised.side, held=held)
         if code is None:
             return False
         self.passed_over[code] += 1
@@ -359,32 +423,33 @@ class Backtest:
 
     def _is_bought(self, symbol: str) -> bool:
         """Whether an entry in the symbol has not ended."""
-        working = self.account.working.get(symbol, ())
+        working = self.account.working.get(symbol)
+        if not working:
+            return False
         return any(order.client_order_id in self.reservations and order.side is Side.BUY for order in working)
 
     def _judged(self, intent: Intent, book: RiskBook, place: int, now: datetime) -> Verdict:
         """What risk says about an intent, which has no prices of its own to round."""
         return assess(intent, book, self.limits, self._facts(intent, place, now), failed_only=True)
 
-    def _place(self, intent: Intent, verdict: Verdict, now: datetime) -> tuple[str, Reservation] | None:
-        """Sends the order of an intent that risk approved; answers its id and what it reserves."""
+    def _place(self, intent: Intent, verdict: Verdict, now: datetime) -> None:
+        """Sends the order of an intent that risk approved, and takes it into the book."""
         if not verdict.approved:
             for rule in verdict.failed:
                 self.refused[rule.code] += 1
-            return None
+            return
         identifier, account = intent.client_order_id, self.account
         if intent.purpose is Purpose.EXIT:
             account.cancel_all_of(intent.symbol, now)
             account.sell(identifier, intent.symbol, min(verdict.quantity, account.owned(intent.symbol)))
         elif not self._enter(identifier, intent, verdict):
             self.refused[BROKER_REJECTED] += 1
-            return None
+            return
         self.told[identifier] = intent.strategy or "", intent.reason
         self.purposes[identifier] = OrderPurpose(intent.purpose)
-        reservation = reservation_for(intent, verdict)
-        self.reservations[identifier] = reservation
+        self.reservations[identifier] = reservation_for(intent, verdict)
         self.recent = (*orders_within(self.recent, now), now)
-        return identifier, reservation
+        self.book.put(recent_orders=self.recent)
 
     def _enter(self, identifier: str, intent: Intent, verdict: Verdict) -> bool:
         """Sends an entry; whether the broker takes it: no bracket on what is held, none without power."""
@@ -416,7 +481,7 @@ class Backtest:
             market=MarketPrice(at, last=price),
             sessions=self._sessions_around(place),
             open_orders=tuple(
-                OpenOrder(one.client_order_id, symbol, one.side) for one in self.account.open_orders(symbol)
+                [OpenOrder(one.client_order_id, symbol, one.side) for one in self.account.open_orders(symbol)]
             ),
             average_true_range=self._true_range(symbol, place),
         )
@@ -425,10 +490,10 @@ class Backtest:
         if self.around[0] != place:
             sessions = self.calendar.sessions
             at = self.calendar.first + place
-            today = sessions[at].date
+            today = self.dates[at]
             low, high = max(at - AROUND.days - 1, 0), min(at + AROUND.days + 1, len(sessions))
-            begin = bisect_left(sessions, today - AROUND, low, at, key=_date)
-            end = bisect_left(sessions, today + AROUND + timedelta(days=1), at, high, key=_date)
+            begin = bisect_left(self.dates, today - AROUND, low, at)
+            end = bisect_left(self.dates, today + AROUND + _DAY, at, high)
             self.around = place, tuple(sessions[begin:end])
         return self.around[1]
 
@@ -453,39 +518,32 @@ class Backtest:
     def _watch(self, place: int, session: Session, now: datetime) -> None:
         """Marks equity, locks and releases trading, then sells, cancels and protects what is due."""
         self.peak = max(self.peak, self.equity)
-        limits = self.limits
-        if self.book.locks or self._near_a_limit():
+        limits, book = self.limits, self.book
+        if book.locks or self._near_a_limit():
             after = locked(self._book(session, now), limits, now)
-            self.book = replace(
-                self.book,
-                locks=after.locks,
-                trading_state=after.trading_state,
-                asked_state=after.asked_state,
-            )
+            book.put(locks=after.locks, trading_state=after.trading_state, asked_state=after.asked_state)
         if self.account.positions and (limits.trailing_stop_percent or limits.maximum_holding_days):
             self._sell_due(place, session, now)
-        if limits.protect_missing_stops and self.account.changes != self.covered:
+        if limits.protect_missing_stops and self.account.changed:
             self._protect(now)
         if self.settings.orders.entry_timeout_minutes:
             self._cancel_overdue(place, now)
 
     def _near_a_limit(self) -> bool:
         """Whether drawdown or the day's loss may have reached their limit; never no when one has."""
-        limits, equity = self.limits, self.equity
-        fallen = (self.peak - equity) * HUNDRED >= (limits.drawdown_limit_percent - _MARGIN) * self.peak
-        lost = self.day_start - equity
-        return fallen or lost * HUNDRED >= (limits.daily_loss_limit_percent - _MARGIN) * self.day_start
+        equity = float(self.equity)
+        return equity <= float(self.peak) * self.least_of_peak or equity <= float(self.day_start) * (
+            self.least_of_day
+        )
 
     def _sell_due(self, place: int, session: Session, now: datetime) -> None:
         prices = dict(self.prices) if self.limits.trailing_stop_percent else {}
-        book = with_highs(self._book(session, now), prices)
-        self.book = replace(self.book, highs=book.highs)
+        book = self._book(session, now)
+        book.put(highs=with_highs(book, prices).highs)
         for due in due_exits(book, self.limits, prices, now):
             intent = next_exit(due, book, now, "", self._look_up)
             if intent is not None:
-                placed = self._place(intent, self._judged(intent, book, place, now), now)
-                if placed is not None:
-                    book = book.with_order(*placed, now)
+                self._place(intent, self._judged(intent, book, place, now), now)
                 self.told[intent.client_order_id] = "", due.code
 
     def _look_up(self, identifier: str) -> Order | None:
@@ -497,8 +555,9 @@ class Backtest:
         account = self.account
         if self.book.trading_state is TradingState.HALTED:
             return
-        self.covered = account.changes
-        for symbol, shares in sorted(account.positions.items()):
+        changed, account.changed = sorted(account.changed & account.positions.keys()), set()
+        for symbol in changed:
+            shares = account.positions[symbol]
             working = account.working.get(symbol, [])
             stops = [o for o in working if o.type is OrderType.STOP and account.live(o)]
             covered = sum((order.remaining for order in stops), _ZERO)
@@ -506,14 +565,14 @@ class Backtest:
             if covered >= shares or selling:
                 continue
             self._fold()
-            holding = self.activity.holdings.get(symbol)
-            if holding is None or not is_ours(holding.episode):
+            running = self.folding.running.get(symbol)
+            if running is None or not is_ours(running.holding.episode):
                 continue
             for order in [o for o in working if o.side is Side.BUY and o.filled_quantity]:
                 account.end(order, Status.CANCELED, now)
             bare = min(shares - covered, shares - account.held(symbol))
             if bare > 0:
-                self._stop_under(symbol, holding.episode, bare)
+                self._stop_under(symbol, running.holding.episode, bare)
 
     def _stop_under(self, symbol: str, episode: str, bare: Decimal) -> None:
         account, price = self.account, self.prices[symbol]
@@ -622,11 +681,14 @@ class Backtest:
         return rows
 
 
-def _day_prices(columns: Columns, index: int) -> DayPrices:
-    opened, high, low, closed = (
-        Decimal(repr(column[index])) for column in (columns.open, columns.high, columns.low, columns.close)
+def _path(columns: Columns, index: int) -> SessionPath:
+    """The prices of a bar."""
+    return SessionPath(
+        Decimal(repr(columns.open[index])),
+        Decimal(repr(columns.high[index])),
+        Decimal(repr(columns.low[index])),
+        Decimal(repr(columns.close[index])),
     )
-    return DayPrices(SessionPath(opened, high, low, closed))
 
 
 def _row(fill: Fill, fee: Decimal) -> FillRow:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,11 +33,48 @@ _PLACES = Decimal("0.000001")  # what an adjusted price is rounded to
 _PRICES = ("open", "high", "low", "close")
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the signals of a symbol by one strategy have in common."""
+
+    symbol: str
+    strategy: str
+    settings: StrategySettings
+    columns: Columns
+    tags: Sequence[str]
+
+
+class Raised(NamedTuple):
+    """A condition that held: on which of the source's bars, how strongly, and which of its tags."""
+
+    source: Source
+    side: Side
+    bar: int
+    strength: int
+    tag: int
+
+    def signal(self, close: datetime) -> Signal:
+        """The signal, given when its bar closed; most are passed over and need none."""
+        source, settings = self.source, self.source.settings
+        return Signal(
+            symbol=source.symbol,
+            side=self.side,
+            strategy=source.strategy,
+            timeframe=settings.timeframe,
+            bar_start=datetime.fromtimestamp(source.columns.start[self.bar], UTC),
+            bar_close=close,
+            strength=self.strength,
+            reference_price=Decimal(repr(source.columns.close[self.bar])),
+            reason=source.tags[self.tag],
+            shadow=settings.shadow,
+        )
+
+
 @dataclass(slots=True)
 class Found:
-    """The signals by the place of their session, and how often a symbol could not be judged, by code."""
+    """What was raised by the place of its session, and how often a symbol could not be judged, by code."""
 
-    by_session: dict[int, list[Signal]] = field(default_factory=lambda: defaultdict(list))
+    by_session: dict[int, list[Raised]] = field(default_factory=lambda: defaultdict(list))
     withheld: Counter[str] = field(default_factory=Counter)
 
 
@@ -71,6 +109,9 @@ class Part:
     cut: int = 0
 
 
+_date = attrgetter("date")
+
+
 @dataclass(frozen=True)
 class Calendar:
     """The sessions traded, and where each symbol's bars lie in them.
@@ -87,7 +128,7 @@ class Calendar:
     def of(cls, sessions: Sequence[Session], first: int, last: int) -> Calendar:
         """The calendar of the sessions from place `first` to `last`, both traded."""
         traded = sessions[first : last + 1]
-        starts = np.array([_start_seconds(session.date) for session in traded], dtype=np.int64)
+        starts = np.fromiter(map(_start_seconds, map(_date, traded)), np.int64, len(traded))
         return cls(sessions, first, last, starts)
 
     def places(self, columns: Columns) -> npt.NDArray[np.int64]:
@@ -196,21 +237,10 @@ def _all_at_once(  # noqa: PLR0917 - as `find`
             each[cells].tolist() for each in (decided.side, decided.strength, decided.tag)
         )
         of_sessions = sessions[raised].tolist()
+        source = Source(part.symbol, name, settings, columns, decided.tags)
         for session, bar, side, strength, tag in zip(of_sessions, bars, sides, strengths, tags, strict=True):
-            found.by_session[session].append(
-                Signal(
-                    symbol=part.symbol,
-                    side=Side.BUY if side > 0 else Side.SELL,
-                    strategy=name,
-                    timeframe=settings.timeframe,
-                    bar_start=datetime.fromtimestamp(columns.start[bar], UTC),
-                    bar_close=calendar.sessions[calendar.first + session].close,
-                    strength=strength,
-                    reference_price=Decimal(str(columns.close[bar])),
-                    reason=decided.tags[tag],
-                    shadow=settings.shadow,
-                )
-            )
+            raised = Raised(source, Side.BUY if side > 0 else Side.SELL, bar, strength, tag)
+            found.by_session[session].append(raised)
 
 
 def _judgeable(
@@ -242,7 +272,8 @@ def _one_by_one(name: str, settings: StrategySettings, part: Part, calendar: Cal
         if isinstance(judged, Withheld):
             found.withheld[judged.code] += 1
         elif judged is not None:
-            found.by_session[session].append(judged)
+            source = Source(part.symbol, name, settings, columns, (judged.reason,))
+            found.by_session[session].append(Raised(source, judged.side, place, judged.strength, 0))
 
 
 def check(settings: Mapping[str, StrategySettings]) -> None:
