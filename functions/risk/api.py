@@ -192,7 +192,7 @@ def assessment_body(verdict: Verdict, book: RiskBook) -> bodies.Assessment:
 
 
 @app.endpoint("GET", public="/api/trading_state", service="/risk/trading_state", refuses=(404,))
-def trading_state() -> bodies.TradingState:
+def trading_state() -> bodies.CurrentTradingState:
     """The state in force, who asked for it, and the broken limits that hold it down."""
     return state_body(opened_book())
 
@@ -205,7 +205,7 @@ def trading_state() -> bodies.TradingState:
     body=bodies.ChangeTradingState,
     refuses=(404, 409, 502, 503),
 )
-def change_trading_state(body: bodies.ChangeTradingState) -> bodies.TradingState:
+def change_trading_state(body: bodies.ChangeTradingState) -> bodies.CurrentTradingState:
     """Sets the trading state: a trader lowers it, an admin raises it; `flatten` sells what is held."""
     state = checked(body)
     for _ in range(ATTEMPTS):
@@ -284,10 +284,10 @@ def send_at_once(book: RiskBook) -> None:
         )
 
 
-def state_body(book: RiskBook) -> bodies.TradingState:
+def state_body(book: RiskBook) -> bodies.CurrentTradingState:
     """The trading state as the API answers it."""
     change = book.state_changed
-    return bodies.TradingState(
+    return bodies.CurrentTradingState(
         state=book.trading_state,
         asked=asked_state(book),
         locks=[

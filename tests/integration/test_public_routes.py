@@ -34,7 +34,7 @@ from alpaquero.web.bodies.historical_data import CacheStatistics, Gaps, History,
 from alpaquero.web.bodies.market_data import Chart, MarketStatus, Quote
 from alpaquero.web.bodies.notification import NotificationAccepted, NotificationDelivery, NotificationSettings
 from alpaquero.web.bodies.position import Account, PortfolioDay, PortfolioSummary, Position, PositionDetail
-from alpaquero.web.bodies.risk import Assessment, RiskLimits, TradingState
+from alpaquero.web.bodies.risk import Assessment, CurrentTradingState, RiskLimits
 from alpaquero.web.bodies.signal import Indicators, Run, RunDetail, Signal
 from alpaquero.web.bodies.trading import Order, OrderAccepted, OrdersAccepted, SyncAccepted
 from laptop.quiescence import Quiescence
@@ -216,10 +216,10 @@ CASES = {
         body={"symbol": "AAPL", "side": "buy"},
     ),
     ("GET", "/api/trading_state"): Case(
-        TradingState, lambda body, _: (body.state, body.asked, body.locks) == ("ACTIVE", "ACTIVE", [])
+        CurrentTradingState, lambda body, _: (body.state, body.asked, body.locks) == ("ACTIVE", "ACTIVE", [])
     ),
     ("POST", "/api/trading_state"): Case(
-        TradingState,
+        CurrentTradingState,
         lambda body, _: (body.state, body.author) == ("ACTIVE", "owner@alpaquero.local"),
         body={"state": "ACTIVE", "reason": "the route's case"},
     ),

@@ -28,7 +28,7 @@ from alpaquero.web.bodies.historical_data import CacheStatistics, Gaps, History,
 from alpaquero.web.bodies.market_data import Chart, MarketStatus, Quote
 from alpaquero.web.bodies.notification import NotificationDelivery, NotificationSettings
 from alpaquero.web.bodies.position import Account, PortfolioDay, PortfolioSummary, Position, PositionDetail
-from alpaquero.web.bodies.risk import RiskLimits, TradingState
+from alpaquero.web.bodies.risk import CurrentTradingState, RiskLimits
 from alpaquero.web.bodies.signal import Indicators, Run, RunDetail, Signal
 from alpaquero.web.bodies.trading import Order
 from laptop.stack import SERVICE_PORTS, LaptopCloud
@@ -87,7 +87,7 @@ CASES = {
         Indicators, lambda body, _: body.symbol == "IBM", "/signal/indicators/IBM"
     ),
     "/risk/risk/limits": Case(RiskLimits, lambda body, _: body.trading_state == "ACTIVE"),
-    "/risk/trading_state": Case(TradingState, lambda body, _: body.state == "ACTIVE"),
+    "/risk/trading_state": Case(CurrentTradingState, lambda body, _: body.state == "ACTIVE"),
     "/market_data/chart/{symbol}": Case(
         Chart, lambda body, _: len(body.bars.time) > 50, "/market_data/chart/GOOG"
     ),

@@ -63,7 +63,7 @@ def described() -> dict[str, Any]:
         route = paths.setdefault(str(endpoint.public), {})
         route[endpoint.method.lower()] = _operation(service, endpoint, bodies)
     used = {int(status) for route in paths.values() for one in route.values() for status in one["responses"]}
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {
             "title": "Alpaquero",
@@ -90,6 +90,8 @@ def described() -> dict[str, Any]:
             "schemas": dict(sorted(given.items())),
         },
     }
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document))  # as a reader will have it
+    return plain
 
 
 def public_endpoints() -> Iterator[tuple[str, Endpoint]]:

@@ -38,8 +38,8 @@ def schemas(types: Iterable[Any], *, answers: bool) -> tuple[list[Schema], dict[
     kept = {}
     for name, schema in components.items():
         plain = named(name)
-        if plain in kept:
-            raise UnclearError(f"two structs are called {plain}; rename one")
+        if plain in kept or "." in plain:  # msgspec tells namesakes apart by their modules
+            raise UnclearError(f"two structs are called {plain.rpartition('.')[2]}; rename one")
         kept[plain] = _completed(schema, classes.get(name), plain, answers=answers)
     return [_renamed(_decimals(one, answers=answers)) for one in found], kept
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from alpaquero.risk.book import TradingState as State
+from alpaquero.risk.book import TradingState
 from alpaquero.web.bodies import RuleOutcome
 from alpaquero.web.bodies.trading import PlaceOrder
 
@@ -15,7 +15,7 @@ from alpaquero.web.bodies.trading import PlaceOrder
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Each limit with how much of it is used, in the unit its name carries."""
 
-    trading_state: State
+    trading_state: TradingState
     limits: dict[str, Decimal]
     used: dict[str, Decimal]
     as_of: datetime
@@ -43,16 +43,16 @@ class TradingLock(msgspec.Struct, frozen=True, kw_only=True):
     """A broken limit that holds trading down."""
 
     code: str
-    state: State
+    state: TradingState
     since: datetime
     reason: str
 
 
-class TradingState(msgspec.Struct, frozen=True, kw_only=True):
+class CurrentTradingState(msgspec.Struct, frozen=True, kw_only=True):
     """The trading state in force, what a person asked for, and what holds it lower."""
 
-    state: State
-    asked: State
+    state: TradingState
+    asked: TradingState
     locks: list[TradingLock]
     flattening: bool
     author: str | None
@@ -64,6 +64,6 @@ class TradingState(msgspec.Struct, frozen=True, kw_only=True):
 class ChangeTradingState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The state to set and why; `flatten` sells every position and goes with REDUCING."""
 
-    state: State
+    state: TradingState
     reason: str
     flatten: bool = False

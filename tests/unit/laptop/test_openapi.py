@@ -1,0 +1,210 @@
+"""The description of the API: what its schemas say, and which changes of it break a caller."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+from openapi_spec_validator import validate
+
+from alpaquero.web.bodies import Page
+from laptop.openapi import __main__ as command
+from laptop.openapi.breaking import breaks
+from laptop.openapi.description import described
+from laptop.openapi.schemas import UnclearError, schemas
+
+Change = Callable[[dict[str, Any]], None]
+
+
+class Colour(StrEnum):
+    """Some words."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+class Thing(msgspec.Struct, frozen=True, kw_only=True):
+    """A thing."""
+
+    colour: Colour
+    price: Decimal
+    at: datetime | None
+    past: list[datetime]
+    by_name: dict[str, datetime]
+    count: Annotated[int, msgspec.Meta(ge=1, le=9)] = 3
+
+
+def described_once() -> dict[str, Any]:
+    """The document, made once: importing every service takes a while."""
+    if not _KEPT:
+        _KEPT.append(described())
+    return copy.deepcopy(_KEPT[0])
+
+
+_KEPT: list[dict[str, Any]] = []
+
+
+def test_the_description_is_sound_openapi() -> None:
+    """The document is what OpenAPI 3.1 says one is, and names every route once."""
+    document = described_once()
+    validate(document)
+    operations = [one for methods in document["paths"].values() for one in methods.values()]
+    assert len({one["operationId"] for one in operations}) == len(operations)
+    assert all(one["summary"] for one in operations)
+
+
+def test_every_answer_of_a_route_is_described() -> None:
+    """A route that may be refused says with what, and all errors have one shape."""
+    document = described_once()
+    placed = document["paths"]["/api/orders"]["post"]
+    assert {"202", "400", "401", "403", "409", "413", "415", "429", "500"} <= set(placed["responses"])
+    assert placed["x-role"] == "trader"
+    assert [p["name"] for p in placed["parameters"] if p["required"]] == ["Idempotency-Key"]
+    for response in document["components"]["responses"].values():
+        assert response["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorBody"}
+
+
+def test_an_answers_schema_promises_every_property() -> None:
+    """Defaults are encoded like any value, times are date-times and decimals texts with a pattern."""
+    (page,), components = schemas([Page[Thing]], answers=True)
+    assert page == {"$ref": "#/components/schemas/ThingPage"}
+    thing = components["Thing"]
+    assert thing["required"] == ["colour", "price", "at", "past", "by_name", "count"]
+    given = thing["properties"]
+    assert given["price"]["type"] == "string"
+    assert given["at"]["anyOf"][0]["format"] == "date-time"
+    assert given["past"]["items"]["format"] == "date-time"
+    assert given["by_name"]["additionalProperties"]["format"] == "date-time"
+    assert given["count"] == {"type": "integer", "minimum": 1, "maximum": 9}
+    assert components["Colour"]["enum"] == ["blue", "red"]
+
+
+def test_a_requests_schema_keeps_what_may_be_left_out() -> None:
+    """A field with a default need not be sent, and a decimal may be a number."""
+    _, components = schemas([Thing], answers=False)
+    thing = components["Thing"]
+    assert "count" not in thing["required"]
+    assert thing["properties"]["count"]["default"] == 3
+    assert thing["properties"]["price"]["type"] == ["string", "number"]
+
+
+def test_two_structs_may_not_share_a_name() -> None:
+    """A schema's name is its struct's, so that no two bodies hide behind one."""
+    other = msgspec.defstruct("Thing", [("size", int)], module="elsewhere")
+    with pytest.raises(UnclearError, match="two structs are called Thing"):
+        schemas([Thing, other], answers=True)
+
+
+def orders(document: dict[str, Any], method: str = "get") -> dict[str, Any]:
+    """The operation on the list of orders."""
+    found: dict[str, Any] = document["paths"]["/api/orders"][method]
+    return found
+
+
+def schema(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """A component."""
+    found: dict[str, Any] = document["components"]["schemas"][name]
+    return found
+
+
+def limit(document: dict[str, Any]) -> dict[str, Any]:
+    """The schema of the parameter `limit` of the list of orders."""
+    found: dict[str, Any] = next(p for p in orders(document)["parameters"] if p["name"] == "limit")["schema"]
+    return found
+
+
+BREAKING: list[tuple[str, Change]] = [
+    ("GET /api/orders is gone", lambda d: d["paths"].pop("/api/orders")),
+    ("DELETE /api/orders is gone", lambda d: d["paths"]["/api/orders"].pop("delete")),
+    ("needs admin and needed viewer", lambda d: orders(d).update({"x-role": "admin"})),
+    ("does not answer 200", lambda d: orders(d)["responses"].pop("200")),
+    ("Order.status is gone", lambda d: schema(d, "Order")["properties"].pop("status")),
+    ("Order.status may be missing", lambda d: schema(d, "Order")["required"].remove("status")),
+    (
+        "Order.symbol may be integer",
+        lambda d: schema(d, "Order")["properties"]["symbol"].update(type="integer"),
+    ),
+    (
+        "Order.symbol may be null",
+        lambda d: schema(d, "Order")["properties"]["symbol"].update(type=["string", "null"]),
+    ),
+    (
+        "Order.created_at is no date-time",
+        lambda d: schema(d, "Order")["properties"]["created_at"].pop("format"),
+    ),
+    ("maximum is 10 now", lambda d: limit(d).update(maximum=10)),
+    ("limit is not read any more", lambda d: orders(d).update(parameters=[])),
+    (
+        "day must be sent now",
+        lambda d: orders(d)["parameters"].append(
+            {"name": "day", "in": "query", "required": True, "schema": {"type": "string"}}
+        ),
+    ),
+    ("PlaceOrder.reason must be sent", lambda d: schema(d, "PlaceOrder")["required"].append("reason")),
+    ("PlaceOrder.reason is gone", lambda d: schema(d, "PlaceOrder")["properties"].pop("reason")),
+    ("may not be sell any more", lambda d: schema(d, "Side")["enum"].remove("sell")),
+    (
+        "quantity may not be number any more",
+        lambda d: schema(d, "PlaceOrder")["properties"]["quantity"]["anyOf"][0].update(type="string"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("told", "change"), BREAKING, ids=[told for told, _ in BREAKING])
+def test_a_change_that_breaks_callers_is_told(told: str, change: Change) -> None:
+    """What was good stays good and what was promised is kept, or the sentence says what is not."""
+    old, new = described_once(), described_once()
+    change(new)
+    assert any(told in one for one in breaks(old, new)), breaks(old, new)
+
+
+HARMLESS: list[tuple[str, Change]] = [
+    ("another route", lambda d: d["paths"].update({"/api/new": {"get": orders(d)}})),
+    ("a property more", lambda d: schema(d, "Order")["properties"].update(more={"type": "string"})),
+    ("a word more", lambda d: schema(d, "Side")["enum"].append("short")),
+    (
+        "an optional field more",
+        lambda d: schema(d, "PlaceOrder")["properties"].update(tag={"type": "string"}),
+    ),
+    ("a wider bound", lambda d: limit(d).update(maximum=5000)),
+    ("another error", lambda d: orders(d)["responses"].update({"418": {"description": "A teapot."}})),
+    ("a lower role", lambda d: orders(d, "post").update({"x-role": "viewer"})),
+]
+
+
+@pytest.mark.parametrize("change", [change for _, change in HARMLESS], ids=[name for name, _ in HARMLESS])
+def test_a_change_that_breaks_nobody_is_not_told(change: Change) -> None:
+    """More routes, more optional fields, wider bounds and further words harm no caller."""
+    old, new = described_once(), described_once()
+    change(new)
+    assert breaks(old, new) == []
+
+
+def test_a_risen_version_may_break_everything() -> None:
+    """Callers of the old stage keep it; the new one promises only what it says."""
+    old, new = described_once(), described_once()
+    new["info"]["version"] = "v2"
+    new["paths"].clear()
+    assert breaks(old, new) == []
+
+
+def test_a_file_that_has_drifted_is_refused(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make check` says what to run when the file is not what the routes declare."""
+    document = described_once()
+    monkeypatch.setattr(command, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(command, "DESCRIPTION", tmp_path / "openapi.json")
+    monkeypatch.setattr(command, "RELEASED", tmp_path / "openapi.released.json")
+    assert "run `python -m laptop.openapi`" in command.problems(document)[0]
+    command.DESCRIPTION.write_text(command.text_of(document))
+    assert command.problems(document) == []
+    orders(document)["x-role"] = "viewer"
+    command.RELEASED.write_text(command.text_of(document))
+    orders(document)["x-role"] = "admin"
+    command.DESCRIPTION.write_text(command.text_of(document))
+    assert any("breaks callers" in one for one in command.problems(document))
