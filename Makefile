@@ -39,11 +39,12 @@ test-slow: setup-tests ## Run the long tests
 	@$(BIN)/python -m laptop.chromium
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
-check: setup-tests ## Format, lint, types, import rules, template
+check: setup-tests ## Format, lint, types, import rules, the API's description, template
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(BIN)/python -m laptop.openapi check
 	@$(BIN)/python -m laptop.dashboard check
 	$(BIN)/cfn-lint --append-rules infra/rules -- template.yaml
 
