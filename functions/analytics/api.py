@@ -1,30 +1,66 @@
-"""The analytics service's routes: performance, round trips, the equity curve, and backtests as jobs."""
+"""The analytics service's routes: profit and loss, performance, round trips, and backtests as jobs.
+
+Figures are of our own books: trades folded from fills, the equity that the risk monitor marks, cash
+that came and went. Statistics come from the rules in `alpaquero.portfolio`, as a backtest's do.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from statistics import fmean, median, stdev
+from typing import Annotated, Any, Literal
 
 import msgspec
 from chalice.app import Response
+from msgspec import Meta
 
 from alpaquero.backtests.request import BacktestRequest, bars_of, settings_for
 from alpaquero.errors import InvalidRequest, NotFound
 from alpaquero.events import queues
 from alpaquero.events.commands import RunBacktest
-from alpaquero.events.schemas import EquityMarked
 from alpaquero.observability import correlation_id
-from alpaquero.portfolio.performance import EquityPoint, performance_of
-from alpaquero.portfolio.trades import Trade
+from alpaquero.orders.kinds import Side
+from alpaquero.portfolio.comparison import compare, from_day
+from alpaquero.portfolio.curve import CurveFigures, monthly_returns, thinned, turnover, yearly_returns
+from alpaquero.portfolio.curve import day_of as day_of_bar
+from alpaquero.portfolio.movements import CashMovement, begins
+from alpaquero.portfolio.performance import distribution, slippage_of, trade_figures
+from alpaquero.portfolio.pnl import (
+    AccountCurve,
+    AnyTrade,
+    Close,
+    Grouping,
+    Row,
+    account_curve,
+    by_group,
+    by_period,
+    closed_within,
+    curve_figures,
+    day_of,
+    open_pnl,
+    realised_within,
+)
+from alpaquero.portfolio.trades import OpenTrade, Trade
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store import analytics, backtests, trading_settings
+from alpaquero.store.analytics import close_of
 from alpaquero.store.backtests import Job
-from alpaquero.web.app import json_response, service_app, to_cursor
+from alpaquero.store.books import Books
+from alpaquero.web.app import Answer, after, from_cursor, service_app, to_cursor
 from alpaquero.web.bodies import Page
 from alpaquero.web.bodies import analytics as bodies
+from alpaquero.web.endpoint import Idempotent, Paged
 
 MOST_BARS = 2_000_000  # what a function gets through in its 15 minutes, with a good margin
 MOST_ANSWER_BYTES = 5_500_000  # Lambda answers at most 6 MB
-MOST_KEY_CHARACTERS = 200
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(9998, 12, 31)
+DAYS_OF_MARKS = 5  # a mark a minute, day and night, is 1,440 a day
+POINTS = 500  # of an equity curve
+LOOK_BACK = timedelta(days=10)  # to the bar before the first day, over any holidays
+ZERO = Decimal(0)
 
 
 class AnalyticsSettings(FunctionSettings, frozen=True, kw_only=True):
@@ -34,58 +70,429 @@ class AnalyticsSettings(FunctionSettings, frozen=True, kw_only=True):
 
 
 SETTINGS = load(AnalyticsSettings)
+BOOKS = Books(SETTINGS.account)
 
-app = service_app("analytics", {"analytics": lambda: analytics.newest_marks(SETTINGS.account, 1)})
-
-
-@app.endpoint("GET", public="/api/analytics/summary", service="/analytics/analytics/summary")
-def summary() -> bodies.AnalyticsSummary:
-    """Performance over every round trip and the whole equity curve."""
-    marks = (EquityPoint(mark.occurred_at, mark.equity) for mark in analytics.marks(SETTINGS.account))
-    performance = performance_of(analytics.trades(SETTINGS.account), marks)
-    return msgspec.convert(performance, bodies.AnalyticsSummary, from_attributes=True)
+app = service_app("analytics", {"analytics": lambda: analytics.newest_marks(SETTINGS.account, 1)}, works=True)
 
 
-@app.endpoint("GET", public="/api/analytics/trades", service="/analytics/analytics/trades")
-def trades() -> Page[bodies.Trade]:
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """The query of figures over time: days in New York, both included."""
+
+    first: Annotated[date, Meta(description="The first day, in New York.")] | None = msgspec.field(
+        name="from", default=None
+    )
+    last: Annotated[date, Meta(description="The last day, in New York.")] | None = msgspec.field(
+        name="to", default=None
+    )
+
+    @property
+    def days(self) -> tuple[date, date]:
+        """The first and the last day. Raises `InvalidRequest` when they are the wrong way round."""
+        first, last = self.first or FIRST_DAY, self.last or LAST_DAY
+        if first > last:
+            raise InvalidRequest(f"from {first} is after to {last}; exchange them", "from")
+        return first, last
+
+    @property
+    def moments(self) -> tuple[datetime | None, datetime | None]:
+        """When the first day begins and the day after the last one, None where it is open."""
+        first, last = self.days
+        begun = begins(first) if self.first else None
+        return begun, begins(last + timedelta(days=1)) if self.last else None
+
+
+class TradesOf(Stretch, frozen=True, kw_only=True):
+    """The query of figures of a part of the trades."""
+
+    symbol: str | None = None
+    strategy: str | None = None
+    tag: Annotated[str, Meta(description="The reason of the entry.")] | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it asks for the whole account."""
+        return (self.symbol, self.strategy, self.tag) == (None, None, None)
+
+    def holds(self, trade: AnyTrade) -> bool:
+        """Whether a trade is in that part."""
+        return (
+            (self.symbol is None or trade.symbol == self.symbol.upper())
+            and (self.strategy is None or trade.strategy == self.strategy)
+            and (self.tag is None or trade.tag == self.tag)
+        )
+
+
+class SummaryAsked(TradesOf, frozen=True, kw_only=True):
+    """The query of the summary."""
+
+    benchmark: Annotated[str, Meta(description="A symbol with stored daily bars.")] | None = None
+    risk_free_percent: Annotated[float, Meta(ge=0, le=100, description="A yearly rate.")] = 0.0
+
+
+class PnlAsked(TradesOf, frozen=True, kw_only=True):
+    """The query of profit and loss."""
+
+    by: Grouping = Grouping.DAY
+
+
+class TradesAsked(TradesOf, frozen=True, kw_only=True):
+    """The query of the list of trades; `from` and `to` are of their close."""
+
+    side: Annotated[Side, Meta(description="How it was opened.")] | None = None
+    result: Literal["win", "loss", "flat"] | None = None
+    limit: Annotated[int, Meta(ge=1, le=500, description="Most items of the page.")] = 50
+    cursor: Annotated[str, Meta(description="`next` of the page before.")] | None = None
+
+    def holds(self, trade: AnyTrade) -> bool:
+        """Whether a round trip is wanted."""
+        if not super().holds(trade) or not isinstance(trade, Trade):
+            return False
+        result = "win" if trade.pnl > 0 else "loss" if trade.pnl < 0 else "flat"
+        return self.side in {None, trade.side} and self.result in {None, result}
+
+
+class HistoryAsked(Stretch, frozen=True, kw_only=True):
+    """The query of the equity curve; without `from`, `to` and `points` it is read page by page."""
+
+    points: Annotated[int, Meta(ge=3, le=5000, description="Most points of the curve.")] | None = None
+    limit: Annotated[int, Meta(ge=1, le=5000, description="Most items of the page.")] = 500
+    cursor: Annotated[str, Meta(description="`next` of the page before.")] | None = None
+
+
+class DistributionAsked(TradesOf, frozen=True, kw_only=True):
+    """The query of the distribution."""
+
+    bins: Annotated[int, Meta(ge=5, le=100, description="About how many steps.")] = 20
+
+
+@app.endpoint(
+    "GET", public="/api/analytics/summary", service="/analytics/analytics/summary", query=SummaryAsked
+)
+def summary(query: SummaryAsked) -> bodies.AnalyticsSummary:
+    """How the trading went: trades, profit and loss, the equity curve in figures, beside a benchmark."""
+    found = _trades_within(query)
+    of_trades = _summary_of_trades(found, query)
+    if not query.is_whole:
+        return of_trades
+    account = _account(query)
+    curve = curve_figures(account, risk_free_percent=query.risk_free_percent)
+    times = [close.at for close in account.whole]
+    return msgspec.structs.replace(
+        of_trades,
+        income=sum((one.amount for one in _income(query)), ZERO),
+        deposits=account.deposits_within,
+        total_pnl=account.gain,
+        total_return_percent=curve.total_return_percent if curve else None,
+        max_drawdown_percent=curve.max_drawdown_percent if curve else None,
+        curve=_curve_body(curve, account, found, query) if curve else None,
+        benchmark=_benchmark(account.index, query),
+        since=min([*times, *([of_trades.since] if of_trades.since else [])], default=None),
+        as_of=max([*times, *([of_trades.as_of] if of_trades.as_of else [])], default=None),
+    )
+
+
+@app.endpoint("GET", public="/api/analytics/pnl", service="/analytics/analytics/pnl", query=PnlAsked)
+def profit_and_loss(query: PnlAsked) -> Page[bodies.PnlRow]:
+    """Profit and loss by day, week or month, oldest first; or by symbol, strategy or tag, the best first."""
+    first, last = query.days
+    found, income = _trades_within(query), _income(query)
+    if query.by in {Grouping.DAY, Grouping.WEEK, Grouping.MONTH}:
+        account = _account(query) if query.is_whole else None
+        rows = by_period(query.by, found, curve=account, income=income, first=first, last=last)
+    else:
+        values = _market_values(found) if _is_now(query) else None
+        rows = by_group(query.by, found, values=values, income=income, first=first, last=last)
+    return Page(items=[_row_body(row) for row in rows])
+
+
+@app.endpoint("GET", public="/api/analytics/trades", service="/analytics/analytics/trades", query=TradesAsked)
+def trades(query: TradesAsked) -> Page[bodies.Trade]:
     """Round trips, newest first."""
-    page, last = analytics.newest_trades(SETTINGS.account, app.limit(), after(analytics.TRADE))
+    since, until = query.moments
+    page, last = analytics.newest_trades(
+        SETTINGS.account,
+        query.limit,
+        _after(query.cursor, analytics.TRADE),
+        since=since,
+        until=until,
+        wanted=query.holds,
+    )
     return Page(items=[_trade_body(trade) for trade in page], next=to_cursor(last) if last else None)
 
 
-@app.endpoint("GET", public="/api/analytics/pnl-history", service="/analytics/analytics/pnl-history")
-def pnl_history() -> Page[bodies.EquityMark]:
-    """The equity curve, newest mark first."""
-    page, last = analytics.newest_marks(
-        SETTINGS.account, app.limit(default=500, most=5000), after(analytics.MARK)
-    )
-    return Page(items=[_mark_body(mark) for mark in page], next=to_cursor(last) if last else None)
+@app.endpoint(
+    "GET", public="/api/analytics/pnl-history", service="/analytics/analytics/pnl-history", query=HistoryAsked
+)
+def pnl_history(query: HistoryAsked) -> Page[bodies.EquityMark]:
+    """The equity curve: page by page, newest mark first, or from day to day in so many points, oldest first.
 
-
-@app.endpoint("POST", public="/api/backtests", service="/analytics/backtests", role="trader")
-def begin_backtest() -> object:
-    """Queues a backtest over stored bars; the same Idempotency-Key is the same backtest."""
-    key = app.header("Idempotency-Key") or ""
-    if not 1 <= len(key) <= MOST_KEY_CHARACTERS:
-        raise InvalidRequest(
-            f"Send an Idempotency-Key header of at most {MOST_KEY_CHARACTERS} characters, so that a repeat "
-            "is not a second backtest.",
-            "Idempotency-Key",
+    A stretch of at most `DAYS_OF_MARKS` days is drawn from every mark, a longer one from the last of
+    each day. The points kept are those that draw the line best.
+    """
+    opened, flows = _opened(), BOOKS.cash_movements()
+    if (query.first, query.last, query.points) == (None, None, None):
+        page, last = analytics.newest_marks(
+            SETTINGS.account, query.limit, _after(query.cursor, analytics.MARK)
         )
-    request = app.body(BacktestRequest)
-    _check(request)
+        items = [_mark_body(close_of(mark), opened, flows) for mark in page]
+        return Page(items=items, next=to_cursor(last) if last else None)
+    marked = _marked(query)
+    places = thinned([(one.at.timestamp(), float(one.equity)) for one in marked], query.points or POINTS)
+    return Page(items=[_mark_body(marked[place], opened, flows) for place in places])
+
+
+@app.endpoint(
+    "GET",
+    public="/api/analytics/distribution",
+    service="/analytics/analytics/distribution",
+    query=DistributionAsked,
+)
+def results(query: DistributionAsked) -> bodies.Distribution:
+    """How many trades gained how many percent."""
+    closed = closed_within(_trades_within(query), *query.days)
+    gains = [float(trade.pnl_percent) for trade in closed if trade.pnl_percent is not None]
+    return bodies.Distribution(
+        trades=len(gains),
+        mean_percent=fmean(gains) if gains else None,
+        median_percent=median(gains) if gains else None,
+        deviation_percent=stdev(gains) if len(gains) > 1 else None,
+        bins=[
+            bodies.DistributionBin(low_percent=one.low, high_percent=one.high, trades=one.trades, pnl=one.pnl)
+            for one in distribution(closed, query.bins)
+        ],
+    )
+
+
+@app.endpoint("GET", public="/api/analytics/months", service="/analytics/analytics/months", query=Stretch)
+def months(query: Stretch) -> bodies.MonthlyReturns:
+    """The account's return by month and by year."""
+    index = _account(query).index
+    return bodies.MonthlyReturns(months=monthly_returns(index), years=yearly_returns(index))
+
+
+def _trades_within(query: TradesOf) -> list[AnyTrade]:
+    """The trades of that part that closed on or after the first day, then those still open."""
+    since, _ = query.moments
+    every: list[AnyTrade] = [
+        *analytics.trades_since(SETTINGS.account, since),
+        *analytics.open_trades(SETTINGS.account),
+    ]
+    return [trade for trade in every if query.holds(trade)]
+
+
+def _account(query: Stretch) -> AccountCurve:
+    first, last = query.days
+    closes = analytics.closes(SETTINGS.account, last)
+    return account_curve(closes, BOOKS.cash_movements(), _opened(), first, last)
+
+
+def _is_now(query: Stretch) -> bool:
+    """Whether the stretch goes on until the newest mark, so that what is held now belongs to it."""
+    if query.last is None:
+        return True
+    newest, _ = analytics.newest_marks(SETTINGS.account, 1)
+    return all(day_of(mark.occurred_at) <= query.last for mark in newest)
+
+
+def _opened() -> Close | None:
+    """The account when it was first seen; None where its equity was not kept."""
+    baseline = BOOKS.baseline()
+    if baseline is None or baseline.equity is None:
+        return None
+    return Close(date=day_of(baseline.at), at=baseline.at, equity=baseline.equity, cash=baseline.cash)
+
+
+def _income(query: TradesOf) -> list[CashMovement]:
+    """Dividends, fees and interest of the days asked for, and of the symbol."""
+    first, last = query.days
+    return [
+        one
+        for one in BOOKS.cash_movements()
+        if not one.is_funding and first <= day_of(one.at) <= last and query.symbol in {None, one.symbol}
+    ]
+
+
+def _market_values(found: Sequence[AnyTrade]) -> dict[str, Decimal | None]:
+    """What each position is worth, as the monitor marked it last; None where it has no price."""
+    book = BOOKS.risk_book()
+    held = book.positions if book else {}
+    values: dict[str, Decimal | None] = {}
+    for trade in found:
+        if isinstance(trade, OpenTrade):
+            marked = held.get(trade.symbol)
+            known = marked is not None and marked.quantity != 0
+            values[trade.symbol] = (
+                marked.market_value * trade.quantity / marked.quantity if marked and known else None
+            )
+    return values
+
+
+def _summary_of_trades(found: Sequence[AnyTrade], query: TradesOf) -> bodies.AnalyticsSummary:
+    first, last = query.days
+    closed = closed_within(found, first, last)
+    figures, slippage = trade_figures(closed), slippage_of(closed)
+    holding = figures.average_holding
+    return bodies.AnalyticsSummary(
+        trades=figures.trades,
+        wins=figures.wins,
+        losses=figures.losses,
+        open_trades=len(found) - sum(isinstance(trade, Trade) for trade in found),
+        win_rate_percent=figures.win_rate_percent,
+        profit_factor=figures.profit_factor,
+        payoff_ratio=figures.payoff_ratio,
+        expectancy=figures.expectancy,
+        realised_pnl=realised_within(found, first, last),
+        open_pnl=open_pnl(found, _market_values(found)) if _is_now(query) else None,
+        average_win=figures.average_win,
+        average_loss=figures.average_loss,
+        largest_win=figures.largest_win,
+        largest_loss=figures.largest_loss,
+        average_holding_days=holding / timedelta(days=1) if holding is not None else None,
+        longest_win_streak_trades=figures.longest_win_streak_trades,
+        longest_loss_streak_trades=figures.longest_loss_streak_trades,
+        slippage_dollars=slippage.dollars if slippage.bps is not None else None,
+        slippage_bps=slippage.bps,
+        since=min((trade.opened_at for trade in closed), default=None),
+        as_of=max((trade.closed_at for trade in closed), default=None),
+    )
+
+
+def _curve_body(
+    curve: CurveFigures, account: AccountCurve, found: Sequence[AnyTrade], query: TradesOf
+) -> bodies.AccountCurve:
+    """The figures with the turnover, which counts a trade's dollars where it was opened in the stretch."""
+    first, last = query.days
+    traded = sum((trade.traded for trade in found if first <= day_of(trade.opened_at) <= last), ZERO)
+    equity = [(close.date, float(close.equity)) for close in account.closes]
+    return bodies.AccountCurve(**asdict(curve), turnover_yearly=turnover(float(traded), equity))
+
+
+def _benchmark(index: Sequence[tuple[date, float]], query: SummaryAsked) -> bodies.Benchmark | None:
+    """The account beside the symbol asked for, else SPY or the first of the watchlist with stored bars.
+
+    Raises `NotFound` when the symbol asked for has none.
+    """
+    from alpaquero.store import bars  # only the summary compares
+
+    if not index or min(value for _, value in index) <= 0:
+        return None
+    asked = [query.benchmark.upper()] if query.benchmark else []
+    candidates = asked or ["SPY", *trading_settings.current().settings.watchlist[:1]]
+    start = begins(index[0][0] - LOOK_BACK)
+    stored = bars.read(candidates, start, begins(index[-1][0] + timedelta(days=1)))
+    symbol = next((name for name in candidates if name in stored), None)
+    if symbol is None:
+        if not asked:
+            return None
+        raise NotFound(
+            f"there are no stored daily bars of {asked[0]} from {index[0][0]} to {index[-1][0]}; fetch them "
+            "with POST /api/historical/ingest",
+            {"field": "benchmark"},
+        )
+    columns = stored[symbol]
+    held = [(day_of_bar(start), close) for start, close in zip(columns.start, columns.close, strict=True)]
+    found = compare(index, from_day(held, index[0][0]), risk_free_percent=query.risk_free_percent)
+    return bodies.Benchmark(symbol=symbol, **asdict(found))
+
+
+def _marked(query: HistoryAsked) -> list[Close]:
+    """The marks of a short stretch, the closes of a longer one, oldest first."""
+    first, last = query.days
+    closes = [close for close in analytics.closes(SETTINGS.account, last) if close.date >= first]
+    if not closes or (closes[-1].date - closes[0].date).days >= DAYS_OF_MARKS:
+        return closes
+    after = begins(closes[-1].date + timedelta(days=1))
+    return [
+        close_of(mark) for mark in analytics.marks_between(SETTINGS.account, begins(closes[0].date), after)
+    ]
+
+
+def _row_body(row: Row) -> bodies.PnlRow:
+    return bodies.PnlRow(
+        key=row.key,
+        trades=row.figures.trades,
+        wins=row.figures.wins,
+        losses=row.figures.losses,
+        win_rate_percent=row.figures.win_rate_percent,
+        profit_factor=row.figures.profit_factor,
+        expectancy=row.figures.expectancy,
+        realised_pnl=row.realised,
+        open_pnl=row.open_pnl,
+        income=row.income,
+        pnl=row.gain,
+        deposits=row.deposits,
+        return_percent=row.return_percent,
+        equity=row.equity,
+    )
+
+
+def _trade_body(trade: Trade) -> bodies.Trade:
+    """One round trip as the API answers it."""
+    return bodies.Trade(
+        symbol=trade.symbol,
+        side=trade.side,
+        quantity=trade.quantity,
+        opened_at=trade.opened_at,
+        closed_at=trade.closed_at,
+        entry_price=trade.entry_price,
+        exit_price=trade.exit_price,
+        pnl=trade.pnl,
+        pnl_percent=trade.pnl_percent,
+        strategy=trade.strategy,
+        tag=trade.tag,
+        reason=trade.reason,
+        arrival_price=trade.arrival_price,
+        exit_arrival_price=trade.exit_arrival_price,
+        slippage_bps=slippage_of([trade]).bps,
+        holding_days=(day_of(trade.closed_at) - day_of(trade.opened_at)).days,
+    )
+
+
+def _mark_body(mark: Close, opened: Close | None, flows: Iterable[CashMovement]) -> bodies.EquityMark:
+    """One point of the equity curve as the API answers it."""
+    moved = sum((flow.amount for flow in flows if flow.is_funding and flow.at <= mark.at), ZERO)
+    return bodies.EquityMark(
+        at=mark.at,
+        equity=mark.equity,
+        cash=mark.cash,
+        drawdown_percent=mark.drawdown_percent,
+        pnl=mark.equity - opened.equity - moved if opened else None,
+    )
+
+
+def _after(cursor: str | None, prefix: str) -> str | None:
+    """The sort key in the cursor. Raises `InvalidRequest` for one of another list."""
+    key = from_cursor(cursor) if cursor else None
+    if key is not None and not key.startswith(prefix):
+        raise InvalidRequest("cursor is not one we gave; use `next` of the page before", "cursor")
+    return key
+
+
+@app.endpoint(
+    "POST",
+    public="/api/backtests",
+    service="/analytics/backtests",
+    role="trader",
+    headers=Idempotent,
+    body=BacktestRequest,
+    status=202,
+    refuses=(409,),
+)
+def begin_backtest(headers: Idempotent, body: BacktestRequest) -> bodies.BacktestAccepted:
+    """Queues a backtest over stored bars; the same Idempotency-Key is the same backtest."""
+    _check(body)
     job, new = backtests.begin(
-        request, key=key, requested_by=app.require("trader").username, now=datetime.now(UTC)
+        body, key=headers.key, requested_by=app.require("trader").username, now=datetime.now(UTC)
     )
     if new or job.status is backtests.Status.QUEUED:
         queues.send(SETTINGS.backtest_queue, RunBacktest(id=job.id, correlation_id=correlation_id()))
-    return json_response(bodies.BacktestAccepted(id=job.id, status=str(job.status)), 202)
+    return bodies.BacktestAccepted(id=job.id, status=job.status)
 
 
-@app.endpoint("GET", public="/api/backtests", service="/analytics/backtests")
-def list_backtests() -> Page[bodies.Backtest]:
+@app.endpoint("GET", public="/api/backtests", service="/analytics/backtests", query=Paged)
+def list_backtests(query: Paged) -> Page[bodies.Backtest]:
     """Backtests, newest first."""
-    page, last = backtests.newest(app.limit(), app.after())
+    page, last = backtests.newest(query.limit, after(query.cursor))
     return Page(items=[_backtest_body(job) for job in page], next=to_cursor(last) if last else None)
 
 
@@ -96,18 +503,23 @@ def one_backtest(id: str) -> bodies.Backtest:  # noqa: A002 - the route's parame
 
 
 @app.endpoint("GET", public="/api/backtests/{id}/result", service="/analytics/backtests/{id}/result")
-def backtest_result(id: str) -> Response:  # noqa: A002 - the route's parameter
+def backtest_result(id: str) -> Answer[dict[str, Any]]:  # noqa: A002 - the route's parameter
     """Everything a backtest came to, curve and trades included."""
     return _file(id, backtests.RESULT, "application/json")
 
 
-@app.endpoint("GET", public="/api/backtests/{id}/report", service="/analytics/backtests/{id}/report")
+@app.endpoint(
+    "GET",
+    public="/api/backtests/{id}/report",
+    service="/analytics/backtests/{id}/report",
+    content="text/html",
+)
 def backtest_report(id: str) -> Response:  # noqa: A002 - the route's parameter
     """The report of a backtest: one page that needs no other host."""
     return _file(id, backtests.REPORT, "text/html; charset=utf-8")
 
 
-def _file(identifier: str, name: str, content_type: str) -> Response:
+def _file(identifier: str, name: str, content_type: str) -> Answer[Any]:
     job = backtests.get(identifier)
     if job.status is not backtests.Status.DONE:
         why = f": {job.message}" if job.message else "; it is there once the status is done"
@@ -118,7 +530,7 @@ def _file(identifier: str, name: str, content_type: str) -> Response:
             f"{name} of backtest {job.id} is too large to answer ({len(content):,} bytes); read "
             f"{backtests.object_key(job.id, name)} from the bucket Archive"
         )
-    return Response(body=content.decode(), status_code=200, headers={"Content-Type": content_type})
+    return Answer(body=content.decode(), status_code=200, headers={"Content-Type": content_type})
 
 
 def _check(request: BacktestRequest) -> None:
@@ -154,27 +566,4 @@ def _backtest_body(job: Job) -> bodies.Backtest:
         progress_note=job.progress_note,
         request=request,
         figures=job.figures,
-    )
-
-
-def after(prefix: str) -> str | None:
-    """The sort key in the cursor. Raises `InvalidRequest` for one of another list."""
-    key = app.after()
-    if key is not None and not key.startswith(prefix):
-        raise InvalidRequest("cursor is not one we gave; use `next` of the page before", "cursor")
-    return key
-
-
-def _trade_body(trade: Trade) -> bodies.Trade:
-    """One round trip as the API answers it."""
-    return msgspec.convert(trade, bodies.Trade, from_attributes=True)
-
-
-def _mark_body(mark: EquityMarked) -> bodies.EquityMark:
-    """One equity mark as the API answers it."""
-    return bodies.EquityMark(
-        at=mark.occurred_at,
-        equity=mark.equity,
-        cash=mark.cash,
-        drawdown_percent=mark.drawdown_percent,
     )

@@ -17,7 +17,15 @@ import pytest
 from alpaquero.risk.rules import RULES
 from alpaquero.strategy.explanation import Explanation
 from alpaquero.web.bodies import Health, Page
-from alpaquero.web.bodies.analytics import AnalyticsSummary, Backtest, EquityMark, Trade
+from alpaquero.web.bodies.analytics import (
+    AnalyticsSummary,
+    Backtest,
+    Distribution,
+    EquityMark,
+    MonthlyReturns,
+    PnlRow,
+    Trade,
+)
 from alpaquero.web.bodies.configuration import (
     Configuration,
     ConfigurationChange,
@@ -194,6 +202,13 @@ CASES = {
     ("GET", "/api/analytics/summary"): Case(
         AnalyticsSummary, lambda body, _: body.trades >= 1 and body.losses >= 1
     ),
+    ("GET", "/api/analytics/pnl"): Case(
+        Page[PnlRow], lambda body, traded: body.items[-1].equity == traded.report.equity
+    ),
+    ("GET", "/api/analytics/distribution"): Case(
+        Distribution, lambda body, _: body.trades == sum(step.trades for step in body.bins) >= 1
+    ),
+    ("GET", "/api/analytics/months"): Case(MonthlyReturns, lambda body, _: 2012 in body.years),
     ("GET", "/api/analytics/trades"): Case(
         Page[Trade], lambda body, _: "GOOG" in {trade.symbol for trade in body.items}
     ),

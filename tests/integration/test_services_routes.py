@@ -12,7 +12,15 @@ import pytest
 
 from alpaquero.strategy.explanation import Explanation
 from alpaquero.web.bodies import Health, Page
-from alpaquero.web.bodies.analytics import AnalyticsSummary, Backtest, EquityMark, Trade
+from alpaquero.web.bodies.analytics import (
+    AnalyticsSummary,
+    Backtest,
+    Distribution,
+    EquityMark,
+    MonthlyReturns,
+    PnlRow,
+    Trade,
+)
 from alpaquero.web.bodies.configuration import (
     Configuration,
     ConfigurationChange,
@@ -105,6 +113,9 @@ CASES = {
     "/historical_data/cache/stats": Case(CacheStatistics, lambda body, _: body.series >= 4),
     "/analytics/backtests": Case(Page[Backtest], lambda body, _: body.next is None),
     "/analytics/analytics/summary": Case(AnalyticsSummary, lambda body, _: body.trades >= 1),
+    "/analytics/analytics/pnl": Case(Page[PnlRow], lambda body, _: len(body.items) > 0),
+    "/analytics/analytics/distribution": Case(Distribution, lambda body, _: body.trades > 0),
+    "/analytics/analytics/months": Case(MonthlyReturns, lambda body, _: len(body.months) > 0),
     "/analytics/analytics/trades": Case(Page[Trade], lambda body, _: len(body.items) > 0),
     "/analytics/analytics/pnl-history": Case(Page[EquityMark], lambda body, _: len(body.items) > 0),
     "/notification/notifications/settings": Case(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpaquero.portfolio import curve
-from alpaquero.portfolio.performance import EquityPoint
 from alpaquero.prices.bars import Bar
 from alpaquero.prices.columns import Columns
 
@@ -23,16 +21,6 @@ FIRST = date(2012, 1, 3)
 def daily(*equities: float) -> list[tuple[date, float]]:
     """A curve with one point a day."""
     return [(FIRST + timedelta(days=number), equity) for number, equity in enumerate(equities)]
-
-
-def test_the_last_mark_of_a_new_york_day_counts() -> None:
-    """Two marks of one New York day are one, though UTC has them on two days."""
-    marks = [
-        EquityPoint(datetime(2012, 1, 4, 2, tzinfo=UTC), Decimal(102)),
-        EquityPoint(datetime(2012, 1, 3, 15, tzinfo=UTC), Decimal(100)),
-        EquityPoint(datetime(2012, 1, 4, 15, tzinfo=UTC), Decimal(103)),
-    ]
-    assert [(date(2012, 1, 3), 102.0), (date(2012, 1, 4), 103.0)] == curve.closes(marks)
 
 
 def test_growth_is_compounded_by_years() -> None:
@@ -179,3 +167,75 @@ def test_an_empty_curve_is_an_error() -> None:
         curve.figures_of([])
     with pytest.raises(ValueError, match="at least one symbol"):
         curve.buy_and_hold({}, [FIRST], 100)
+
+
+def test_deposits_and_withdrawals_are_no_return() -> None:
+    """Money put in works from the morning of its day, money taken out until that evening."""
+    days = daily(100, 210, 100)
+    flows = [(FIRST + timedelta(days=1), 100.0), (FIRST + timedelta(days=2), -105.0)]
+    index = curve.time_weighted(days, flows)
+    assert [value for _, value in index] == pytest.approx([100, 105, 105 * 205 / 210])
+    assert [day for day, _ in index] == [day for day, _ in days]
+
+
+def test_without_flows_the_curve_is_its_own_index() -> None:
+    """Linked returns of a curve that nothing came to are the curve."""
+    assert curve.time_weighted(daily(100, 90, 120), []) == [
+        (day, pytest.approx(value)) for day, value in daily(100, 90, 120)
+    ]
+
+
+def test_a_flow_on_a_day_without_a_close_counts_on_the_next() -> None:
+    """A deposit of Saturday is in Monday's equity; one before the curve is in its first."""
+    days = [(FIRST, 100.0), (FIRST + timedelta(days=4), 150.0)]
+    flows = [(FIRST, 30.0), (FIRST + timedelta(days=2), 50.0)]
+    assert [100, pytest.approx(100)] == [value for _, value in curve.time_weighted(days, flows)]
+
+
+def test_an_account_that_waits_for_money_begins_with_it() -> None:
+    """Days of nothing are no part of the index, and emptied it stands still."""
+    days = daily(0, 0, 100, 110, 0, 0)
+    flows = [(FIRST + timedelta(days=2), 100.0), (FIRST + timedelta(days=4), -110.0)]
+    assert [100, pytest.approx(110), pytest.approx(110), pytest.approx(110)] == [
+        value for _, value in curve.time_weighted(days, flows)
+    ]
+    assert curve.time_weighted(daily(0, 0), []) == []
+
+
+def test_who_owes_money_stays_below_nothing() -> None:
+    """From the day that equity is below 0 no return is linked."""
+    assert [100, pytest.approx(-10), pytest.approx(-10)] == [
+        value for _, value in curve.time_weighted(daily(100, -10, 50), [])
+    ]
+
+
+@given(
+    st.lists(st.floats(50, 200), min_size=2, max_size=30),
+    st.lists(st.tuples(st.integers(0, 40), st.floats(-40, 40)), max_size=6),
+)
+def test_flows_alone_never_make_a_return(equities: list[float], flows: list[tuple[int, float]]) -> None:
+    """An account that only money moves stands still, whatever comes and goes."""
+    moved = [(FIRST + timedelta(days=n), amount) for n, amount in flows]
+    days = [
+        (
+            FIRST + timedelta(days=n),
+            1000 + sum(a for on, a in moved if FIRST < on <= FIRST + timedelta(days=n)),
+        )
+        for n in range(len(equities))
+    ]
+    assert [pytest.approx(1000)] * len(days) == [value for _, value in curve.time_weighted(days, moved)]
+
+
+@given(st.lists(st.floats(-100, 100), min_size=1, max_size=200), st.integers(3, 50))
+def test_a_thinned_line_keeps_its_ends_and_its_order(values: list[float], wanted: int) -> None:
+    """So many points, each once and in order, the first and the last among them."""
+    places = curve.thinned([(float(n), value) for n, value in enumerate(values)], wanted)
+    assert places == sorted(set(places))
+    assert len(places) == min(wanted, len(values))
+    assert (places[0], places[-1]) == (0, len(values) - 1)
+
+
+def test_a_thinned_line_keeps_the_spike() -> None:
+    """One minute of a thousand that fell deep is drawn."""
+    points = [(float(n), -50.0 if n == 437 else n / 1000) for n in range(1000)]
+    assert 437 in curve.thinned(points, 20)

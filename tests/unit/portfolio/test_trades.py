@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from alpaquero.orders.intent import Side
 from alpaquero.orders.order import Fill
+from alpaquero.portfolio.movements import ShareEntry, ShareMovement, SharesKind, Split
 from alpaquero.portfolio.positions import positions_of
-from alpaquero.portfolio.trades import Trade, trades_of
+from alpaquero.portfolio.trades import OpenTrade, OrderWords, Realised, Trade, folded, trades_of
 from tests.unit.orders.builders import a_fill, at
 from tests.unit.portfolio.test_positions import FILLS
 
@@ -31,6 +32,7 @@ def test_a_round_trip_is_one_trade() -> None:
             pnl=Decimal(60),
             pnl_percent=Decimal("6.0000"),
             reason="take profit",
+            parts=(Realised(at=at(2), pnl=Decimal(60)),),
         )
     ] == trades_of(fills, {"o2": "take profit", "o1": "entry"})
 
@@ -101,3 +103,71 @@ def test_trades_agree_with_positions(fills: list[Fill], data: st.DataObject) -> 
     position = positions_of(fills)["AAPL"]
     if not position.quantity:
         assert position.realised_pnl == sum(trade.pnl for trade in trades)
+
+
+@given(fills=FILLS, data=st.data())
+def test_what_is_realised_and_open_is_what_the_position_has(fills: list[Fill], data: st.DataObject) -> None:
+    """Parts of trades add up to the realised gain at any moment, and the open trade is the position."""
+    split = Split(id="split", account="paper", symbol="AAPL", at=at(3.5), ratio=Decimal(3))
+    moved = Decimal(data.draw(st.integers(-9, 9)))
+    gone = ShareMovement(
+        id="moved", account="paper", symbol="AAPL", at=at(5.5), quantity=moved, price=Decimal(7),
+        kind=SharesKind.TRANSFER,
+    )  # fmt: skip
+    entries: list[ShareEntry] = [*fills]
+    entries += [split] if data.draw(st.booleans()) else []
+    entries += [gone] if gone.quantity else []
+    closed, still_open = folded(entries, {})
+    position = positions_of(entries)["AAPL"]
+    trades: list[Trade | OpenTrade] = [*closed, *still_open]
+    assert sum(part.pnl for trade in trades for part in trade.parts) == position.realised_pnl
+    assert all(trade.pnl == sum(part.pnl for part in trade.parts) for trade in closed)
+    assert [(t.quantity, t.cost, t.opened_at) for t in still_open] == (
+        [(position.quantity, position.cost_basis, position.opened_at)] if position.quantity else []
+    )
+
+
+def test_a_trade_knows_who_opened_it_and_what_it_met_at_arrival() -> None:
+    """Strategy and tag are the opening order's, arrival prices the averages over all its fills."""
+    words = {
+        "in": OrderWords(strategy="dips", reason="oversold", arrival_price=Decimal(99)),
+        "more": OrderWords(strategy="other", reason="more", arrival_price=Decimal(103)),
+        "out": OrderWords(reason="stop loss", arrival_price=Decimal(95)),
+        "next": OrderWords(strategy="dips", reason="again"),
+    }
+    fills = [
+        a_fill(1, "buy", "10", "100", order="in"),
+        a_fill(2, "buy", "30", "104", order="more"),
+        a_fill(3, "sell", "40", "94", order="out"),
+        a_fill(4, "buy", "2", "90", order="next"),
+        a_fill(5, "sell", "1", "96", order="out"),
+    ]
+    (trade,), (held,) = folded(fills, words)
+    assert (trade.strategy, trade.tag, trade.reason) == ("dips", "oversold", "stop loss")
+    assert (trade.arrival_price, trade.exit_arrival_price) == (Decimal(102), Decimal(95))
+    assert (held.strategy, held.tag, held.quantity, held.cost, held.arrival_price) == (
+        "dips", "again", Decimal(1), Decimal(90), None
+    )  # fmt: skip
+    assert (held.realised_pnl, held.open_pnl(Decimal(89))) == (Decimal(6), Decimal(-1))
+
+
+def test_one_fill_without_an_arrival_price_leaves_the_trade_without() -> None:
+    """An average over some of the shares would be of another trade."""
+    words = {"in": OrderWords(arrival_price=Decimal(99))}
+    fills = [
+        a_fill(1, "buy", "1", "100", order="in"),
+        a_fill(2, "buy", "1", "100", order="by hand"),
+        a_fill(3, "sell", "2", "100", order="in"),
+    ]
+    (trade,), _ = folded(fills, words)
+    assert (trade.arrival_price, trade.exit_arrival_price) == (None, Decimal(99))
+
+
+def test_shares_that_came_at_no_cost_have_no_percentage() -> None:
+    """A gain on nothing is not a share of anything."""
+    came = ShareMovement(
+        id="spun", account="paper", symbol="AAPL", at=at(0), quantity=Decimal(2), price=Decimal(0),
+        kind=SharesKind.TRANSFER,
+    )  # fmt: skip
+    (trade,) = trades_of([came, a_fill(1, "sell", "2", "10")])
+    assert (trade.pnl, trade.pnl_percent) == (Decimal(20), None)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from alpaquero.events.bus import EncodedEvent, encoded
 from alpaquero.events.schemas import OrderFilled, OrderSubmitted, OrderUpdated
+from alpaquero.orders.kinds import OrderType
 from alpaquero.orders.lifecycle import Phase, phase_of
-from alpaquero.orders.order import Fill, Order
+from alpaquero.orders.order import Fill, LegRole, Order
 
 
 def order_changed(before: Order | None, after: Order) -> EncodedEvent:
@@ -56,5 +59,20 @@ def order_filled(fill: Fill, order: Order | None) -> EncodedEvent:
         quantity=fill.quantity,
         price=fill.price,
         reason=reason,
+        strategy=(order.strategy or "") if order else "",
+        arrival_price=arrival_price_of(order) if order else None,
     )
     return encoded(event, "trading")
+
+
+def arrival_price_of(order: Order) -> Decimal | None:
+    """What its fills are measured by, in dollars a share; None where nothing tells it.
+
+    A stop reaches the market at its stop price. A target waits there for its own price, so it cannot
+    slip. Any other order has what the market stood at as it was decided, else its signal's price.
+    """
+    if order.order_type in {OrderType.STOP, OrderType.STOP_LIMIT}:
+        return order.stop_price
+    if order.role is LegRole.TAKE_PROFIT or order.order_type is OrderType.TRAILING_STOP:
+        return None
+    return order.arrival_price or order.reference_price

@@ -111,7 +111,13 @@ class OrderSubmitted(OrderUpdated, frozen=True, kw_only=True):
 
 
 class OrderFilled(Event, frozen=True, kw_only=True):
-    """One fill as the broker reported it; `fill_id` is the broker's activity id (market time)."""
+    """One fill as the broker reported it; `fill_id` is the broker's activity id (market time).
+
+    `strategy` is that of the order, or of the entry whose leg it is.
+    `arrival_price` is what the symbol stood at when the order reached the market: for a stop the price
+    it waits for, None for a resting target and an order that nobody asked a price for. Schema 1 had
+    neither.
+    """
 
     fill_id: str
     client_order_id: str
@@ -122,6 +128,9 @@ class OrderFilled(Event, frozen=True, kw_only=True):
     quantity: Decimal
     price: Decimal
     reason: str
+    strategy: str = ""
+    arrival_price: Decimal | None = None
+    schema: int = 2
 
 
 class PositionChanged(Event, frozen=True, kw_only=True):

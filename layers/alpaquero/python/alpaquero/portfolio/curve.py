@@ -13,13 +13,12 @@ from itertools import pairwise
 from math import sqrt
 from statistics import fmean, stdev
 
-from alpaquero.portfolio.performance import EquityPoint
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import NEW_YORK
 
 SESSIONS_A_YEAR = 252
 DAYS_A_YEAR = 365.25
-_NO_VARIATION = 1e-12  # returns that differ by rounding alone have no deviation
+NO_VARIATION = 1e-12  # returns that differ by rounding alone have no deviation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +40,10 @@ class Drawdown:
 class CurveFigures:
     """Return and risk of an equity curve, from its value at the close of each session.
 
-    `volatility_percent`, `sharpe` and `sortino` are annual. `exposure_percent` is the average share
-    of equity that was invested, `time_invested_percent` the share of sessions with any position.
+    `volatility_percent`, `sharpe` and `sortino` are annual. `calmar` is the yearly growth over the
+    deepest drawdown of the whole curve: T. W. Young, "Calmar Ratio: A Smoother Tool", Futures 20
+    (October 1991), 40, has it of 36 months. `exposure_percent` is the average share of equity that was
+    invested, `time_invested_percent` the share of sessions with any position.
     """
 
     start: date
@@ -64,14 +65,6 @@ class CurveFigures:
     time_invested_percent: float | None = None
 
 
-def closes(points: Iterable[EquityPoint]) -> list[tuple[date, float]]:
-    """The last equity of each New York day, in order; a day without a point is left out."""
-    by_day: dict[date, float] = {}
-    for point in sorted(points, key=lambda point: point.at):
-        by_day[point.at.astimezone(NEW_YORK).date()] = float(point.equity)
-    return list(by_day.items())
-
-
 def figures_of(
     curve: Sequence[tuple[date, float]],
     *,
@@ -79,7 +72,7 @@ def figures_of(
     invested: Sequence[float] = (),
     risk_free_percent: float = 0.0,
 ) -> CurveFigures:
-    """The figures of a daily equity `curve`, as `closes` gives it.
+    """The figures of a daily equity `curve`, without money put in or taken out (see `time_weighted`).
 
     `initial` is the equity before the first session, so that what that session earned counts too.
     `invested` is the market value held at each point, in dollars, or empty when it is not known.
@@ -123,6 +116,31 @@ def begun(curve: Sequence[tuple[date, float]], initial: float) -> list[tuple[dat
     return [(curve[0][0], initial), *curve]
 
 
+def time_weighted(
+    curve: Sequence[tuple[date, float]], flows: Iterable[tuple[date, float]]
+) -> list[tuple[date, float]]:
+    """What the curve's first value would have become without money put in (above 0) or taken out.
+
+    Each day's return is (equity + taken out) / (equity before + put in) - 1, and the days are linked:
+    what is put in works from the morning on, what is taken out until the evening. It is the daily
+    time-weighted return of the Global Investment Performance Standards (2020), 2.A.20 to 2.A.24. A
+    flow counts on the first day of the curve on or after its own. Days before there was any money are
+    left out. Who owes money has no return: the value stays at or below 0 from then on.
+    """
+    moved = sorted(flows)
+    funded = next((place for place, (_, equity) in enumerate(curve) if equity > 0), len(curve))
+    linked = list(curve[funded : funded + 1])
+    for (day_before, before), (day, equity) in pairwise(curve[funded:]):
+        within = [amount for on, amount in moved if day_before < on <= day]
+        paid_in = sum(amount for amount in within if amount > 0)
+        paid_out = -sum(amount for amount in within if amount < 0)
+        value = linked[-1][1]
+        if value > 0 and before + paid_in > 0:
+            value *= (equity + paid_out) / (before + paid_in)
+        linked.append((day, value))
+    return linked
+
+
 def returns(equities: Sequence[float]) -> list[float]:
     """The simple return of each step, as a fraction: one fewer than there are values.
 
@@ -158,7 +176,7 @@ def sharpe(daily: Sequence[float], *, risk_free_percent: float = 0.0) -> float |
         return None
     excess = _excess(daily, risk_free_percent)
     deviation = stdev(excess)
-    return fmean(excess) / deviation * sqrt(SESSIONS_A_YEAR) if deviation > _NO_VARIATION else None
+    return fmean(excess) / deviation * sqrt(SESSIONS_A_YEAR) if deviation > NO_VARIATION else None
 
 
 def sortino(daily: Sequence[float], *, risk_free_percent: float = 0.0) -> float | None:
@@ -172,13 +190,18 @@ def sortino(daily: Sequence[float], *, risk_free_percent: float = 0.0) -> float 
         return None
     excess = _excess(daily, risk_free_percent)
     downside = sqrt(fmean(min(0.0, value) ** 2 for value in excess))
-    return fmean(excess) / downside * sqrt(SESSIONS_A_YEAR) if downside > _NO_VARIATION else None
+    return fmean(excess) / downside * sqrt(SESSIONS_A_YEAR) if downside > NO_VARIATION else None
 
 
 def _excess(daily: Sequence[float], risk_free_percent: float) -> list[float]:
-    """Daily returns less the daily rate that compounds to the yearly one."""
-    rate = (1 + risk_free_percent / 100) ** (1 / SESSIONS_A_YEAR) - 1
+    """Daily returns less the risk-free rate of a session."""
+    rate = daily_rate(risk_free_percent)
     return [value - rate for value in daily]
+
+
+def daily_rate(yearly_percent: float) -> float:
+    """The rate of a session, as a fraction, that compounds to the yearly one."""
+    return float((1 + yearly_percent / 100) ** (1 / SESSIONS_A_YEAR) - 1)
 
 
 def drawdowns(curve: Sequence[tuple[date, float]]) -> list[Drawdown]:
@@ -307,3 +330,29 @@ def _average_exposure(curve: Sequence[tuple[date, float]], invested: Sequence[fl
         abs(value) / equity * 100 for (_, equity), value in zip(curve, invested, strict=False) if equity > 0
     ]
     return fmean(shares) if shares else None
+
+
+def thinned(points: Sequence[tuple[float, float]], wanted: int) -> list[int]:
+    """The places of `wanted` points, 3 or more, that draw the line best, the first and the last among them.
+
+    Largest triangle three buckets: S. Steinarsson, "Downsampling Time Series for Visual
+    Representation", University of Iceland (2013), section 4.2. A point is (time, value).
+    """
+    if wanted >= len(points):
+        return list(range(len(points)))
+    kept, inner = [0], wanted - 2
+    edges = [1 + number * (len(points) - 2) // inner for number in range(inner + 1)]
+    for number in range(inner):
+        following = points[edges[number + 1] : edges[number + 2] if number + 2 <= inner else len(points)]
+        middle = fmean(time for time, _ in following), fmean(value for _, value in following)
+        areas = {
+            place: _area(points[kept[-1]], points[place], middle)
+            for place in range(edges[number], edges[number + 1])
+        }
+        kept.append(max(areas, key=areas.__getitem__))
+    return [*kept, len(points) - 1]
+
+
+def _area(one: tuple[float, float], two: tuple[float, float], three: tuple[float, float]) -> float:
+    """Twice the area of a triangle."""
+    return abs((one[0] - three[0]) * (two[1] - one[1]) - (one[0] - two[0]) * (three[1] - one[1]))

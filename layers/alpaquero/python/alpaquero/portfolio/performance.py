@@ -1,4 +1,4 @@
-"""Performance from round trips and equity marks; called by `analytics/api` and backtests.
+"""What round trips say: wins, losses, expectancy, slippage, distribution; for `analytics/api` and backtests.
 
 Figures of the equity curve alone (Sharpe, drawdowns, months) are in `alpaquero.portfolio.curve`.
 """
@@ -8,71 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Protocol, TypeVar
 
+from alpaquero.orders.intent import Side
 from alpaquero.portfolio.positions import per_share
 from alpaquero.portfolio.trades import Trade
 
 _ZERO = Decimal(0)
 _FOUR_DECIMALS = Decimal("0.0001")
-
-
-@dataclass(frozen=True, slots=True)
-class EquityPoint:
-    """Equity in dollars at a moment of market time."""
-
-    at: datetime
-    equity: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Performance:
-    """Trades in numbers; money is in dollars, percentages to four decimals.
-
-    A ratio is None when there is nothing to divide by: no trade, no loss, no mark. A trade that
-    made nothing is neither a win nor a loss.
-    """
-
-    trades: int
-    wins: int
-    losses: int
-    win_rate_percent: Decimal | None
-    profit_factor: Decimal | None
-    realised_pnl: Decimal
-    average_win: Decimal | None
-    average_loss: Decimal | None
-    total_return_percent: Decimal | None
-    max_drawdown_percent: Decimal
-    since: datetime | None
-    as_of: datetime | None
-
-
-def performance_of(trades: Sequence[Trade], marks: Iterable[EquityPoint]) -> Performance:
-    """The summary of `trades` and equity `marks`, in any order.
-
-    Win rate is wins of all trades; profit factor is what the wins made over what the losses cost
-    (a positive number); return is from the first mark to the last.
-    """
-    won = [trade.pnl for trade in trades if trade.pnl > 0]
-    lost = [trade.pnl for trade in trades if trade.pnl < 0]
-    gained, paid = sum(won, _ZERO), sum(lost, _ZERO)
-    curve = sorted(marks, key=lambda mark: mark.at)
-    times = [trade.opened_at for trade in trades] + [mark.at for mark in curve]
-    return Performance(
-        trades=len(trades),
-        wins=len(won),
-        losses=len(lost),
-        win_rate_percent=_percent(Decimal(len(won)), Decimal(len(trades))),
-        profit_factor=(gained / -paid).quantize(_FOUR_DECIMALS, rounding=ROUND_HALF_EVEN) if paid else None,
-        realised_pnl=gained + paid,
-        average_win=per_share(gained, Decimal(len(won))) if won else None,
-        average_loss=per_share(paid, Decimal(len(lost))) if lost else None,
-        total_return_percent=_percent(curve[-1].equity - curve[0].equity, curve[0].equity) if curve else None,
-        max_drawdown_percent=max_drawdown_percent([mark.equity for mark in curve]),
-        since=min(times, default=None),
-        as_of=max([trade.closed_at for trade in trades] + [mark.at for mark in curve], default=None),
-    )
 
 
 class RoundTrip(Protocol):
@@ -176,21 +120,81 @@ def _longest(outcomes: Iterable[bool]) -> int:
     return longest
 
 
-def max_drawdown_percent(equities: Iterable[Decimal]) -> Decimal:
-    """The deepest fall from a peak, in percent of that peak, 0 or more, of equities in order of time.
-
-    >>> max_drawdown_percent([Decimal(100), Decimal(120), Decimal(90), Decimal(130)])
-    Decimal('25.0000')
-    """
-    peak = deepest = _ZERO
-    for equity in equities:
-        peak = max(peak, equity)
-        if peak > 0:
-            deepest = max(deepest, (peak - equity) * 100 / peak)
-    return deepest.quantize(_FOUR_DECIMALS, rounding=ROUND_HALF_EVEN)
-
-
 def _percent(part: Decimal, whole: Decimal) -> Decimal | None:
     if whole <= 0:
         return None
     return (part * 100 / whole).quantize(_FOUR_DECIMALS, rounding=ROUND_HALF_EVEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Slippage:
+    """What orders paid beyond the price at their arrival: `dollars`, and `bps` of the value at arrival.
+
+    Above 0 is a cost. `bps` is None when no order had an arrival price.
+    """
+
+    dollars: Decimal
+    bps: Decimal | None
+
+
+def slippage_of(trades: Iterable[Trade]) -> Slippage:
+    """The slippage of all entries and exits of `trades` that have an arrival price.
+
+    The part of the implementation shortfall that trading itself costs: A. F. Perold, "The
+    Implementation Shortfall: Paper versus Reality", Journal of Portfolio Management 14 (1988), 4-9.
+    """
+    cost = value = _ZERO
+    for trade in trades:
+        sign = 1 if trade.side is Side.BUY else -1
+        for paid, arrival, way in (
+            (trade.entry_price, trade.arrival_price, sign),
+            (trade.exit_price, trade.exit_arrival_price, -sign),
+        ):
+            if arrival is not None:
+                cost += way * (paid - arrival) * trade.quantity
+                value += arrival * trade.quantity
+    return Slippage(cost, _ratio(cost * 10_000, value))
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """How many trades gained from `low` to below `high` percent of their entry, and dollars together."""
+
+    low: Decimal
+    high: Decimal
+    trades: int
+    pnl: Decimal
+
+
+def distribution(trades: Iterable[Trade], wanted: int) -> list[Bin]:
+    """The gains of `trades` in steps of one round width, at most `wanted` + 2 of them.
+
+    0 is an edge, so that no step holds gains and losses. Trades without a percentage are left out.
+    """
+    gains = [(trade.pnl_percent, trade.pnl) for trade in trades if trade.pnl_percent is not None]
+    if not gains:
+        return []
+    shares = [share for share, _ in gains]
+    width = _round_step((max(_ZERO, *shares) - min(_ZERO, *shares)) / wanted)
+    places = [int((share / width).to_integral_value(rounding=ROUND_FLOOR)) for share in shares]
+    first, last = min(0, *places), max(0, *places)
+    counts, sums = [0] * (last - first + 1), [_ZERO] * (last - first + 1)
+    for place, (_, pnl) in zip(places, gains, strict=True):
+        counts[place - first] += 1
+        sums[place - first] += pnl
+    return [
+        Bin(place * width, (place + 1) * width, counts[place - first], sums[place - first])
+        for place in range(first, last + 1)
+    ]
+
+
+def _round_step(step: Decimal) -> Decimal:
+    """The next of 1, 2, 5 and 10 times a power of ten; 1 for nothing.
+
+    >>> _round_step(Decimal("0.3")), _round_step(Decimal(7)), _round_step(Decimal(0))
+    (Decimal('0.5'), Decimal('10'), Decimal('1'))
+    """
+    if step <= 0:
+        return Decimal(1)
+    power = step.adjusted()
+    return next(round_ for round_ in (Decimal(f"{d}E{power}") for d in (1, 2, 5, 10)) if round_ >= step)

@@ -1,4 +1,4 @@
-"""The Analytics table: round trips folded from fills, and the equity curve.
+"""The Analytics table: round trips and open trades folded from fills, equity marks, closes of the days.
 
 `analytics/project` writes it, `analytics/api` reads it.
 """
@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
 
 import msgspec
-from pynamodb.exceptions import DoesNotExist, TransactWriteError
+from pynamodb.exceptions import DoesNotExist, PutError, TransactWriteError
+from pynamodb.expressions.condition import Condition
 from pynamodb.transactions import TransactWrite
 
 from alpaquero.errors import Conflict
 from alpaquero.events.schemas import EquityMarked, OrderFilled
-from alpaquero.portfolio.trades import Trade, trades_of
+from alpaquero.portfolio.movements import begins
+from alpaquero.portfolio.pnl import Close, day_of
+from alpaquero.portfolio.trades import OpenTrade, OrderWords, Trade, folded
 from alpaquero.store.books import Books
 from alpaquero.store.projections import Fact, ProjectionItem, entry_of
 from alpaquero.store.tables import REGION, connection, from_body, table_name, to_body
 
-TRADE, MARK, TRADES = "TRADE#", "MARK#", "TRADES"
+TRADE, MARK, TRADES, OPEN, DAY = "TRADE#", "MARK#", "TRADES", "OPEN#", "DAY#"
 TRIES = 4
+MOST_READ = 20_000  # trades that one page of a filtered list looks at
 BATCH = 90  # a transaction takes 100 items, one of them the ledger
 
 
@@ -35,7 +39,7 @@ class AnalyticsItem(ProjectionItem):
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
-    """Which trades of a symbol are in the table: sort key to CRC-32 of the body."""
+    """Which trades of a symbol, the open one too, are in the table: sort key to CRC-32 of the body."""
 
     written: dict[str, int] = {}
     fills: int = 0
@@ -49,14 +53,18 @@ def keep(account: str, fact: Fact) -> list[Fact]:
 
 
 def refold(account: str, symbol: str, facts: Sequence[Fact], *, anew: bool = False) -> None:
-    """Writes the round trips that `facts` add up to. Raises as `save_trades`."""
-    reasons = {f.client_order_id: f.reason for f in facts if isinstance(f, OrderFilled)}
-    trades = trades_of(map(entry_of, facts), reasons)
-    save_trades(account, symbol, trades, fills=len(facts), anew=anew)
+    """Writes the round trips and the open trade that `facts` add up to. Raises as `save_trades`."""
+    words = {
+        f.client_order_id: OrderWords(strategy=f.strategy, reason=f.reason, arrival_price=f.arrival_price)
+        for f in facts
+        if isinstance(f, OrderFilled)
+    }
+    closed, held = folded(map(entry_of, facts), words)
+    save_trades(account, symbol, closed, held, fills=len(facts), anew=anew)
 
 
 def rebuild(account: str, books: Books) -> dict[str, str]:
-    """Derives every round trip anew from the books; answers what was different, by symbol.
+    """Derives every trade anew from the books, closes of days from the marks; answers what was different.
 
     Safe while facts come in, as every fold is written over the one that was read. Raises `Conflict`
     when one kept changing: set trading to HALTED and rebuild again.
@@ -71,7 +79,35 @@ def rebuild(account: str, books: Books) -> dict[str, str]:
         had, has = before.get(symbol, []), after.get(symbol, [])
         if had != has:
             differences[symbol] = f"{len(had)} trades before, {len(has)} after, not the same ones"
-    return differences
+    missing = _close_days_anew(account)
+    return differences | ({"days": f"{missing} closes were missing or wrong"} if missing else {})
+
+
+def _close_days_anew(account: str) -> int:
+    """Makes the close of each day its last mark; how many were not. Years of marks are not read for it."""
+    kept = {close.date: close for close in closes(account)}
+    oldest = AnalyticsItem.query(account, AnalyticsItem.sk.startswith(MARK), limit=1)
+    newest, _ = newest_marks(account, 1)
+    days = [day_of(from_body(item.body, EquityMarked).occurred_at) for item in oldest]
+    days += [day_of(mark.occurred_at) for mark in newest]
+    wrong = 0
+    for number in range((days[-1] - days[0]).days + 1 if days else 0):
+        day = days[0] + timedelta(days=number)
+        mark = _last_mark(account, day)
+        if mark is not None and kept.get(day) != close_of(mark):
+            wrong += _save_close(account, mark)
+    return wrong
+
+
+def _last_mark(account: str, day: date) -> EquityMarked | None:
+    found = AnalyticsItem.query(
+        account,
+        _marks_within(begins(day), begins(day + timedelta(days=1))),
+        scan_index_forward=False,
+        limit=1,
+        consistent_read=True,
+    )
+    return next((from_body(item.body, EquityMarked) for item in found), None)
 
 
 def _refold_anew(account: str, symbol: str) -> None:
@@ -85,9 +121,10 @@ def _refold_anew(account: str, symbol: str) -> None:
             return
 
 
-def _by_symbol(account: str) -> dict[str, list[Trade]]:
-    found: dict[str, list[Trade]] = {}
-    for trade in trades(account):
+def _by_symbol(account: str) -> dict[str, list[Trade | OpenTrade]]:
+    found: dict[str, list[Trade | OpenTrade]] = {}
+    known: list[Trade | OpenTrade] = [*trades(account), *open_trades(account)]
+    for trade in known:
         found.setdefault(trade.symbol, []).append(trade)
     return found
 
@@ -101,9 +138,15 @@ def _ledger(account: str, symbol: str) -> Ledger:
 
 
 def save_trades(
-    account: str, symbol: str, trades: Sequence[Trade], *, fills: int, anew: bool = False
+    account: str,
+    symbol: str,
+    trades: Sequence[Trade],
+    held: Sequence[OpenTrade] = (),
+    *,
+    fills: int,
+    anew: bool = False,
 ) -> None:
-    """Makes the table hold exactly `trades` for `symbol`, folded from `fills` facts.
+    """Makes the table hold exactly `trades` and the open one, if `held`, for `symbol`, of `fills` facts.
 
     A fold of more facts stays, unless it is derived `anew`. Only what differs is written, with the
     symbol's ledger in the same transaction. Raises `Conflict` when another worker wrote meanwhile:
@@ -112,7 +155,7 @@ def save_trades(
     ledger = _ledger(account, symbol)
     if ledger.fills > fills and not anew:
         return
-    wanted = _bodies(symbol, trades)
+    wanted = _bodies(symbol, trades) | {f"{OPEN}{symbol}": to_body(trade) for trade in held}
     checksums = {sk: zlib.crc32(body.encode()) for sk, body in wanted.items()}
     changes = [sk for sk in {**ledger.written, **checksums} if ledger.written.get(sk) != checksums.get(sk)]
     for start in range(0, max(len(changes), 1), BATCH):
@@ -156,14 +199,54 @@ def _write(account: str, symbol: str, ledger: Ledger, changes: dict[str, str | N
 
 
 def save_mark(account: str, mark: EquityMarked) -> None:
-    """Keeps an equity mark; two of the same instant are one."""
+    """Keeps an equity mark, and the close of its day while it is the newest; two of one instant are one."""
     AnalyticsItem(account, MARK + mark.occurred_at.isoformat(), body=to_body(mark)).save()
+    _save_close(account, mark)
+
+
+def _save_close(account: str, mark: EquityMarked) -> bool:
+    """Whether `mark` is its day's close now and was not before."""
+    close, moment = close_of(mark), int(mark.occurred_at.timestamp() * 1000)
+    item = AnalyticsItem(account, DAY + close.date.isoformat(), body=to_body(close), version=moment)
+    try:
+        item.save(condition=AnalyticsItem.pk.does_not_exist() | (AnalyticsItem.version <= moment))
+    except PutError as error:
+        if error.cause_response_code != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
+
+
+def close_of(mark: EquityMarked) -> Close:
+    at = mark.occurred_at
+    return Close(
+        date=day_of(at), at=at, equity=mark.equity, cash=mark.cash, drawdown_percent=mark.drawdown_percent
+    )
+
+
+def closes(account: str, last: date = date.max) -> list[Close]:
+    """The account at the last mark of each New York day up to `last`, oldest first."""
+    within = AnalyticsItem.sk.between(DAY, f"{DAY}{last.isoformat()}")
+    return [from_body(item.body, Close) for item in AnalyticsItem.query(account, within)]
 
 
 def trades(account: str) -> list[Trade]:
     """Every round trip, by the time it closed."""
-    found = AnalyticsItem.query(account, AnalyticsItem.sk.startswith(TRADE), consistent_read=True)
+    return trades_since(account, None)
+
+
+def trades_since(account: str, at: datetime | None) -> list[Trade]:
+    """The round trips that closed at `at` or later, by the time they closed."""
+    since = f"{TRADE}{at.isoformat()}" if at else TRADE
+    within = AnalyticsItem.sk.between(since, f"{TRADE}~")
+    found = AnalyticsItem.query(account, within, consistent_read=True)
     return [from_body(item.body, Trade) for item in found]
+
+
+def open_trades(account: str) -> list[OpenTrade]:
+    """The trade of each position that is held, by symbol."""
+    found = AnalyticsItem.query(account, AnalyticsItem.sk.startswith(OPEN), consistent_read=True)
+    return [from_body(item.body, OpenTrade) for item in found]
 
 
 def marks(account: str) -> list[EquityMarked]:
@@ -178,27 +261,66 @@ def marks_since(account: str, at: datetime) -> list[EquityMarked]:
     return [from_body(item.body, EquityMarked) for item in AnalyticsItem.query(account, within)]
 
 
-def newest_trades(account: str, limit: int, after: str | None = None) -> tuple[list[Trade], str | None]:
-    """A page of round trips, newest first, and the sort key it ends at when there may be more."""
-    items, last = _newest(account, TRADE, limit, after)
-    return [from_body(item.body, Trade) for item in items], last
+def marks_between(account: str, first: datetime, last: datetime) -> list[EquityMarked]:
+    """The equity curve from `first` until before `last`, oldest first."""
+    found = AnalyticsItem.query(account, _marks_within(first, last))
+    return [from_body(item.body, EquityMarked) for item in found]
+
+
+def _marks_within(first: datetime, last: datetime) -> Condition:
+    """From `first` until before `last`."""
+    before = last - timedelta(microseconds=1)
+    return AnalyticsItem.sk.between(MARK + first.isoformat(), MARK + before.isoformat())
+
+
+def newest_trades(
+    account: str,
+    limit: int,
+    after: str | None = None,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    wanted: Callable[[Trade], bool] = lambda _: True,
+) -> tuple[list[Trade], str | None]:
+    """A page of the round trips that are `wanted`, newest first, and the sort key to go on after.
+
+    They closed at `since` or later and before `until`. A page looks at `MOST_READ` trades at most, so
+    it may hold fewer than `limit` and still not be the last.
+    """
+    within = AnalyticsItem.sk.between(
+        f"{TRADE}{since.isoformat()}" if since else TRADE,
+        f"{TRADE}{until.isoformat()}" if until else f"{TRADE}~",
+    )
+    found = AnalyticsItem.query(
+        account,
+        within,
+        page_size=min(max(2 * limit, 50), 1000),
+        scan_index_forward=False,
+        last_evaluated_key={"pk": {"S": account}, "sk": {"S": after}} if after else None,
+    )
+    page: list[Trade] = []
+    last = None
+    for number, item in enumerate(found):
+        if number == MOST_READ:
+            return page, last
+        trade = from_body(item.body, Trade)
+        if wanted(trade):
+            if len(page) == limit:
+                return page, last
+            page.append(trade)
+        last = item.sk
+    return page, None
 
 
 def newest_marks(account: str, limit: int, after: str | None = None) -> tuple[list[EquityMarked], str | None]:
     """A page of the equity curve, newest first, and the sort key it ends at when there may be more."""
-    items, last = _newest(account, MARK, limit, after)
-    return [from_body(item.body, EquityMarked) for item in items], last
-
-
-def _newest(
-    account: str, prefix: str, limit: int, after: str | None
-) -> tuple[list[AnalyticsItem], str | None]:
     found = AnalyticsItem.query(
         account,
-        AnalyticsItem.sk.startswith(prefix),
+        AnalyticsItem.sk.startswith(MARK),
         limit=limit,
         scan_index_forward=False,
         last_evaluated_key={"pk": {"S": account}, "sk": {"S": after}} if after else None,
     )
     items = list(found)
-    return items, found.last_evaluated_key["sk"]["S"] if found.last_evaluated_key else None
+    last = found.last_evaluated_key["sk"]["S"] if found.last_evaluated_key else None
+    return [from_body(item.body, EquityMarked) for item in items], last

@@ -119,5 +119,5 @@ def fill_of(event: OrderFilled) -> Fill:
 
 
 def _same(one: Fact, other: Fact) -> bool:
-    """Whether both say the same of the shares; words of an order may have been learnt later."""
-    return entry_of(one) == entry_of(other)
+    """Whether both say the same of the shares in one schema; words of an order may have been learnt later."""
+    return one.schema == other.schema and entry_of(one) == entry_of(other)
