@@ -65,6 +65,8 @@ function followSession(): void {
     if (username !== reader) forget();
     reader = username;
     reads.setAwake(true);
+    // The chart waits for the name of its symbol.
+    reads.ask("/api/config");
     socket.start();
     return;
   }

@@ -3,7 +3,7 @@
 import type { Amount, Moment } from "./schema";
 
 export * from "./schema";
-export type { Chain as ExplanationChain, Line as ExplanationLine, RiskTradingState as TradingState, Step as ExplanationStep } from "./schema";
+export type { Chain as ExplanationChain, Line as ExplanationLine, Step as ExplanationStep } from "./schema";
 
 export interface Page<T> {
   items: T[];

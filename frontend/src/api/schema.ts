@@ -11,7 +11,7 @@ export type Day = string;
 export interface Account {
   account: string;
   environment: string;
-  trading_state: BookTradingState;
+  trading_state: TradingState;
   cash: Amount;
   equity: Amount;
   buying_power: Amount;
@@ -167,6 +167,15 @@ export interface BarColumns {
   low: number[];
   close: number[];
   volume: number[];
+}
+
+/** What to export: New York days, both included, or a `year`; everything without either. */
+export interface BeginExport {
+  kind: "equity" | "fills" | "orders" | "tax_lots" | "trades";
+  format?: "csv" | "parquet";
+  from?: Day | null;
+  to?: Day | null;
+  year?: number | null;
 }
 
 /** The account beside a symbol that was held all the time, over the `days` both have a value of. `alpha_percent`, `tracking_error_percent` and `information_ratio` are annual; the two lists are what each had gained by a day, in percent. */
@@ -357,6 +366,40 @@ export interface CostLine {
   priced_on: Day | null;
 }
 
+/** The trading state in force, what a person asked for, and what holds it lower. */
+export interface CurrentTradingState {
+  state: TradingState;
+  asked: TradingState;
+  locks: TradingLock[];
+  flattening: boolean;
+  author: string | null;
+  reason: string | null;
+  changed_at: Moment | null;
+  book_version: number;
+}
+
+/** Shares of one lot that one fill closed, as the tax office counts them (New York days, dollars). `cost` holds fees and what wash sales `carried` in; `disallowed` is the part of the loss that one takes away, so `taxable_gain` is `gain` plus it. `term` is `short` or `long`. */
+export interface Disposal {
+  symbol: string;
+  source: string;
+  closed_by: string;
+  quantity: Amount;
+  is_short: boolean;
+  acquired_on: Day;
+  held_since: Day;
+  sold_on: Day;
+  closed_on: Day;
+  proceeds: Amount;
+  cost: Amount;
+  gain: Amount;
+  carried: Amount;
+  disallowed: Amount;
+  taxable_gain: Amount;
+  is_wash_sale: boolean;
+  term: string;
+  is_date_known: boolean;
+}
+
 /** The results of trades in percent of their entry; 0 is always an edge. */
 export interface Distribution {
   trades: number;
@@ -411,6 +454,28 @@ export interface Explanation {
   at: Moment | null;
   answer: string;
   chains: Chain[];
+}
+
+/** An export as a job: `queued`, `done` or `failed`. `url` is there once it is done, for five minutes. */
+export interface Export {
+  id: string;
+  kind: string;
+  format: string;
+  status: string;
+  message: string;
+  requested_by: string;
+  created_at: Moment;
+  ended_at: Moment | null;
+  rows: number;
+  size_bytes: number;
+  filename: string;
+  url: string | null;
+}
+
+/** An export is queued; follow it by its id. */
+export interface ExportAccepted {
+  id: string;
+  status: string;
 }
 
 /** How orders fill. The defaults are the paper exchange's, so that a demo gives the same trades. `partial_fills` is the share of orders that fill in two, 0 to 1. `half_spread_bps` is what the quote is away from the traded price on either side, `slippage_bps` what a market order loses beyond it, both in hundredths of a percent. `fee_percent` is of what a fill is worth. Raises `ValueError` naming the setting and its range. */
@@ -733,6 +798,25 @@ export interface OrderPage {
 /** What the order is for. */
 export type OrderPurpose = "entry" | "exit" | "leg" | "protection" | "unknown";
 
+/** One order's fills against its benchmark: `arrival`, `signal`, `stop` or `limit`. `beyond_bps` is against `assumed_price`, what a backtest would have filled at. Above 0 is a cost. */
+export interface OrderSlippage {
+  client_order_id: string;
+  symbol: string;
+  side: string;
+  order_type: string;
+  strategy: string;
+  filled_at: Moment;
+  quantity: Amount;
+  price: Amount;
+  benchmark: string;
+  benchmark_price: Amount;
+  assumed_price: Amount;
+  slippage_bps: Amount;
+  assumed_bps: Amount;
+  beyond_bps: Amount;
+  cost: Amount;
+}
+
 /** One line of an order's log: market time, the status after it, why, and what the broker answered. */
 export interface OrderStep {
   at: Moment;
@@ -967,7 +1051,7 @@ export interface RequestBudget {
 
 /** Each limit with how much of it is used, in the unit its name carries. */
 export interface RiskLimits {
-  trading_state: BookTradingState;
+  trading_state: TradingState;
   limits: Record<string, Amount>;
   used: Record<string, Amount>;
   as_of: Moment;
@@ -1118,6 +1202,28 @@ export interface Sizing {
   caps: Record<string, Amount>;
 }
 
+/** `all` is null while nothing was measured; `assumed_taken_bps` is what backtests pay a market order. */
+export interface Slippage {
+  assumed_taken_bps: Amount;
+  all: SlippageFigures | null;
+  by_symbol: Record<string, SlippageFigures>;
+  by_side: Record<string, SlippageFigures>;
+  by_benchmark: Record<string, SlippageFigures>;
+  by_strategy: Record<string, SlippageFigures>;
+  orders: OrderSlippage[];
+}
+
+/** Basis points over several orders, each counted once; `cost` in dollars. */
+export interface SlippageFigures {
+  orders: number;
+  mean_bps: number;
+  median_bps: number;
+  worst_bps: number;
+  mean_assumed_bps: number;
+  mean_beyond_bps: number;
+  cost: Amount;
+}
+
 /** How a delivery stands. */
 export type State = "failed" | "given_up" | "held" | "repeated" | "sending" | "sent";
 
@@ -1141,6 +1247,34 @@ export interface TableUsage {
   read_units: number;
   write_units: number;
   throttles: number;
+}
+
+/** Shares still held; `held_since` and `cost` count what wash sales carried in. */
+export interface TaxLot {
+  symbol: string;
+  source: string;
+  quantity: Amount;
+  acquired_on: Day;
+  held_since: Day;
+  cost: Amount;
+  carried: Amount;
+  is_date_known: boolean;
+}
+
+/** The disposals of a year (of all, where it is null), their sums by term, and what is held now. */
+export interface TaxLots {
+  year: number | null;
+  disposals: Disposal[];
+  held: TaxLot[];
+  totals: Record<string, TaxTotals>;
+}
+
+/** Sums over disposals, in dollars. */
+export interface TaxTotals {
+  proceeds: Amount;
+  cost: Amount;
+  disallowed: Amount;
+  taxable_gain: Amount;
 }
 
 /** A one-time ticket for the socket, valid 30 seconds. */
@@ -1184,7 +1318,7 @@ export interface TradePage {
 /** A broken limit that holds trading down. */
 export interface TradingLock {
   code: string;
-  state: BookTradingState;
+  state: TradingState;
   since: Moment;
   reason: string;
 }
@@ -1235,19 +1369,4 @@ export interface Watchlist {
 export interface WatchlistPage {
   items: Watchlist[];
   next: string | null;
-}
-
-/** ACTIVE trades, REDUCING only shrinks positions, HALTED places no order at all. */
-export type BookTradingState = "ACTIVE" | "HALTED" | "REDUCING";
-
-/** The trading state in force, what a person asked for, and what holds it lower. */
-export interface RiskTradingState {
-  state: BookTradingState;
-  asked: BookTradingState;
-  locks: TradingLock[];
-  flattening: boolean;
-  author: string | null;
-  reason: string | null;
-  changed_at: Moment | null;
-  book_version: number;
 }

@@ -7,7 +7,7 @@ import { Allocation } from "../panels/allocation";
 import { ChartPanel } from "../panels/chart";
 import { History } from "../panels/history";
 import { Positions, usePositions } from "../panels/positions";
-import { Figure, Gain, Moment, Money } from "../parts/figures";
+import { Cached, Figure, Gain, Moment, Money } from "../parts/figures";
 import { Loaded } from "../parts/panel";
 import "../styles/portfolio.css";
 
@@ -65,7 +65,7 @@ const Summary = ({ summary }: { summary: PortfolioSummary }) => (
     </Figure>
     <Figure label="As of">
       <span class="minor">
-        <Moment at={summary.as_of} />
+        <Moment at={summary.as_of} /> <Cached what={summary} />
       </span>
     </Figure>
   </dl>

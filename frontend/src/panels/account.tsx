@@ -3,7 +3,7 @@ import { useMemo } from "preact/hooks";
 import type { Account, Page, PortfolioDay, PortfolioSummary } from "../api/bodies";
 import { NONE, gainPercent, gap, money, percent, ratioPercent } from "../format/money";
 import { Age } from "../parts/age";
-import { Figure, Gain, Moment, Money, State } from "../parts/figures";
+import { Cached, Figure, Gain, Moment, Money, State } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
 import { Sparkline } from "../parts/sparkline";
 import { useRead } from "../store/hooks";
@@ -49,7 +49,7 @@ export function AccountStrip() {
             </Figure>
             <Figure label="As of">
               <span class="minor">
-                <Moment at={account.as_of} /> <span class="soft">asked</span> <Age of={view.at} />
+                <Moment at={account.as_of} /> <span class="soft">asked</span> <Age of={view.at} /> <Cached what={summary} />
               </span>
             </Figure>
           </dl>

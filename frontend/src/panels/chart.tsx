@@ -4,8 +4,7 @@ import type { Chart, Order, Page, Position } from "../api/bodies";
 import type { CandleCanvas, Level } from "../chart/canvas";
 import { Attribution, fetchCanvases, useCanvas } from "../chart/loaded";
 import { barStart, candles, lastMove, levelsOf, lineTone, signs, type Candle, type ChartTime, type Sign } from "../chart/series";
-import { ageOf } from "../format/time";
-import { Gain } from "../parts/figures";
+import { Cached, Gain } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
 import { useRead, type View } from "../store/hooks";
 import { usePositions } from "./positions";
@@ -45,11 +44,7 @@ export function ChartPanel({ symbol, timeframe, onTimeframe, tall, onBar }: Char
 function ChartFacts({ chart }: { chart: Chart }) {
   return (
     <>
-      {chart.source === "cache" && (
-        <span class="badge warn" title="The broker does not answer: these bars are the stored ones">
-          cached, {ageOf(chart.age_seconds)} old
-        </span>
-      )}
+      <Cached what={chart} />
       {chart.synthetic && <span class="badge warn" title="Made up to fit real daily bars">synthetic</span>}
       {chart.forming && <span class="badge">last bar forming</span>}
       <span>

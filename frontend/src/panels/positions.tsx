@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import type { ClosedLot, Lot, Page, Position, PositionDetail } from "../api/bodies";
 import { NONE, price, quantity } from "../format/money";
 import { marketDay } from "../format/time";
-import { Gain, LivePrice, Moment, Money, plain } from "../parts/figures";
+import { Cached, Gain, LivePrice, Moment, Money, plain } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
 import { useMay } from "../parts/role";
 import { SymbolLink } from "../parts/symbol";
@@ -42,14 +42,23 @@ interface PositionsProps {
   open?: (symbol: string | null) => void;
 }
 
+function Count({ of }: { of: readonly Position[] }) {
+  if (of.length === 0) return null;
+  return (
+    <>
+      <Cached what={of.find((position) => position.source === "cache")} />
+      {`${of.length} open`}
+    </>
+  );
+}
+
 export function Positions({ opened, open }: PositionsProps) {
   const view = usePositions();
   const mayTrade = useMay("trader");
   const [closing, setClosing] = useState<Position | null>(null);
-  const count = view.data?.items.length;
   const columns = [...(open ? [opener(opened ?? null, open)] : []), ...COLUMNS, ...(open && mayTrade ? [closer(setClosing)] : [])];
   return (
-    <Panel title="Positions" aside={count ? `${count} open` : null} flush view={view}>
+    <Panel title="Positions" aside={<Count of={view.data?.items ?? []} />} flush view={view}>
       <Loaded
         view={view}
         what="positions"

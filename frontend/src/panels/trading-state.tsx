@@ -1,6 +1,6 @@
 // Whether the bot may trade, and the switch: a trader lowers it, an admin raises it.
 import { useState } from "preact/hooks";
-import type { TradingState } from "../api/bodies";
+import type { CurrentTradingState } from "../api/bodies";
 import { Moment, State, plain, type Tone } from "../parts/figures";
 import { Confirm } from "../parts/dialog";
 import { Loaded, Panel } from "../parts/panel";
@@ -19,7 +19,7 @@ const MEANS: Readonly<Record<string, string>> = {
 
 const PATH = "/api/trading_state";
 
-export const useTradingState = () => useRead<TradingState>(PATH);
+export const useTradingState = () => useRead<CurrentTradingState>(PATH);
 
 export function TradingSwitch() {
   const view = useTradingState();
@@ -32,7 +32,7 @@ export function TradingSwitch() {
   );
 }
 
-function Standing({ now }: { now: TradingState }) {
+function Standing({ now }: { now: CurrentTradingState }) {
   return (
     <div class="standing">
       <p class="standing-state">
@@ -70,7 +70,7 @@ const OFFERS: readonly { to: Target; label: string; title: string }[] = [
   { to: "ACTIVE", label: "Resume trading", title: "Let the bot trade again?" },
 ];
 
-function Switches({ now }: { now: TradingState }) {
+function Switches({ now }: { now: CurrentTradingState }) {
   const [asked, setAsked] = useState<Target | null>(null);
   const [flatten, setFlatten] = useState(false);
   const may = { lower: useMay("trader"), raise: useMay("admin") };
@@ -80,7 +80,7 @@ function Switches({ now }: { now: TradingState }) {
   if (offers.length === 0) return <p class="soft">Changing it needs the role {now.asked === "ACTIVE" ? "trader" : "admin"}.</p>;
   async function change(reason: string): Promise<void> {
     const body = { state: asked, reason, flatten: flatten && asked !== "ACTIVE" };
-    const answer = await send<TradingState>("POST", PATH, body, { touches: [PATH, "/api/account", "/api/risk"] });
+    const answer = await send<CurrentTradingState>("POST", PATH, body, { touches: [PATH, "/api/account", "/api/risk"] });
     toast(answer.state === "ACTIVE" ? "good" : "plain", `Trading is ${answer.state}.`);
   }
   return (

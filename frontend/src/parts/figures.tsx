@@ -98,6 +98,14 @@ export const WallMoment = ({ at }: { at: string }) => (
   </time>
 );
 
+/** Says so where prices are those last known, as the API marks them. */
+export const Cached = ({ what }: { what: { source: string; age_seconds: number } | undefined }) =>
+  what?.source === "cache" ? (
+    <span class="badge warn" title="Market data does not answer: these are the last known prices">
+      cached, {ageOf(what.age_seconds)} old
+    </span>
+  ) : null;
+
 export function Figure({ label, children, testid, value }: { label: string; children: ComponentChildren; testid?: string; value?: string }) {
   return (
     <div class="figure">

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { GATHER_MS, PACE_LIVE_MS, PACE_POLLING_MS, Reads } from "./reads";
+import { GATHER_MS, PACE_LIVE_MS, PACE_POLLING_MS, Reads, YOUNG_MS } from "./reads";
 
 let asked: string[];
 let answer: (path: string) => Promise<string>;
@@ -108,4 +108,24 @@ test("it is known when the API last answered well, also when the answer was the 
   expect(heard).toEqual([true, true, false]);
   expect(watched.answeredAt("/api/account")).toBe(answered);
   watched.clear();
+});
+
+test("panels that show the same within a moment cost one fetch, and a later one another", async () => {
+  reads.ask("/api/account");
+  reads.watch("/api/account", () => {});
+  await vi.advanceTimersByTimeAsync(0);
+  reads.watch("/api/account", () => {});
+  await vi.advanceTimersByTimeAsync(GATHER_MS);
+  expect(asked).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(YOUNG_MS);
+  reads.watch("/api/account", () => {});
+  expect(asked).toHaveLength(2);
+});
+
+test("what an event touched while nobody looked is fetched as soon as somebody does", async () => {
+  reads.watch("/api/account", () => {})();
+  await vi.advanceTimersByTimeAsync(0);
+  reads.touch(["/api/account"]);
+  reads.watch("/api/account", () => {});
+  expect(asked).toHaveLength(2);
 });

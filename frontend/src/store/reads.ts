@@ -13,6 +13,8 @@ export type Fetch = (path: string) => Promise<string>;
 
 /** Events come in bursts: one fetch answers all that arrive within this time. */
 export const GATHER_MS = 200;
+/** So old an answer may be for another panel that shows the same. */
+export const YOUNG_MS = 2_000;
 export const PACE_LIVE_MS = 30_000;
 export const PACE_POLLING_MS = 5_000;
 
@@ -25,6 +27,8 @@ class Entry {
   pace: number | null = null;
   busy = false;
   stale = false;
+  /** An event touched it while nobody looked. */
+  outdated = false;
   timer: ReturnType<typeof setTimeout> | undefined;
   /** When the timer rings, by this computer's clock. */
   due = Infinity;
@@ -54,17 +58,26 @@ export class Reads {
     this.entries.set(path, entry);
     entry.users.add(changed);
     entry.pace = every;
-    void this.load(entry);
+    if (!entry.busy) this.freshen(entry);
     return () => {
       entry.users.delete(changed);
       if (entry.users.size === 0) this.rest(entry);
     };
   }
 
-  /** Fetches again what is shown and starts with one of these paths. */
+  /** Begins to fetch what will be watched in a moment, ahead of all else. */
+  ask(path: string): void {
+    const entry = this.entries.get(path) ?? new Entry(path);
+    this.entries.set(path, entry);
+    if (!entry.busy) void this.load(entry);
+  }
+
+  /** Fetches again what is shown and starts with one of these paths; the rest when it is shown. */
   touch(prefixes: readonly string[]): void {
     for (const entry of this.entries.values()) {
-      if (prefixes.some((prefix) => entry.path.startsWith(prefix))) this.schedule(entry, GATHER_MS);
+      if (!prefixes.some((prefix) => entry.path.startsWith(prefix))) continue;
+      if (entry.users.size === 0) entry.outdated = true;
+      this.schedule(entry, GATHER_MS);
     }
   }
 
@@ -96,6 +109,13 @@ export class Reads {
     this.entries.clear();
   }
 
+  /** A panel that opens is content with an answer of a moment ago, unless an event has overtaken it. */
+  private freshen(entry: Entry): void {
+    const young = entry.at !== undefined && Date.now() - entry.at < YOUNG_MS && !entry.outdated && !entry.read.error;
+    if (young) this.schedule(entry, entry.pace ?? this.pace);
+    else void this.load(entry);
+  }
+
   /** Loads within `wait`; never later than it was going to. */
   private schedule(entry: Entry, wait: number): void {
     if (entry.users.size === 0 || !this.awake) return;
@@ -123,6 +143,7 @@ export class Reads {
     this.rest(entry);
     entry.busy = true;
     entry.stale = false;
+    entry.outdated = false;
     try {
       const text = await this.fetch(entry.path);
       entry.at = Date.now();
