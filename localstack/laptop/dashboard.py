@@ -13,19 +13,21 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from laptop import processes
 from laptop.errors import LaptopError
 from laptop.layout import BUILD, REPOSITORY
-from laptop.ports import CONTENT_TYPES
+from laptop.ports import CONTENT_TYPES, DOCUMENTATION
 
 if TYPE_CHECKING:
     from laptop.engine import Sessions
 
 FRONTEND: Final = REPOSITORY / "frontend"
+_DESCRIPTION: Final = REPOSITORY / "infra" / "openapi.json"
+_DESCRIPTION_PAGE: Final = REPOSITORY / "infra" / "docs"
 # As "engines" of package.json says: 20.19 and its successors, or 22.12 and anything newer.
 _NODE_20: Final = ((20, 19), (21, 0))
 _LEAST_NODE: Final = (22, 12)
@@ -168,8 +170,7 @@ def publish(sessions: Sessions, bucket: str, built: Path) -> int:
     s3 = sessions.client("s3")
     present = _present(s3, bucket)
     sent = 0
-    for path in sorted(path for path in built.rglob("*") if path.is_file() and path.name != _STAMP):
-        key = str(path.relative_to(built))
+    for key, path in _files(built):
         body = path.read_bytes()
         if present.pop(key, None) != hashlib.md5(body, usedforsecurity=False).hexdigest():
             kind = CONTENT_TYPES.get(path.suffix, "application/octet-stream")
@@ -178,6 +179,14 @@ def publish(sessions: Sessions, bucket: str, built: Path) -> int:
     for key in present:
         s3.delete_object(Bucket=bucket, Key=key)
     return sent
+
+
+def _files(built: Path) -> Iterator[tuple[str, Path]]:
+    """Every file of the bucket by its key: the page's, and those that show the API's description."""
+    for path in sorted(path for path in built.rglob("*") if path.is_file() and path.name != _STAMP):
+        yield str(path.relative_to(built)), path
+    for path in (_DESCRIPTION, *sorted(_DESCRIPTION_PAGE.iterdir())):
+        yield f"{DOCUMENTATION.lstrip('/')}/{path.name}", path
 
 
 def _present(s3: Any, bucket: str) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 The supervisor starts it with ``python -m laptop.ports --state DIR``. It knows three kinds of port:
 
-- the gateway (9000): the public API, its stage put before the path, and ``/ws`` the dashboard socket;
+- the gateway (9000): the public API, its stage put before the path, ``/ws`` the dashboard socket, and
+  ``/api/docs`` the API's description, which are files of the dashboard's bucket;
 - a service (9001 to 9010): the services' API, stage and service folder put before the path. It never
   signs. It gives a request the API's own host again, so that a signature made for that host verifies;
 - the dashboard (9100): the page from its bucket, and the gateway's ``/api`` and ``/ws`` on one origin.
@@ -33,6 +34,7 @@ from laptop.stack import SERVICE_PORTS, StackRecord
 
 STAGE: Final = "v1"
 PAGES: Final = frozenset({"/", "/portfolio", "/trading", "/analytics", "/config", "/monitoring"})
+DOCUMENTATION: Final = "/api/docs"
 _SYMBOL_PAGE: Final = re.compile(r"/symbol/[A-Za-z0-9.%]{1,40}/?$")
 CONTENT_TYPES: Final[Mapping[str, str]] = {
     ".html": "text/html; charset=utf-8",
@@ -121,9 +123,11 @@ class Ports:
     objects: Objects
 
     def gateway(self) -> Route:
-        """The public API and the dashboard's socket."""
+        """The public API, its description and the dashboard's socket."""
 
         async def route(request: Request, connection: Connection) -> bool:
+            if request.path == DOCUMENTATION or request.path.startswith(f"{DOCUMENTATION}/"):
+                return await self.objects.answer(request, connection)
             if request.path == "/ws":
                 query = request.target.removeprefix("/ws")
                 return await connection.relay(
@@ -173,6 +177,8 @@ class Objects:
             raise RefusedError(405, "method_not_allowed", "The dashboard's files are read only.")
         page = request.path in PAGES or _SYMBOL_PAGE.match(request.path)
         key = "index.html" if page else unquote(request.path).lstrip("/")
+        if request.path.rstrip("/") == DOCUMENTATION:
+            key = f"{DOCUMENTATION.lstrip('/')}/index.html"
         suffix = PurePosixPath(key).suffix
         if suffix not in CONTENT_TYPES or ".." in key:
             raise RefusedError(404, "not_found", f"There is no page {request.path}.")
@@ -184,7 +190,7 @@ class Objects:
         return connection.reply(status, headers, body, with_body=request.method == "GET" and status == 200)
 
     def _missing(self, key: str) -> str:
-        if key == "index.html":
+        if key.endswith("index.html"):
             return "The dashboard is not published yet: `alpaquero up` builds it; see logs/dashboard.log."
         return f"There is no file /{key}."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -28,7 +29,12 @@ OUTPUTS = {
     "SocketApi": "cccc3333",
     "DashboardBucket": "page",
 }
-FILES = {"/page/index.html": b"<p>hello", "/page/assets/a-1.js": b"x" * 200_000}
+FILES = {
+    "/page/index.html": b"<p>hello",
+    "/page/assets/a-1.js": b"x" * 200_000,
+    "/page/api/docs/index.html": b"<p>routes",
+    "/page/api/docs/openapi.json": b"{}",
+}
 
 
 class Engine(BaseHTTPRequestHandler):
@@ -184,6 +190,32 @@ def test_other_paths_of_the_dashboard_are_not_found(ports: dict[str, int], path:
 def test_the_dashboard_has_the_api_on_its_own_origin(ports: dict[str, int]) -> None:
     """/api on the dashboard's port is the gateway's."""
     assert seen(ports["dashboard"], "/api/account")["path"] == "/v1/api/account"
+
+
+@pytest.mark.parametrize("port", ["gateway", "dashboard"])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/api/docs", b"<p>routes"), ("/api/docs/", b"<p>routes"), ("/api/docs/openapi.json", b"{}")],
+)
+def test_the_description_is_shown_on_both_ports(
+    ports: dict[str, int], port: str, path: str, body: bytes
+) -> None:
+    """/api/docs is the bucket's, with its strict policy, and no route of the API."""
+    status, headers, found = ask(ports[port], path)
+    assert (200, body) == (status, found)
+    assert "default-src 'none'; script-src 'self'" in headers["content-security-policy"]
+    assert seen(ports[port], "/api/docsy")["path"] == "/v1/api/docsy"
+
+
+def test_the_description_page_loads_nothing_from_elsewhere() -> None:
+    """Its files name no other host, and no script or style stands in the page itself."""
+    folder = Path(__file__).parents[3] / "infra" / "docs"
+    texts = {path.name: path.read_text() for path in folder.iterdir()}
+    assert set(texts) == {"index.html", "docs.css", "docs.js"}
+    for text in texts.values():
+        assert "//" not in text.replace("\n//", "").removeprefix("//")
+        assert "innerHTML" not in text
+    assert re.findall(r"<(?:script|style)[^>]*>[^<]", texts["index.html"]) == []
 
 
 def test_the_dashboard_takes_no_writes(ports: dict[str, int]) -> None:
