@@ -23,7 +23,7 @@ from alpaquero.broker.protocol import ClockReader, MarketDataReader
 from alpaquero.errors import BrokerRejected, BrokerUnavailable, BrokerUnclear
 from alpaquero.events import queues
 from alpaquero.events.commands import IngestBars
-from alpaquero.observability import logger, observed, record_failed
+from alpaquero.observability import correlation, logger, observed, record_failed
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.regular_hours import in_session
 from alpaquero.prices.sessions import LENGTHS, NEW_YORK, Session, bar_start, last_closed_session
@@ -74,6 +74,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 def go_on(command: IngestBars) -> None:
     """Does steps of the job while the time lasts, then sends the message on."""
+    correlation(command.correlation_id)
     job = ingests.get(command.id)
     if job is None:
         raise LookupError(f"ingest {command.id} is not on record; ask for it again")

@@ -14,7 +14,7 @@ import msgspec
 from alpaquero.events import bus, queues
 from alpaquero.events.commands import ConcludeRun, PlaceOrder
 from alpaquero.events.schemas import Event, RunConcluded, RunMissed, SignalRaised, SignalWithheld
-from alpaquero.observability import count, observed, record_failed
+from alpaquero.observability import correlation, count, observed, record_failed
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store import runs, trading_settings
 from alpaquero.store.books import Books
@@ -45,6 +45,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 def conclude(command: ConcludeRun) -> None:
     """Ranks, tells and orders what the run raised, then closes it."""
+    correlation(command.correlation_id)
     run = runs.get(SETTINGS.account, command.run_id)
     if run is None:
         raise LookupError(f"run {command.run_id} is not on record; plan it again")

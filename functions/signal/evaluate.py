@@ -17,7 +17,7 @@ from alpaquero.broker.market_data import connect_market_data
 from alpaquero.broker.protocol import MarketDataReader
 from alpaquero.events import queues
 from alpaquero.events.commands import ConcludeRun, EvaluateShard
-from alpaquero.observability import observed, record_failed
+from alpaquero.observability import correlation, observed, record_failed
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.sessions import Session
 from alpaquero.settings import ClockSettings, Text, load
@@ -67,6 +67,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 def evaluate(command: EvaluateShard) -> None:
     """Judges a shard and reports it; the report that completes the run calls `conclude`."""
+    correlation(command.correlation_id)
     run = runs.get(SETTINGS.account, command.run_id)
     if run is None:
         raise LookupError(f"run {command.run_id} is not on record; plan it again")

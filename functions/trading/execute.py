@@ -56,7 +56,7 @@ from alpaquero.events.commands import (
 )
 from alpaquero.events.orders import order_changed
 from alpaquero.events.schemas import TradeRejected
-from alpaquero.observability import logger, observed, record_failed
+from alpaquero.observability import correlation, logger, observed, record_failed
 from alpaquero.orders.exits import ExitAction, next_action
 from alpaquero.orders.identity import client_order_id, exit_key
 from alpaquero.orders.intent import Intent, OrderType, Side, TimeInForce
@@ -135,6 +135,11 @@ def carry_out(record: dict[str, Any]) -> None:
     command: OrderCommand | None = None
     try:
         command = msgspec.json.decode(record["body"], type=OrderCommand, strict=False)
+        about = command.intent if isinstance(command, PlaceOrder) else command
+        correlation(about.correlation_id)
+        logger.info(
+            "a command", command=type(command).__name__, order=getattr(about, "client_order_id", None)
+        )
         execute(command)
     except Exception as error:
         if not isinstance(error, PERMANENT) and queues.times_received(record) < TRIES:

@@ -207,3 +207,15 @@ def test_an_order_that_may_not_have_arrived_keeps_no_other_from_being_cancelled(
     answer = world.command(CancelOrders(requested_by="ana", correlation_id="c1"))
     assert 1 == len(answer["batchItemFailures"])
     assert [] == world.broker.open_orders()
+
+
+def test_what_a_command_does_is_logged_under_its_correlation_id(
+    world: World, log_lines: list[dict[str, Any]]
+) -> None:
+    """One id leads from who asked to the order that the broker got, by its client order id."""
+    intent = an_intent(correlation_id="from-the-browser")
+    world.place(intent)
+    (line,) = [line for line in log_lines if line["message"] == "a command"]
+    assert (line["correlation_id"], line["order"]) == ("from-the-browser", intent.client_order_id)
+    assert [order.client_order_id for order in world.broker.orders()] == [intent.client_order_id]
+    assert log_lines[-1]["correlation_id"] == "from-the-browser"
