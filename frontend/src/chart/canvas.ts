@@ -22,6 +22,7 @@ import type { Chart, EquityMark, Plotted } from "../api/bodies";
 import { paletteOf, watchTheme, type Palette } from "./palette";
 import { candles, equityPoints, isDaily, line, lineTone, signs, type Candle, type ChartTime, type Level, type Sign } from "./series";
 
+export { openLines, type LinesCanvas } from "./lines";
 export type { Level };
 
 export interface CandleCanvas {
@@ -120,7 +121,7 @@ export function openEquity(element: HTMLElement): EquityCanvas {
   };
 }
 
-function frame(palette: Palette): DeepPartial<TimeChartOptions> {
+export function frame(palette: Palette): DeepPartial<TimeChartOptions> {
   return {
     autoSize: true,
     layout: {
