@@ -6,8 +6,9 @@ that came and went. Statistics come from the rules in `alpaquero.portfolio`, as 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from statistics import fmean, median, stdev
@@ -20,7 +21,7 @@ from msgspec import Meta
 from alpaquero.backtests.request import BacktestRequest, bars_of, settings_for
 from alpaquero.errors import InvalidRequest, NotFound
 from alpaquero.events import queues
-from alpaquero.events.commands import RunBacktest
+from alpaquero.events.commands import RunBacktest, RunExport
 from alpaquero.observability import correlation_id
 from alpaquero.orders.kinds import Side
 from alpaquero.portfolio.comparison import compare, from_day
@@ -44,12 +45,13 @@ from alpaquero.portfolio.pnl import (
     realised_within,
 )
 from alpaquero.portfolio.trades import OpenTrade, Trade
+from alpaquero.risk.book import RiskBook
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store import analytics, backtests, trading_settings
 from alpaquero.store.analytics import close_of
 from alpaquero.store.backtests import Job
 from alpaquero.store.books import Books
-from alpaquero.web.app import Answer, after, from_cursor, service_app, to_cursor
+from alpaquero.web.app import Answer, after, from_cursor, json_response, service_app, to_cursor
 from alpaquero.web.bodies import Page
 from alpaquero.web.bodies import analytics as bodies
 from alpaquero.web.endpoint import Idempotent, Paged
@@ -170,16 +172,17 @@ class DistributionAsked(TradesOf, frozen=True, kw_only=True):
 )
 def summary(query: SummaryAsked) -> bodies.AnalyticsSummary:
     """How the trading went: trades, profit and loss, the equity curve in figures, beside a benchmark."""
-    found = _trades_within(query)
-    of_trades = _summary_of_trades(found, query)
+    kept = _kept(query)
+    found = kept.trades
+    of_trades = _summary_of_trades(kept, query)
     if not query.is_whole:
         return of_trades
-    account = _account(query)
+    account = kept.account(query)
     curve = curve_figures(account, risk_free_percent=query.risk_free_percent)
     times = [close.at for close in account.whole]
     return msgspec.structs.replace(
         of_trades,
-        income=sum((one.amount for one in _income(query)), ZERO),
+        income=sum((one.amount for one in kept.income(query)), ZERO),
         deposits=account.deposits_within,
         total_pnl=account.gain,
         total_return_percent=curve.total_return_percent if curve else None,
@@ -195,13 +198,14 @@ def summary(query: SummaryAsked) -> bodies.AnalyticsSummary:
 def profit_and_loss(query: PnlAsked) -> Page[bodies.PnlRow]:
     """Profit and loss by day, week or month, oldest first; or by symbol, strategy or tag, the best first."""
     first, last = query.days
-    found, income = _trades_within(query), _income(query)
+    kept = _kept(query)
+    income = kept.income(query)
     if query.by in {Grouping.DAY, Grouping.WEEK, Grouping.MONTH}:
-        account = _account(query) if query.is_whole else None
-        rows = by_period(query.by, found, curve=account, income=income, first=first, last=last)
+        account = kept.account(query) if query.is_whole else None
+        rows = by_period(query.by, kept.trades, curve=account, income=income, first=first, last=last)
     else:
-        values = _market_values(found) if _is_now(query) else None
-        rows = by_group(query.by, found, values=values, income=income, first=first, last=last)
+        values = kept.market_values if _is_now(query) else None
+        rows = by_group(query.by, kept.trades, values=values, income=income, first=first, last=last)
     return Page(items=[_row_body(row) for row in rows])
 
 
@@ -249,7 +253,9 @@ def pnl_history(query: HistoryAsked) -> Page[bodies.EquityMark]:
 )
 def results(query: DistributionAsked) -> bodies.Distribution:
     """How many trades gained how many percent."""
-    closed = closed_within(_trades_within(query), *query.days)
+    since, until = query.moments
+    every = analytics.trades_since(SETTINGS.account, since)
+    closed = [one for one in every if query.holds(one) and (until is None or one.closed_at < until)]
     gains = [float(trade.pnl_percent) for trade in closed if trade.pnl_percent is not None]
     return bodies.Distribution(
         trades=len(gains),
@@ -270,17 +276,61 @@ def months(query: Stretch) -> bodies.MonthlyReturns:
     return bodies.MonthlyReturns(months=monthly_returns(index), years=yearly_returns(index))
 
 
-def _trades_within(query: TradesOf) -> list[AnyTrade]:
-    """The trades of that part that closed on or after the first day, then those still open."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What tables hold for one answer: the trades asked for, and the whole account's cash and closes."""
+
+    trades: list[AnyTrade]
+    closes: list[Close]
+    movements: list[CashMovement]
+    opened: Close | None
+    book: RiskBook | None
+
+    def account(self, query: Stretch) -> AccountCurve:
+        """The account over the days asked for."""
+        return account_curve(self.closes, self.movements, self.opened, *query.days)
+
+    def income(self, query: TradesOf) -> list[CashMovement]:
+        """Dividends, fees and interest of the days asked for, and of the symbol."""
+        first, last = query.days
+        symbol = query.symbol.upper() if query.symbol else None
+        within = (one for one in self.movements if first <= day_of(one.at) <= last)
+        return [one for one in within if not one.is_funding and symbol in {None, one.symbol}]
+
+    @property
+    def market_values(self) -> dict[str, Decimal | None]:
+        """What each position is worth, as the monitor marked it last; None where it has no price."""
+        marked = self.book.positions if self.book else {}
+        values: dict[str, Decimal | None] = {}
+        for trade in self.trades:
+            if isinstance(trade, OpenTrade):
+                held = marked.get(trade.symbol)
+                values[trade.symbol] = (
+                    held.market_value * trade.quantity / held.quantity if held and held.quantity else None
+                )
+        return values
+
+
+def _kept(query: TradesOf) -> Kept:
+    """Reads what an answer needs, most of it at the same time."""
     since, _ = query.moments
-    every: list[AnyTrade] = [
-        *analytics.trades_since(SETTINGS.account, since),
-        *analytics.open_trades(SETTINGS.account),
-    ]
-    return [trade for trade in every if query.holds(trade)]
+    held, book = analytics.open_trades(SETTINGS.account), BOOKS.risk_book()  # each makes its table's client
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        closed = pool.submit(analytics.trades_since, SETTINGS.account, since)
+        closes = pool.submit(analytics.closes, SETTINGS.account, query.days[1])
+        movements, opened = pool.submit(BOOKS.cash_movements), pool.submit(_opened)
+    every: list[AnyTrade] = [*closed.result(), *held]
+    return Kept(
+        trades=[trade for trade in every if query.holds(trade)],
+        closes=closes.result(),
+        movements=movements.result(),
+        opened=opened.result(),
+        book=book,
+    )
 
 
 def _account(query: Stretch) -> AccountCurve:
+    """The account over the days asked for."""
     first, last = query.days
     closes = analytics.closes(SETTINGS.account, last)
     return account_curve(closes, BOOKS.cash_movements(), _opened(), first, last)
@@ -302,33 +352,8 @@ def _opened() -> Close | None:
     return Close(date=day_of(baseline.at), at=baseline.at, equity=baseline.equity, cash=baseline.cash)
 
 
-def _income(query: TradesOf) -> list[CashMovement]:
-    """Dividends, fees and interest of the days asked for, and of the symbol."""
-    first, last = query.days
-    return [
-        one
-        for one in BOOKS.cash_movements()
-        if not one.is_funding and first <= day_of(one.at) <= last and query.symbol in {None, one.symbol}
-    ]
-
-
-def _market_values(found: Sequence[AnyTrade]) -> dict[str, Decimal | None]:
-    """What each position is worth, as the monitor marked it last; None where it has no price."""
-    book = BOOKS.risk_book()
-    held = book.positions if book else {}
-    values: dict[str, Decimal | None] = {}
-    for trade in found:
-        if isinstance(trade, OpenTrade):
-            marked = held.get(trade.symbol)
-            known = marked is not None and marked.quantity != 0
-            values[trade.symbol] = (
-                marked.market_value * trade.quantity / marked.quantity if marked and known else None
-            )
-    return values
-
-
-def _summary_of_trades(found: Sequence[AnyTrade], query: TradesOf) -> bodies.AnalyticsSummary:
-    first, last = query.days
+def _summary_of_trades(kept: Kept, query: TradesOf) -> bodies.AnalyticsSummary:
+    (first, last), found = query.days, kept.trades
     closed = closed_within(found, first, last)
     figures, slippage = trade_figures(closed), slippage_of(closed)
     holding = figures.average_holding
@@ -342,7 +367,7 @@ def _summary_of_trades(found: Sequence[AnyTrade], query: TradesOf) -> bodies.Ana
         payoff_ratio=figures.payoff_ratio,
         expectancy=figures.expectancy,
         realised_pnl=realised_within(found, first, last),
-        open_pnl=open_pnl(found, _market_values(found)) if _is_now(query) else None,
+        open_pnl=open_pnl(found, kept.market_values) if _is_now(query) else None,
         average_win=figures.average_win,
         average_loss=figures.average_loss,
         largest_win=figures.largest_win,
@@ -567,3 +592,192 @@ def _backtest_body(job: Job) -> bodies.Backtest:
         request=request,
         figures=job.figures,
     )
+
+
+# what leaves the house: tax lots, slippage, exports, the account's report
+
+
+class TaxLotsAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which disposals are told, and how."""
+
+    year: Annotated[int, Meta(ge=1990, le=2200, description="A tax year; all of them by default.")] | None = (
+        None
+    )
+    format: Annotated[Literal["json", "csv"], Meta(description="`csv` has the columns of Form 8949.")] = (
+        "json"
+    )
+
+
+@app.endpoint(
+    "GET",
+    public="/api/analytics/tax-lots",
+    service="/analytics/analytics/tax-lots",
+    query=TaxLotsAsked,
+    content=("application/json", "text/csv"),
+)
+def tax_lots(query: TaxLotsAsked) -> Answer[bodies.TaxLots]:
+    """What each sale gained for the tax office, first in first out, wash sales marked; and what is held."""
+    from alpaquero.portfolio.export_tables import Kind, csv_of, tax_lots_table
+    from alpaquero.store import exports
+
+    asked = exports.ExportRequest(kind=Kind.TAX_LOTS, year=query.year)
+    found = exports.tax_lots_of(BOOKS)
+    if query.format == "csv":
+        return _attached(csv_of(tax_lots_table(found.disposals, asked.days)), asked.filename)
+    disposals = [one for one in found.disposals if asked.days.holds(one.closed_on)]
+    body = bodies.TaxLots(
+        year=query.year,
+        disposals=[msgspec.convert(one, bodies.Disposal, from_attributes=True) for one in disposals],
+        held=[msgspec.convert(lot, bodies.TaxLot, from_attributes=True) for lot in found.open],
+        totals={
+            term: bodies.TaxTotals(
+                proceeds=sum((one.proceeds for one in some), Decimal(0)),
+                cost=sum((one.cost for one in some), Decimal(0)),
+                disallowed=sum((one.disallowed for one in some), Decimal(0)),
+                taxable_gain=sum((one.taxable_gain for one in some), Decimal(0)),
+            )
+            for term in ("short", "long")
+            for some in [[one for one in disposals if one.term == term]]
+        },
+    )
+    return json_response(body)
+
+
+class SlippageAsked(Stretch, frozen=True, kw_only=True):
+    """Which fills are measured, and by what a backtest is taken to lose."""
+
+    half_spread_bps: Annotated[Decimal, Meta(description="Backtests' half_spread_bps.")] = Decimal(1)
+    slippage_bps: Annotated[Decimal, Meta(description="Backtests' slippage_bps.")] = Decimal(0)
+
+
+@app.endpoint(
+    "GET",
+    public="/api/analytics/slippage",
+    service="/analytics/analytics/slippage",
+    query=SlippageAsked,
+)
+def slippage(query: SlippageAsked) -> bodies.Slippage:
+    """What fills cost beyond the market on arrival, and beyond what a backtest assumes; above 0 is lost."""
+    from alpaquero.backtests.request import FillSettings
+    from alpaquero.portfolio import slippage as rules
+    from alpaquero.portfolio.export_tables import Days
+    from alpaquero.store import exports
+
+    try:
+        fills = FillSettings(half_spread_bps=query.half_spread_bps, slippage_bps=query.slippage_bps)
+    except ValueError as error:
+        raise InvalidRequest(str(error), str(error).split(" ", 1)[0]) from None
+    taken = fills.half_spread_bps + fills.slippage_bps
+    orders = exports.slippages_of(BOOKS, Days(*query.days), taken)
+
+    def grouped(key: Callable[[rules.OrderSlippage], str]) -> dict[str, bodies.SlippageFigures]:
+        return {
+            name: msgspec.convert(figures, bodies.SlippageFigures, from_attributes=True)
+            for name, figures in rules.figures_by(orders, key).items()
+        }
+
+    return bodies.Slippage(
+        assumed_taken_bps=taken,
+        all=grouped(lambda _: "all").get("all"),
+        by_symbol=grouped(lambda one: one.symbol),
+        by_side=grouped(lambda one: one.side.value),
+        by_benchmark=grouped(lambda one: one.benchmark.value),
+        by_strategy=grouped(lambda one: one.strategy),
+        orders=[msgspec.convert(one, bodies.OrderSlippage, from_attributes=True) for one in orders],
+    )
+
+
+@app.endpoint(
+    "GET",
+    public="/api/analytics/report",
+    service="/analytics/analytics/report",
+    query=Stretch,
+    content="text/html",
+)
+def account_report(query: Stretch) -> Answer[Any]:
+    """The account's report: one page that needs no other host."""
+    from alpaquero.backtests.request import FillSettings
+    from alpaquero.portfolio import report
+    from alpaquero.portfolio import slippage as rules
+    from alpaquero.portfolio.export_tables import Days
+    from alpaquero.store import exports
+
+    told = summary(SummaryAsked(first=query.first, last=query.last))
+    account, (since, _), days = _account(query), query.moments, Days(*query.days)
+    fills = FillSettings()
+    orders = exports.slippages_of(BOOKS, days, fills.half_spread_bps + fills.slippage_bps)
+    book = BOOKS.risk_book()
+    page = report.render(
+        report.AccountReport(
+            account=SETTINGS.account,
+            environment=SETTINGS.environment,
+            at=book.as_of if book else datetime.now(UTC),
+            first=query.first,
+            last=query.last,
+            index=account.index,
+            equity=[(close.date, float(close.equity)) for close in account.whole],
+            curve=curve_figures(account),
+            trades=[t for t in analytics.trades_since(SETTINGS.account, since) if days.holds(t.closed_at)],
+            realised=told.realised_pnl,
+            open_pnl=told.open_pnl,
+            income=told.income or ZERO,
+            deposits=told.deposits or ZERO,
+            slippage={
+                **rules.figures_by(orders, lambda _: "all"),
+                **rules.figures_by(orders, lambda one: one.symbol),
+            },
+        )
+    )
+    return Answer(body=page, status_code=200, headers={"Content-Type": "text/html; charset=utf-8"})
+
+
+@app.endpoint(
+    "POST",
+    public="/api/analytics/exports",
+    service="/analytics/analytics/exports",
+    role="viewer",
+    body=bodies.BeginExport,
+    status=202,
+)
+def begin_export(body: bodies.BeginExport) -> Answer[bodies.ExportAccepted]:
+    """Queues a file of what a viewer may read anyhow; it is gone in a week."""
+    from alpaquero.store import exports
+
+    try:
+        request = msgspec.convert(msgspec.to_builtins(body), exports.ExportRequest)
+    except ValueError as error:  # msgspec's own is one
+        raise InvalidRequest(str(error).split(" - ")[0], "year" if body.year else "to") from None
+    job = exports.begin(request, app.require("viewer").username, datetime.now(UTC))
+    queues.send(SETTINGS.backtest_queue, RunExport(id=job.id, correlation_id=correlation_id()))
+    return json_response(bodies.ExportAccepted(id=job.id, status=str(job.status)), 202)
+
+
+@app.endpoint("GET", public="/api/analytics/exports/{id}", service="/analytics/analytics/exports/{id}")
+def one_export(id: str) -> bodies.Export:  # noqa: A002 - the route's parameter
+    """How an export stands, and once it is done a link to its file, good for five minutes."""
+    from alpaquero.store import exports
+
+    job = exports.get(id)
+    return bodies.Export(
+        id=job.id,
+        kind=job.request.kind.value,
+        format=job.request.format.value,
+        status=str(job.status),
+        message=job.message,
+        requested_by=job.requested_by,
+        created_at=job.created_at,
+        ended_at=job.ended_at,
+        rows=job.rows,
+        size_bytes=job.size_bytes,
+        filename=job.request.filename,
+        url=exports.url_of(job) if job.status is backtests.Status.DONE else None,
+    )
+
+
+def _attached(text: str, filename: str) -> Answer[Any]:
+    """A CSV file as an answer of its own."""
+    headers: dict[str, str | list[str]] = {
+        "Content-Type": "text/csv; charset=utf-8",
+        "Content-Disposition": f'attachment; filename="{filename}"',
+    }
+    return Answer(body=text, status_code=200, headers=headers)

@@ -1,4 +1,4 @@
-"""Runs backtests as jobs: stored bars in, result and report out; fed by BacktestQueue.
+"""Runs backtests as jobs, stored bars in, result and report out, and writes exports; fed by BacktestQueue.
 
 A job that cannot be run says why in its item and is not tried again. One that the broker or a table
 held up comes again after a minute, one whose function ran out of time once more, and then it fails.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -22,15 +24,17 @@ from alpaquero.broker.alpaca import connect_clock
 from alpaquero.broker.protocol import ClockReader
 from alpaquero.errors import BrokerError, RequestError
 from alpaquero.events import queues
-from alpaquero.events.commands import RunBacktest
+from alpaquero.events.commands import RunBacktest, RunExport
 from alpaquero.observability import correlation, correlation_id, logger, observed, record_failed
+from alpaquero.portfolio.export_tables import ColumnType, Table, columns_of, csv_of
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.settings import ClockSettings, Text, load
-from alpaquero.store import backtests, health, trading_settings
+from alpaquero.store import backtests, exports, health, trading_settings
 from alpaquero.store import bars as bar_store
 from alpaquero.store.backtests import Job, Status
+from alpaquero.store.exports import ExportJob
 
 TRY_AGAIN_SECONDS = 60
 RUNNING_FOR = timedelta(minutes=16)  # longer than Lambda lets a function run
@@ -73,8 +77,12 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 def take(record: dict[str, Any]) -> None:
     """Runs one job to its end, or puts the message back for later."""
-    command = msgspec.json.decode(record["body"], type=RunBacktest)
-    correlation(command.correlation_id)
+    message = msgspec.json.decode(record["body"])
+    correlation(message["correlation_id"])
+    if message.get("type") == RunExport.__name__:
+        export(exports.get(msgspec.convert(message, RunExport).id))
+        return
+    command = msgspec.convert(message, RunBacktest)
     job = backtests.get(command.id)
     if job.ended:
         return
@@ -99,7 +107,7 @@ def take(record: dict[str, Any]) -> None:
         logger.exception("the backtest failed", backtest=job.id)
         _fail(
             backtests.get(job.id),
-            f"Something went wrong here; the log has it under the correlation id {correlation_id()}.",
+            _went_wrong(),
         )
 
 
@@ -128,6 +136,46 @@ def run(job: Job) -> None:
         progress_note="",
         figures=outcomes.figures(found),
     )
+
+
+def export(job: ExportJob) -> None:
+    """Writes the file of an export; one that fails says so, and is tried again when AWS was to blame."""
+    if job.status is Status.DONE:
+        return
+    try:
+        table = exports.table_of(SETTINGS.account, job.request)
+        is_csv = job.request.format is exports.Format.CSV
+        content = csv_of(table).encode() if is_csv else parquet_of(table)
+        exports.put_file(job, content)
+    except (BotoCoreError, ClientError, PynamoDBException):
+        raise
+    except Exception:
+        logger.exception("the export failed", export=job.id)
+        exports.save(job, status=Status.FAILED, ended_at=_now(), message=_went_wrong())
+        return
+    exports.save(job, status=Status.DONE, ended_at=_now(), rows=len(table.rows), size_bytes=len(content))
+
+
+def parquet_of(table: Table) -> bytes:
+    """The table as one Parquet file: numbers as doubles, times as UTC, days as dates at midnight."""
+    import pandas as pd
+    from fastparquet import write
+
+    frame = pd.DataFrame(columns_of(table))
+    types = {
+        ColumnType.NUMBER: "float64",
+        ColumnType.TEXT: "object",
+        ColumnType.TIME: "datetime64[ns, UTC]",
+        ColumnType.DAY: "datetime64[ns]",
+    }
+    for name, kind in table.columns:
+        is_time = kind in {ColumnType.TIME, ColumnType.DAY}
+        column = pd.to_datetime(frame[name], utc=kind is ColumnType.TIME) if is_time else frame[name]
+        frame[name] = column.astype(types[kind])
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "export.parquet"
+        write(str(path), frame, compression="SNAPPY", object_encoding="utf8", write_index=False)
+        return path.read_bytes()
 
 
 def stored(request: BacktestRequest, settings: BacktestSettings) -> dict[str, Columns]:
@@ -181,6 +229,10 @@ def _too_large(job: Job) -> str:
 def _is_run_elsewhere(job: Job) -> bool:
     started = job.started_at
     return job.status is Status.RUNNING and started is not None and _now() - started < RUNNING_FOR
+
+
+def _went_wrong() -> str:
+    return f"Something went wrong here; the log has it under the correlation id {correlation_id()}."
 
 
 def _fail(job: Job, message: str) -> None:

@@ -332,6 +332,11 @@ TOLD_BELOW = {
     ("GET", "/api/backtests/{id}/report"),
     ("POST", "/api/analytics/reconciliation"),  # tests/integration/test_exports.py
     ("GET", "/api/analytics/reconciliation"),
+    ("GET", "/api/analytics/tax-lots"),
+    ("GET", "/api/analytics/slippage"),
+    ("GET", "/api/analytics/report"),
+    ("POST", "/api/analytics/exports"),
+    ("GET", "/api/analytics/exports/{id}"),
 }
 
 

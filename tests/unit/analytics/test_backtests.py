@@ -31,11 +31,11 @@ pytestmark = pytest.mark.usefixtures("tables")
 @pytest.fixture(autouse=True)
 def archive(tables: None) -> Iterator[Any]:
     """The bucket, empty."""
-    backtests._s3.cache_clear()
-    client = backtests._s3()
+    backtests.archive_client.cache_clear()
+    client = backtests.archive_client()
     client.create_bucket(Bucket=BUCKET)
     yield client
-    backtests._s3.cache_clear()
+    backtests.archive_client.cache_clear()
 
 
 class Calendar:

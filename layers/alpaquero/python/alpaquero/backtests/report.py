@@ -7,24 +7,19 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from html import escape
-from importlib.resources import files
 from typing import Any
 
+from alpaquero.backtests import page
 from alpaquero.backtests.outcome import Outcome, TradeRow
 from alpaquero.backtests.svg import Line, Marker, Span, histogram, time_chart
 from alpaquero.portfolio.curve import day_of
 from alpaquero.portfolio.performance import TradeFigures
 from alpaquero.prices.columns import Columns
-from alpaquero.prices.sessions import NEW_YORK
 
 MOST_CHARTS = 30
 MOST_TRADES = 2_000
-_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-_NONE = "–"
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def render(outcome: Outcome, prices: Mapping[str, Columns]) -> str:
@@ -36,32 +31,24 @@ def render(outcome: Outcome, prices: Mapping[str, Columns]) -> str:
     title = f"Backtest of {', '.join(outcome.asked.strategies)}"
     sections = (
         _head(outcome, title),
-        _section("Key figures", _key_figures(outcome)),
-        _section("Equity", _equity_chart(outcome)),
-        _section("Drawdown", _drawdown_chart(outcome), _drawdown_table(outcome)),
-        _section("Monthly returns, %", _monthly_table(outcome)),
-        _section("Trades", _trade_figures(outcome), _distribution(outcome)),
-        _section("By group", _groups(outcome)),
-        _section("Trades on price", *_price_charts(outcome, prices)),
-        _section("Still held at the end", _held_table(outcome)),
-        _section("What happened on the way", _activity(outcome)),
-        _section("All trades", _trades_table(outcome)),
-        _section("Settings", _settings(outcome)),
+        page.section("Key figures", _key_figures(outcome)),
+        page.section("Equity", _equity_chart(outcome)),
+        page.section("Drawdown", _drawdown_chart(outcome), _drawdown_table(outcome)),
+        page.section(
+            "Monthly returns, %",
+            page.monthly_table(
+                outcome.monthly_percent, outcome.yearly_percent, outcome.benchmark_yearly_percent
+            ),
+        ),
+        page.section("Trades", _trade_figures(outcome), _distribution(outcome)),
+        page.section("By group", _groups(outcome)),
+        page.section("Trades on price", *_price_charts(outcome, prices)),
+        page.section("Still held at the end", _held_table(outcome)),
+        page.section("What happened on the way", _activity(outcome)),
+        page.section("All trades", _trades_table(outcome)),
+        page.section("Settings", _settings(outcome)),
     )
-    style = (files("alpaquero.backtests") / "report.css").read_text("utf-8")
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>{escape(title)}</title><style>{style}</style></head>"
-        f"<body><main>{''.join(sections)}</main></body></html>\n"
-    )
-
-
-def _section(title: str, *parts: str) -> str:
-    inner = "".join(parts)
-    return f"<section><h2>{title}</h2>{inner}</section>" if inner else ""
+    return page.document(title, *sections)
 
 
 def _head(outcome: Outcome, title: str) -> str:
@@ -73,7 +60,7 @@ def _head(outcome: Outcome, title: str) -> str:
     return (
         f"<header><h1>{escape(title)}</h1>"
         f"<p>{escape(shown)} · {asked.start} to {asked.end} · {escape(asked.timeframe)} bars · "
-        f"{outcome.curve.sessions:,} sessions · {_money(asked.cash)} at the start · "
+        f"{outcome.curve.sessions:,} sessions · {page.money(asked.cash)} at the start · "
         f"prices: {escape(asked.data)}</p>"
         f"{notes}</header>"
     )
@@ -85,14 +72,22 @@ def _key_figures(outcome: Outcome) -> str:
         (name, write(value), f"buy and hold {write(held)}") for name, write, value, held in _compared(outcome)
     ]
     tiles += [
-        ("Final equity", _money(outcome.final_equity), f"from {_money(outcome.asked.cash)}"),
+        ("Final equity", page.money(outcome.final_equity), f"from {page.money(outcome.asked.cash)}"),
         ("Trades", f"{trades.trades:,}", f"{trades.wins:,} won, {trades.losses:,} lost"),
-        ("Win rate", _share(trades.win_rate_percent), f"profit factor {_number(trades.profit_factor)}"),
-        ("Expectancy a trade", _money(trades.expectancy), f"payoff ratio {_number(trades.payoff_ratio)}"),
+        (
+            "Win rate",
+            page.share(trades.win_rate_percent),
+            f"profit factor {page.number(trades.profit_factor)}",
+        ),
+        (
+            "Expectancy a trade",
+            page.money(trades.expectancy),
+            f"payoff ratio {page.number(trades.payoff_ratio)}",
+        ),
         (
             "Invested on average",
-            _share(curve.exposure_percent),
-            f"{_share(curve.time_invested_percent)} of sessions",
+            page.share(curve.exposure_percent),
+            f"{page.share(curve.time_invested_percent)} of sessions",
         ),
     ]
     inner = "".join(
@@ -108,13 +103,13 @@ def _compared(
     """Name, way of writing, value of the backtest and of the benchmark."""
     found, held = outcome.curve, outcome.benchmark
     return [
-        ("Total return", _percent, found.total_return_percent, held.total_return_percent),
-        ("A year", _percent, found.cagr_percent, held.cagr_percent),
-        ("Deepest drawdown", _percent, -found.max_drawdown_percent, -held.max_drawdown_percent),
-        ("Volatility a year", _share, found.volatility_percent, held.volatility_percent),
-        ("Sharpe", _number, found.sharpe, held.sharpe),
-        ("Sortino", _number, found.sortino, held.sortino),
-        ("Calmar", _number, found.calmar, held.calmar),
+        ("Total return", page.percent, found.total_return_percent, held.total_return_percent),
+        ("A year", page.percent, found.cagr_percent, held.cagr_percent),
+        ("Deepest drawdown", page.percent, -found.max_drawdown_percent, -held.max_drawdown_percent),
+        ("Volatility a year", page.share, found.volatility_percent, held.volatility_percent),
+        ("Sharpe", page.number, found.sharpe, held.sharpe),
+        ("Sortino", page.number, found.sortino, held.sortino),
+        ("Calmar", page.number, found.calmar, held.calmar),
     ]
 
 
@@ -129,57 +124,41 @@ def _equity_chart(outcome: Outcome) -> str:
         "same symbols in equal parts</p>"
     )
     label = "Equity by session, with buying and holding the same symbols"
-    return legend + time_chart(equity.days, lines, label=label, tick=_short_money, height=300)
+    return legend + time_chart(equity.days, lines, label=label, tick=page.short_money, height=300)
 
 
 def _drawdown_chart(outcome: Outcome) -> str:
     line = Line("fall", "below the highest equity so far", outcome.equity.drawdown_percent)
     label = "How far equity is below its highest so far, in percent"
-    return time_chart(outcome.equity.days, [line], label=label, tick=_axis_percent, height=160, area=True)
+    return time_chart(outcome.equity.days, [line], label=label, tick=page.axis_percent, height=160, area=True)
 
 
 def _drawdown_table(outcome: Outcome) -> str:
     rows = [
-        (_percent(-fall.depth_percent), fall.peak_on, fall.trough_on, fall.recovered_on or "lasts", fall.days)
+        (
+            page.percent(-fall.depth_percent),
+            fall.peak_on,
+            fall.trough_on,
+            fall.recovered_on or "lasts",
+            fall.days,
+        )
         for fall in outcome.drawdowns
     ]
-    return _table(("Depth", "Peak", "Deepest", "Recovered", "Days"), rows) if rows else "<p>None.</p>"
-
-
-def _monthly_table(outcome: Outcome) -> str:
-    most = max((abs(v) for months in outcome.monthly_percent.values() for v in months.values()), default=0.0)
-    head = "".join(f"<th>{name}</th>" for name in ("", *_MONTHS, "Year", "Buy and hold"))
-    body = "".join(
-        f"<tr><th>{year}</th>"
-        + "".join(_shaded(months.get(month), most) for month in range(1, 13))
-        + f"<td><b>{_plain(outcome.yearly_percent.get(year))}</b></td>"
-        f"<td>{_plain(outcome.benchmark_yearly_percent.get(year))}</td></tr>"
-        for year, months in outcome.monthly_percent.items()
-    )
-    table = f'<table class="months"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div class="wide">{table}</div>'
-
-
-def _shaded(value: float | None, most: float) -> str:
-    """A cell the darker the further its month was from 0."""
-    if value is None:
-        return "<td></td>"
-    part = round(60 * abs(value) / most) if most else 0
-    return f'<td class="{"win" if value > 0 else "loss"}" style="--part:{part}%">{value:.1f}</td>'
+    return page.table(("Depth", "Peak", "Deepest", "Recovered", "Days"), rows) if rows else "<p>None.</p>"
 
 
 def _trade_figures(outcome: Outcome) -> str:
     trades = outcome.trades
     rows = (
-        ("Average win", _money(trades.average_win)),
-        ("Average loss", _money(trades.average_loss)),
-        ("Largest win", _money(trades.largest_win)),
-        ("Largest loss", _money(trades.largest_loss)),
-        ("Average holding", _duration(trades.average_holding)),
+        ("Average win", page.money(trades.average_win)),
+        ("Average loss", page.money(trades.average_loss)),
+        ("Largest win", page.money(trades.largest_win)),
+        ("Largest loss", page.money(trades.largest_loss)),
+        ("Average holding", page.duration(trades.average_holding)),
         ("Longest run of wins", f"{trades.longest_win_streak_trades:,} trades"),
         ("Longest run of losses", f"{trades.longest_loss_streak_trades:,} trades"),
-        ("Fees", _money(outcome.activity.fees)),
-        ("Turnover a year", _number(outcome.activity.turnover_yearly)),
+        ("Fees", page.money(outcome.activity.fees)),
+        ("Turnover a year", page.number(outcome.activity.turnover_yearly)),
     )
     return '<dl class="facts">' + "".join(f"<div><dt>{n}</dt><dd>{v}</dd></div>" for n, v in rows) + "</dl>"
 
@@ -189,7 +168,7 @@ def _distribution(outcome: Outcome) -> str:
     if not gains:
         return "<p>No trade was closed, so there is no distribution.</p>"
     label = "How many trades gained how many percent"
-    return "<h3>Gain a trade, % of the entry</h3>" + histogram(gains, label=label, tick=_axis_percent)
+    return "<h3>Gain a trade, % of the entry</h3>" + histogram(gains, label=label, tick=page.axis_percent)
 
 
 def _groups(outcome: Outcome) -> str:
@@ -205,12 +184,12 @@ def _groups(outcome: Outcome) -> str:
 def _group_table(kind: str, groups: Mapping[str, TradeFigures]) -> str:
     rows = [
         (
-            name or _NONE, f"{part.trades:,}", _share(part.win_rate_percent), _money(part.pnl),
-            _number(part.profit_factor), _money(part.expectancy), _duration(part.average_holding),
+            name or page.NONE, f"{part.trades:,}", page.share(part.win_rate_percent), page.money(part.pnl),
+            page.number(part.profit_factor), page.money(part.expectancy), page.duration(part.average_holding),
         )
         for name, part in groups.items()
     ]  # fmt: skip
-    return _table((kind, "Trades", "Win rate", "Profit", "Profit factor", "Expectancy", "Held"), rows)
+    return page.table((kind, "Trades", "Win rate", "Profit", "Profit factor", "Expectancy", "Held"), rows)
 
 
 def _price_charts(outcome: Outcome, prices: Mapping[str, Columns]) -> list[str]:
@@ -252,7 +231,7 @@ def _price_chart(symbol: str, columns: Columns, trades: Sequence[TradeRow], outc
         [day for day, _, _ in shown],
         [Line("price", f"{symbol} close", [close for _, _, close in shown])],
         label=f"Price of {symbol} with {len(trades)} trades",
-        tick=_axis_price,
+        tick=page.axis_price,
         markers=markers,
         spans=spans,
         height=240,
@@ -266,23 +245,23 @@ def _place(seconds: Sequence[int], at: datetime) -> float:
 
 def _entry_text(trade: TradeRow) -> str:
     verb = "bought" if trade.side == "buy" else "sold short"
-    return f"{_when(trade.opened_at)} {verb} {trade.quantity} at {trade.entry_price}: {trade.entry_tag}"
+    return f"{page.when(trade.opened_at)} {verb} {trade.quantity} at {trade.entry_price}: {trade.entry_tag}"
 
 
 def _exit_text(trade: TradeRow) -> str:
     verb = "sold" if trade.side == "buy" else "bought back"
     return (
-        f"{_when(trade.closed_at)} {verb} {trade.quantity} at {trade.exit_price}: {trade.exit_tag}, "
-        f"{_money(trade.pnl)} ({_percent(trade.pnl_percent)})"
+        f"{page.when(trade.closed_at)} {verb} {trade.quantity} at {trade.exit_price}: {trade.exit_tag}, "
+        f"{page.money(trade.pnl)} ({page.percent(trade.pnl_percent)})"
     )
 
 
 def _held_table(outcome: Outcome) -> str:
     rows = [
-        (held.symbol, f"{held.quantity:f}", _price(held.price), _money(held.market_value))
+        (held.symbol, f"{held.quantity:f}", page.price(held.price), page.money(held.market_value))
         for held in outcome.held
     ]
-    return _table(("Symbol", "Shares", "Price", "Value"), rows) if rows else ""
+    return page.table(("Symbol", "Shares", "Price", "Value"), rows) if rows else ""
 
 
 def _activity(outcome: Outcome) -> str:
@@ -294,7 +273,7 @@ def _activity(outcome: Outcome) -> str:
     rows = [
         (what, code, f"{times:,}") for what, codes in reasons.items() for code, times in sorted(codes.items())
     ]
-    table = _table(("What", "Reason", "Times"), rows) if rows else ""
+    table = page.table(("What", "Reason", "Times"), rows) if rows else ""
     return f'<dl class="facts">{facts}</dl>{table}'
 
 
@@ -303,16 +282,18 @@ def _trades_table(outcome: Outcome) -> str:
     rows = [
         (
             *(trade.symbol, trade.side, f"{trade.quantity:f}"),
-            *(_when(trade.opened_at), _price(trade.entry_price), trade.entry_tag),
-            *(_when(trade.closed_at), _price(trade.exit_price), trade.exit_tag),
-            *(_money(trade.pnl), _percent(trade.pnl_percent)),
+            *(page.when(trade.opened_at), page.price(trade.entry_price), trade.entry_tag),
+            *(page.when(trade.closed_at), page.price(trade.exit_price), trade.exit_tag),
+            *(page.money(trade.pnl), page.percent(trade.pnl_percent)),
         )
         for trade in trips
     ]
     columns = ("Symbol", "Side", "Shares", "Opened", "At", "Why", "Closed", "At", "Why", "Profit", "%")
     left_out = len(outcome.round_trips) - len(trips)
     note = f"<p>The first {left_out:,} are left out; the result file has them.</p>" if left_out else ""
-    shown = f"<details><summary>{len(rows):,} round trips</summary>{note}{_table(columns, rows)}</details>"
+    shown = (
+        f"<details><summary>{len(rows):,} round trips</summary>{note}{page.table(columns, rows)}</details>"
+    )
     return shown if rows else ""
 
 
@@ -323,8 +304,7 @@ def _settings(outcome: Outcome) -> str:
     ]
     groups += [("Fills", asked.fills), ("Risk", asked.risk), ("Orders", asked.orders)]
     tables = "".join(
-        f"<details><summary>{escape(name)}</summary>"
-        f"{_table(('Setting', 'Value'), [(key, _setting(value)) for key, value in values.items()])}</details>"
+        f"<details><summary>{escape(name)}</summary>{_setting_table(values)}</details>"
         for name, values in groups
         if values
     )
@@ -334,72 +314,13 @@ def _settings(outcome: Outcome) -> str:
     )
 
 
+def _setting_table(values: Mapping[str, Any]) -> str:
+    return page.table(("Setting", "Value"), [(key, _setting(value)) for key, value in values.items()])
+
+
 def _setting(value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {part}" for key, part in value.items()) or _NONE
+        return ", ".join(f"{key} {part}" for key, part in value.items()) or page.NONE
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or _NONE
-    return _NONE if value is None else str(value)
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _written(write: Callable[[float], str], value: float | Decimal | None) -> str:
-    return _NONE if value is None else write(float(value)).replace("-", "−")
-
-
-def _money(value: float | Decimal | None) -> str:
-    return _written(lambda amount: f"{'-' if amount < 0 else ''}${abs(amount):,.2f}", value)
-
-
-def _short_money(value: float) -> str:
-    for size, unit in ((1e9, "bn"), (1e6, "m"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"${value / size:,.5g}{unit}"
-    return f"${value:,.5g}"
-
-
-def _price(value: Decimal) -> str:
-    return f"{value:,.4f}".rstrip("0").rstrip(".")
-
-
-def _axis_price(value: float) -> str:
-    return f"{value:,.6g}"
-
-
-def _percent(value: float | Decimal | None) -> str:
-    return _written(lambda part: f"{part:+,.2f}%", value)
-
-
-def _share(value: float | Decimal | None) -> str:
-    """A percentage that is never below 0."""
-    return _written(lambda part: f"{part:,.2f}%", value)
-
-
-def _axis_percent(value: float) -> str:
-    return f"{value:.4g}%"
-
-
-def _plain(value: float | None) -> str:
-    return _written(lambda part: f"{part:,.1f}", value)
-
-
-def _number(value: float | Decimal | None) -> str:
-    return _written(lambda part: f"{part:,.2f}", value)
-
-
-def _duration(value: timedelta | None) -> str:
-    if value is None:
-        return _NONE
-    hours = value.total_seconds() / 3600
-    return f"{hours / 24:,.1f} days" if hours >= 24 else f"{hours:,.1f} hours"
-
-
-def _when(at: datetime) -> str:
-    return at.astimezone(NEW_YORK).strftime("%Y-%m-%d %H:%M")
+        return ", ".join(map(str, value)) or page.NONE
+    return page.NONE if value is None else str(value)

@@ -1,7 +1,7 @@
 """The commands that travel by queue: what must happen, and who it is for.
 
 `ShardQueue`, `ConcludeQueue`, `SyncQueue` and `FeedQueue` carry one kind each; `OrderQueue` carries
-`OrderCommand`, told apart by its `type` tag.
+`OrderCommand`, told apart by its `type` tag, `BacktestQueue` backtests and, with that tag, exports.
 """
 
 from __future__ import annotations
@@ -66,6 +66,14 @@ class RunBacktest(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     correlation_id: str
+
+
+class RunExport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """To `analytics/backtest`: write the file of the export with this id."""
+
+    id: str
+    correlation_id: str
+
 
 
 class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -146,7 +146,8 @@ def save(job: Job, **changes: Any) -> Job:
 
 
 @lru_cache(maxsize=1)
-def _s3() -> Any:
+def archive_client() -> Any:
+    """The client of the bucket `Archive`, which exports use too."""
     return aws.client("s3")
 
 
@@ -157,7 +158,7 @@ def object_key(identifier: str, name: str) -> str:
 
 def put_file(identifier: str, name: str, content: bytes, content_type: str) -> None:
     """Keeps one file of a backtest, compressed, over the one of an earlier try."""
-    _s3().put_object(
+    archive_client().put_object(
         Bucket=table_name("ARCHIVE_BUCKET"),
         Key=object_key(identifier, name),
         Body=gzip.compress(content, mtime=0),
@@ -168,7 +169,7 @@ def put_file(identifier: str, name: str, content: bytes, content_type: str) -> N
 
 def file(identifier: str, name: str) -> bytes:
     """One file of a backtest, as it was put. Raises `NotFound` while there is none."""
-    client = _s3()
+    client = archive_client()
     try:
         found = client.get_object(Bucket=table_name("ARCHIVE_BUCKET"), Key=object_key(identifier, name))
     except client.exceptions.NoSuchKey:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -206,3 +206,142 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     progress_note: str
     request: dict[str, Any]
     figures: dict[str, Any] | None
+
+
+class Disposal(msgspec.Struct, frozen=True, kw_only=True):
+    """Shares of one lot that one fill closed, as the tax office counts them (New York days, dollars).
+
+    `cost` holds fees and what wash sales `carried` in; `disallowed` is the part of the loss that one
+    takes away, so `taxable_gain` is `gain` plus it. `term` is `short` or `long`.
+    """
+
+    symbol: str
+    source: str
+    closed_by: str
+    quantity: Decimal
+    is_short: bool
+    acquired_on: date
+    held_since: date
+    sold_on: date
+    closed_on: date
+    proceeds: Decimal
+    cost: Decimal
+    gain: Decimal
+    carried: Decimal
+    disallowed: Decimal
+    taxable_gain: Decimal
+    is_wash_sale: bool
+    term: str
+    is_date_known: bool
+
+
+class TaxLot(msgspec.Struct, frozen=True, kw_only=True):
+    """Shares still held; `held_since` and `cost` count what wash sales carried in."""
+
+    symbol: str
+    source: str
+    quantity: Decimal
+    acquired_on: date
+    held_since: date
+    cost: Decimal
+    carried: Decimal
+    is_date_known: bool
+
+
+class TaxTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """Sums over disposals, in dollars."""
+
+    proceeds: Decimal
+    cost: Decimal
+    disallowed: Decimal
+    taxable_gain: Decimal
+
+
+class TaxLots(msgspec.Struct, frozen=True, kw_only=True):
+    """The disposals of a year (of all, where it is null), their sums by term, and what is held now."""
+
+    year: int | None
+    disposals: list[Disposal]
+    held: list[TaxLot]
+    totals: dict[str, TaxTotals]
+
+
+class OrderSlippage(msgspec.Struct, frozen=True, kw_only=True):
+    """One order's fills against its benchmark: `arrival`, `signal`, `stop` or `limit`.
+
+    `beyond_bps` is against `assumed_price`, what a backtest would have filled at. Above 0 is a cost.
+    """
+
+    client_order_id: str
+    symbol: str
+    side: str
+    order_type: str
+    strategy: str
+    filled_at: datetime
+    quantity: Decimal
+    price: Decimal
+    benchmark: str
+    benchmark_price: Decimal
+    assumed_price: Decimal
+    slippage_bps: Decimal
+    assumed_bps: Decimal
+    beyond_bps: Decimal
+    cost: Decimal
+
+
+class SlippageFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Basis points over several orders, each counted once; `cost` in dollars."""
+
+    orders: int
+    mean_bps: float
+    median_bps: float
+    worst_bps: float
+    mean_assumed_bps: float
+    mean_beyond_bps: float
+    cost: Decimal
+
+
+class Slippage(msgspec.Struct, frozen=True, kw_only=True):
+    """`all` is null while nothing was measured; `assumed_taken_bps` is what backtests pay a market order."""
+
+    assumed_taken_bps: Decimal
+    all: SlippageFigures | None
+    by_symbol: dict[str, SlippageFigures]
+    by_side: dict[str, SlippageFigures]
+    by_benchmark: dict[str, SlippageFigures]
+    by_strategy: dict[str, SlippageFigures]
+    orders: list[OrderSlippage]
+
+
+class BeginExport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to export: New York days, both included, or a `year`; everything without either."""
+
+    kind: Literal["trades", "fills", "orders", "equity", "tax_lots"]
+    format: Literal["csv", "parquet"] = "csv"
+    first: date | None = msgspec.field(name="from", default=None)
+    last: date | None = msgspec.field(name="to", default=None)
+    year: int | None = None
+
+
+class ExportAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """An export is queued; follow it by its id."""
+
+    id: str
+    status: str
+
+
+class Export(msgspec.Struct, frozen=True, kw_only=True):
+    """An export as a job: `queued`, `done` or `failed`. `url` is there once it is done, for five minutes."""
+
+    id: str
+    kind: str
+    format: str
+    status: str
+    message: str
+    requested_by: str
+    created_at: datetime
+    ended_at: datetime | None
+    rows: int
+    size_bytes: int
+    filename: str
+    url: str | None
