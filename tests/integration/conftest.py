@@ -61,6 +61,8 @@ def _as_traded(cloud: LaptopCloud) -> Traded:
         runs=items(cloud, "Runs", "RUN#"),
         positions=items(cloud, "Positions", "POSITION#"),
         trades=items(cloud, "Analytics", "TRADE#"),
+        open_trades=items(cloud, "Analytics", "OPEN#"),
+        closes=items(cloud, "Analytics", "DAY#"),
         deliveries=items(cloud, "Notifications", "SENT#"),
         mails=sent_mail(cloud.endpoint),
         report=cloud.exchange.report(),

@@ -100,6 +100,8 @@ class Traded:
     runs: list[Item]
     positions: list[Item]
     trades: list[Item]
+    open_trades: list[Item]
+    closes: list[Item]
     deliveries: list[Item]
     mails: list[Item]
     report: Report

@@ -200,17 +200,24 @@ CASES = {
     ),
     ("GET", "/api/backtests"): Case(Page[Backtest], lambda body, _: body.next is None),
     ("GET", "/api/analytics/summary"): Case(
-        AnalyticsSummary, lambda body, _: body.trades >= 1 and body.losses >= 1
+        AnalyticsSummary,
+        lambda body, traded: (
+            body.losses >= 1 and body.curve.initial_equity == float(traded.baseline["body"]["equity"])
+        ),
     ),
     ("GET", "/api/analytics/pnl"): Case(
-        Page[PnlRow], lambda body, traded: body.items[-1].equity == traded.report.equity
+        Page[PnlRow], lambda body, traded: traded.report.equity in {row.equity for row in body.items}
     ),
     ("GET", "/api/analytics/distribution"): Case(
         Distribution, lambda body, _: body.trades == sum(step.trades for step in body.bins) >= 1
     ),
     ("GET", "/api/analytics/months"): Case(MonthlyReturns, lambda body, _: 2012 in body.years),
     ("GET", "/api/analytics/trades"): Case(
-        Page[Trade], lambda body, _: "GOOG" in {trade.symbol for trade in body.items}
+        Page[Trade],
+        lambda body, _: (
+            {("GOOG", "stochrsi_ema", "stop loss")}
+            <= {(trade.symbol, trade.strategy, trade.reason) for trade in body.items}
+        ),
     ),
     ("GET", "/api/analytics/pnl-history"): Case(
         Page[EquityMark],

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 from decimal import Decimal
 
+import msgspec
 import pytest
 
+from alpaquero.portfolio.pnl import open_pnl, realised_within
+from alpaquero.portfolio.trades import OpenTrade, Trade
 from laptop.demo import duplicate_orders
 from laptop.quiescence import Quiescence
 from laptop.stack import LaptopCloud
@@ -86,6 +90,21 @@ def test_the_round_trip_is_in_the_trade_history(traded: Traded) -> None:
         for side in ("buy", "sell")
     )
     assert Decimal(trade["pnl"]) == sold - bought
+
+
+def test_profit_and_loss_add_up_to_the_exchanges(traded: Traded) -> None:
+    """What trades realised and what is held would gain is the exchange's equity less what it began with."""
+    closed = [msgspec.convert(item["body"], Trade, strict=False) for item in traded.trades]
+    held = [msgspec.convert(item["body"], OpenTrade, strict=False) for item in traded.open_trades]
+    values: dict[str, Decimal | None] = {p.symbol: p.market_value for p in traded.report.positions}
+    trades: list[Trade | OpenTrade] = [*closed, *held]
+    gain, began = open_pnl(held, values), Decimal(traded.baseline["body"]["equity"])
+    assert gain is not None
+    assert realised_within(trades, date.min, date.max) + gain == traded.report.equity - began
+    assert {(trade.strategy, trade.arrival_price is None) for trade in trades} == {("stochrsi_ema", False)}
+    assert len(traded.closes) == SESSIONS
+    newest = max(traded.closes, key=lambda item: str(item["sk"]))
+    assert Decimal(newest["body"]["equity"]) == traded.report.equity
 
 
 def test_every_fill_was_mailed_once(traded: Traded) -> None:

@@ -15,6 +15,7 @@ from alpaquero.events.bus import EncodedEvent, EventsNotPublished
 from alpaquero.events.commands import CancelOrder, OrderCommand, PlaceOrder, ResumeOrder
 from alpaquero.events.orders import order_changed, order_filled
 from alpaquero.events.schemas import OrderFilled, OrderSubmitted, OrderUpdated, decode
+from alpaquero.orders.intent import OrderType
 from alpaquero.orders.order import LegRole
 from tests.unit.orders.builders import a_fill, an_intent, an_order
 
@@ -143,3 +144,37 @@ def fails_on(name: str, seen: list[str]) -> Any:
         seen.append(record["body"])
 
     return handle
+
+
+@pytest.mark.parametrize(
+    ("order", "arrival"),
+    [
+        ({"reference_price": "100"}, "100"),
+        ({"reference_price": "100", "arrival_price": "101.5"}, "101.5"),
+        ({"order_type": "stop", "stop_price": "95", "arrival_price": "99"}, "95"),
+        ({"order_type": "limit", "limit_price": "120", "role": "take_profit", "arrival_price": "99"}, None),
+        ({"order_type": "trailing_stop", "arrival_price": "99"}, None),
+        ({}, None),
+    ],
+)
+def test_a_fill_tells_its_strategy_and_what_it_met_at_arrival(
+    order: dict[str, str], arrival: str | None
+) -> None:
+    """A stop arrives at its price, a target waits for its own; else the market as the order was decided."""
+    prices = {name: Decimal(value) for name, value in order.items() if name.endswith("price")}
+    given = {**prices, "strategy": "dips", "order_type": OrderType(order.get("order_type", "market"))}
+    given |= {"role": LegRole(order["role"])} if "role" in order else {}
+    told = decode("OrderFilled", order_filled(a_fill(1, "buy", "3", "97"), an_order(**given)).detail)
+    assert isinstance(told, OrderFilled)
+    assert (told.strategy, told.arrival_price, told.schema) == ("dips", arrival and Decimal(arrival), 2)
+
+
+def test_a_fill_told_before_strategies_were_is_read_still() -> None:
+    """A fact of schema 1 has no strategy and no arrival price, and says that it is one."""
+    new = order_filled(a_fill(1, "buy", "3", "97", order="aq1"), an_order(strategy="dips")).detail
+    old = {
+        name: value for name, value in json.loads(new).items() if name not in {"strategy", "arrival_price"}
+    }
+    told = decode("OrderFilled", {**old, "schema": 1})
+    assert isinstance(told, OrderFilled)
+    assert (told.strategy, told.arrival_price, told.schema) == ("", None, 1)

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from alpaquero.errors import Conflict
-from alpaquero.events.schemas import BooksRebuilt, Event, OrderFilled
+from alpaquero.events.schemas import BooksRebuilt, EquityMarked, Event, OrderFilled
 from alpaquero.orders.order import Fill
 from alpaquero.portfolio.movements import Split
 from alpaquero.portfolio.positions import position_of
@@ -20,7 +20,7 @@ from alpaquero.store.books import Baseline, Books
 from alpaquero.store.projections import entry_of, facts_of
 from functions.analytics import project as analytics_project
 from functions.position import project as position_project
-from tests.unit.orders.builders import a_fill, at
+from tests.unit.orders.builders import a_fill, an_order, at
 
 FILLS = [a_fill(1, "buy", "10", "100"), a_fill(2, "sell", "10", "110"), a_fill(4, "buy", "3", "90")]
 SPLIT = Split(id="split:AAPL:x", account="paper", symbol="AAPL", at=at(5), ratio=Decimal(2))
@@ -163,3 +163,64 @@ def test_a_word_of_an_order_learnt_later_is_no_difference(books: Books) -> None:
 def replace_reason(fact: Any) -> Any:
     """The same fill under another reason."""
     return msgspec.structs.replace(fact, reason="x") if isinstance(fact, OrderFilled) else fact
+
+
+def test_what_older_facts_lack_is_filled(books: Books) -> None:
+    """Fills told in schema 1 had no strategy; a rebuild takes them anew, and their trades with it."""
+    entry = an_order(client_order_id="entry", strategy="dips", reason="oversold", arrival_price=Decimal(99))
+    fills = [
+        a_fill(5, "buy", "4", "100", order="entry", symbol="MSFT"),
+        a_fill(6, "sell", "1", "104", symbol="MSFT"),
+    ]
+    books.commit(new_orders=[entry], new_fills=fills)
+    for fact in facts_of(books):
+        old = (
+            msgspec.structs.replace(fact, strategy="", arrival_price=None, schema=1)
+            if as_fill(fact)
+            else fact
+        )
+        analytics.refold("paper", fact.symbol, analytics.keep("paper", old))
+    assert [trade.strategy for trade in analytics.open_trades("paper") if trade.symbol == "MSFT"] == [""]
+    assert "MSFT" in analytics.rebuild("paper", books)
+    held = next(trade for trade in analytics.open_trades("paper") if trade.symbol == "MSFT")
+    assert (held.strategy, held.tag, held.arrival_price) == ("dips", "oversold", Decimal(99))
+    assert (held.quantity, held.realised_pnl) == (Decimal(3), Decimal(4))
+    assert analytics.rebuild("paper", books) == {}
+
+
+def as_fill(fact: object) -> bool:
+    return isinstance(fact, OrderFilled)
+
+
+def test_closes_of_days_follow_from_the_marks(books: Books) -> None:
+    """Marks kept before there were closes, and a close that is wrong: each day's is its last mark again."""
+    tell(books)
+    marks = [
+        a_mark(minutes, str(equity)) for minutes, equity in ((0, 100), (9, 101), (1440, 102), (5760, 105))
+    ]
+    for mark in marks:
+        analytics.save_mark("paper", mark)
+    closes = analytics.closes("paper")
+    assert [(str(close.date), close.equity) for close in closes] == [
+        ("2012-07-02", 101), ("2012-07-03", 102), ("2012-07-06", 105),
+    ]  # fmt: skip
+    analytics.AnalyticsItem("paper", f"{analytics.DAY}2012-07-02").delete()
+    analytics._save_close("paper", msgspec.structs.replace(marks[2], equity=Decimal(7)))
+    assert analytics.rebuild("paper", books) == {"days": "2 closes were missing or wrong"}
+    assert analytics.closes("paper") == closes
+    assert analytics.rebuild("paper", books) == {}
+
+
+def a_mark(minutes: float, equity: str) -> EquityMarked:
+    """The account so many minutes after noon."""
+    return EquityMarked(
+        id=f"mark:{minutes}", occurred_at=at(minutes), account="paper", equity=Decimal(equity),
+        cash=Decimal(1), peak_equity=Decimal(1), drawdown_percent=Decimal(0),
+    )  # fmt: skip
+
+
+def test_a_mark_that_comes_late_does_not_close_its_day(books: Books) -> None:
+    """In any order and twice, the close is the day's last mark."""
+    for minutes in (9, 0, 9, 4):
+        analytics.save_mark("paper", a_mark(minutes, str(100 + minutes)))
+    assert [(close.at, close.equity) for close in analytics.closes("paper")] == [(at(9), Decimal(109))]
