@@ -57,6 +57,29 @@ def public_call(
     LaptopError
         With the API's own message when it refuses.
     """
+    return _answered(stack, method, path, query=query, body=body, headers=headers).json()
+
+
+def public_text(stack: Stack, path: str, query: Mapping[str, Any]) -> str:
+    """GET a public route that answers a page or a file of text.
+
+    Raises
+    ------
+    LaptopError
+        With the API's own message when it refuses.
+    """
+    return _answered(stack, "GET", path, query=query).text
+
+
+def _answered(
+    stack: Stack,
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, Any] | None = None,
+    body: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> httpx.Response:
     import httpx
 
     answer = httpx.request(
@@ -70,7 +93,7 @@ def public_call(
     )
     if answer.is_error:
         raise LaptopError(f"{method} {path} answered {answer.status_code}: {_message(answer)}")
-    return answer.json()
+    return answer
 
 
 def _message(answer: httpx.Response) -> str:

@@ -26,6 +26,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "explain": ("explain", "Say why a symbol did, or did not, trade, from schedule tick to fill."),
     "replay": ("replay", "Recompute runs from what was stored, and compare byte for byte."),
     "orders": ("orders", "Show the last orders; place, replace, cancel them, close positions."),
+    "trades": ("account", "Show the last trades, or write all as CSV or Parquet."),
+    "tax-lots": ("account", "Show what sales gained for the tax office, or write Form 8949's columns."),
+    "report": ("account", "Write the account's report as one HTML page."),
+    "reconcile": ("account", "Hold the books against the broker's statement, read anew."),
     "limits": ("limits", "Show the risk limits and their use, or import sectors and blackouts."),
     "settings": ("settings", "Show the settings, set some; their history, diffs and roll-back."),
     "history": ("history", "Download prices, fill and check the store of bars, archive and restore it."),
@@ -51,7 +55,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"laptop.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
