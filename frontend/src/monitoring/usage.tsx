@@ -36,9 +36,15 @@ const Counted = ({ view }: { view: View<Usage> }) =>
   ) : null;
 
 const COST: readonly Column<CostLine>[] = [
-  { head: "What", cell: (line) => plain(line.what) },
-  { head: "Used", amount: true, cell: (line) => (line.quantity === null ? <span class="soft">not counted</span> : <span title={line.unit}>{line.quantity.toLocaleString("en-US", { maximumFractionDigits: 1 })}</span>) },
-  { head: "Unit", wide: true, cell: (line) => <span class="wrap soft">{line.unit}</span> },
+  {
+    head: "What",
+    cell: (line) => (
+      <>
+        {plain(line.what)} <span class="wrap soft">{line.unit}</span>
+      </>
+    ),
+  },
+  { head: "Used", amount: true, cell: (line) => (line.quantity === null ? <span class="soft">not counted</span> : line.quantity.toLocaleString("en-US", { maximumFractionDigits: 1 })) },
   { head: "List price", amount: true, wide: true, cell: (line) => <span title={line.priced_on ? `held against its page on ${line.priced_on}` : "not held against its page"}>{`$${line.usd_per} per ${line.per.toLocaleString("en-US")}`}</span> },
   { head: "US dollars", amount: true, cell: (line) => (line.usd === null ? NONE : `$${line.usd}`) },
 ];
