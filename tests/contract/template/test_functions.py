@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from laptop.template import functions, routes, template
 from tests.conftest import FUNCTION, TABLES
 
 LAYERS = {"SharedLayer": "alpaquero", "ApiLayer": "api", "BrokerLayer": "broker", "ResearchLayer": "research"}
+STORES = "layers/alpaquero/python/alpaquero/store"
 API_FUNCTIONS = sorted(name for name, given in functions().items() if given["Handler"] == "api.app")
 
 # Imports one handler with the standard library, its layers and its own folder, and tells what it loaded.
@@ -118,3 +120,12 @@ def test_queues_stay_invisible_longer_than_their_consumer_runs() -> None:
                 queue = event["Properties"]["Queue"]["Fn::GetAtt"].removesuffix(".Arn")
                 visible = resources[queue]["Properties"]["VisibilityTimeout"]
                 assert visible >= 6 * given.get("Timeout", default), name
+
+
+@pytest.mark.parametrize("variable", ["RUNS_KEPT_DAYS", "NOTIFICATIONS_KEPT_DAYS", "HEALTH_KEPT_DAYS"])
+def test_rows_are_kept_as_long_as_the_parameters_say(variable: str) -> None:
+    """Each function gets the days of its parameter, whose default is that of the stores."""
+    given = template()["Globals"]["Function"]["Environment"]["Variables"][variable]
+    stores = "".join(path.read_text() for path in (REPOSITORY / STORES).glob("*.py"))
+    told = set(re.findall(rf'kept_seconds\("{variable}", (\d+)\)', stores))
+    assert told == {str(template()["Parameters"][given["Ref"]]["Default"])}

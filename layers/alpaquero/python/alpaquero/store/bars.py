@@ -31,7 +31,7 @@ from alpaquero.prices import chunks
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import NEW_YORK
-from alpaquero.store.tables import REGION, connection, from_body, table_name, to_body
+from alpaquero.store.tables import REGION, connection, from_body, kept_seconds, table_name, to_body
 
 KEYS_A_PAGE = 100  # BatchGetItem's most
 READERS = 4
@@ -40,7 +40,9 @@ LEAST_QUERIED = 3  # periods of each
 CHANGES_A_TRANSACTION = 50  # of two items at most; DynamoDB takes 100 and 4 MB
 ATTEMPTS = 6
 COUNTED_EVERY = timedelta(minutes=15)
-KEPT_DAYS = 400  # what a revision replaced is kept as long as the runs that may have seen it
+KEEP_SECONDS = kept_seconds(
+    "RUNS_KEPT_DAYS", 400
+)  # what a revision replaced
 
 T = TypeVar("T")
 Key = tuple[str, str]
@@ -492,7 +494,7 @@ def _add(transaction: TransactWrite, change: _Change, timeframe: str, adjustment
                 revision=before.revision,
                 replaced_from=lowest,
                 replaced_until=highest,
-                expires_at=now + KEPT_DAYS * 86_400,
+                expires_at=now + KEEP_SECONDS,
             )
         )
 

@@ -21,12 +21,12 @@ from alpaquero.monitoring.alerts import Alert
 from alpaquero.monitoring.counts import Counts
 from alpaquero.monitoring.missed_runs import MissingRun
 from alpaquero.observability import logger
-from alpaquero.store.tables import REGION, from_body, table_name, to_body
+from alpaquero.store.tables import REGION, from_body, kept_seconds, table_name, to_body
 from alpaquero.store.usage import Usage
 
 SERVICE, WORK, ALERT, STATE = "SERVICE", "WORK", "ALERT", "STATE"
 MISSING_RUNS, USAGE, COUNTS = "MISSING_RUNS", "USAGE", "COUNTS"
-KEEP_SECONDS = 30 * 86_400
+KEEP_SECONDS = kept_seconds("HEALTH_KEPT_DAYS", 30)
 
 NOTED_EVERY_SECONDS = 30.0  # of work that events bring: hundreds a minute on a busy day
 

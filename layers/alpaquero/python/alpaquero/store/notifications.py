@@ -31,9 +31,9 @@ from pynamodb.models import Model
 from alpaquero.errors import Conflict
 from alpaquero.events.mails import Mail
 from alpaquero.notifications.preferences import Channel, Preferences
-from alpaquero.store.tables import REGION, from_body, table_name, to_body
+from alpaquero.store.tables import REGION, from_body, kept_seconds, table_name, to_body
 
-KEEP_SECONDS = 30 * 24 * 3600
+KEEP_SECONDS = kept_seconds("NOTIFICATIONS_KEPT_DAYS", 30)
 LEASE_SECONDS = 60  # longer than the functions that send may run
 SENT = "SENT#"
 HOUR_SECONDS = 3600

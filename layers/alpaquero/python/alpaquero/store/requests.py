@@ -14,10 +14,10 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PutError
 from pynamodb.models import Model
 
-from alpaquero.store.tables import REGION, table_name, to_body
+from alpaquero.store.tables import REGION, kept_seconds, table_name, to_body
 
 REQUEST = "REQUEST#"
-KEEP_SECONDS = 400 * 86_400  # as runs are kept
+KEEP_SECONDS = kept_seconds("RUNS_KEPT_DAYS", 400)
 
 
 class RequestItem(Model):

@@ -17,13 +17,21 @@ from pynamodb.exceptions import DoesNotExist, PutError, UpdateError
 from pynamodb.models import Model
 
 from alpaquero.prices.bars import Timeframe
-from alpaquero.store.tables import REGION, from_body, packed, table_name, to_body, unpacked
+from alpaquero.store.tables import (
+    REGION,
+    from_body,
+    kept_seconds,
+    packed,
+    table_name,
+    to_body,
+    unpacked,
+)
 from alpaquero.strategy.run import Run, RunState, ShardReport, SignalRecord
 
 if TYPE_CHECKING:
     from alpaquero.strategy.conclusion import Decision
 
-KEEP_SECONDS = 400 * 86_400
+KEEP_SECONDS = kept_seconds("RUNS_KEPT_DAYS", 400)
 RUN, SHARD, SIGNAL, DECISION = "RUN#", "SHARD#", "SIGNAL#", "DECISION"
 _REFUSED = "ConditionalCheckFailedException"
 

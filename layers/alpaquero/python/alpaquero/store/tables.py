@@ -38,6 +38,20 @@ def table_name(variable: str) -> str:
     return name
 
 
+def kept_seconds(variable: str, default_days: int) -> int:
+    """How long rows of a table are kept, as the environment says in days, such as `RUNS_KEPT_DAYS`.
+
+    The default, for programs beside the functions, is the template's. Raises `ConfigurationError` for
+    anything but a whole number of days above nought.
+    """
+    days = os.environ.get(variable, str(default_days))
+    if not days.isdecimal() or not int(days):
+        raise ConfigurationError(
+            f"{variable} is {days!r}; set it to whole days in template.yaml, where a parameter gives it"
+        )
+    return int(days) * 86_400
+
+
 @lru_cache(maxsize=1)
 def connection() -> Connection:
     """The connection that transactions share; a new one would build a new client each time."""

@@ -20,10 +20,10 @@ from alpaquero.risk.facts import Facts
 from alpaquero.risk.rules import assess
 from alpaquero.risk.verdict import Verdict
 from alpaquero.store import trading_settings
-from alpaquero.store.tables import REGION, packed, table_name, to_body, unpacked
+from alpaquero.store.tables import REGION, kept_seconds, packed, table_name, to_body, unpacked
 
 VERDICT = "VERDICT#"
-KEEP_SECONDS = 400 * 86_400  # as runs are kept
+KEEP_SECONDS = kept_seconds("RUNS_KEPT_DAYS", 400)
 
 
 class VerdictRecord(msgspec.Struct, frozen=True, kw_only=True):
