@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import date
 from decimal import Decimal
@@ -11,11 +12,13 @@ import pytest
 
 from alpaquero.portfolio.pnl import open_pnl, realised_within
 from alpaquero.portfolio.trades import OpenTrade, Trade
-from laptop.demo import duplicate_orders
+from laptop.demo import LOG_GROUP, duplicate_orders
+from laptop.engine import sent_mail
 from laptop.quiescence import Quiescence
 from laptop.stack import LaptopCloud
-from tests.integration.conftest import SESSIONS
-from tests.integration.reading import Item, Traded, items
+from tests.integration.asking import Caller
+from tests.integration.conftest import ENTRY, SESSIONS
+from tests.integration.reading import BusTap, Item, Traded, item, items, wait_for
 
 
 def _order(traded: Traded, symbol: str, *, role: str | None, status: str) -> Item:
@@ -141,3 +144,60 @@ def test_repeated_schedules_change_nothing(cloud: LaptopCloud, quiet: Quiescence
 def test_a_rebuild_of_a_cloud_that_has_traded_changes_nothing(cloud: LaptopCloud, function: str) -> None:
     """Each part is what orders, fills and the broker add up to, and its function may read them."""
     assert cloud.invoke(function, {"job": "rebuild"})["differences"] == {}
+
+
+def _logged(cloud: LaptopCloud, correlation_id: str) -> dict[str, set[str]]:
+    """What the functions have logged under a correlation id so far: the messages by service."""
+    pages = cloud.client("logs").get_paginator("filter_log_events").paginate(logGroupName=LOG_GROUP)
+    found: dict[str, set[str]] = {}
+    for page in pages:
+        for event in page["events"]:
+            line = json.loads(event["message"]) if event["message"].startswith("{") else {}
+            if line.get("correlation_id") == correlation_id:
+                found.setdefault(line["service"], set()).add(line["message"])
+    return found
+
+
+def test_one_correlation_id_goes_from_the_browser_to_the_broker_and_back(
+    cloud: LaptopCloud, admin: Caller, bus: BusTap, quiet: Quiescence
+) -> None:
+    """Answer, access log, command, books, the broker's order, events and mail of two wishes carry one id."""
+    given = {"X-Correlation-Id": "from-the-browser-7"}
+
+    def asked(body: dict[str, str], key: str) -> str:
+        answer = admin.ask("POST", "/api/orders", body=body, headers={**given, "Idempotency-Key": key})
+        assert (answer.status_code, answer.headers["x-correlation-id"]) == (202, given["X-Correlation-Id"])
+        return str(answer.json()["client_order_id"])
+
+    placed = asked(ENTRY, "traced")
+    refused = asked({**ENTRY, "symbol": "ZZZZ"}, "traced and refused")
+    quiet.wait()
+    try:
+        order = item(cloud, "Books", "paper", f"ORDER#{placed}")
+        assert order is not None
+        assert order["body"]["correlation_id"] == given["X-Correlation-Id"]
+        assert placed in {one.client_order_id for one in cloud.exchange.report().orders}
+        told = wait_for(lambda: bus.find(f"refused:{refused}"), what="the refusal on the bus")
+        assert told["detail"]["correlation_id"] == given["X-Correlation-Id"]
+        assert "tradable" in told["detail"]["codes"]
+        submitted = [e for e in bus.seen if e["detail"].get("client_order_id") == placed]
+        assert {event["detail"]["correlation_id"] for event in submitted} == {given["X-Correlation-Id"]}
+        assert len(submitted) >= 1
+
+        def mailed() -> bool:
+            return any(
+                f"refused:{refused}, correlation id {given['X-Correlation-Id']}" in mail["body"]
+                for mail in sent_mail(cloud.endpoint)
+            )
+
+        wait_for(mailed, what="the mail of the refusal")
+        logged = wait_for(
+            lambda: found if "notification" in (found := _logged(cloud, given["X-Correlation-Id"])) else None,
+            what="the log of the notification",
+        )
+        assert {"answered", "a command"} <= logged["trading"]
+        assert {"trading", "gateway", "notification"} <= set(logged)
+    finally:
+        admin.ask("DELETE", f"/api/orders/{placed}")
+        quiet.wait()
+        cloud.tick("sync")
