@@ -387,6 +387,7 @@ def _body(order: OrderRecord) -> Order:
         exit_step=order.exit_step,
         replaces=order.replaces,
         replaced_by=order.replaced_by,
+        arrival_price=order.arrival_price,
         verdict=[
             RuleOutcome(
                 code=r.code,

@@ -191,3 +191,4 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     exit_step: ExitStep | None = None
     replaces: str | None = None
     replaced_by: str | None = None
+    arrival_price: Decimal | None = None
