@@ -48,7 +48,7 @@ def test_one_symbol_alone_is_screened_as_the_backtest_trades_it(symbol: str, ove
     found = screen(panel, "stochrsi_ema", [Parameters(oversold_level=oversold)], limits=UNLOCKED)[0]
     assert found.trades.tolist() == [len(traded.trades)]
     assert abs(found.total_return[0] * 100_000 + 100_000 - float(traded.equity_end)) < 0.01
-    equity = [float(mark[1]) for mark in traded.marks]
+    equity = [float(row.equity) for row in traded.equity]
     deepest = max(1 - now / peak for now, peak in zip(equity, accumulate(equity, max), strict=True))
     assert found.max_drawdown[0] == pytest.approx(deepest)
     assert len(traded.trades) > 10

@@ -10,7 +10,6 @@ The form is `aq1-<origin>-<symbol>-<key>-<revision>`, at most 48 characters:
 from __future__ import annotations
 
 import re
-from base64 import b32encode
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -18,7 +17,10 @@ from hashlib import sha256
 PREFIX = "aq1"
 MAX_REVISION = 9_999_999
 KEY_LENGTH = 20  # base32 characters, 100 bits
-_KEY_BYTES = 15  # whole groups of five bytes that give as many characters and no padding
+_KEY_BYTES = 15  # those, and 20 bits more
+_BASE_32 = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in _BASE_32 for second in _BASE_32]
+_SHIFTS = range(8 * _KEY_BYTES - 10, 8 * _KEY_BYTES - 5 * KEY_LENGTH - 1, -10)
 SYMBOL_LENGTH = 10
 SHORTENED = "~"
 
@@ -39,7 +41,12 @@ def signal_key(  # noqa: PLR0917 - the parts of the key, in the order they are h
     """
     if bar_close.tzinfo is None:
         raise ValueError("bar_close must carry a time zone; pass an aware UTC datetime")
-    return _hash("signal", account, strategy, timeframe, side, symbol, bar_close.astimezone(UTC).isoformat())
+    return _hash("signal", account, strategy, timeframe, side, symbol, _in_utc(bar_close))
+
+
+@lru_cache(maxsize=256)  # the signals of a run share their bar's close
+def _in_utc(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat()
 
 
 def manual_key(account: str, idempotency_key: str) -> str:
@@ -100,4 +107,5 @@ def is_ours(text: str) -> bool:
 def _hash(*parts: str) -> str:
     # Each part carries its length, so ("ab", "c") and ("a", "bc") differ.
     text = "".join([f"{len(part)}:{part}" for part in parts])
-    return b32encode(sha256(text.encode()).digest()[:_KEY_BYTES])[:KEY_LENGTH].decode().lower()
+    number = int.from_bytes(sha256(text.encode()).digest()[:_KEY_BYTES])
+    return "".join([_PAIRS[number >> shift & 0x3FF] for shift in _SHIFTS])

@@ -13,10 +13,9 @@ from decimal import ROUND_FLOOR, Decimal
 
 from alpaquero.orders.intent import Intent, OrderClass, Purpose
 from alpaquero.orders.terms import NINE_PLACES, is_whole
-from alpaquero.risk import amount_rules, loss_rules, market_rules, sizing, symbol_rules
+from alpaquero.risk import amount_rules, glance, loss_rules, market_rules, sizing, symbol_rules
 from alpaquero.risk.book import Reservation, RiskBook
 from alpaquero.risk.facts import Facts
-from alpaquero.risk.glance import GLANCES
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.risk.proposal import Answer, Proposal
 from alpaquero.risk.verdict import RuleResult, Verdict
@@ -99,14 +98,10 @@ RULES: tuple[Rule, ...] = (
     Rule(amount_rules.quantity, ENTRY),
 )
 
-
-def _never(_: Proposal) -> bool:
-    return False
-
-
-_JUDGES = {
-    purpose: tuple((GLANCES.get(rule.code, _never), rule) for rule in RULES if purpose in rule.purposes)
-    for purpose in Purpose
+_JUDGES = {purpose: tuple(rule for rule in RULES if purpose in rule.purposes) for purpose in Purpose}
+_NOT_SEEN = {
+    purpose: tuple(rule for rule in judges if rule.code not in glance.ANSWERED)
+    for purpose, judges in _JUDGES.items()
 }
 
 
@@ -119,14 +114,10 @@ def assess(
     backtest counts.
     """
     proposal = _proposal(intent, book.on_day_of(facts.now), limits, facts)
+    results: tuple[RuleResult, ...] = ()
     if failed_only:
-        results = tuple(
-            [
-                rule.result(proposal)
-                for passes_for_sure, rule in _JUDGES[intent.purpose]
-                if not passes_for_sure(proposal) and not rule.judge(proposal).passed
-            ]
-        )
+        asked = (_NOT_SEEN if glance.passes(proposal) else _JUDGES)[intent.purpose]
+        results = tuple([rule.result(proposal) for rule in asked if not rule.judge(proposal).passed])
     else:
         results = tuple(rule.result(proposal) for rule in RULES)
     if not all(result.passed for result in results):

@@ -19,8 +19,9 @@ def derived_id(seed: int, *parts: str) -> str:
 def activity_id(at: datetime, unique: str) -> str:
     """An activity's id: New York local time to the millisecond, `::`, a UUID; it sorts by time."""
     local = at.astimezone(NEW_YORK)
-    digits = f"{local.year:04}{local.month:02}{local.day:02}{local.hour:02}{local.minute:02}{local.second:02}"
-    return f"{digits}{local.microsecond // 1000:03}::{unique}"
+    day = (local.year * 100 + local.month) * 100 + local.day
+    second = (local.hour * 100 + local.minute) * 100 + local.second
+    return f"{(day * 1_000_000 + second) * 1000 + local.microsecond // 1000:017}::{unique}"
 
 
 def order_id(seed: int, client_order_id: str, role: str = "parent") -> str:

@@ -361,4 +361,7 @@ def _trail_fraction(order: Matched, stretch: Stretch, span: PriceSpan) -> Fracti
 
 def _reached(price: Decimal | None, stretch: Stretch, after: Fraction) -> Fraction:
     """The first fraction of a stretch, from `after` on, at which its path is at `price`; else its end."""
-    return stretch.end if price is None else min(stretch.path.reached(price, after), stretch.end)
+    if price is None:
+        return stretch.end
+    at = stretch.path.reached(price, after)
+    return at if stretch.end is END else min(at, stretch.end)

@@ -86,14 +86,15 @@ class SessionPath(msgspec.Struct, frozen=True):
 
     def reached(self, price: Decimal, after: Fraction) -> Fraction:
         """The first fraction from `after` on at which the path is at `price`; 1 when it never is."""
+        begun = after.numerator  # 0 at the session's first price, which nothing lies before
         for leg, (start, end) in enumerate(pairwise(self.knots)):
-            if _LEG_ENDS[leg] < after or not (start <= price <= end or end <= price <= start):
+            if (begun and _LEG_ENDS[leg] < after) or not (start <= price <= end or end <= price <= start):
                 continue
             # (leg + (price - start) / (end - start)) / 3 in whole numbers: fractions cost ten times as much.
             over, under = (price - start).as_integer_ratio()
             whole, part = (end - start).as_integer_ratio() if end != start else (1, 1)
             at = Fraction(leg * whole * under + over * part, _LEGS * whole * under)
-            if at >= after:
+            if not begun or at >= after:
                 return at
         return Fraction(1)
 

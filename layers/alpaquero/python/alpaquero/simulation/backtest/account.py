@@ -6,12 +6,13 @@ It is the paper exchange without its ledger: the same matching, orders that chan
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
+
+import msgspec
 
 from alpaquero.orders.kinds import OrderType, Side, TimeInForce
 from alpaquero.orders.order import Fill as BookedFill
@@ -31,8 +32,7 @@ _ZERO = Decimal(0)
 _ABOVE_ALL = Decimal("Infinity")
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class SimulatedOrder:
+class SimulatedOrder(msgspec.Struct, eq=False, kw_only=True):
     """One order; it changes in place. Within the account it is known by its client order id."""
 
     client_order_id: str
@@ -81,8 +81,7 @@ class SimulatedOrder:
         return self
 
 
-@dataclass(slots=True)
-class Watch:
+class Watch(msgspec.Struct, eq=False):
     """Between which prices nothing happens to a symbol's orders, in dollars and as floats.
 
     `until` is the place of the first session that leaves them, as far as whoever watches has looked.
@@ -99,12 +98,11 @@ class Watch:
         return self.low <= low and high <= self.high
 
 
-@dataclass(slots=True)
-class Booked:
+class Booked(msgspec.Struct, eq=False):
     """A fill with what it cost beside its price."""
 
     fill: BookedFill
-    fee: Decimal = field(default=_ZERO)
+    fee: Decimal = _ZERO
 
 
 class Account(Matching[SimulatedOrder]):

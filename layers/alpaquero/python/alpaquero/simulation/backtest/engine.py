@@ -31,13 +31,13 @@ from alpaquero.risk.activity import Folded, Folding, orders_within
 from alpaquero.risk.book import HeldPosition, Reservation, RiskBook, TradingState
 from alpaquero.risk.exits import due_exits, next_exit, with_highs
 from alpaquero.risk.facts import Facts, MarketPrice, OpenOrder
-from alpaquero.risk.limits import RiskLimits, SizingMethod
+from alpaquero.risk.limits import HUNDRED, RiskLimits, SizingMethod
 from alpaquero.risk.locks import locked
 from alpaquero.risk.rules import assess, reservation_for
 from alpaquero.risk.verdict import Verdict
 from alpaquero.simulation.backtest import signals
 from alpaquero.simulation.backtest.account import Account, SimulatedOrder, Watch
-from alpaquero.simulation.backtest.result import FillRow, Result, TradeRow
+from alpaquero.simulation.backtest.result import AFTER_CLOSE, FillRow, Result, TradeRow
 from alpaquero.simulation.backtest.signals import Raised
 from alpaquero.simulation.backtest.terms import FillTerms, SplitDay
 from alpaquero.simulation.fills import quote_around
@@ -49,7 +49,6 @@ from alpaquero.strategy.planning import valid_until
 from alpaquero.strategy.ranking import rank
 from alpaquero.strategy.settings import StrategySettings
 
-AFTER_CLOSE = timedelta(minutes=30)  # when a session is looked at: where the exchange's stepped clock stands
 AROUND = timedelta(days=14)  # how much of the calendar the rules see
 ATR_PERIODS = 8  # bars for each bar of the period, as `store.risk_facts` asks for
 BROKER_REJECTED = "broker_rejected"
@@ -188,12 +187,12 @@ class Backtest:
         self.folding = Folding(Folded(), self.stop_ids, None)
         self.fills_folded = 0
         self.movements: list[Split] = []
-        self.marks: list[tuple[datetime, Decimal, Decimal]] = []
+        self.equities: list[Decimal] = []  # after each session
+        self.cash: list[Decimal] = []
         self.counts = Counter[str]()
         self.passed_over, self.refused = Counter[str](), Counter[str]()
         self.most_valid = max((one.signal_validity_bars for one in settings.strategies.values()), default=0)
         self.around: tuple[int, tuple[Session, ...]] = (-1, ())
-        self.dates = [session.date for session in calendar.sessions]
         opened = calendar.sessions[calendar.first].open
         self.book = LiveBook(
             account=label,
@@ -206,8 +205,8 @@ class Backtest:
         self.quiet_until = 0  # the place of the first session in which an order may trade or end
         risk, orders = settings.risk, settings.orders
         # The part of its peak, and of what the day began with, at which equity is near a limit.
-        self.least_of_peak = 1 - float(risk.drawdown_limit_percent - _MARGIN) / 100
-        self.least_of_day = 1 - float(risk.daily_loss_limit_percent - _MARGIN) / 100
+        self.least_of_peak = 1 - (risk.drawdown_limit_percent - _MARGIN) / HUNDRED
+        self.least_of_day = 1 - (risk.daily_loss_limit_percent - _MARGIN) / HUNDRED
         # Whether risk itself does something to a position that rests.
         self.restless = bool(
             risk.trailing_stop_percent or risk.maximum_holding_days or orders.entry_timeout_minutes
@@ -215,22 +214,31 @@ class Backtest:
 
     def play(self, progress: Callable[[int, int, date], None] | None) -> Result:
         """Every session, then the result."""
-        traded = self.calendar.sessions[self.calendar.first : self.calendar.last + 1]
-        account, by_session, mark = self.account, self.found.by_session, self.marks.append
-        for place, session in enumerate(traded):
-            now = session.close + AFTER_CLOSE
-            raised = by_session.get(place)
-            if raised or account.positions or account.working or self.book.locks:
-                self._session(place, session, now, raised or ())
-            mark((now, self.equity, account.cash))
+        traded, by_session = self.calendar.traded, self.found.by_session
+        account, equities, cash = self.account, self.equities, self.cash
+        raised_at = [*sorted(by_session), len(traded)]
+        place = following = 0
+        while place < len(traded):
+            if not (account.positions or account.working or self.book.locks):
+                while raised_at[following] < place:
+                    following += 1
+                idle = raised_at[following] - place
+                equities += [self.equity] * idle
+                cash += [account.cash] * idle
+                place += idle
+            if place < len(traded):
+                self._session(place, traded[place], by_session.get(place, ()))
+                equities.append(self.equity)
+                cash.append(account.cash)
+                place += 1
             if progress is not None:
-                progress(place + 1, len(traded), session.date)
+                progress(place, len(traded), traded[place - 1].date)
         return self._result()
 
     # a session
 
-    def _session(self, place: int, session: Session, now: datetime, raised: Sequence[Raised]) -> None:
-        account = self.account
+    def _session(self, place: int, session: Session, raised: Sequence[Raised]) -> None:
+        account, now = self.account, session.close + AFTER_CLOSE
         loud = (
             place >= self.quiet_until
             or now >= account.earliest
@@ -490,10 +498,10 @@ class Backtest:
         if self.around[0] != place:
             sessions = self.calendar.sessions
             at = self.calendar.first + place
-            today = self.dates[at]
+            today = self.calendar.dates[at]
             low, high = max(at - AROUND.days - 1, 0), min(at + AROUND.days + 1, len(sessions))
-            begin = bisect_left(self.dates, today - AROUND, low, at)
-            end = bisect_left(self.dates, today + AROUND + _DAY, at, high)
+            begin = bisect_left(self.calendar.dates, today - AROUND, low, at)
+            end = bisect_left(self.calendar.dates, today + AROUND + _DAY, at, high)
             self.around = place, tuple(sessions[begin:end])
         return self.around[1]
 
@@ -531,10 +539,8 @@ class Backtest:
 
     def _near_a_limit(self) -> bool:
         """Whether drawdown or the day's loss may have reached their limit; never no when one has."""
-        equity = float(self.equity)
-        return equity <= float(self.peak) * self.least_of_peak or equity <= float(self.day_start) * (
-            self.least_of_day
-        )
+        equity = self.equity
+        return equity <= self.peak * self.least_of_peak or equity <= self.day_start * self.least_of_day
 
     def _sell_due(self, place: int, session: Session, now: datetime) -> None:
         prices = dict(self.prices) if self.limits.trailing_stop_percent else {}
@@ -628,7 +634,9 @@ class Backtest:
         return Result(
             fills=tuple(_row(one.fill, one.fee) for one in account.booked),
             trades=tuple(self._round_trips()),
-            marks=self.marks,
+            traded=self.calendar.traded,
+            equities=self.equities,
+            cash_after=self.cash,
             signals=self.counts["signals"],
             intents=self.counts["intents"],
             withheld={str(code): count for code, count in sorted(self.found.withheld.items()) if count},
@@ -637,7 +645,7 @@ class Backtest:
             positions=dict(sorted(account.positions.items())),
             cash=account.cash,
             equity_end=self.equity,
-            sessions=len(self.marks),
+            sessions=len(self.equities),
         )
 
     def _round_trips(self) -> list[TradeRow]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from hashlib import sha256
 
+import msgspec
+
 from alpaquero.orders.intent import Side
+from alpaquero.prices.sessions import Session
 
 
-@dataclass(frozen=True, slots=True)
-class FillRow:
+class FillRow(msgspec.Struct, frozen=True):
     """One fill; `price` in dollars a share, `fee` in dollars."""
 
     id: str
@@ -26,8 +28,7 @@ class FillRow:
     fee: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class TradeRow:
+class TradeRow(msgspec.Struct, frozen=True):
     """One round trip. Prices are average dollars a share, `pnl` dollars after `fees`.
 
     `strategy` is the name of the instance that entered; the tags are those of the orders.
@@ -47,8 +48,10 @@ class TradeRow:
     exit_tag: str
 
 
-@dataclass(frozen=True, slots=True)
-class EquityRow:
+AFTER_CLOSE = timedelta(minutes=30)  # when a session is looked at: where the exchange's stepped clock stands
+
+
+class EquityRow(msgspec.Struct, frozen=True):
     """The account after a session's close, in dollars."""
 
     at: datetime
@@ -59,11 +62,16 @@ class EquityRow:
 
 @dataclass(frozen=True)
 class Result:
-    """A backtest's result; money in dollars, counts by reason code. `marks` are (at, equity, cash)."""
+    """A backtest's result; money in dollars, counts by reason code.
+
+    `traded` are the sessions, `equities` and `cash_after` what there was after the close of each.
+    """
 
     fills: tuple[FillRow, ...]
     trades: tuple[TradeRow, ...]
-    marks: Sequence[tuple[datetime, Decimal, Decimal]]
+    traded: Sequence[Session]
+    equities: Sequence[Decimal]
+    cash_after: Sequence[Decimal]
     signals: int
     intents: int
     withheld: dict[str, int] = field(default_factory=dict)
@@ -77,7 +85,10 @@ class Result:
     @cached_property
     def equity(self) -> list[EquityRow]:
         """The account after each session's close."""
-        return [EquityRow(at, equity, cash, equity - cash) for at, equity, cash in self.marks]
+        marks = zip(self.traded, self.equities, self.cash_after, strict=True)
+        return [
+            EquityRow(day.close + AFTER_CLOSE, equity, cash, equity - cash) for day, equity, cash in marks
+        ]
 
     @cached_property
     def trades_sha256(self) -> str:

@@ -112,6 +112,27 @@ class Part:
 _date = attrgetter("date")
 
 
+class _Known:
+    """A list of sessions by which it is, so that one calendar serves all runs of a grid over it."""
+
+    def __init__(self, sessions: Sequence[Session]) -> None:
+        self.sessions, self.length = sessions, len(sessions)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Known) and self.sessions is other.sessions and self.length == other.length
+
+    def __hash__(self) -> int:
+        return id(self.sessions)
+
+
+@lru_cache(maxsize=2)
+def _calendar(known: _Known, first: int, last: int) -> Calendar:
+    traded = known.sessions[first : last + 1]
+    starts = np.fromiter(map(_start_seconds, map(_date, traded)), np.int64, len(traded))
+    dates = list(map(_date, known.sessions))
+    return Calendar(known.sessions, first, last, traded, starts, dates)
+
+
 @dataclass(frozen=True)
 class Calendar:
     """The sessions traded, and where each symbol's bars lie in them.
@@ -122,14 +143,14 @@ class Calendar:
     sessions: Sequence[Session]
     first: int
     last: int
+    traded: Sequence[Session]
     starts: npt.NDArray[np.int64]
+    dates: Sequence[date]
 
     @classmethod
     def of(cls, sessions: Sequence[Session], first: int, last: int) -> Calendar:
         """The calendar of the sessions from place `first` to `last`, both traded."""
-        traded = sessions[first : last + 1]
-        starts = np.fromiter(map(_start_seconds, map(_date, traded)), np.int64, len(traded))
-        return cls(sessions, first, last, starts)
+        return _calendar(_Known(sessions), first, last)
 
     def places(self, columns: Columns) -> npt.NDArray[np.int64]:
         """For each session traded the index of its bar, -1 without one."""
