@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from alpaquero import wall
 from alpaquero.broker.protocol import BrokerPosition, BrokerTrade
-from alpaquero.errors import BrokerUnclear
+from alpaquero.errors import BrokerUnavailable, BrokerUnclear
 from alpaquero.events.schemas import EquityMarked, OrderFilled
 from alpaquero.orders.intent import OrderType, Side
 from alpaquero.orders.order import LegRole, Order, OrderOrigin, OrderPurpose
@@ -18,7 +19,7 @@ from alpaquero.portfolio.movements import CashMovement
 from alpaquero.portfolio.positions import Position
 from alpaquero.risk.book import RiskBook, TradingState
 from alpaquero.risk.limits import RiskLimits
-from alpaquero.store import analytics, positions
+from alpaquero.store import analytics, health, positions
 from alpaquero.store.books import Baseline, Books, BrokerFigures
 from functions.position import api
 from tests.fakes.broker import FakeMarketData
@@ -255,6 +256,29 @@ def test_the_history_goes_back_as_far_as_asked(call: Call) -> None:
     status, page = call(api.app, "/api/portfolio/history", query={"days": "3"})
     assert (200, ["2026-11-20", "2026-11-19", "2026-11-18"]) == (status, [d["date"] for d in page["items"]])
     assert 400 == call(api.app, "/api/portfolio/history", query={"days": "0"})[0]
+
+
+class _Away(FakeMarketData):
+    """Market data that does not answer."""
+
+    def latest_trades(self, symbols: Any) -> dict[str, BrokerTrade]:
+        raise BrokerUnavailable("the feed is down")
+
+
+@pytest.mark.usefixtures("tables")
+def test_positions_are_shown_at_the_last_syncs_prices_while_market_data_is_away(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """List and summary answer with the broker's prices of then, marked with their age."""
+    open_books()
+    monkeypatch.setattr(api, "market_data", _Away)
+    health.record_work("trading", detail="sync")
+    synced = health.last_work()["trading"].at
+    monkeypatch.setattr(wall, "now", lambda: synced + timedelta(seconds=90))
+    (listed,) = call(api.app, "/api/positions")[1]["items"]
+    summary = call(api.app, "/api/portfolio/summary")[1]
+    assert (listed["current_price"], listed["source"], listed["age_seconds"]) == ("104.5", "cache", 90)
+    assert (summary["value"], summary["source"], summary["age_seconds"]) == ("100045.0", "cache", 90)
 
 
 def test_nobody_reads_the_account_without_signing_in(call: Call) -> None:
