@@ -26,6 +26,7 @@ TABLES = {
     "CONNECTIONS_TABLE": "connections",
     "HEALTH_TABLE": "health",
     "BROKER_STATE_TABLE": "broker-state",
+    "RATE_LIMITS_TABLE": "rate-limits",
 }
 FUNCTION = {
     "ACCOUNT": "paper",
@@ -79,6 +80,7 @@ MODELS = {
     "analytics": "AnalyticsItem",
     "health": "HealthItem",
     "broker_state": "BrokerStateItem",
+    "rate_limits": "RateLimitItem",
     "connections": "ConnectionItem",
     "price_feed": "LeaseItem",
     "notifications": "NotificationItem",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import httpx
 import pytest
 
 from alpaquero.web.principal import ROLES
+from alpaquero.web.user_limit import USERS_SHARE
 from laptop.demo import LOG_GROUP
 from laptop.engine import api_host
 from laptop.quiescence import Quiescence
@@ -25,13 +27,14 @@ from tests.contract.template import security_doc
 from tests.contract.template.security_doc import PUBLIC, SERVICES, Route
 from tests.integration import strangers
 from tests.integration.asking import Caller
+from tests.integration.conftest import VIEWER
 from tests.integration.dashboards import dashboard, ticket
 from tests.integration.reading import PATIENCE_SECONDS, wait_for
 from tests.integration.strangers import Keys
 
 AT_ONCE: Final = 6
-# No route takes an array, so that whoever is let in is told that his body is wrong.
-WRONG_BODY: Final = b"[]"
+# No route takes such a field, so that whoever is let in is told that his body is wrong.
+WRONG_BODY: Final = b'{"nobody takes this": 1}'
 PLACEHOLDER: Final = re.compile(r"\{\w+\}")
 QUERY: Final = {"DELETE /api/orders": "?protection=perhaps", "DELETE /trading/orders": "?protection=perhaps"}
 # What is no signature at all is a request that API Gateway cannot read, and tells with 403.
@@ -76,7 +79,8 @@ class Door:
         if keys is not None:
             sent |= strangers.signature(self.stack, keys, self.api, (method, path, body))
         if body:
-            sent["Content-Type"] = "application/json"
+            # The gateway asks for the key before any role is looked at.
+            sent |= {"Content-Type": "application/json", "Idempotency-Key": "nobody"}
         answer = self.client.request(method, f"{self.stack.endpoint}/v1{path}", content=body, headers=sent)
         inside = "x-correlation-id" in answer.headers
         said = answer.json() if answer.is_error else {}
@@ -193,10 +197,35 @@ def test_sign_in_is_slowed_down(cloud: LaptopCloud, admin: Caller) -> None:
     wait_for(lambda: nobody.ask("POST", door, body=[]).status_code == 400, what="sign-in to answer again")
 
 
+def test_who_asks_too_much_waits(cloud: LaptopCloud, viewer: Caller) -> None:
+    """A user whose share other functions have used up is told when to go on, in our error shape."""
+    number, seconds = int(time.time()) // USERS_SHARE.seconds, USERS_SHARE.seconds
+    table = cloud.client("dynamodb")
+    for later in range(30):
+        taken = {"pk": {"S": VIEWER}, "sk": {"S": f"{seconds}#{number + later}"}}
+        taken |= {"taken": {"N": str(USERS_SHARE.requests)}, "expires_at": {"N": str(int(time.time()) + 600)}}
+        table.put_item(TableName=cloud.physical("RateLimits"), Item=taken)
+    try:
+        refused = wait_for(lambda: _refusal_of(viewer), what="a refusal", seconds=60)
+    finally:
+        for later in range(30):
+            key = {"pk": {"S": VIEWER}, "sk": {"S": f"{seconds}#{number + later}"}}
+            table.delete_item(TableName=cloud.physical("RateLimits"), Key=key)
+    assert refused.json()["error"]["code"] == "throttled"
+    assert 1 <= int(refused.headers["retry-after"]) <= seconds
+
+
+def _refusal_of(caller: Caller) -> httpx.Response | None:
+    """The first answer that is no 200, of as many as a function admits by itself, all at once."""
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        asked = threads.map(lambda _: caller.ask("GET", "/api/config/schema"), range(4 * USERS_SHARE.block))
+        return next((answer for answer in asked if answer.status_code == 429), None)
+
+
 @pytest.mark.parametrize("kilobytes", [70, 11 * 1024], ids=["ours", "the gateway's own"])
 def test_a_large_body_is_refused(admin: Caller, kilobytes: int) -> None:
     """What no route takes is a 413 in our error shape, whether a function refuses it or the gateway."""
-    answer = admin.ask("POST", "/api/risk/assess", body="x" * kilobytes * 1024)
+    answer = admin.ask("POST", "/api/risk/assess", body={"reason": "x" * kilobytes * 1024})
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
 
 

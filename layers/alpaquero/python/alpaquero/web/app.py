@@ -49,6 +49,7 @@ from alpaquero.web.bodies import ErrorBody, ErrorDetail, Health
 from alpaquero.web.endpoint import Endpoint, body_of
 from alpaquero.web.principal import Principal, from_request_context
 from alpaquero.web.request_size import USUAL_KB, refuse_oversized
+from alpaquero.web.user_limit import shared_limit, shares_of
 
 if TYPE_CHECKING:
     from alpaquero.store.health import WorkDone
@@ -158,6 +159,7 @@ class ServiceApp(Chalice):
         self.settings = settings
         self._dependencies = dependencies
         self._most_kb: dict[tuple[str, str], int] = {}
+        self._limit = shared_limit()
         self.endpoints: list[Endpoint] = []
         self.endpoint("GET", service=f"/{service}/health")(self._health)
 
@@ -314,7 +316,10 @@ class ServiceApp(Chalice):
     def _answer(self, endpoint: Endpoint, path: dict[str, str]) -> Response:
         try:
             if endpoint.role is not None:
-                logger.append_keys(username=self.require(endpoint.role).username)
+                caller = self.require(endpoint.role)
+                logger.append_keys(username=caller.username)
+                if not caller.is_signed:
+                    self._limit.admit(caller.username, *shares_of(caller.requests_a_day))
             answer = endpoint.view(**path, **endpoint.arguments(self._request))
             if not isinstance(answer, Response):
                 return json_response(answer, endpoint.status)

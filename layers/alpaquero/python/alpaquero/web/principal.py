@@ -11,10 +11,15 @@ ROLES = ("viewer", "trader", "admin")  # each may do what those before it may
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller and the highest of his roles."""
+    """A caller and the highest of his roles.
+
+    `requests_a_day` bounds a program that signs in with a key; `is_signed` says that he signed (IAM).
+    """
 
     username: str
     role: str
+    requests_a_day: int | None = None
+    is_signed: bool = False
 
     def may(self, role: str) -> bool:
         """Whether this caller may do what `role` may."""
@@ -41,6 +46,9 @@ def from_request_context(context: Mapping[str, Any]) -> Principal | None:
     if str(context.get("resourcePath", "")).startswith("/api/"):
         authorizer = context.get("authorizer") or {}
         username, role = authorizer.get("username"), authorizer.get("role")
-        return Principal(username, role) if username and role in ROLES else None
+        a_day = str(authorizer.get("requests_a_day") or "")
+        if not username or role not in ROLES:
+            return None
+        return Principal(username, role, int(a_day) if a_day.isdigit() else None)
     arn = (context.get("identity") or {}).get("userArn")
-    return Principal(str(arn).rpartition("/")[2], "admin") if arn else None
+    return Principal(str(arn).rpartition("/")[2], "admin", is_signed=True) if arn else None
