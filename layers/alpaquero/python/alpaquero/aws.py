@@ -11,6 +11,10 @@ from functools import cache, lru_cache
 from typing import Any
 
 import botocore.session
+from botocore.config import Config
+
+# All tries of one call end well before API Gateway's 29 s, so that the caller hears why: 3 x 8 s.
+CONNECT_SECONDS, READ_SECONDS, TRIES = 2, 8, 3
 
 _building = threading.Lock()
 
@@ -18,7 +22,15 @@ _building = threading.Lock()
 @lru_cache(maxsize=1)
 def session() -> botocore.session.Session:
     """The session; region, credentials and endpoint come from the environment, as on Lambda."""
-    return botocore.session.get_session()
+    made = botocore.session.get_session()
+    made.set_default_client_config(
+        Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": TRIES},
+        )
+    )
+    return made
 
 
 def client(service: str, **options: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import pynamodb.connection.base
+import pynamodb.settings
 from pynamodb.connection import Connection
 
 from alpaquero import aws
@@ -20,6 +21,13 @@ _ENCODER = msgspec.json.Encoder(decimal_format="string", order="sorted")
 
 # Else each table opens a session of its own; pynamodb has no option for it.
 setattr(pynamodb.connection.base, "get_session", aws.session)  # noqa: B010 - a name it only imports
+
+# As patient as every other client; each model copies these when it is defined.
+pynamodb.settings.default_settings_dict.update(
+    connect_timeout_seconds=aws.CONNECT_SECONDS,
+    read_timeout_seconds=aws.READ_SECONDS,
+    max_retry_attempts=aws.TRIES - 1,
+)
 
 REGION = os.environ.get("AWS_REGION", os.environ.get("AWS_DEFAULT_REGION", "us-east-1"))
 
