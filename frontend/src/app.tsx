@@ -13,9 +13,8 @@ import { Toasts } from "./parts/toast";
 import { PAGES, SYMBOL_PAGE, follow, place, symbolOf, type PagePath } from "./router";
 import { useCell } from "./store/hooks";
 
-/** Only the first page comes with the first load; each other one is fetched when it is opened. */
-const VIEWS: Readonly<Record<PagePath, () => ComponentType | Promise<ComponentType>>> = {
-  "/": () => Overview,
+/** The first page comes with the first load; each of these is fetched when it is opened. */
+const LATER: Readonly<Record<Exclude<PagePath, "/">, () => Promise<ComponentType>>> = {
   "/portfolio": () => import("./pages/portfolio").then(({ Portfolio }) => Portfolio),
   "/trading": () => import("./pages/trading").then(({ Trading }) => Trading),
   "/analytics": () => import("./pages/analytics").then(({ Analytics }) => Analytics),
@@ -117,21 +116,17 @@ function Body() {
   );
 }
 
-/** A page that is there at once, or comes within moments. */
-function View({ path }: { path: PagePath }) {
-  const [view, setView] = useState<ComponentType | null>(null);
+const View = ({ path }: { path: PagePath }) => (path === "/" ? <Overview /> : <Later load={LATER[path]} />);
+
+function Later({ load }: { load: () => Promise<ComponentType> }) {
+  const [Loaded, setLoaded] = useState<ComponentType | null>(null);
   const [failure, setFailure] = useState("");
-  const found = path === "/" ? Overview : view;
   useEffect(() => {
-    let left = false;
-    Promise.resolve(VIEWS[path]()).then(
-      (loaded) => left || setView(() => loaded),
-      (error: Error) => left || setFailure(error.message),
+    load().then(
+      (loaded) => setLoaded(() => loaded),
+      (error: Error) => setFailure(error.message),
     );
-    return () => {
-      left = true;
-    };
-  }, [path]);
+  }, []);
   if (failure) {
     return (
       <div class="notice bad" role="alert" data-testid="error">
@@ -141,8 +136,7 @@ function View({ path }: { path: PagePath }) {
       </div>
     );
   }
-  const Found = found;
-  return Found ? <Found /> : <p class="unseen" role="status">Loading the page</p>;
+  return Loaded ? <Loaded /> : <p class="unseen" role="status">Loading the page</p>;
 }
 
 const Lost = () => (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, 
 
 from laptop import chromium
 from laptop.demo import ACCOUNT, trade_session
-from laptop.layout import StateFolder
+from laptop.layout import REPOSITORY, StateFolder
 from laptop.quiescence import Quiescence
 from laptop.stack import Stack
 
@@ -28,17 +28,24 @@ from laptop.stack import Stack
 COLD_START_SECONDS = 60
 # The shipped prices raise a BUY of MSFT on 2012-04-03, so that few sessions must pass to see a fill.
 FIRST_SESSION = "2012-04-02"
+AXE = REPOSITORY / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+GRAVE = {"serious", "critical"}
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @dataclass(frozen=True)
 class Site:
-    """A dashboard that is up; `trade_session` lets the market's next session pass, signals and all."""
+    """A dashboard that is up; `trade_session` lets the market's next session pass, signals and all.
+
+    The user of `username` is an admin; `others` are the names of one user of each lesser role, with the
+    same password.
+    """
 
     url: str
     username: str
     password: str
     trade_session: Callable[[], object]
+    others: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, path: str) -> Any:
         """What the API answers to a program that signs in as the visitor does."""
@@ -67,11 +74,25 @@ class Visitor:
         """Goes to a page of the site."""
         self.page.goto(f"{self.site.url}{path}")
 
-    def sign_in(self, password: str | None = None) -> None:
+    def sign_in(self, password: str | None = None, *, role: str = "admin") -> None:
         """Fills the form and sends it."""
-        self.page.get_by_test_id("sign-in-username").fill(self.site.username)
+        username = self.site.others.get(role, self.site.username)
+        self.page.get_by_test_id("sign-in-username").fill(username)
         self.page.get_by_test_id("sign-in-password").fill(password or self.site.password)
         self.page.get_by_test_id("sign-in-submit").click()
+
+    def check_axe(self) -> None:
+        """Fails when axe finds something grave on the page as it stands, in light or dark."""
+        for scheme in ("light", "dark"):
+            self.page.emulate_media(color_scheme=scheme)
+            self.page.evaluate(f"window.axe === undefined && (() => {{ {AXE.read_text()} }})()")
+            found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+            grave = [
+                (finding["id"], [node["html"][:160] for node in finding["nodes"]][:3])
+                for finding in found["violations"]
+                if finding["impact"] in GRAVE
+            ]
+            assert [] == grave, f"{scheme}: {grave}"
 
     @property
     def other_hosts(self) -> set[str]:
@@ -105,7 +126,7 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """What `make run` brings up, on free ports, its books open and its market stepped by the test."""
     state = tmp_path_factory.mktemp("dashboard-cloud")
@@ -120,12 +141,24 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             username=stack.credentials.email,
             password=stack.credentials.password,
             trade_session=lambda: trade_session(stack, Quiescence(stack, ACCOUNT)),
+            others={role: _user_of(stack, role) for role in ("viewer", "trader")},
         )
         stack.tick("sync")
         _wait_for_books(found)
         yield found
     finally:
         subprocess.run([*command, "down", *where], check=True)
+
+
+def _user_of(stack: Stack, role: str) -> str:
+    """A new user of one role, with the owner's password."""
+    cognito, pool = stack.client("cognito-idp"), stack.outputs["UserPool"]
+    name = f"{role}@alpaquero.local"
+    cognito.admin_create_user(UserPoolId=pool, Username=name, MessageAction="SUPPRESS")
+    password = stack.credentials.password
+    cognito.admin_set_user_password(UserPoolId=pool, Username=name, Password=password, Permanent=True)
+    cognito.admin_add_user_to_group(UserPoolId=pool, Username=name, GroupName=role)
+    return name
 
 
 def _wait_for_books(site: Site) -> None:

@@ -74,13 +74,14 @@ def symbols_shown(page: Page) -> set[str | None]:
 
 @pytest.mark.parametrize(("path", "name"), PATHS.items())
 def test_each_path_answers_the_page(visitor: Visitor, path: str, name: str) -> None:
-    """Each of the six paths opens its own page after sign-in, with data and without an error."""
+    """Each path opens its own page after sign-in, with data, without an error or a grave finding of axe."""
     visitor.open(path)
     visitor.sign_in()
     expect(visitor.page).to_have_title(f"{name} · Alpaquero")
     expect(visitor.page.get_by_role("heading", level=1, name=name)).to_be_attached()
     expect(visitor.page.locator(".bone")).to_have_count(0)
     expect(visitor.page.get_by_test_id("error")).to_have_count(0)
+    visitor.check_axe()
     assert [] == visitor.errors
     assert set() == visitor.other_hosts
 
@@ -122,6 +123,109 @@ def test_a_reload_keeps_the_session_until_sign_out(visitor: Visitor) -> None:
     page.reload()
     expect(page.get_by_test_id("sign-in-form")).to_be_visible()
     assert [] == visitor.errors
+
+
+def test_trading_is_halted_and_resumed_with_a_reason(visitor: Visitor, site: Site) -> None:
+    """An admin halts trading after a question, sees it at once everywhere on the page, and resumes it."""
+    page = visitor.page
+    visitor.open()
+    visitor.sign_in()
+    change_trading(page, "HALTED", "a test halts it")
+    assert "a test halts it" == site.read("/api/trading_state")["reason"]
+    change_trading(page, "ACTIVE", "a test resumes it")
+    assert "ACTIVE" == site.read("/api/account")["trading_state"]
+    assert [] == visitor.errors
+
+
+def change_trading(page: Page, state: str, reason: str) -> None:
+    """Presses the switch, gives the reason, and waits until the page shows the state."""
+    page.get_by_test_id(f"to-{state}").click()
+    page.get_by_test_id("confirm-reason").fill(reason)
+    page.get_by_test_id("confirm-submit").click()
+    expect(page.get_by_test_id("trading-state")).to_have_attribute("data-value", state)
+    expect(page.get_by_test_id("confirm")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("role", "switches"), [("viewer", 0), ("trader", 2)])
+def test_a_role_sees_what_it_may_do(visitor: Visitor, role: str, switches: int) -> None:
+    """A viewer sees no trading control at all, a trader the switches that lower trading."""
+    visitor.open("/portfolio")
+    visitor.sign_in(role=role)
+    expect(
+        visitor.page.get_by_test_id("positions-table").or_(visitor.page.locator(".empty")).first
+    ).to_be_visible()
+    if role == "viewer":
+        expect(visitor.page.get_by_test_id("close")).to_have_count(0)
+    visitor.page.get_by_role("link", name="Overview").click()
+    expect(visitor.page.get_by_test_id("trading-switch").locator(".standing-state")).to_be_visible()
+    buttons = visitor.page.get_by_test_id("trading-switch").locator(".buttons button")
+    expect(buttons).to_have_count(switches)
+
+
+def test_any_bar_tells_why_it_did_or_did_not_trade(visitor: Visitor, site: Site) -> None:
+    """The symbol view explains the newest bar and the one before, each in an address of its own."""
+    site.trade_session()
+    page = visitor.page
+    visitor.open("/symbol/MSFT")
+    visitor.sign_in()
+    expect(page.locator("[data-testid=chart][data-symbol=MSFT][data-drawn=true]")).to_be_visible()
+    expect(page.get_by_test_id("why-step").first).to_be_visible()
+    expect(page.get_by_test_id("why-step").filter(has_text="values").first).to_be_visible()
+    newest = page.get_by_test_id("why-bar").inner_text()
+    page.get_by_test_id("bar-before").click()
+    expect(page.get_by_test_id("why-bar")).not_to_have_text(newest)
+    assert "bar=" in page.url
+    expect(page.get_by_test_id("why-answer").first).to_be_visible()
+    assert [] == visitor.errors
+
+
+def test_half_of_a_position_is_closed_by_hand(visitor: Visitor, site: Site) -> None:
+    """The portfolio shows a position's lots and sells a part of it, which the next session fills."""
+    page = visitor.page
+    held = a_position(site)
+    before = int(held["quantity"])
+    visitor.open("/portfolio")
+    visitor.sign_in()
+    row = page.locator(f"[data-testid=position-row][data-symbol={held['symbol']}]")
+    row.get_by_test_id("open-lots").click()
+    expect(page.get_by_test_id("lots").locator("tbody tr").first).to_be_visible()
+    row.get_by_test_id("close").click()
+    page.get_by_test_id("part-quantity").check()
+    page.get_by_test_id("close-amount").fill(str(before // 2))
+    visitor.check_axe()
+    page.get_by_test_id("close-submit").click()
+    expect(page.get_by_test_id("close-position")).to_have_count(0)
+    site.trade_session()
+    expect(row.locator("td").nth(2)).to_have_text(str(before - before // 2))
+    assert [] == visitor.errors
+
+
+def a_position(site: Site) -> dict[str, str]:
+    """An open position, once the market gave one."""
+    deadline = time.monotonic() + FIRST_FILL_SECONDS
+    while time.monotonic() < deadline:
+        held: list[dict[str, str]] = site.read("/api/positions")["items"]
+        if held:
+            return held[0]
+        site.trade_session()
+    pytest.fail(f"no position within {FIRST_FILL_SECONDS} s")
+
+
+def test_what_was_typed_outlives_the_session(visitor: Visitor) -> None:
+    """A session that ends lays the sign-in over the page; after it the open dialog is as it was."""
+    page = visitor.page
+    page.clock.install()
+    visitor.open()
+    visitor.sign_in()
+    page.get_by_test_id("to-HALTED").click()
+    page.get_by_test_id("confirm-reason").fill("typed before the end")
+    visitor.check_axe()
+    page.context.clear_cookies()
+    page.clock.fast_forward("16:00")
+    expect(page.get_by_test_id("sign-in-form")).to_be_visible()
+    visitor.sign_in()
+    expect(page.get_by_test_id("sign-in-form")).to_have_count(0)
+    expect(page.get_by_test_id("confirm-reason")).to_have_value("typed before the end")
 
 
 @pytest.mark.parametrize("path", PATHS)

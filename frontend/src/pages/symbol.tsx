@@ -8,6 +8,7 @@ import { ChartPanel, TIMEFRAMES, ordersOf, useChart } from "../panels/chart";
 import { useConfig, watchlistOf } from "../panels/config";
 import { Why } from "../panels/explanation";
 import { ORDER_COLUMNS } from "../panels/orders";
+import { usePositions } from "../panels/positions";
 import { Figure, Gain, LivePrice, Moment, Money, Side, State, plain, words } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
 import { symbolPath } from "../parts/symbol";
@@ -45,13 +46,15 @@ export function SymbolPage() {
 }
 
 function Facts({ symbol }: { symbol: string }) {
-  const view = useRead<PositionDetail>(`/api/positions/${encodeURIComponent(symbol)}`);
-  const held = view.data?.position;
+  const positions = usePositions().data;
+  const held = positions?.items.find((position) => position.symbol === symbol);
+  // What was never held has no details to tell of.
+  const view = useRead<PositionDetail>(held ? `/api/positions/${encodeURIComponent(symbol)}` : null);
   return (
     <section class="panel strip" aria-label={symbol}>
       <Others symbol={symbol} />
       <dl class="figures">
-        <Figure label={symbol}>
+        <Figure label={`${symbol}, $`}>
           <span class="chief">
             <LivePrice symbol={symbol} otherwise={held ? price(held.current_price) : NONE} />
           </span>
@@ -59,19 +62,19 @@ function Facts({ symbol }: { symbol: string }) {
         {held ? (
           <>
             <Figure label="Held, shares">{quantity(held.quantity)}</Figure>
-            <Figure label="Average entry">{price(held.average_entry_price)}</Figure>
+            <Figure label="Average entry, $">{price(held.average_entry_price)}</Figure>
             <Figure label="Value">
               <Money amount={held.market_value} />
             </Figure>
             <Figure label="Unrealised">
               <Gain amount={held.unrealised_pnl} />
             </Figure>
-            <Figure label="Stop, target">
+            <Figure label="Stop, target, $">
               {held.stop_price ? price(held.stop_price) : NONE}, {held.target_price ? price(held.target_price) : NONE}
             </Figure>
           </>
         ) : (
-          <Figure label="Held">{view.data || view.error?.status === 404 ? "nothing" : NONE}</Figure>
+          <Figure label="Held">{positions ? "nothing" : NONE}</Figure>
         )}
         {view.data && (
           <Figure label="Realised">

@@ -48,7 +48,7 @@ function ChartFacts({ chart }: { chart: Chart }) {
       {chart.synthetic && <span class="badge warn" title="Made up to fit real daily bars">synthetic</span>}
       {chart.forming && <span class="badge">last bar forming</span>}
       <span>
-        {chart.timeframe} · {chart.adjustment} · {chart.feed}
+        $ · {chart.timeframe} · {chart.adjustment} · {chart.feed}
         {chart.strategy && ` · ${chart.strategy}`}
       </span>
     </>

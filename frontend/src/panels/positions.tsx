@@ -16,14 +16,14 @@ export const usePositions = () => useRead<Page<Position>>("/api/positions");
 
 const COLUMNS: readonly Column<Position>[] = [
   { head: "Symbol", cell: (p) => <SymbolLink symbol={p.symbol} /> },
-  { head: "Qty", amount: true, cell: (p) => quantity(p.quantity) },
-  { head: "Entry", amount: true, wide: true, cell: (p) => price(p.average_entry_price) },
-  { head: "Price", amount: true, cell: (p) => <LivePrice symbol={p.symbol} otherwise={price(p.current_price)} /> },
+  { head: "Shares", amount: true, cell: (p) => quantity(p.quantity) },
+  { head: "Entry, $", amount: true, wide: true, cell: (p) => price(p.average_entry_price) },
+  { head: "Price, $", amount: true, cell: (p) => <LivePrice symbol={p.symbol} otherwise={price(p.current_price)} /> },
   { head: "Value", amount: true, wide: true, cell: (p) => <Money amount={p.market_value} /> },
   { head: "Unrealised", amount: true, cell: (p) => <Gain amount={p.unrealised_pnl} /> },
   { head: "%", amount: true, wide: true, cell: (p) => <Gain amount={p.unrealised_pnl_percent} unit="%" /> },
-  { head: "Stop", amount: true, cell: (p) => (p.stop_price ? price(p.stop_price) : <NoStop />) },
-  { head: "Target", amount: true, wide: true, cell: (p) => (p.target_price ? price(p.target_price) : NONE) },
+  { head: "Stop, $", amount: true, cell: (p) => (p.stop_price ? price(p.stop_price) : <NoStop />) },
+  { head: "Target, $", amount: true, wide: true, cell: (p) => (p.target_price ? price(p.target_price) : NONE) },
   { head: "Since", wide: true, cell: (p) => <Moment at={p.opened_at} form={marketDay} /> },
 ];
 
@@ -110,7 +110,7 @@ const closer = (close: (position: Position) => void): Column<Position> => ({
 const LOTS: readonly Column<Lot>[] = [
   { head: "Bought", cell: (l) => <Moment at={l.opened_at} /> },
   { head: "Held", amount: true, cell: (l) => `${l.holding_days} d` },
-  { head: "Qty", amount: true, cell: (l) => quantity(l.quantity) },
+  { head: "Shares", amount: true, cell: (l) => quantity(l.quantity) },
   { head: "Cost", amount: true, cell: (l) => <Money amount={l.cost_basis} /> },
   { head: "Value", amount: true, wide: true, cell: (l) => <Money amount={l.market_value} /> },
   { head: "Unrealised", amount: true, cell: (l) => <Gain amount={l.unrealised_pnl} /> },
@@ -119,7 +119,7 @@ const LOTS: readonly Column<Lot>[] = [
 const CLOSED: readonly Column<ClosedLot>[] = [
   { head: "Sold", cell: (l) => <Moment at={l.closed_at} /> },
   { head: "Held", amount: true, cell: (l) => `${l.holding_days} d` },
-  { head: "Qty", amount: true, cell: (l) => quantity(l.quantity) },
+  { head: "Shares", amount: true, cell: (l) => quantity(l.quantity) },
   { head: "Cost", amount: true, wide: true, cell: (l) => <Money amount={l.cost_basis} /> },
   { head: "Proceeds", amount: true, cell: (l) => <Money amount={l.proceeds} /> },
   { head: "Realised", amount: true, cell: (l) => <Gain amount={l.realised_pnl} /> },

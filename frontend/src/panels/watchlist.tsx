@@ -33,7 +33,7 @@ export function Watchlist({ picked, pick }: Props) {
   const signals = useSignals();
   const latest = useMemo(() => latestOf(signals.data?.items ?? []), [signals.data]);
   return (
-    <Panel title="Watchlist" testid="watchlist" aside={symbols.length > 0 && `${symbols.length} symbols`} view={signals} flush>
+    <Panel title="Watchlist" testid="watchlist" aside={symbols.length > 0 && `${symbols.length} symbols, prices in $`} view={signals} flush>
       <Loaded
         view={config}
         what="watchlist"
