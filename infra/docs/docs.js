@@ -161,6 +161,9 @@ place("find").addEventListener("input", (event) => {
     const words = /** @type {HTMLElement} */ (route).dataset.words ?? "";
     /** @type {HTMLElement} */ (route).hidden = !words.includes(wanted);
   }
+  for (const group of document.querySelectorAll("main section")) {
+    /** @type {HTMLElement} */ (group).hidden = !group.querySelector(".route:not([hidden])");
+  }
 });
 addEventListener("hashchange", open);
 

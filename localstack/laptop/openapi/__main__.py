@@ -1,5 +1,7 @@
 """`python -m laptop.openapi [write|check|release]`: writes the description, or holds what is there to it.
 
+With the description go the request models of template.yaml (`laptop.openapi.edge`).
+
 `check` is what `make check` runs; `release` keeps the description as that of a release, against which
 later ones are held.
 """
@@ -10,9 +12,10 @@ import json
 import sys
 from typing import Any, Final
 
-from laptop.layout import REPOSITORY
+from laptop.layout import REPOSITORY, TEMPLATE
 from laptop.openapi.breaking import breaks
 from laptop.openapi.description import described
+from laptop.openapi.edge import written
 
 DESCRIPTION: Final = REPOSITORY / "infra" / "openapi.json"
 RELEASED: Final = REPOSITORY / "infra" / "openapi.released.json"
@@ -29,6 +32,11 @@ def problems(document: dict[str, Any]) -> list[str]:
     if not DESCRIPTION.exists() or DESCRIPTION.read_text() != text_of(document):
         found.append(
             f"{DESCRIPTION.relative_to(REPOSITORY)} is not what the routes declare: "
+            "run `python -m laptop.openapi` and commit it"
+        )
+    if TEMPLATE.read_text() != written(TEMPLATE.read_text(), document):
+        found.append(
+            "the request models of template.yaml are not those of the routes: "
             "run `python -m laptop.openapi` and commit it"
         )
     if RELEASED.exists():
@@ -53,6 +61,8 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"error: {command} is none of write, check, release\n")
         return 2
     targets[command].write_text(text_of(document))
+    if command == "write":
+        TEMPLATE.write_text(written(TEMPLATE.read_text(), document))
     return 0
 
 

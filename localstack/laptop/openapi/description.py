@@ -122,19 +122,20 @@ def _loaded(service: str) -> ModuleType:
 
 def _pretend_to_run() -> None:
     """Gives each variable that a function reads at its import a value of the right form."""
-    names = set(template()["Globals"]["Function"]["Environment"]["Variables"])
+    parameters = template()["Parameters"]
+    variables = dict(template()["Globals"]["Function"]["Environment"]["Variables"])
     for properties in functions().values():
-        names |= set(properties.get("Environment", {}).get("Variables", {}))
-    for name in names:
-        os.environ.setdefault(name, _pretended(name))
+        variables |= properties.get("Environment", {}).get("Variables", {})
+    for name, value in variables.items():
+        named = value.get("Ref") if isinstance(value, dict) else None
+        given = parameters[named].get("Default") if named in parameters else value
+        os.environ.setdefault(name, str(given) if isinstance(given, str | int) else _pretended(name))
 
 
 def _pretended(name: str) -> str:
-    words = {"ENVIRONMENT": "local", "LOG_LEVEL": "INFO", "ALPACA_DATA_FEED": "iex", "SCHEDULES": "DISABLED"}
     if name in _LISTS:
         return "{}"
-    is_address = name.endswith(("_URL", "_ORIGIN", "_ENDPOINT"))
-    return words.get(name, "https://alpaquero.example" if is_address else "pretended")
+    return "https://alpaquero.example" if name.endswith(("_URL", "_ENDPOINT")) else "pretended"
 
 
 # ---------------------------------------------------------------------------- bodies

@@ -13,10 +13,18 @@ from typing import Any, Final, get_origin
 import msgspec
 from msgspec import inspect
 
+from alpaquero.web.endpoint import MOST_DIGITS, MOST_PLACES
+
 Schema = dict[str, Any]
 
 REFERENCE: Final = "#/components/schemas/{name}"
 DECIMAL: Final = r"^-?\d+(\.\d+)?$"
+AMOUNT: Final[Schema] = {
+    "type": ["string", "number"],
+    "pattern": rf"^-?\d{{1,{MOST_DIGITS}}}(\.\d{{1,{MOST_PLACES}}})?$",
+    "minimum": 1 - 10**MOST_DIGITS,
+    "maximum": 10**MOST_DIGITS - 1,
+}
 _GENERIC: Final = re.compile(r"^(\w+?)_(\w+)_$")
 
 
@@ -117,8 +125,7 @@ def _decimals(schema: Any, *, answers: bool) -> Any:
     if not isinstance(schema, dict):
         return schema
     if schema.get("format") == "decimal":
-        text = schema | {"pattern": DECIMAL}
-        return text if answers else text | {"type": ["string", "number"]}
+        return schema | ({"pattern": DECIMAL} if answers else AMOUNT)
     return {key: _decimals(value, answers=answers) for key, value in schema.items()}
 
 

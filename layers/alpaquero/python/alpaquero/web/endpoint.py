@@ -20,6 +20,7 @@ from alpaquero.errors import InvalidRequest
 T = TypeVar("T")
 
 LARGEST_KEY = 200
+MOST_DIGITS, MOST_PLACES = 12, 24  # of an amount, before the point and after it
 _FIELD = re.compile(r"field `([^`]+)`|\$\.([A-Za-z_][\w.-]*)")
 
 
@@ -89,9 +90,20 @@ def body_of(request: Request, model: type[T]) -> T:
         raise InvalidRequest("The body is not JSON; send an object as application/json.") from None
     for name in getattr(model, "__struct_fields__", ()):
         number = getattr(value, name)
-        if isinstance(number, Decimal) and not number.is_finite():
-            raise InvalidRequest(f"{name} must be a finite number", name)
+        if isinstance(number, Decimal):
+            _refuse_unwieldy(name, number)
     return value
+
+
+def _refuse_unwieldy(name: str, number: Decimal) -> None:
+    """Arithmetic on money has 28 digits: what is longer than any amount would fail somewhere inside."""
+    if not number.is_finite():
+        raise InvalidRequest(f"{name} must be a finite number", name)
+    _, digits, exponent = number.as_tuple()
+    if number.adjusted() >= MOST_DIGITS or (any(digits) and int(exponent) < -MOST_PLACES):
+        raise InvalidRequest(
+            f"{name} may have {MOST_DIGITS} digits before the point and {MOST_PLACES} after it", name
+        )
 
 
 def _read(model: type[T], sent: Mapping[str, Any], place: str) -> T:
