@@ -775,6 +775,7 @@ export interface Order {
   exit_step: ExitStep | null;
   replaces: string | null;
   replaced_by: string | null;
+  arrival_price: Amount | null;
 }
 
 /** The order is queued for the risk check; follow it by its client order id. */
