@@ -63,7 +63,8 @@ def test_growth_and_calmar_differ_by_the_length_of_a_year(daily: list[float]) ->
     theirs = (1 + empyrical.annual_return(returns)) ** ((days / 252) * (365.25 / days)) - 1
     assert found.cagr_percent == pytest.approx(theirs * 100, rel=1e-8, abs=1e-9)
     deepest = -empyrical.max_drawdown(returns)
-    assert found.calmar == (pytest.approx(theirs / deepest, rel=1e-8, abs=1e-9) if deepest else None)
+    assume(deepest > 1e-6 or deepest < 1e-13)  # between lies the noise of the last digits
+    assert found.calmar == (pytest.approx(theirs / deepest, rel=1e-8, abs=1e-9) if deepest > 1e-6 else None)
 
 
 @given(PAIRS, st.sampled_from([0.0, 4.0]))
@@ -76,6 +77,11 @@ def test_alpha_and_beta_are_empyricals(pairs: list[tuple[float, float]], risk_fr
         empyrical.beta_aligned(np.array(own), np.array(other), risk_free=rate)
     )
     alpha = comparison.alpha_percent(own, other, risk_free_percent=risk_free_percent)
+    if alpha is None:  # a loss of everything and more each day: compounded it is nothing, or its mirror image
+        slope = comparison.beta(own, other)
+        assert slope is not None
+        assert np.mean(own) - rate - slope * (np.mean(other) - rate) <= -1
+        return
     theirs = empyrical.alpha_aligned(np.array(own), np.array(other), risk_free=rate) * 100
     assert alpha == pytest.approx(theirs, rel=1e-7, abs=1e-9)
 

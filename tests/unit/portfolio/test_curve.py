@@ -87,6 +87,11 @@ def test_a_curve_that_only_rises_has_no_drawdown() -> None:
     assert (0, 0, None) == (found.max_drawdown_percent, found.longest_drawdown_days, found.calmar)
 
 
+def test_a_fall_by_rounding_alone_has_no_calmar() -> None:
+    """A growth over the noise of the last digit would be a figure without meaning."""
+    assert curve.figures_of(daily(100, 125, 125 * (1 - 1e-15))).calmar is None
+
+
 def test_calmar_is_yearly_growth_over_the_deepest_fall() -> None:
     """10% a year with a fall of 25% on the way."""
     days = [(FIRST, 100.0), (FIRST + timedelta(10), 75.0), (FIRST + timedelta(days=731), 121.0)]

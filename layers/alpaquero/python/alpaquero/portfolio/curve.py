@@ -101,7 +101,7 @@ def figures_of(
         volatility_percent=volatility_percent(daily),
         sharpe=sharpe(daily, risk_free_percent=risk_free_percent),
         sortino=sortino(daily, risk_free_percent=risk_free_percent),
-        calmar=yearly / depth if yearly is not None and depth else None,
+        calmar=yearly / depth if yearly is not None and depth > 100 * NO_VARIATION else None,
         max_drawdown_percent=depth,
         longest_drawdown_days=max((fall.days for fall in falls), default=0),
         best_session_percent=max(daily) * 100 if daily else None,
