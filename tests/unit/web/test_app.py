@@ -19,9 +19,10 @@ from alpaquero.errors import (
     NotFound,
     NotSignedIn,
 )
-from alpaquero.web.app import ServiceApp, from_cursor, service_app, to_cursor
+from alpaquero.web.app import ServiceApp, after, from_cursor, service_app, to_cursor
 from alpaquero.web.bodies.market_data import Quote
 from alpaquero.web.bodies.trading import PlaceOrder
+from alpaquero.web.endpoint import Paged
 from tests.fakes.proxy import ORIGIN, body_of, proxy_event
 
 
@@ -200,7 +201,7 @@ def test_a_correlation_id_is_made_when_none_comes(app: ServiceApp) -> None:
 
 
 def read_order(app: ServiceApp, body: Any) -> dict[str, Any]:
-    serve(app, lambda: app.body(PlaceOrder), method="POST")
+    serve(app, lambda body: body, method="POST", body=PlaceOrder)
     return app(proxy_event("POST", "/api/thing", body=body), None)
 
 
@@ -235,18 +236,18 @@ def test_a_body_that_is_not_json_is_the_callers_fault(app: ServiceApp, body: Any
     assert (answer["statusCode"], body_of(answer)["error"]["code"]) == (400, "invalid_request")
 
 
-def test_limit_and_cursor_come_from_the_query(app: ServiceApp) -> None:
-    """Both have a default, and a cursor we gave comes back as the sort key it holds."""
-    serve(app, lambda: {"limit": app.limit(default=20), "after": app.after(), "symbol": app.query("symbol")})
-    assert body_of(get(app)) == {"limit": 20, "after": None, "symbol": None}
-    query = {"limit": "7", "cursor": to_cursor("TRADE#2026#AAPL"), "symbol": ""}
-    assert body_of(get(app, query=query)) == {"limit": 7, "after": "TRADE#2026#AAPL", "symbol": None}
+def test_a_cursor_of_the_query_is_the_sort_key_it_holds(app: ServiceApp) -> None:
+    """The first page has none, and a cursor we gave comes back as the sort key it holds."""
+    serve(app, lambda query: {"limit": query.limit, "after": after(query.cursor)}, query=Paged)
+    assert body_of(get(app)) == {"limit": 50, "after": None}
+    query = {"limit": "7", "cursor": to_cursor("TRADE#2026#AAPL")}
+    assert body_of(get(app, query=query)) == {"limit": 7, "after": "TRADE#2026#AAPL"}
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "501", "x", "1.5", "99999999999999999999", "٣"])
 def test_a_wrong_limit_is_refused(app: ServiceApp, limit: str) -> None:
     """Only whole numbers from 1 to the most a page holds are taken."""
-    serve(app, lambda: {"limit": app.limit()})
+    serve(app, lambda query: {"limit": query.limit}, query=Paged)
     assert body_of(get(app, query={"limit": limit}))["error"]["details"] == {"field": "limit"}
 
 

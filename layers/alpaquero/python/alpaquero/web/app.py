@@ -46,7 +46,7 @@ from alpaquero.observability import (
 )
 from alpaquero.settings import FunctionSettings, Url, load
 from alpaquero.web.bodies import ErrorBody, ErrorDetail, Health
-from alpaquero.web.endpoint import Endpoint, body_of
+from alpaquero.web.endpoint import Endpoint
 from alpaquero.web.principal import Principal, from_request_context
 from alpaquero.web.request_size import USUAL_KB, refuse_oversized
 from alpaquero.web.user_limit import shared_limit, shares_of
@@ -262,33 +262,10 @@ class ServiceApp(Chalice):
             raise NotAllowed(f"This needs the role {role} and you have {caller.role}; ask an admin.")
         return caller
 
-    def body(self, model: type[T]) -> T:
-        """The JSON body as `model`. Raises `InvalidRequest` that names the field."""
-        return body_of(self._request, model)
-
     def header(self, name: str) -> str | None:
         """A request header, whatever its letter case."""
         value = self._request.headers.get(name)
         return None if value is None else str(value)
-
-    def query(self, name: str) -> str | None:
-        """A query parameter; an empty one counts as absent."""
-        parameters = self._request.query_params
-        return (parameters.get(name) if parameters else None) or None
-
-    def limit(self, default: int = 50, most: int = 500) -> int:
-        """The query parameter `limit`. Raises `InvalidRequest` outside of 1 to `most`."""
-        text = self.query("limit")
-        if text is None:
-            return default
-        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= most:
-            raise InvalidRequest(f"limit must be a whole number from 1 to {most}", "limit")
-        return int(text)
-
-    def after(self) -> str | None:
-        """The sort key the query parameter `cursor` holds, None on the first page."""
-        cursor = self.query("cursor")
-        return None if cursor is None else from_cursor(cursor)
 
     @property
     def _request(self) -> Request:

@@ -1,15 +1,9 @@
-"""Parameters that the routes of several services take: a symbol in the path, a timeframe in the query."""
+"""A symbol in the path, as the routes of several services take it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from alpaquero.errors import InvalidRequest, NotFound
-from alpaquero.prices.bars import Timeframe
+from alpaquero.errors import NotFound
 from alpaquero.prices.symbols import is_symbol
-
-if TYPE_CHECKING:
-    from alpaquero.web.app import ServiceApp
 
 
 def known_form(symbol: str) -> str:
@@ -26,13 +20,3 @@ def unknown(symbol: str) -> NotFound:
         "and write a share class with a dot, such as BRK.B",
         {"field": "symbol"},
     )
-
-
-def timeframe_asked(app: ServiceApp) -> Timeframe | None:
-    """The query parameter `timeframe`, None when it is not given. Raises `InvalidRequest`."""
-    text = app.query("timeframe")
-    if text is None:
-        return None
-    if text not in set(Timeframe):
-        raise InvalidRequest(f"timeframe must be one of {', '.join(Timeframe)}", "timeframe")
-    return Timeframe(text)
