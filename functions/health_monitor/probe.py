@@ -185,7 +185,7 @@ def missing_now(settings: TradingSettings, now: datetime) -> list[MissingRun]:
 
 def _is_stuck(run: Run, settings: TradingSettings, now: datetime) -> bool:
     return run.state is RunState.PLANNED and (
-        now.timestamp() - run.planned_at > 2 * settings.run_deadline_seconds
+        now.timestamp() - run.planned_at > 2 * settings.run_deadline(run.symbols)
     )
 
 

@@ -52,7 +52,7 @@ def conclude(command: ConcludeRun) -> None:
     if run.state is RunState.CONCLUDED:
         return
     settings = trading_settings.of_version(run.settings_version).settings
-    if command.reason == "deadline" and time.time() - run.planned_at < settings.run_deadline_seconds:
+    if command.reason == "deadline" and time.time() - run.planned_at < settings.run_deadline(run.symbols):
         return  # a repeat of the message that came early; the planned one is still under way
     reported = runs.reports(run.id)
     # What risk holds changes as soon as the first intent is sent: a repeat must not decide anew.

@@ -219,4 +219,5 @@ def _send_shards(run: Run, shards: dict[int, tuple[str, ...]], chosen: SettingsV
     ]
     queues.send_all(SETTINGS.shard_queue, commands)
     deadline = ConcludeRun(run_id=run.id, reason="deadline", correlation_id=run.correlation_id)
-    queues.send(SETTINGS.conclude_queue, deadline, delay_seconds=chosen.settings.run_deadline_seconds)
+    seconds = chosen.settings.run_deadline(run.symbols)
+    queues.send(SETTINGS.conclude_queue, deadline, delay_seconds=seconds)

@@ -102,3 +102,9 @@ def test_a_strategy_judges_the_list_it_names_as_it_is_in_that_version() -> None:
     assert ("OLD",) == second.symbols
     kept = trading_settings.save(made, author="ana", reason="test", after_version=0, now=NOW)
     assert kept == trading_settings.of_version(1)
+
+
+def test_a_run_of_many_symbols_waits_longer() -> None:
+    """A second more for each 50 symbols, and never longer than a message can wait."""
+    settings = TradingSettings(run_deadline_seconds=60)
+    assert [settings.run_deadline(symbols) for symbols in (1, 500, 5000, 100_000)] == [60, 70, 160, 900]

@@ -7,7 +7,6 @@ A request names changes of settings as a person writes them: `strategy.rsi_perio
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
@@ -17,13 +16,13 @@ import msgspec
 
 from alpaquero.orders.timeouts import OrderSettings
 from alpaquero.prices.bars import Timeframe
+from alpaquero.prices.symbols import is_symbol
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.strategy import registry
 from alpaquero.strategy.settings import StrategySettings
 
 MOST_SYMBOLS = 5_000
 MOST_CHANGES = 200
-_SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
 _MOST_CASH = Decimal(1_000_000_000_000)
 _MOST_BPS = Decimal(1_000)
 _MOST_FEE = Decimal(10)
@@ -85,7 +84,7 @@ class BacktestRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         if len(self.symbols) > MOST_SYMBOLS:
             raise ValueError(f"symbols holds {len(self.symbols)}; test at most {MOST_SYMBOLS} at once")
         for symbol in self.symbols:
-            if not _SYMBOL.fullmatch(symbol):
+            if not is_symbol(symbol):
                 raise ValueError(f"symbols holds {symbol[:20]!r}; write symbols as AAPL or BRK.B")
         for name in ("symbols", "strategies"):
             if len(set(getattr(self, name))) < len(getattr(self, name)):

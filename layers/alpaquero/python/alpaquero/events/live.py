@@ -9,7 +9,6 @@ gets those alone.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +16,7 @@ from decimal import Decimal
 import msgspec
 
 from alpaquero.errors import InvalidRequest
+from alpaquero.prices.symbols import is_symbol
 
 PRICES = "prices:"
 TOPICS_A_CONNECTION = 100
@@ -42,7 +42,6 @@ KIND_OF: dict[str, str] = {
     ),
 }
 KINDS = frozenset(KIND_OF.values())
-_SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
 
 
 class WatchedPrice(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +70,7 @@ def check_topics(topics: Iterable[str]) -> frozenset[str]:
     """The topics, once each. Raises `InvalidRequest` naming one that nobody can watch."""
     wanted = frozenset(topics)
     for topic in sorted(wanted):
-        priced = topic.startswith(PRICES) and _SYMBOL.fullmatch(topic.removeprefix(PRICES))
+        priced = topic.startswith(PRICES) and is_symbol(topic.removeprefix(PRICES))
         if not priced and topic not in KINDS:
             raise InvalidRequest(
                 f"{topic[:40]!r} cannot be watched; write a topic as {PRICES}AAPL or {PRICES}BRK.B, or "

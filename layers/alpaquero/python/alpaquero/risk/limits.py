@@ -7,17 +7,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from alpaquero.prices.symbols import is_symbol
+
 HUNDRED = Decimal(100)
 EVERY_SYMBOL = "*"
 UNKNOWN_SECTOR = "unknown"
 MOST_ENTRIES = 5_000  # of a list in the settings, which are one item of at most 400 KB
-SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
 
 _D = Decimal
 
@@ -89,7 +89,7 @@ class Blackout:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        if self.symbol != EVERY_SYMBOL and not SYMBOL.fullmatch(self.symbol):
+        if self.symbol != EVERY_SYMBOL and not is_symbol(self.symbol):
             raise ValueError(f"blackouts holds {self.symbol[:20]!r}; write symbols as AAPL, or * for all")
         if self.start.tzinfo is None or self.end.tzinfo is None or self.end < self.start:
             raise ValueError(
@@ -202,7 +202,7 @@ class RiskLimits:
                 raise ValueError(f"{name} holds over {MOST_ENTRIES} entries; leave old ones out")
         for name, symbols in (("locked_symbols", self.locked_symbols), ("sectors", tuple(self.sectors))):
             for symbol in symbols:
-                if not SYMBOL.fullmatch(symbol):
+                if not is_symbol(symbol):
                     raise ValueError(f"{name} holds {symbol[:20]!r}; write symbols as AAPL or BRK.B")
         for symbol, sector in self.sectors.items():
             if not sector.strip() or sector == UNKNOWN_SECTOR:

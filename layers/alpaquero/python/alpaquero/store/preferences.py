@@ -6,7 +6,6 @@ kept by the notification service.
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,12 +14,12 @@ import msgspec
 from pynamodb.exceptions import DoesNotExist, PutError
 
 from alpaquero.errors import Conflict
+from alpaquero.prices.symbols import is_symbol
 from alpaquero.store.settings_items import SettingsItem
 from alpaquero.store.tables import from_body, to_body
 
 PREFERENCES = "PREFERENCES"
 MOST_SYMBOLS = 100
-_SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
 
 
 class Preferences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +43,7 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         if len(self.symbols) > MOST_SYMBOLS or len(set(self.symbols)) < len(self.symbols):
             raise ValueError(f"symbols holds one twice or over {MOST_SYMBOLS}; name each once")
         for symbol in self.symbols:
-            if not _SYMBOL.fullmatch(symbol):
+            if not is_symbol(symbol):
                 raise ValueError(f"symbols holds {symbol[:20]!r}; write symbols as AAPL or BRK.B")
 
 

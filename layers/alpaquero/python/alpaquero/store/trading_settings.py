@@ -18,12 +18,12 @@ from pynamodb.transactions import TransactWrite
 from alpaquero.errors import Conflict, InvalidRequest, NotFound
 from alpaquero.monitoring.settings import MonitoringSettings
 from alpaquero.orders.timeouts import OrderSettings
+from alpaquero.prices.symbols import is_symbol
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.store.settings_items import CURRENT, SETTINGS, SettingsItem
 from alpaquero.store.tables import connection, from_body, to_body
 from alpaquero.strategy.settings import StrategySettings
 
-_SYMBOL = re.compile(r"[A-Z][A-Z0-9.]{0,9}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 DEFAULT_WATCHLIST = "default"
 MOST_WATCHLISTS = 50
@@ -31,6 +31,7 @@ MOST_STRATEGIES = 50
 MOST_BYTES = 390_000  # of an item, which DynamoDB takes up to 400 KB of
 MOST_VERSIONS = 99_999_999  # as the width of their keys has it
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+SYMBOLS_A_SECOND = 50  # whose bars come from a broker that is asked for all of them
 RANGES = {
     "bar_settle_minutes": (0, 720),
     "intraday_settle_seconds": (0, 600),
@@ -48,8 +49,8 @@ class TradingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     of its own, judges `watchlist`, whose name is `default`.
     `bar_settle_minutes` is how long after its close a daily bar is taken for final,
     `intraday_settle_seconds` a shorter one; `shard_size_symbols` how many symbols one evaluation
-    judges; `run_deadline_seconds` (wall time) how long a run waits for its shards. Raises
-    `ValueError` naming the setting that does not fit.
+    judges; `run_deadline_seconds` (wall time) how long a run waits for its shards, see `run_deadline`.
+    Raises `ValueError` naming the setting that does not fit.
     """
 
     watchlist: tuple[str, ...] = ()
@@ -80,6 +81,14 @@ class TradingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         named = {name: self._with_its_symbols(name, one) for name, one in self.strategies.items()}
         msgspec.structs.force_setattr(self, "strategies", named)
 
+    def run_deadline(self, symbols: int) -> int:
+        """Seconds (wall time) that a run of so many symbols waits for its shards.
+
+        A second more for each 50 symbols: where nothing is stored yet their bars are asked of the broker.
+        """
+        longest = RANGES["run_deadline_seconds"][1]
+        return min(self.run_deadline_seconds + symbols // SYMBOLS_A_SECOND, longest)
+
     def symbols_of_watchlist(self, name: str) -> tuple[str, ...] | None:
         """The symbols of the watchlist named so, None when there is none."""
         return self.watchlist if name == DEFAULT_WATCHLIST else self.watchlists.get(name)
@@ -109,7 +118,7 @@ def _check_names(where: str, given: dict[str, Any], most: int) -> None:
 
 def _check_symbols(where: str, symbols: tuple[str, ...]) -> None:
     for symbol in symbols:
-        if not _SYMBOL.fullmatch(symbol):
+        if not is_symbol(symbol):
             raise ValueError(f"{where} holds {symbol[:20]!r}; write symbols as AAPL or BRK.B")
     if len(set(symbols)) < len(symbols):
         twice = next(symbol for symbol in symbols if symbols.count(symbol) > 1)
