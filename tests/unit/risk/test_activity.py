@@ -19,6 +19,7 @@ from alpaquero.risk.activity import (
     KEPT,
     Activity,
     Folded,
+    Folding,
     Holding,
     activity_in,
     activity_of,
@@ -225,3 +226,14 @@ def test_a_fold_does_not_go_on_with_what_came_before_it() -> None:
     assert goes_on(kept, [replace(late, at=at(2))], None)
     assert not goes_on(kept, [], at(0))
     assert goes_on(kept, [], at(1))
+
+
+@given(st.lists(st.sampled_from(["95", "100", "105"]), max_size=8))
+def test_a_fold_that_goes_on_counts_what_one_that_is_stored_counts(prices: list[str]) -> None:
+    """A backtest's fold, asked after every fill, says what the stored fold of the same fills says."""
+    going, stops = Folding(Folded(), {"x1", "x3"}, None), {"x1", "x3"}
+    known: list[Fill] = []
+    for fill in trades(*prices):
+        known.append(fill)
+        going.add(fill)
+        assert going.activity() == activity_in(fold(Folded(), known, stops, None))

@@ -18,12 +18,14 @@ from alpaquero.orders.intent import Side
 from alpaquero.orders.order import Fill
 from alpaquero.portfolio.movements import ShareEntry, ShareMovement, Split, in_order
 from alpaquero.portfolio.positions import per_share, share_of
+from alpaquero.quickly_made import quickly_made
 
 _ZERO = Decimal(0)
 _FOUR_DECIMALS = Decimal("0.0001")
 _NO_REASONS: Mapping[str, str] = MappingProxyType({})
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderWords:
     """What the order of a fill says: its strategy, why it was placed, and the price when it arrived.
@@ -39,6 +41,7 @@ class OrderWords:
 _NO_WORDS = OrderWords()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Realised:
     """Dollars that one closing fill gained, and when."""
@@ -47,6 +50,7 @@ class Realised:
     pnl: Decimal
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trade:
     """One round trip. Prices are average dollars a share, `pnl` dollars, `pnl_percent` of the entry
