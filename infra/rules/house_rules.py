@@ -7,8 +7,11 @@ otherwise have to remember.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+import yaml
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
 from cfnlint.template import Template
 
@@ -26,6 +29,41 @@ def statements(properties: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The statements written out in a function's policies; SAM's policy templates are narrow already."""
     for policy in properties.get("Policies", []):
         yield from policy.get("Statement", []) if isinstance(policy, dict) else []
+
+
+@lru_cache(maxsize=1)
+def reasons() -> list[dict[str, Any]]:
+    """The wildcards that have a reason, as infra/wildcards.yaml has them."""
+    found: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parents[1] / "wildcards.yaml").read_text())
+    return found
+
+
+def listed(value: object) -> list[Any]:
+    """One thing or several, as a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def wildcards(statement: dict[str, Any]) -> Iterator[str]:
+    """The resources of a statement that are not named in full; all that `NotResource` leaves are such."""
+    for resource in listed(statement.get("Resource", [])):
+        text = resource.get("Fn::Sub", "") if isinstance(resource, dict) else resource
+        if "*" in str(text):
+            yield str(text)
+    for resource in listed(statement.get("NotResource", [])):
+        yield f"NotResource {resource.get('Fn::Sub') if isinstance(resource, dict) else resource}"
+
+
+def reason_for(resource: str, actions: list[str]) -> dict[str, Any] | None:
+    """What is on record for this wildcard; an entry with `only` is for these actions alone."""
+    return next(
+        (
+            entry
+            for entry in reasons()
+            if (resource == entry["ends"] if "only" in entry else resource.endswith(entry["ends"]))
+            and set(actions) <= set(entry.get("only", actions))
+        ),
+        None,
+    )
 
 
 class LogsAreKeptForAWhile(CloudFormationLintRule):
@@ -65,11 +103,14 @@ class NothingIsLostInAQueue(CloudFormationLintRule):
 
 
 class LeastPrivilege(CloudFormationLintRule):
-    """A role may do named things to named resources; any resource needs a condition."""
+    """A role may do named things to named resources.
+
+    A wildcard needs a reason in infra/wildcards.yaml, and one for any resource at all a condition too.
+    """
 
     id = "E9103"
-    shortdesc = "A role allows no wildcard action, and no wildcard resource without a condition"
-    description = "Name the actions and the resources, or say under which condition"
+    shortdesc = "A role allows no wildcard action, and no wildcard resource without a reason on record"
+    description = "Name the actions and the resources, or say why not in infra/wildcards.yaml"
     tags = ("house",)
 
     def match(self, cfn: Template) -> list[RuleMatch]:
@@ -78,14 +119,17 @@ class LeastPrivilege(CloudFormationLintRule):
             RuleMatch(["Resources", name, "Properties", "Policies"], f"{name}: {fault}")
             for name, properties in functions(cfn).items()
             for statement in statements(properties)
-            if (fault := self._fault(statement)) is not None
+            if (fault := self.fault(statement)) is not None
         ]
 
-    def _fault(self, statement: dict[str, Any]) -> str | None:
-        actions = statement.get("Action", [])
-        named = [actions] if isinstance(actions, str) else actions
-        if any(action == "*" or action.endswith(":*") for action in named):
+    def fault(self, statement: dict[str, Any]) -> str | None:
+        """What a statement allows beyond what it names, None when nothing."""
+        actions = listed(statement.get("Action", []))
+        if "NotAction" in statement or any("*" in str(action) for action in actions):
             return "a wildcard action: name what it may do"
-        if statement.get("Resource") == "*" and "Condition" not in statement:
-            return f"{', '.join(named)} on any resource: name the resource, or add a Condition"
+        for resource in wildcards(statement):
+            if resource == "*" and "Condition" not in statement:
+                return f"{', '.join(actions)} on any resource: name the resource, or add a Condition"
+            if reason_for(resource, actions) is None:
+                return f"{resource} has a wildcard and no reason in infra/wildcards.yaml"
         return None
