@@ -63,7 +63,7 @@ const columns = (now: number, mayChange: boolean, compare: (pair: { from: number
     narrow: true,
     cell: (v) => (
       <span class="actions">
-        <button type="button" class="quiet" onClick={() => compare({ from: Math.max(v.version - 1, 0), to: v.version })} aria-label={`What version ${v.version} changed`} data-testid="version-diff">
+        <button type="button" class="quiet" onClick={() => compare({ from: Math.max(v.version - 1, 0), to: v.version })} aria-label={`Diff of version ${v.version} and the one before`} data-testid="version-diff">
           Diff
         </button>
         {mayChange && v.version < now && (
