@@ -117,9 +117,15 @@ def _environment(given: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _made_up(name: str, value: object) -> str:
+    """The default of the parameter that a variable refers to, else something of its kind."""
     if isinstance(value, str):
         return value
-    known = {"ENVIRONMENT": "local", "ACCOUNT": "paper", "ALPACA_DATA_FEED": "iex", "LOG_LEVEL": "INFO"}
-    known |= {"SCHEDULES": "ENABLED", "STACK_PARAMETERS": "{}"}
-    listed = {"QUEUES", "DEAD_LETTER_QUEUES"}
-    return known.get(name, '{"OrderQueue": "order-queue"}' if name in listed else "http://127.0.0.1:9")
+    referred = value.get("Ref") if isinstance(value, dict) else None
+    default = template()["Parameters"].get(referred, {}).get("Default")
+    if default:
+        return str(default)
+    if name == "STACK_PARAMETERS":
+        return "{}"
+    return (
+        '{"OrderQueue": "order-queue"}' if name in {"QUEUES", "DEAD_LETTER_QUEUES"} else "http://127.0.0.1:9"
+    )
