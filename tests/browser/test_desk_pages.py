@@ -1,0 +1,175 @@
+"""Trading by hand, settings, backtests and what a role sees, in a real browser against the whole cloud."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import COLD_START_SECONDS, Site, Visitor
+
+pytestmark = [pytest.mark.browser, pytest.mark.cloud]
+
+SYMBOL = "IBM"
+
+
+def test_an_order_is_judged_while_typed_then_placed_replaced_and_cancelled(
+    visitor: Visitor, site: Site
+) -> None:
+    """A double click places one order; its replacement and its cancel show without a reload."""
+    site.trade_session()  # from then on there is a price
+    page = visitor.page
+    visitor.open("/trading")
+    visitor.sign_in()
+    fill_ticket(page, quantity="2", limit_price=below_the_market(site))
+    answer = page.locator("[data-testid=verdict-answer][data-stale=false]")
+    expect(answer).to_have_attribute("data-approved", "true")
+    expect(page.locator("[data-testid=rule][data-outcome=passed]").first).to_be_visible()
+    visitor.check_axe()
+
+    page.get_by_test_id("ticket-send").dblclick()
+    row = page.locator(f"[data-testid=open-order][data-symbol={SYMBOL}]")
+    expect(row).to_have_count(1)
+    expect(page.get_by_test_id("sent-order")).to_have_count(1)
+
+    site.trade_session()  # before the market took it over it cannot be replaced
+    expect(row).to_have_attribute("data-status", "new")
+    row.get_by_test_id("replace").click()
+    page.get_by_test_id("replace-quantity").fill("1")
+    page.get_by_test_id("replace-send").click()
+    replacement = row.filter(has=page.get_by_role("button", name="Cancel buy 1 "))
+    expect(replacement).to_have_count(1)
+    expect(row).to_have_count(1)
+
+    row.get_by_test_id("cancel").click()
+    page.get_by_test_id("confirm-submit").click()
+    expect(row).to_have_count(0)
+    assert ["canceled", "replaced"] == sorted(order["status"] for order in orders_by_hand(site))
+    assert [] == visitor.errors
+
+
+def fill_ticket(page: Page, **amounts: str) -> None:
+    """A simple limit order for a number of shares, good till cancelled."""
+    page.get_by_test_id("ticket-symbol").fill(SYMBOL.lower())
+    page.get_by_test_id("ticket-order_class").select_option("simple")
+    page.get_by_test_id("ticket-order_type").select_option("limit")
+    page.get_by_test_id("ticket-time_in_force").select_option("gtc")
+    page.get_by_test_id("ticket-size").select_option("quantity")
+    for name, amount in amounts.items():
+        page.get_by_test_id(f"ticket-{name}").fill(amount)
+
+
+def below_the_market(site: Site) -> str:
+    """A price that the collar allows and the market will not reach at once."""
+    return f"{float(site.read(f'/api/latest/{SYMBOL}')['last']) * 0.955:.2f}"
+
+
+def orders_by_hand(site: Site) -> list[dict[str, Any]]:
+    """What was placed by hand of the symbol."""
+    items = site.read(f"/api/orders?symbol={SYMBOL}&limit=100")["items"]
+    return [order for order in items if order["origin"] == "man"]
+
+
+def test_a_refusal_names_its_rule_before_and_after_sending(visitor: Visitor) -> None:
+    """An order past a limit is refused by that rule's name, in the verdict and once it was sent."""
+    page = visitor.page
+    visitor.open("/trading")
+    visitor.sign_in()
+    page.get_by_test_id("ticket-symbol").fill(SYMBOL)
+    page.get_by_test_id("ticket-size").select_option("quantity")
+    page.get_by_test_id("ticket-quantity").fill("99999")
+    refused = page.locator("[data-testid=rule][data-code=position_limit]")
+    expect(refused).to_have_attribute("data-outcome", "failed")
+    page.get_by_test_id("ticket-send").click()
+    expect(page.get_by_test_id("sent-refused")).to_contain_text("position limit")
+    expect(page.get_by_test_id("refusal-row")).to_contain_text("position limit")
+    assert [] == visitor.errors
+
+
+def test_a_setting_is_changed_beside_another_and_rolled_back(visitor: Visitor, site: Site) -> None:
+    """What was typed survives another's change of the same setting; a wrong one is told at its field."""
+    page = visitor.page
+    visitor.open("/config")
+    visitor.sign_in()
+    before = int(site.read("/api/config")["version"])
+    page.get_by_test_id("settings-find").fill("drawdown")
+    release = page.get_by_test_id("setting-risk.drawdown_release_percent")
+    release.fill("99")
+    page.get_by_test_id("settings-reason").fill("a test widens it")
+    page.get_by_test_id("settings-save").click()
+    expect(release).to_have_attribute("aria-invalid", "true")
+    visitor.errors.clear()  # the browser tells of the refused request
+
+    release.fill("12")
+    saved_elsewhere(site, before, {"risk": {"drawdown_release_percent": "11"}})
+    conflict = page.get_by_test_id("settings-conflict")
+    expect(conflict).to_contain_text("11")
+    expect(release).to_have_value("12")
+    visitor.check_axe()
+    page.get_by_test_id("conflict-keep").click()
+    page.get_by_test_id("settings-save").click()
+    expect(page.get_by_test_id("settings-version")).to_have_attribute("data-version", str(before + 2))
+
+    row = page.locator(f"[data-testid=version-row][data-version='{before}']")
+    row.get_by_test_id("version-roll-back").click()
+    page.get_by_test_id("confirm-reason").fill("a test takes it back")
+    page.get_by_test_id("confirm-submit").click()
+    expect(page.get_by_test_id("settings-version")).to_have_attribute("data-version", str(before + 3))
+    assert "10" == site.read("/api/config")["settings"]["risk"]["drawdown_release_percent"]
+    assert [] == visitor.errors
+
+
+def saved_elsewhere(site: Site, version: int, settings: dict[str, Any]) -> None:
+    """Another admin's change."""
+    with httpx.Client(base_url=site.url, timeout=COLD_START_SECONDS, trust_env=False) as client:
+        sign_in = {"username": site.username, "password": site.password}
+        session = client.post("/api/auth/sign-in", json=sign_in).raise_for_status().json()
+        body = {"version": version, "reason": "someone else", "settings": settings}
+        headers = {"Authorization": f"Bearer {session['access_token']}"}
+        client.post("/api/config", json=body, headers=headers).raise_for_status()
+
+
+def test_a_viewer_may_look_and_change_nothing(visitor: Visitor) -> None:
+    """No ticket, no cancel, no input that takes anything, no backtest to begin."""
+    page = visitor.page
+    visitor.open("/trading")
+    visitor.sign_in(role="viewer")
+    expect(page.get_by_test_id("order-log")).to_be_visible()
+    for control in ("ticket", "cancel", "replace", "cancel-all"):
+        expect(page.get_by_test_id(control)).to_have_count(0)
+    page.get_by_role("link", name="Config").click()
+    page.get_by_test_id("settings-find").fill("stop loss percent")
+    expect(page.get_by_test_id("setting-risk.stop_loss_percent")).to_be_disabled()
+    expect(page.get_by_test_id("version-roll-back")).to_have_count(0)
+    page.get_by_role("link", name="Analytics").click()
+    expect(page.get_by_test_id("backtests")).to_be_visible()
+    expect(page.get_by_test_id("backtest-start-button")).to_have_count(0)
+    assert [] == visitor.errors
+
+
+def test_two_backtests_are_run_and_laid_beside_each_other(visitor: Visitor, site: Site) -> None:
+    """Each shows how it comes along and its curve; the comparison tells what a changed setting did."""
+    site.trade_session()  # a run stores the bars
+    page = visitor.page
+    visitor.open("/analytics")
+    visitor.sign_in()
+    done = page.locator("[data-testid=backtest-row][data-status=done]")
+    for number, change in enumerate(["", "risk.stop_loss_percent = 1"], start=1):
+        expect(page.get_by_test_id("backtest-start")).not_to_have_value("")
+        page.get_by_test_id("backtest-symbols").fill("AAPL MSFT")
+        page.get_by_text("Fills, fees and changed settings").click()
+        page.get_by_test_id("backtest-changes").fill(change)
+        page.get_by_test_id("backtest-start-button").click()
+        expect(done).to_have_count(number)
+        page.get_by_text("Fills, fees and changed settings").click()
+    expect(page.locator("[data-testid=backtest-curve][data-drawn=true]")).to_be_visible()
+    for box in page.get_by_test_id("backtest-compare").all():
+        box.check()
+    expect(page.locator("[data-testid=comparison-curve][data-drawn=true]")).to_be_visible()
+    ends = page.locator("[data-testid=comparison-row][data-name='Ends with']")
+    expect(ends).to_contain_text(re.compile(r"\$[\d,]+\.\d\d"))
+    visitor.check_axe()
+    assert [] == visitor.errors
