@@ -25,13 +25,14 @@ from alpaquero.broker.protocol import ClockReader
 from alpaquero.errors import BrokerError, RequestError
 from alpaquero.events import queues
 from alpaquero.events.commands import RunBacktest, RunExport
+from alpaquero.last_work import worked_through
 from alpaquero.observability import correlation, correlation_id, logger, observed, record_failed
 from alpaquero.portfolio.export_tables import ColumnType, Table, columns_of, csv_of
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.settings import ClockSettings, Text, load
-from alpaquero.store import backtests, exports, health, trading_settings
+from alpaquero.store import backtests, exports, trading_settings
 from alpaquero.store import bars as bar_store
 from alpaquero.store.backtests import Job, Status
 from alpaquero.store.exports import ExportJob
@@ -72,7 +73,7 @@ def _calendar() -> ClockReader:
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Runs the job of each message."""
     done = queues.work_through(event, take, record_failed)
-    return health.worked_through("analytics", event, done, detail="backtest")
+    return worked_through("analytics", event, done, detail="backtest")
 
 
 def take(record: dict[str, Any]) -> None:

@@ -13,11 +13,11 @@ from alpaquero.errors import Conflict
 from alpaquero.events.bus import received
 from alpaquero.events.queues import work_through
 from alpaquero.events.schemas import BooksRebuilt, EquityMarked, OrderFilled, PositionSplit, SharesMoved
+from alpaquero.last_work import worked_through
 from alpaquero.observability import correlation, logger, observed, record_failed
 from alpaquero.settings import FunctionSettings, load
 from alpaquero.store import analytics
 from alpaquero.store.books import Books
-from alpaquero.store.health import worked_through
 from alpaquero.store.projections import Fact
 
 TRIES = 4

@@ -18,11 +18,11 @@ from alpaquero import aws
 from alpaquero.errors import AlpaqueroError
 from alpaquero.events.live import PRICES, PricesChanged, wants
 from alpaquero.events.queues import work_through
+from alpaquero.last_work import worked_through
 from alpaquero.observability import correlation, logger, observed, record_failed
 from alpaquero.settings import FunctionSettings, Url, load
 from alpaquero.store import missed_frames
 from alpaquero.store.connections import forget_connection, open_connections
-from alpaquero.store.health import worked_through
 
 
 class Settings(FunctionSettings, frozen=True, kw_only=True):

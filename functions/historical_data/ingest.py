@@ -23,13 +23,13 @@ from alpaquero.broker.protocol import ClockReader, MarketDataReader
 from alpaquero.errors import BrokerRejected, BrokerUnavailable, BrokerUnclear
 from alpaquero.events import queues
 from alpaquero.events.commands import IngestBars
+from alpaquero.last_work import worked_through
 from alpaquero.observability import correlation, logger, observed, record_failed
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.regular_hours import in_session
 from alpaquero.prices.sessions import LENGTHS, NEW_YORK, Session, bar_start, last_closed_session
 from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import bars, ingests
-from alpaquero.store.health import worked_through
 from alpaquero.store.ingests import Ingest, IngestState, Step
 
 LEAST_SECONDS: Final = 25  # what a step may take: 20 s of tries, then the writes

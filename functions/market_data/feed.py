@@ -23,11 +23,11 @@ from alpaquero.errors import BrokerError, BrokerRejected, BrokerUnavailable
 from alpaquero.events import queues
 from alpaquero.events.commands import FeedBeat
 from alpaquero.events.live import PricesChanged, WatchedPrice, priced_symbols
+from alpaquero.last_work import worked_through
 from alpaquero.observability import logger, observed, record_failed
 from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import price_feed
 from alpaquero.store.connections import open_connections
-from alpaquero.store.health import worked_through
 
 OPEN_SECONDS: Final = 3
 CLOSED_SECONDS: Final = 15

@@ -15,6 +15,7 @@ from alpaquero.events import queues
 from alpaquero.events.bus import received
 from alpaquero.events.mails import Mail, mail_of
 from alpaquero.events.schemas import Event, NoticeGiven
+from alpaquero.last_work import worked_through
 from alpaquero.notifications import channels
 from alpaquero.notifications.channels import TIMEOUT_SECONDS, NoAnswer, NotTaken
 from alpaquero.notifications.decision import (
@@ -28,7 +29,6 @@ from alpaquero.notifications.decision import (
 from alpaquero.notifications.preferences import Channel, Preferences, recipients
 from alpaquero.observability import correlation, count, logger, observed, record_failed
 from alpaquero.settings import FunctionSettings, Text, load
-from alpaquero.store import health
 from alpaquero.store import notifications as store
 from alpaquero.store.notifications import DONE, Delivery, State
 
@@ -62,7 +62,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     told = recipients(store.preferences(settings.account), settings.mail_to)
     silent: set[tuple[str, str]] = set()  # channels whose host did not answer; a second wait helps nobody
     done = queues.work_through(event, lambda record: _deliver(record, told, silent), _failed)
-    return health.worked_through("notification", event, done, detail="deliver")
+    return worked_through("notification", event, done, detail="deliver")
 
 
 def _failed(record: dict[str, Any], error: Exception) -> None:

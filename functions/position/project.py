@@ -12,12 +12,12 @@ from typing import Any
 from alpaquero.events.bus import encoded, publish, received
 from alpaquero.events.queues import work_through
 from alpaquero.events.schemas import BooksRebuilt, OrderFilled, PositionChanged, PositionSplit, SharesMoved
+from alpaquero.last_work import worked_through
 from alpaquero.observability import correlation, logger, observed, record_failed
 from alpaquero.portfolio.positions import position_of
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store import positions
 from alpaquero.store.books import Books
-from alpaquero.store.health import worked_through
 from alpaquero.store.projections import Fact, entry_of
 
 

@@ -90,7 +90,8 @@ _TRADES = {
     "symbol": ColumnType.TEXT, "side": ColumnType.TEXT, "quantity": ColumnType.NUMBER,
     "opened_at": ColumnType.TIME, "closed_at": ColumnType.TIME, "entry_price": ColumnType.NUMBER,
     "exit_price": ColumnType.NUMBER, "pnl": ColumnType.NUMBER, "pnl_percent": ColumnType.NUMBER,
-    "reason": ColumnType.TEXT,
+    "strategy": ColumnType.TEXT, "tag": ColumnType.TEXT, "reason": ColumnType.TEXT,
+    "arrival_price": ColumnType.NUMBER, "exit_arrival_price": ColumnType.NUMBER,
 }  # fmt: skip
 _FILLS = {
     "id": ColumnType.TEXT, "at": ColumnType.TIME, "symbol": ColumnType.TEXT, "side": ColumnType.TEXT,

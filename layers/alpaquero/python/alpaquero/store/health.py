@@ -1,26 +1,25 @@
 """The Health table: what probes find, alerts, and when each service last did its work (wall times).
 
 `health_monitor/probe` writes all but the work, which a worker that is watched notes with
-`record_work`; the health routes read. Rows expire, so a service that is gone disappears by itself.
+`record_work` (or `alpaquero.last_work`); the health routes read. Rows expire, so a service that is gone
+disappears by itself.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import DoesNotExist, PynamoDBException
+from pynamodb.exceptions import DoesNotExist
 from pynamodb.models import Model
 
-from alpaquero import wall
 from alpaquero.monitoring.alerts import Alert
 from alpaquero.monitoring.counts import Counts
 from alpaquero.monitoring.missed_runs import MissingRun
-from alpaquero.observability import logger
 from alpaquero.store.tables import REGION, from_body, kept_seconds, table_name, to_body
 from alpaquero.store.usage import Usage
 
@@ -28,11 +27,7 @@ SERVICE, WORK, ALERT, STATE = "SERVICE", "WORK", "ALERT", "STATE"
 MISSING_RUNS, USAGE, COUNTS = "MISSING_RUNS", "USAGE", "COUNTS"
 KEEP_SECONDS = kept_seconds("HEALTH_KEPT_DAYS", 30)
 
-NOTED_EVERY_SECONDS = 30.0  # of work that events bring: hundreds a minute on a busy day
-
 T = TypeVar("T")
-
-_noted: dict[str, float] = {}
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,28 +138,6 @@ def record_counts(found: Counts) -> None:
 def record_work(service: str, *, detail: str = "") -> None:
     """Notes that `service` has just done its work."""
     _item(WORK, service, WorkDone(service=service, at=datetime.now(UTC), detail=detail)).save()
-
-
-def worked_through(
-    service: str, event: Mapping[str, Any], answer: dict[str, Any], *, detail: str
-) -> dict[str, Any]:
-    """`answer`, the partial batch failures of an SQS batch; notes the work when any record was done."""
-    records: Sequence[Any] = event["Records"]
-    if len(answer["batchItemFailures"]) < len(records):
-        note_work(service, detail=detail)
-    return answer
-
-
-def note_work(service: str, *, detail: str) -> None:
-    """Notes work that an event brought, at most twice a minute and process; the work never fails by it."""
-    now = wall.seconds()
-    if now - _noted.get(service, 0.0) < NOTED_EVERY_SECONDS:
-        return
-    _noted[service] = now
-    try:
-        record_work(service, detail=detail)
-    except PynamoDBException:
-        logger.exception("when the service last worked was not noted", service_worked=service)
 
 
 def last_work() -> dict[str, WorkDone]:
