@@ -3,19 +3,23 @@
 ``alpaquero build``, ``make sizes``, ``LaptopCloud`` and ``alpaquero restart`` call ``build``. A part
 is built again only when its inputs changed.
 
-Two runtimes. ``aws`` is for Lambda's Python 3.13 on x86-64. ``local`` is for the engine's own
-interpreter; there a layer's zip holds one line that puts the built folder on the path, because
+Two runtimes. ``aws`` is for Lambda's Python 3.13, on x86-64 or arm64. ``local`` is for the engine's
+own interpreter; there a layer's zip holds one line that puts the built folder on the path, because
 the engine would unpack every layer anew for every worker.
+
+The same sources, locks and compiler give the same bytes: docs/packaging.md tells how.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import re
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,13 +27,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from laptop.bytecode import AWS_PYTHON, Compiler, aws_compiler, of_interpreter
 from laptop.errors import LaptopError
 from laptop.layout import BUILD, ENGINE_PYTHON, REPOSITORY
+from laptop.sizes import refuse_heavy
 
 Runtime = Literal["local", "aws"]
+Architecture = Literal["x86_64", "arm64"]
 Say = Callable[[str], None]
 
-LOCKED_LAYERS: Final = ("api", "broker", "research")
+LOCKED_LAYERS: Final = ("api", "auth", "broker", "research")
 SHARED_LAYER: Final = "alpaquero"
 
 # The services whose models botocore keeps; the others are 90 % of its size.
@@ -39,27 +46,32 @@ BOTOCORE_SERVICES: Final = frozenset(
         *("s3", "secretsmanager", "ses", "sns", "sqs", "ssm", "sts"),
     }
 )
+# boto3's resources are a layer over clients that neither we nor what we import ask for.
+BOTO3_RESOURCES: Final[frozenset[str]] = frozenset()
 # Chalice needs its router alone at run time; the rest is its own deploy tool.
 CHALICE_FILES: Final = frozenset({"__init__.py", "app.py", "py.typed"})
-_AWS_PLATFORMS: Final = (
-    "manylinux_2_28_x86_64",
-    "manylinux_2_27_x86_64",
-    "manylinux_2_17_x86_64",
-    "manylinux2014_x86_64",
+# Powertools for logs and metrics alone: its event handler and the other utilities are 4 of its 5 MB.
+POWERTOOLS_FOLDERS: Final = frozenset(
+    {"exceptions", "logging", "metrics", "shared", "tracing", "utilities", "warnings"}
 )
+POWERTOOLS_UTILITIES: Final = frozenset({"__init__.py", "jmespath_utils"})
+# Amazon Linux 2023 has glibc 2.34; the newest tag that wheels are made for comes first.
+_AWS_GLIBC: Final = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
+_MACHINES: Final[Mapping[Architecture, str]] = {"x86_64": "x86_64", "arm64": "aarch64"}
 _AWS_MARKERS: Final = {
-    "python_version": "3.13",
-    "python_full_version": "3.13.0",
+    "python_version": AWS_PYTHON,
+    "python_full_version": f"{AWS_PYTHON}.0",
     "sys_platform": "linux",
     "platform_system": "Linux",
-    "platform_machine": "x86_64",
     "platform_python_implementation": "CPython",
     "implementation_name": "cpython",
     "os_name": "posix",
 }
 # Part of every key: a change of what is pruned builds again.
-_RECIPE: Final = "4"
+_RECIPE: Final = "6"
+# A running stack reads what it was deployed with from here, so nothing of the last days ever goes.
 _KEPT_BUILDS: Final = 5
+_KEPT_SECONDS: Final = 7 * 86_400
 _TEST_FOLDERS: Final = frozenset({"tests", "test"})
 _NOT_RUN: Final = frozenset({".pyi", ".pxd", ".pyx", ".c", ".h", ".cpp", ".md", ".rst"})
 _METADATA_KEPT: Final = re.compile(r"(METADATA|entry_points\.txt|LICEN[CS]E.*|NOTICE.*|COPYING.*)$")
@@ -70,12 +82,38 @@ class Built:
     """What a build left.
 
     ``artifacts`` gives for each path that ``template.yaml`` names (``functions/trading``,
-    ``layers/api``) its zip, whose name holds the hash of its content.
+    ``layers/api``) its zip, whose name holds the hash of its inputs. ``compiler`` says what made the
+    bytecode; None when there is none. All but ``renewed`` is also in ``folder/built.json``, for deploys.
     """
 
     folder: Path
     artifacts: Mapping[str, Path]
     renewed: list[str] = field(default_factory=list)
+    architecture: Architecture = "x86_64"
+    compiler: str | None = None
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What is built for."""
+
+    runtime: Runtime
+    architecture: Architecture
+    compiler: Compiler | None
+
+    @property
+    def key(self) -> bytes:
+        """What every part depends on beside its own inputs."""
+        if self.runtime == "aws":
+            told = f"{self.architecture} {self.compiler.label if self.compiler else 'not compiled'}"
+        else:
+            # A local layer's zip names its folder, so a moved repository builds again.
+            told = (ENGINE_PYTHON.parent.parent / "pyvenv.cfg").read_text() + str(BUILD)
+        return f"{_RECIPE} {told}".encode()
+
+    def compile(self, folder: Path, shown_as: str) -> None:
+        if self.compiler is not None:
+            self.compiler.compile(folder, shown_as)
 
 
 def _digest(parts: Iterable[bytes]) -> str:
@@ -94,49 +132,26 @@ def _sources(folder: Path) -> list[Path]:
     )
 
 
-def _source_key(folder: Path, runtime: Runtime) -> str:
-    parts = [_RECIPE.encode(), _interpreter(runtime).encode()]
+def _source_key(folder: Path, target: _Target) -> str:
+    parts = [target.key]
     for path in _sources(folder):
         parts += [str(path.relative_to(folder)).encode(), path.read_bytes()]
     return _digest(parts)
 
 
-def _interpreter(runtime: Runtime) -> str:
-    """What the compiled files depend on."""
-    if runtime == "aws":
-        return f"3.13 {_aws_python() is not None}"
-    # A local layer's zip names its folder, so a moved repository builds again.
-    return (ENGINE_PYTHON.parent.parent / "pyvenv.cfg").read_text() + str(BUILD)
-
-
-_found_aws_python: list[Path | None] = []
-
-
-def _aws_python() -> Path | None:
-    """A Python 3.13 that runs, or None."""
-    if not _found_aws_python:
-        found = None
-        name = shutil.which("python3.13")
-        if sys.version_info[:2] == (3, 13):
-            found = Path(sys.executable)
-        elif name and subprocess.run([name, "-c", ""], capture_output=True, check=False).returncode == 0:
-            found = Path(name)
-        _found_aws_python.append(found)
-    return _found_aws_python[0]
-
-
-def _requirements(lock: Path, runtime: Runtime, into: Path) -> Path:
+def _requirements(lock: Path, target: _Target, into: Path) -> Path:
     """The lock with its markers settled for the target, since pip judges them for itself."""
     from packaging.markers import Marker
 
-    if runtime == "local":
+    if target.runtime == "local":
         return lock
+    markers = {**_AWS_MARKERS, "platform_machine": _MACHINES[target.architecture]}
     kept: list[str] = []
     wanted = True
     for line in lock.read_text().splitlines():
         if line and not line.startswith((" ", "#")):
             requirement, _, marker = line.removesuffix("\\").partition(" ; ")
-            wanted = not marker or Marker(marker.strip()).evaluate(_AWS_MARKERS)
+            wanted = not marker or Marker(marker.strip()).evaluate(markers)
             line = f"{requirement.strip()} \\"  # noqa: PLW2901
         if wanted:
             kept.append(line)
@@ -144,17 +159,19 @@ def _requirements(lock: Path, runtime: Runtime, into: Path) -> Path:
     return into
 
 
-def _install(lock: Path, target: Path, runtime: Runtime) -> None:
-    """The locked wheels, unpacked into ``target``."""
-    settled = target.parent.with_name(f"{target.parent.name}.txt")
-    requirements = _requirements(lock, runtime, settled)
-    python = str(ENGINE_PYTHON if runtime == "local" else sys.executable)
+def _install(lock: Path, site: Path, target: _Target) -> None:
+    """The locked wheels, unpacked into ``site``."""
+    settled = site.parent.with_name(f"{site.parent.name}.txt")
+    requirements = _requirements(lock, target, settled)
+    python = str(ENGINE_PYTHON if target.runtime == "local" else sys.executable)
     command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     command += ["--no-deps", "--require-hashes", "--no-compile", "--only-binary=:all:"]
-    if runtime == "aws":
-        command += ["--python-version", "3.13", "--implementation", "cp", "--abi", "cp313"]
-        command += [f"--platform={platform}" for platform in _AWS_PLATFORMS]
-    command += ["--target", str(target), "-r", str(requirements)]
+    if target.runtime == "aws":
+        abis = [f"cp{AWS_PYTHON.replace('.', '')}", "abi3", "none"]
+        command += ["--python-version", AWS_PYTHON, "--implementation", "cp"]
+        command += [f"--abi={abi}" for abi in abis]
+        command += [f"--platform={glibc}_{_MACHINES[target.architecture]}" for glibc in _AWS_GLIBC]
+    command += ["--target", str(site), "-r", str(requirements)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     settled.unlink(missing_ok=True)
     if done.returncode:
@@ -172,7 +189,11 @@ def _prune(site: Path) -> None:
     for folder in [path for path in site.rglob("*") if path.is_dir() and path.name in _TEST_FOLDERS]:
         shutil.rmtree(folder, ignore_errors=True)
     _keep_only(site / "chalice", lambda path: path.name in CHALICE_FILES)
+    powertools = site / "aws_lambda_powertools"
+    _keep_only(powertools, lambda path: path.is_file() or path.name in POWERTOOLS_FOLDERS)
+    _keep_only(powertools / "utilities", lambda path: path.name in POWERTOOLS_UTILITIES)
     _keep_only(site / "botocore" / "data", lambda path: path.is_file() or path.name in BOTOCORE_SERVICES)
+    _keep_only(site / "boto3" / "data", lambda path: path.name in BOTO3_RESOURCES)
     for path in [path for path in site.rglob("*") if path.is_file()]:
         is_metadata = any(part.endswith(".dist-info") for part in path.parts)
         if not _METADATA_KEPT.match(path.name) if is_metadata else path.suffix in _NOT_RUN:
@@ -183,20 +204,6 @@ def _keep_only(folder: Path, wanted: Callable[[Path], bool]) -> None:
     for path in list(folder.iterdir()) if folder.exists() else []:
         if not wanted(path):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _compile(folder: Path, shown_as: str, runtime: Runtime) -> bool:
-    """Write .pyc files that are never checked again; False when no interpreter fits."""
-    python = ENGINE_PYTHON if runtime == "local" else _aws_python()
-    if python is None:
-        return False
-    command = [str(python), "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
-    # Tracebacks name the file as the repository does, and the bytes are the same on every machine.
-    command += ["-s", str(folder), "-p", shown_as, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise LaptopError(f"{shown_as} does not compile:\n{(done.stdout + done.stderr).strip()}")
-    return True
 
 
 def _zip(files: Mapping[str, bytes], path: Path) -> None:
@@ -230,48 +237,41 @@ class _Part:
     make: Callable[[Path], None]
 
 
-def _fill_locked(name: str, runtime: Runtime) -> Callable[[Path], None]:
+def _fill_locked(name: str, target: _Target) -> Callable[[Path], None]:
     def fill(folder: Path) -> None:
         site = folder / "python"
-        _install(REPOSITORY / "layers" / f"{name}.txt", site, runtime)
+        _install(REPOSITORY / "layers" / f"{name}.txt", site, target)
         _prune(site)
-        _compile(site, f"/opt/{name}", runtime)
+        target.compile(site, f"/opt/{name}")
 
     return fill
 
 
-def _fill_copied(source: Path, below: str, shown_as: str, runtime: Runtime) -> Callable[[Path], None]:
+def _fill_copied(source: Path, below: str, shown_as: str, target: _Target) -> Callable[[Path], None]:
     def fill(folder: Path) -> None:
-        target = folder / below
+        place = folder / below
         for path in _sources(source):
-            copy = target / path.relative_to(source)
+            copy = place / path.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
-        _compile(target, shown_as, runtime)
+        target.compile(place, shown_as)
 
     return fill
 
 
-def _parts(runtime: Runtime) -> list[_Part]:
+def _parts(target: _Target) -> list[_Part]:
     parts = []
+    kept = repr((sorted(BOTOCORE_SERVICES), sorted(BOTO3_RESOURCES))).encode()
     for name in LOCKED_LAYERS:
         lock = (REPOSITORY / "layers" / f"{name}.txt").read_bytes()
-        key = _digest(
-            [_RECIPE.encode(), _interpreter(runtime).encode(), lock, repr(sorted(BOTOCORE_SERVICES)).encode()]
-        )
-        parts.append(_Part(f"layers/{name}", key, _fill_locked(name, runtime)))
+        parts.append(_Part(f"layers/{name}", _digest([target.key, lock, kept]), _fill_locked(name, target)))
     shared = REPOSITORY / "layers" / SHARED_LAYER / "python"
-    parts.append(
-        _Part(
-            f"layers/{SHARED_LAYER}",
-            _source_key(shared, runtime),
-            _fill_copied(shared, "python", SHARED_LAYER, runtime),
-        )
-    )
+    fill = _fill_copied(shared, "python", SHARED_LAYER, target)
+    parts.append(_Part(f"layers/{SHARED_LAYER}", _source_key(shared, target), fill))
     for folder in sorted((REPOSITORY / "functions").iterdir()):
         if folder.is_dir() and _sources(folder):
             path = f"functions/{folder.name}"
-            parts.append(_Part(path, _source_key(folder, runtime), _fill_copied(folder, ".", path, runtime)))
+            parts.append(_Part(path, _source_key(folder, target), _fill_copied(folder, ".", path, target)))
     return parts
 
 
@@ -303,52 +303,86 @@ def _make(part: _Part, base: Path, runtime: Runtime) -> Path:
 
 
 def _sweep(base: Path, parts: list[_Part]) -> None:
-    """Keep the newest builds of a part: a running stack may still read one of them."""
+    """Take out builds of a part that are neither among its newest nor were asked for these days."""
     for part in parts:
         name = part.path.replace("/", "-")
         zips = [path for path in (base / "store").glob(f"{name}-*.zip") if len(path.stem) == len(name) + 17]
-        for old in sorted(zips, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT_BUILDS:]:
-            old.unlink()
-            shutil.rmtree(old.with_suffix(""), ignore_errors=True)
+        used = {path: path.stat().st_mtime for path in zips}
+        for old in sorted(zips, key=used.__getitem__, reverse=True)[_KEPT_BUILDS:]:
+            if used[old] < time.time() - _KEPT_SECONDS:
+                old.unlink()
+                shutil.rmtree(old.with_suffix(""), ignore_errors=True)
 
 
-def build(runtime: Runtime, *, say: Say = lambda _: None) -> Built:
+def build(
+    runtime: Runtime,
+    *,
+    architecture: Architecture = "x86_64",
+    base: Path | None = None,
+    say: Say = lambda _: None,
+) -> Built:
     """Build what changed and give every artifact.
 
     Parameters
     ----------
     runtime
         ``local`` for the engine's interpreter, ``aws`` for Lambda's.
+    architecture
+        Of Lambda's processors; the laptop has its own.
+    base
+        Where to build; ``build/<runtime>`` of the repository by default.
     say
         Called with one line for each part that is built.
 
     Raises
     ------
     LaptopError
-        When pip cannot fetch a wheel or a file does not compile.
+        When pip cannot fetch a wheel, a file does not compile, or a zip for AWS is over its limit.
     """
     if runtime == "local" and not ENGINE_PYTHON.exists():
         raise LaptopError("the engine's environment is missing: run `make setup`")
-    base = BUILD / runtime
+    base = base or BUILD / runtime
     (base / "store").mkdir(parents=True, exist_ok=True)
-    parts = _parts(runtime)
+    compiler = of_interpreter(ENGINE_PYTHON) if runtime == "local" else aws_compiler()
+    if compiler is None:
+        say(_NOT_COMPILED)
+    target = _Target(runtime, architecture, compiler)
+    parts = _parts(target)
     stale = [
         part
         for part in parts
         if not (base / "store" / f"{part.path.replace('/', '-')}-{part.key}.zip").exists()
     ]
-    if stale and runtime == "aws" and _aws_python() is None:
-        say("no Python 3.13 here: the aws build ships without .pyc files (slower cold starts)")
     for part in stale:
         say(f"building {part.path}")
     with (base / ".lock").open("w") as lock, ThreadPoolExecutor(max_workers=3) as pool:
         fcntl.flock(lock, fcntl.LOCK_EX)
         zips = list(pool.map(lambda part: _make(part, base, runtime), parts))
         _sweep(base, parts)
+    artifacts = {part.path: path for part, path in zip(parts, zips, strict=True)}
+    if runtime == "aws":
+        refuse_heavy(artifacts)
+    _note(base, target, artifacts)
+    label = compiler.label if compiler else None
+    return Built(base, artifacts, [part.path for part in stale], architecture, label)
+
+
+_NOT_COMPILED: Final = (
+    "WARNING: NOT COMPILED. No Python 3.13 runs here and npm gave none (build/compiler.log): cold starts "
+    "take two to five times as long. Install Python 3.13 or mend npm, then build again"
+)
+
+
+def _note(base: Path, target: _Target, artifacts: Mapping[str, Path]) -> None:
+    """Leave what a deploy needs: the template beside what it names, and what was built for."""
     template = REPOSITORY / "template.yaml"
     if template.exists():
         # As `sam build` leaves it: beside the built folders, its paths relative to it.
         (base / "template.yaml").write_text(template.read_text().replace("build/aws/", ""))
-    return Built(
-        base, {part.path: path for part, path in zip(parts, zips, strict=True)}, [part.path for part in stale]
-    )
+    told = {
+        "runtime": target.runtime,
+        "architecture": target.architecture,
+        "compiler": target.compiler.label if target.compiler else None,
+        "artifacts": {path: str(zipped) for path, zipped in artifacts.items()},
+    }
+    (base / "built.json").write_text(json.dumps(told, indent=1) + "\n")

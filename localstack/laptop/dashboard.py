@@ -60,7 +60,7 @@ def build(*, log: Path, frontend: Path = FRONTEND, say: Callable[[str], None] = 
     if stamp.exists() and stamp.read_text() == key:
         return built
     say("building the dashboard")
-    _npm(["run", "build"], frontend, _prepared(frontend, log), log)
+    npm(["run", "build"], frontend, _prepared(frontend, log), log)
     stamp.write_text(key)
     return built
 
@@ -82,15 +82,21 @@ def run_script(name: str, *, frontend: Path = FRONTEND) -> int:
 
 def _prepared(frontend: Path, log: Path) -> dict[str, str]:
     """The environment to run npm in, the page's packages installed."""
-    folder = node_folder(log)
-    environment = processes.base_environment() | _npm_settings()
-    environment["PATH"] = f"{folder}{os.pathsep}{environment.get('PATH', '')}"
+    environment = node_environment(log)
     lock = frontend / "package-lock.json"
     installed = frontend / "node_modules" / ".lock-hash"
     lock_hash = hashlib.sha256(lock.read_bytes()).hexdigest()
     if not installed.exists() or installed.read_text() != lock_hash:
-        _npm(["ci", "--no-audit", "--no-fund"], frontend, environment, log)
+        npm(["ci", "--no-audit", "--no-fund"], frontend, environment, log)
         installed.write_text(lock_hash)
+    return environment
+
+
+def node_environment(log: Path) -> dict[str, str]:
+    """The variables to run node and npm with. Raises `LaptopError` when there is no Node."""
+    folder = node_folder(log)
+    environment = processes.base_environment() | _npm_settings()
+    environment["PATH"] = f"{folder}{os.pathsep}{environment.get('PATH', '')}"
     return environment
 
 
@@ -99,7 +105,8 @@ def _npm_settings() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.lower().startswith("npm_config_")}
 
 
-def _npm(arguments: list[str], folder: Path, environment: dict[str, str], log: Path) -> None:
+def npm(arguments: list[str], folder: Path, environment: dict[str, str], log: Path) -> None:
+    """Run npm in a folder. Raises `LaptopError`, which names the log, when it fails."""
     with log.open("ab") as output:
         done = subprocess.run(
             ["npm", *arguments],

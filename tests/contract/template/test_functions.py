@@ -14,7 +14,11 @@ from laptop.layout import BUILD, ENGINE_PYTHON, REPOSITORY
 from laptop.template import functions, routes, template
 from tests.conftest import FUNCTION, TABLES
 
-LAYERS = {"SharedLayer": "alpaquero", "ApiLayer": "api", "BrokerLayer": "broker", "ResearchLayer": "research"}
+LAYERS = {
+    name: str(resource["Properties"]["ContentUri"]).removeprefix("layers/").rstrip("/")
+    for name, resource in template()["Resources"].items()
+    if resource["Type"] == "AWS::Serverless::LayerVersion"
+}
 STORES = "layers/alpaquero/python/alpaquero/store"
 API_FUNCTIONS = sorted(name for name, given in functions().items() if given["Handler"] == "api.app")
 

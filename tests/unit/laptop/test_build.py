@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from laptop import build as building
-from laptop.build import BOTOCORE_SERVICES, build
+from laptop.build import BOTOCORE_SERVICES, POWERTOOLS_FOLDERS, POWERTOOLS_UTILITIES, build
+from laptop.bytecode import of_interpreter
 from laptop.errors import LaptopError
+from laptop.layout import ENGINE_PYTHON, REPOSITORY
 
 
 @pytest.fixture
@@ -26,6 +32,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(building, "REPOSITORY", tmp_path)
     monkeypatch.setattr(building, "BUILD", tmp_path / "build")
     monkeypatch.setattr(building, "LOCKED_LAYERS", ())
+    # The engine's Python stands in for Lambda's: what is tested here is the same for both.
+    monkeypatch.setattr(building, "aws_compiler", lambda: of_interpreter(ENGINE_PYTHON))
     return tmp_path
 
 
@@ -115,7 +123,8 @@ def test_markers_are_judged_for_the_target(tmp_path: Path) -> None:
         "tzdata==2026.6 ; sys_platform == 'win32' \\\n    --hash=sha256:win\n"
         "pandas==3.1.1 \\\n    --hash=sha256:pandas\n"
     )
-    settled = building._requirements(lock, "aws", tmp_path / "settled.txt").read_text()
+    target = building._Target("aws", "x86_64", None)
+    settled = building._requirements(lock, target, tmp_path / "settled.txt").read_text()
     assert settled == (
         "numpy==2.5.5 \\\n    --hash=sha256:new\n    # via pandas\n"
         "pandas==3.1.1 \\\n    --hash=sha256:pandas\n"
@@ -127,6 +136,8 @@ def test_pruning_keeps_what_runs(tmp_path: Path) -> None:
     for path in (
         *("chalice/app.py", "chalice/__init__.py", "chalice/deploy/x.py", "chalice/cli.py"),
         *("botocore/data/endpoints.json", "botocore/data/sqs/1/x.json", "botocore/data/ec2/1/x.json"),
+        *("boto3/session.py", "boto3/data/dynamodb/1/resources-1.json", "aws_lambda_powertools/logging/x.py"),
+        *("aws_lambda_powertools/event_handler/x.py", "aws_lambda_powertools/utilities/parser/x.py"),
         *("pandas/tests/test_x.py", "pandas/core.py", "pandas/core.pyi", "bin/tool"),
         *("x-1.dist-info/METADATA", "x-1.dist-info/RECORD", "x-1.dist-info/licenses/LICENSE.txt"),
     ):
@@ -136,19 +147,107 @@ def test_pruning_keeps_what_runs(tmp_path: Path) -> None:
     kept = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert kept == {
         *("chalice/app.py", "chalice/__init__.py", "pandas/core.py"),
+        *("boto3/session.py", "aws_lambda_powertools/logging/x.py"),
         *("botocore/data/endpoints.json", "botocore/data/sqs/1/x.json"),
         *("x-1.dist-info/METADATA", "x-1.dist-info/licenses/LICENSE.txt"),
     }
 
 
+def _sources() -> str:
+    """All code that Lambda runs, as one text."""
+    paths = [*(REPOSITORY / "functions").rglob("*.py"), *(REPOSITORY / "layers/alpaquero").rglob("*.py")]
+    return "\n".join(path.read_text() for path in paths)
+
+
 def test_every_service_the_code_calls_keeps_its_model() -> None:
     """A client that the functions or the shared package make is among the kept models."""
-    import re
-
-    from laptop.layout import REPOSITORY
-
-    made = re.compile(r"(?:client|resource)\(\s*\"([a-z0-9-]+)\"")
-    sources = [*(REPOSITORY / "functions").rglob("*.py"), *(REPOSITORY / "layers/alpaquero").rglob("*.py")]
-    called = {name for path in sources for name in made.findall(path.read_text())}
+    called = set(re.findall(r"(?:client|resource)\(\s*\"([a-z0-9-]+)\"", _sources()))
     assert called
     assert called <= BOTOCORE_SERVICES
+
+
+def test_every_part_of_powertools_that_the_code_imports_is_kept() -> None:
+    """What the code imports of Powertools is not among what the build takes out."""
+    sources = _sources()
+    imported = set(re.findall(r"aws_lambda_powertools\.(\w+)", sources)) - {"utilities"}
+    utilities = set(re.findall(r"aws_lambda_powertools\.utilities\.(\w+)", sources))
+    assert imported
+    assert imported <= POWERTOOLS_FOLDERS
+    assert utilities <= POWERTOOLS_UTILITIES
+
+
+def test_builds_of_another_place_umask_and_time_have_equal_bytes(repository: Path, tmp_path: Path) -> None:
+    """Every zip for AWS is the same to the byte, wherever, whenever and under whatever umask it is built."""
+    first = build("aws").artifacts
+    usual = os.umask(0o077)
+    try:
+        for path in sorted((repository / "functions/trading").iterdir(), reverse=True):
+            os.utime(path, (1, 1))
+        again = build("aws", base=tmp_path / "elsewhere" / "aws").artifacts
+    finally:
+        os.umask(usual)
+    assert first.keys() == again.keys()
+    for part, zipped in first.items():
+        assert zipped != again[part]
+        assert zipped.read_bytes() == again[part].read_bytes(), part
+
+
+def test_a_zip_over_its_limit_stops_the_build(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the part, its weight, its limit, what weighs most, and what to do."""
+    monkeypatch.setattr("laptop.sizes.FUNCTION_LIMIT_MB", 1)
+    (repository / "functions/trading/blob.bin").write_bytes(os.urandom(1_100_000))
+    said = (
+        r"functions/trading weighs 1\.0 MB zipped, 1 are allowed \(most of it: blob\.bin 1\.0 MB.*prune it in"
+    )
+    with pytest.raises(LaptopError, match=said):
+        build("aws")
+
+
+def test_a_build_without_a_compiler_says_so_loudly(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no Python 3.13 the build goes on, its zips have no bytecode, and both are told."""
+    monkeypatch.setattr(building, "aws_compiler", lambda: None)
+    said: list[str] = []
+    built = build("aws", say=said.append)
+    assert "NOT COMPILED" in said[0]
+    assert built.compiler is None
+    with zipfile.ZipFile(built.artifacts["functions/trading"]) as archive:
+        assert archive.namelist() == ["execute.py"]
+
+
+def test_a_build_leaves_word_of_what_it_is_for(repository: Path) -> None:
+    """A deploy reads the architecture and the compiler beside the artifacts."""
+    built = build("aws", architecture="arm64")
+    told = json.loads((built.folder / "built.json").read_text())
+    assert (told["architecture"], told["compiler"]) == ("arm64", built.compiler)
+    assert told["artifacts"] == {path: str(zipped) for path, zipped in built.artifacts.items()}
+
+
+def test_another_architecture_is_another_build(repository: Path) -> None:
+    """Layers for arm64 never pass for those of x86-64."""
+    first = build("aws").artifacts
+    assert first["layers/alpaquero"] != build("aws", architecture="arm64").artifacts["layers/alpaquero"]
+
+
+def test_what_a_running_stack_was_deployed_with_stays(repository: Path) -> None:
+    """However often the code is built anew, the builds of the last days keep their folders and zips."""
+    code = repository / "functions/trading/execute.py"
+    first = build("local").artifacts["functions/trading"]
+    for value in range(2, 10):
+        code.write_text(f"VALUE = {value}\n")
+        build("local")
+    assert first.exists()
+    assert (first.with_suffix("") / "execute.py").exists()
+
+
+def test_builds_nobody_asked_for_in_a_week_go(repository: Path) -> None:
+    """An old build goes once newer ones of its part are there; the newest five stay whatever their age."""
+    code, zips = repository / "functions/trading/execute.py", []
+    long_ago = time.time() - 8 * 86_400
+    for value in range(8):
+        code.write_text(f"VALUE = {value}\n")
+        zips.append(build("local").artifacts["functions/trading"])
+        os.utime(zips[-1], (long_ago + value, long_ago + value))
+    code.write_text("VALUE = 8\n")
+    build("local")
+    assert [path.exists() for path in zips] == [False, False, False, False, True, True, True, True]
+    assert not zips[1].with_suffix("").exists()
