@@ -75,7 +75,6 @@ class RunExport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     correlation_id: str
 
 
-
 class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """To `trading/execute`: trade what the intent wants, if risk agrees."""
 
