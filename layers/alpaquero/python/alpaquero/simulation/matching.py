@@ -52,6 +52,11 @@ class Role(Word):
     TARGET = "take_profit"
     STOP = "stop_loss"
 
+    @property
+    def words(self) -> str:
+        """The role as people read it."""
+        return self.value.replace("_", " ")
+
 
 EXITS = frozenset({Role.TARGET, Role.STOP})
 _STOPS = frozenset({OrderType.STOP, OrderType.TRAILING_STOP})

@@ -359,25 +359,41 @@ class Account(Matching[SimulatedOrder]):
         self, order: SimulatedOrder, fill: Fill, at: datetime, after: dict[str, Any]
     ) -> SimulatedOrder:
         """Record a fill, and move cash and shares."""
-        identifier = fill_id(self.fill_terms.seed, order.client_order_id, str(order.filled_quantity), at)
+        filled = order.filled_quantity
         self._set(order, after)
-        signed = fill.quantity if order.side is Side.BUY else -fill.quantity
-        fee = self.fill_terms.fee(fill.quantity, fill.price)
-        self.cash -= signed * fill.price + fee
-        self._own(order.symbol, self.owned(order.symbol) + signed)
+        self.book(order.client_order_id, order.group, order.symbol, order.side, fill, at, filled)
+        return order
+
+    def book(  # noqa: PLR0917 - what a fill says
+        self,
+        identifier: str,
+        group: str,
+        symbol: str,
+        side: Side,
+        fill: Fill,
+        at: datetime,
+        filled_before: Decimal = _ZERO,
+    ) -> None:
+        """Book a fill of the order `identifier`, and move cash and shares."""
+        self.cash -= self.cost(side, fill)
+        self._own(symbol, self.owned(symbol) + (fill.quantity if side is Side.BUY else -fill.quantity))
         booked = BookedFill(
-            id=identifier,
+            id=fill_id(self.fill_terms.seed, identifier, str(filled_before), at),
             account=self.label,
-            client_order_id=order.client_order_id,
-            broker_order_id=order.group,
-            symbol=order.symbol,
-            side=order.side,
+            client_order_id=identifier,
+            broker_order_id=group,
+            symbol=symbol,
+            side=side,
             quantity=fill.quantity,
             price=fill.price,
             at=at,
         )
-        self.booked.append(Booked(booked, fee))
-        return order
+        self.booked.append(Booked(booked, self.fill_terms.fee(fill.quantity, fill.price)))
+
+    def cost(self, side: Side, fill: Fill) -> Decimal:
+        """Dollars that a fill takes from cash, with its fee; below zero when it brings some."""
+        signed = fill.quantity if side is Side.BUY else -fill.quantity
+        return signed * fill.price + self.fill_terms.fee(fill.quantity, fill.price)
 
     def _set(self, order: SimulatedOrder, fields: dict[str, Any]) -> None:
         was_working = order.status not in TERMINAL

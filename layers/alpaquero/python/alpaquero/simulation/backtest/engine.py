@@ -38,16 +38,18 @@ from alpaquero.risk.verdict import Verdict
 from alpaquero.simulation.backtest import signals
 from alpaquero.simulation.backtest.account import Account, SimulatedOrder, Watch
 from alpaquero.simulation.backtest.result import AFTER_CLOSE, FillRow, Result, TradeRow
+from alpaquero.simulation.backtest.round_trips import RoundTrips, path_of
 from alpaquero.simulation.backtest.signals import Raised
 from alpaquero.simulation.backtest.terms import FillTerms, SplitDay
 from alpaquero.simulation.fills import quote_around
 from alpaquero.simulation.margin import power
-from alpaquero.simulation.matching import TERMINAL, Role, Status
+from alpaquero.simulation.matching import EXITS, TERMINAL, Role, Status
 from alpaquero.simulation.path import SessionPath
 from alpaquero.strategy import conclusion, indicators
 from alpaquero.strategy.planning import valid_until
 from alpaquero.strategy.ranking import rank
 from alpaquero.strategy.settings import StrategySettings
+from alpaquero.strategy.signal import Signal
 
 AROUND = timedelta(days=14)  # how much of the calendar the rules see
 ATR_PERIODS = 8  # bars for each bar of the period, as `store.risk_facts` asks for
@@ -191,7 +193,6 @@ class Backtest:
         self.cash: list[Decimal] = []
         self.counts = Counter[str]()
         self.passed_over, self.refused = Counter[str](), Counter[str]()
-        self.most_valid = max((one.signal_validity_bars for one in settings.strategies.values()), default=0)
         self.around: tuple[int, tuple[Session, ...]] = (-1, ())
         opened = calendar.sessions[calendar.first].open
         self.book = LiveBook(
@@ -216,17 +217,22 @@ class Backtest:
         """Every session, then the result."""
         traded, by_session = self.calendar.traded, self.found.by_session
         account, equities, cash = self.account, self.equities, self.cash
-        raised_at = [*sorted(by_session), len(traded)]
+        raised_at, trips = [*sorted(by_session), len(traded)], RoundTrips.of(self)
         place = following = 0
         while place < len(traded):
+            ended: int | None = None
             if not (account.positions or account.working or self.book.locks):
                 while raised_at[following] < place:
                     following += 1
                 idle = raised_at[following] - place
-                equities += [self.equity] * idle
-                cash += [account.cash] * idle
-                place += idle
-            if place < len(traded):
+                if idle:
+                    self.mark([account.cash] * idle, account.cash)
+                    place += idle
+                if trips is not None and place < len(traded):
+                    ended = trips.take(place)
+            if ended is not None:
+                place = ended
+            elif place < len(traded):
                 self._session(place, traded[place], by_session.get(place, ()))
                 equities.append(self.equity)
                 cash.append(account.cash)
@@ -234,6 +240,14 @@ class Backtest:
             if progress is not None:
                 progress(place, len(traded), traded[place - 1].date)
         return self._result()
+
+    def mark(self, equities: Sequence[Decimal], cash: Decimal) -> None:
+        """Notes equity after the next sessions, with as much cash after each, and the highest there was."""
+        if equities:
+            self.equities += equities
+            self.cash += [cash] * len(equities)
+            highest = max(equities)
+            self.equity, self.peak = equities[-1], max(self.peak, highest)
 
     # a session
 
@@ -252,7 +266,7 @@ class Backtest:
             self._release()
         self.day_start = self.equity
         self._mark(place)
-        left = [one for one in raised if not self._needs_no_book(one)] if raised else None
+        left = [one for one in raised if not self.needs_no_book(one)] if raised else None
         if left:
             account.pass_to(now)
             self._conclude(place, session, now, left)
@@ -300,7 +314,7 @@ class Backtest:
             if watch is not None and self._until(symbol, watch, place) > place:
                 continue
             if (index := self.places[symbol][place]) >= 0:
-                touched[symbol] = _path(self.bars[symbol], index)
+                touched[symbol] = path_of(self.bars[symbol], index)
         if touched:
             account.open(session)
             account.trade(session, touched)
@@ -363,7 +377,7 @@ class Backtest:
                 self.folding.add(fill)
             self.fills_folded = len(booked)
 
-    def _book(self, session: Session, now: datetime) -> LiveBook:
+    def book_at(self, session: Session, now: datetime) -> LiveBook:
         """The risk book as it stands; the one there is."""
         account, book, fills = self.account, self.book, self.fills_folded
         self._fold()
@@ -391,21 +405,13 @@ class Backtest:
 
     def _conclude(self, place: int, session: Session, now: datetime, raised: Sequence[Raised]) -> None:
         self.counts["signals"] += len(raised)
-        at = self.calendar.first + place
-        calendar = self.calendar.sessions[at : at + self.most_valid + 1]
-        until = {
-            name: valid_until(
-                calendar, Timeframe.DAY, session.close, self.settings.strategies[name].signal_validity_bars
-            )
-            for name in {one.source.strategy for one in raised}
-        }
-        book, entered = self._book(session, now), set[str]()
+        book, entered = self.book_at(session, now), set[str]()
         for signal in rank([one.signal(session.close) for one in raised]):
             if signal.side is Side.BUY and signal.symbol in entered:
                 self.passed_over[conclusion.ALREADY_HELD] += 1
                 continue
-            intent = conclusion.intent_on(signal, self.account.label, until[signal.strategy])
-            verdict = self._judged(intent, book, place, now)
+            intent = self.intent_on(signal, place)
+            verdict = self.judged(intent, book, place, now)
             # Live asks the foreseen rules first and then all of them: the verdict answers both.
             code = conclusion.foreseen_code(rule.code for rule in verdict.failed)
             if code is not None:
@@ -415,14 +421,22 @@ class Backtest:
             entered.add(signal.symbol)
             self._place(intent, verdict, now)
 
-    def _needs_no_book(self, raised: Raised) -> bool:
+    def intent_on(self, signal: Signal, place: int) -> Intent:
+        """The intent of a signal on the bar of session `place`."""
+        at, bars = self.calendar.first + place, self.settings.strategies[signal.strategy].signal_validity_bars
+        calendar = self.calendar.sessions[at : at + bars + 1]
+        until = valid_until(calendar, Timeframe.DAY, signal.bar_close, bars)
+        return conclusion.intent_on(signal, self.account.label, until)
+
+    def needs_no_book(self, raised: Raised) -> bool:
         """Counts what is passed over for what is held, or not, without asking risk."""
-        account, symbol = self.account, raised.source.symbol
-        if raised.source.settings.shadow:
-            code: str | None = conclusion.SHADOW
-        else:
-            held = symbol in account.positions or self._is_bought(symbol)
-            code = conclusion.holding_code(raised.side, held=held)
+        symbol = raised.source.symbol
+        return self.pass_over(raised, held=symbol in self.account.positions or self._is_bought(symbol))
+
+    def pass_over(self, raised: Raised, *, held: bool) -> bool:
+        """Counts what is passed over when its symbol is `held`, or being bought, or is not."""
+        shadow = raised.source.settings.shadow
+        code = conclusion.SHADOW if shadow else conclusion.holding_code(raised.side, held=held)
         if code is None:
             return False
         self.passed_over[code] += 1
@@ -436,7 +450,7 @@ class Backtest:
             return False
         return any(order.client_order_id in self.reservations and order.side is Side.BUY for order in working)
 
-    def _judged(self, intent: Intent, book: RiskBook, place: int, now: datetime) -> Verdict:
+    def judged(self, intent: Intent, book: RiskBook, place: int, now: datetime) -> Verdict:
         """What risk says about an intent, which has no prices of its own to round."""
         return assess(intent, book, self.limits, self._facts(intent, place, now), failed_only=True)
 
@@ -453,20 +467,22 @@ class Backtest:
         elif not self._enter(identifier, intent, verdict):
             self.refused[BROKER_REJECTED] += 1
             return
+        self.reservations[identifier] = reservation_for(intent, verdict)
+        self.note_order(intent, now)
+
+    def note_order(self, intent: Intent, at: datetime) -> None:
+        """Remembers whose order was placed, why and when."""
+        identifier = intent.client_order_id
         self.told[identifier] = intent.strategy or "", intent.reason
         self.purposes[identifier] = OrderPurpose(intent.purpose)
-        self.reservations[identifier] = reservation_for(intent, verdict)
-        self.recent = (*orders_within(self.recent, now), now)
+        self.recent = (*orders_within(self.recent, at), at)
         self.book.put(recent_orders=self.recent)
 
     def _enter(self, identifier: str, intent: Intent, verdict: Verdict) -> bool:
         """Sends an entry; whether the broker takes it: no bracket on what is held, none without power."""
         account, stop, target = self.account, verdict.stop_loss_price, verdict.take_profit_price
-        reference = intent.reference_price
-        if stop is None or target is None or reference is None or account.owned(intent.symbol):
-            return False
-        worth = quote_around(reference, self.terms.half_spread_bps).ask
-        if verdict.quantity * worth > self.power:
+        worth = self.worth_of(intent, verdict)
+        if stop is None or target is None or worth is None:
             return False
         self.power -= verdict.quantity * worth
         account.buy_with_exits(
@@ -475,6 +491,14 @@ class Backtest:
         self.stops[identifier] = stop
         self.stop_ids.add(account.members(account.orders[identifier].group)[-1].client_order_id)
         return True
+
+    def worth_of(self, intent: Intent, verdict: Verdict) -> Decimal | None:
+        """Dollars of buying power that a share of an entry takes; None when the broker refuses it."""
+        reference, owned = intent.reference_price, self.account.owned(intent.symbol)
+        if verdict.stop_loss_price is None or verdict.take_profit_price is None or reference is None or owned:
+            return None
+        worth = quote_around(reference, self.terms.half_spread_bps).ask
+        return worth if verdict.quantity * worth <= self.power else None
 
     def _facts(self, intent: Intent, place: int, now: datetime) -> Facts:
         """What a verdict rests on besides the book: the last close, the calendar, the symbol's orders."""
@@ -528,7 +552,7 @@ class Backtest:
         self.peak = max(self.peak, self.equity)
         limits, book = self.limits, self.book
         if book.locks or self._near_a_limit():
-            after = locked(self._book(session, now), limits, now)
+            after = locked(self.book_at(session, now), limits, now)
             book.put(locks=after.locks, trading_state=after.trading_state, asked_state=after.asked_state)
         if self.account.positions and (limits.trailing_stop_percent or limits.maximum_holding_days):
             self._sell_due(place, session, now)
@@ -538,18 +562,20 @@ class Backtest:
             self._cancel_overdue(place, now)
 
     def _near_a_limit(self) -> bool:
+        return self.is_near_a_limit(self.equity, self.peak, self.day_start)
+
+    def is_near_a_limit(self, equity: Decimal, peak: Decimal, day_start: Decimal) -> bool:
         """Whether drawdown or the day's loss may have reached their limit; never no when one has."""
-        equity = self.equity
-        return equity <= self.peak * self.least_of_peak or equity <= self.day_start * self.least_of_day
+        return equity <= peak * self.least_of_peak or equity <= day_start * self.least_of_day
 
     def _sell_due(self, place: int, session: Session, now: datetime) -> None:
         prices = dict(self.prices) if self.limits.trailing_stop_percent else {}
-        book = self._book(session, now)
+        book = self.book_at(session, now)
         book.put(highs=with_highs(book, prices).highs)
         for due in due_exits(book, self.limits, prices, now):
             intent = next_exit(due, book, now, "", self._look_up)
             if intent is not None:
-                self._place(intent, self._judged(intent, book, place, now), now)
+                self._place(intent, self.judged(intent, book, place, now), now)
                 self.told[intent.client_order_id] = "", due.code
 
     def _look_up(self, identifier: str) -> Order | None:
@@ -657,9 +683,9 @@ class Backtest:
         for one in account.booked:
             fill = one.fill
             identifier = fill.client_order_id or ""
-            order = account.orders[identifier]
-            if order.role in {Role.TARGET, Role.STOP}:
-                reasons[identifier] = order.role.value.replace("_", " ")
+            order = account.orders.get(identifier)
+            if order is not None and order.role in EXITS:
+                reasons[identifier] = order.role.words
             if fill.side is Side.BUY:
                 entered.setdefault((fill.symbol, fill.at), identifier)
             if one.fee:
@@ -687,16 +713,6 @@ class Backtest:
                 )
             )
         return rows
-
-
-def _path(columns: Columns, index: int) -> SessionPath:
-    """The prices of a bar."""
-    return SessionPath(
-        Decimal(repr(columns.open[index])),
-        Decimal(repr(columns.high[index])),
-        Decimal(repr(columns.low[index])),
-        Decimal(repr(columns.close[index])),
-    )
 
 
 def _row(fill: Fill, fee: Decimal) -> FillRow:

@@ -1,0 +1,192 @@
+"""Whole round trips at once: from a signal while nothing is held until what it bought is sold again.
+
+Asked by `engine.Backtest.play` in a backtest of one symbol. What risk says, at what prices orders fill,
+and when, is asked of the functions that trade live; left out is the life of the orders in between. A trip
+that anything else could touch is left to the sessions one by one: `take` then changes nothing. Both ways
+give the same result to the last digit: `tests/unit/simulation/test_round_trips.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
+
+from alpaquero.orders.intent import Intent
+from alpaquero.orders.kinds import OrderType, Side, TimeInForce
+from alpaquero.prices.columns import Columns
+from alpaquero.risk.verdict import Verdict
+from alpaquero.simulation.backtest.account import GTC_LIFE
+from alpaquero.simulation.backtest.result import AFTER_CLOSE
+from alpaquero.simulation.backtest.signals import Raised
+from alpaquero.simulation.fills import match, match_exits
+from alpaquero.simulation.identity import leg_client_order_id
+from alpaquero.simulation.matching import END, START, Role, Stretch
+from alpaquero.simulation.path import SessionPath
+from alpaquero.simulation.working import Fill, Moment, PriceSpan, WorkingOrder
+
+if TYPE_CHECKING:
+    from alpaquero.simulation.backtest.engine import Backtest
+
+
+class Sale(NamedTuple):
+    """A filled exit: in the session at which place, as the stop or the target, when."""
+
+    place: int
+    role: Role
+    fill: Fill
+    at: datetime
+
+
+class RoundTrips:
+    """The round trips of a backtest's only symbol."""
+
+    def __init__(self, test: Backtest, symbol: str) -> None:
+        self.test, self.account, self.symbol = test, test.account, symbol
+        self.traded, self.raised = test.calendar.traded, test.found.by_session
+        self.places, self.columns = test.places[symbol], test.bars[symbol]
+        self.matching = test.terms.matching
+
+    @classmethod
+    def of(cls, test: Backtest) -> RoundTrips | None:
+        """Those of the backtest; None where symbols compete or orders may change before they fill."""
+        if len(test.bars) != 1 or test.splits or test.restless or test.terms.partial_fill_probability:
+            return None
+        return cls(test, next(iter(test.bars)))
+
+    def take(self, place: int) -> int | None:
+        """Trades what session `place` raised; the place of the next session to look at.
+
+        Called while nothing is held and no order works. After a purchase the answer is the session of
+        its sale, whose own signals are not judged yet. None, and nothing has changed, where the session
+        has to be gone through.
+        """
+        test, raised, cash = self.test, self.raised[place], self.account.cash
+        if len(raised) != 1 or self._near_a_limit([cash]):
+            return None
+        if test.needs_no_book(raised[0]):
+            test.mark([cash], cash)
+            return place + 1
+        before = test.day_start, test.equity
+        test.day_start, test.equity = test.equity, cash
+        sold = self._trip(place, raised[0])
+        if sold is None:
+            test.day_start, test.equity = before
+        return sold
+
+    def _trip(self, place: int, raised: Raised) -> int | None:
+        """Buys and sells again; the place of the sale."""
+        test, account, session = self.test, self.account, self.traded[place]
+        cash, now = account.cash, session.close + AFTER_CLOSE
+        intent = test.intent_on(raised.signal(session.close), place)
+        verdict = test.judged(intent, test.book_at(session, now), place, now)
+        if not verdict.approved or test.worth_of(intent, verdict) is None:
+            return None
+        bought, sale = self._purchase(place + 1, verdict), self._sale(place + 1, verdict)
+        if bought is None or sale is None or self.traded[sale.place].date - session.date >= GTC_LIFE:
+            return None
+        paid = cash - account.cost(Side.BUY, bought)
+        marks = self._marks(place + 1, sale.place, bought.quantity, paid)
+        if self._near_a_limit([*marks, paid - account.cost(Side.SELL, sale.fill)]):
+            return None
+        test.counts["signals"] += 1
+        test.counts["intents"] += 1
+        for between in range(place + 1, sale.place):
+            for one in self.raised.get(between, ()):
+                test.pass_over(one, held=True)
+        test.mark([cash], cash)
+        test.mark(marks, paid)
+        self._book(intent, bought, sale, self.traded[place + 1].open)
+        test.note_order(intent, now)
+        return sale.place
+
+    # the two fills
+
+    def _purchase(self, place: int, verdict: Verdict) -> Fill | None:
+        """The entry's fill at the open of session `place`, None when that has no bar."""
+        if place >= len(self.places) or self.places[place] < 0:
+            return None
+        order = _order(Role.ENTRY, Side.BUY, OrderType.MARKET, verdict)
+        return match(order, _span(path_of(self.columns, self.places[place])), self.matching)
+
+    def _sale(self, place: int, verdict: Verdict) -> Sale | None:
+        """How the bracket ends from session `place` on; None where a sale's signal or a gap comes first."""
+        stop = _order(Role.STOP, Side.SELL, OrderType.STOP, verdict)
+        target = _order(Role.TARGET, Side.SELL, OrderType.LIMIT, verdict)
+        lowest, highest = float(stop.stop_price or 0), float(target.limit_price or 0)
+        places, lows, highs = self.places, self.columns.low, self.columns.high
+        for at in range(place, len(places)):
+            index = places[at]
+            if index < 0:
+                return None
+            if lows[index] <= lowest or highs[index] >= highest:
+                path = path_of(self.columns, index)
+                outcome = match_exits(stop, target, _span(path), self.matching)
+                if outcome is not None:
+                    order, fill = outcome
+                    return Sale(at, Role(order.client_order_id), fill, self._time(at, path, order, fill))
+            if any(one.side is Side.SELL for one in self.raised.get(at, ())):
+                return None
+        return None
+
+    def _time(self, place: int, path: SessionPath, order: WorkingOrder, fill: Fill) -> datetime:
+        """When in its session an exit filled: at the open, or when the path reached its price."""
+        session, level = self.traded[place], order.limit_price or order.stop_price
+        fraction = START if fill.moment is Moment.START or level is None else path.reached(level, START)
+        return Stretch(session, path, START, END, session.open).time(fraction)
+
+    # what follows
+
+    def _near_a_limit(self, equities: Sequence[Decimal]) -> bool:
+        """Whether equity, marked so after the next sessions, may reach a limit at one of them."""
+        test = self.test
+        before, peak = test.equity, test.peak
+        for equity in equities:
+            peak = max(peak, equity)
+            if test.is_near_a_limit(equity, peak, before):
+                return True
+            before = equity
+        return False
+
+    def _marks(self, begin: int, end: int, shares: Decimal, cash: Decimal) -> list[Decimal]:
+        """Equity after each session from place `begin` until `end`, each with a bar."""
+        first = self.places[begin]
+        closes = self.columns.close[first : first + end - begin]
+        return [cash + shares * Decimal(repr(close)) for close in closes]
+
+    def _book(self, intent: Intent, bought: Fill, sale: Sale, opened: datetime) -> None:
+        account, entry = self.account, intent.client_order_id
+        leg = leg_client_order_id(account.fill_terms.seed, entry, sale.role)
+        account.book(entry, entry, self.symbol, Side.BUY, bought, opened)
+        account.book(leg, entry, self.symbol, Side.SELL, sale.fill, sale.at)
+        self.test.told[leg] = "", sale.role.words
+        if sale.role is Role.STOP:
+            self.test.stop_ids.add(leg)
+
+
+def _order(role: Role, side: Side, kind: OrderType, verdict: Verdict) -> WorkingOrder:
+    """An order of a bracket, known by its role until it fills."""
+    return WorkingOrder(
+        role,
+        side,
+        kind,
+        verdict.quantity,
+        limit_price=verdict.take_profit_price if role is Role.TARGET else None,
+        stop_price=verdict.stop_loss_price if role is Role.STOP else None,
+        time_in_force=TimeInForce.GTC,
+    )
+
+
+def _span(path: SessionPath) -> PriceSpan:
+    return PriceSpan(path.open, path.high, path.low, path.close, True, True)
+
+
+def path_of(columns: Columns, index: int) -> SessionPath:
+    """The prices of a bar."""
+    return SessionPath(
+        Decimal(repr(columns.open[index])),
+        Decimal(repr(columns.high[index])),
+        Decimal(repr(columns.low[index])),
+        Decimal(repr(columns.close[index])),
+    )
