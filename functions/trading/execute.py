@@ -62,6 +62,7 @@ from alpaquero.orders.identity import client_order_id, exit_key
 from alpaquero.orders.intent import Intent, OrderType, Side, TimeInForce
 from alpaquero.orders.lifecycle import (
     OrderStatus,
+    Phase,
     advance,
     given_up,
     intended,
@@ -70,6 +71,7 @@ from alpaquero.orders.lifecycle import (
     is_terminal,
     may_be_sent_again,
     noted,
+    phase_in,
     resized,
     step_exit,
     unclear,
@@ -77,7 +79,7 @@ from alpaquero.orders.lifecycle import (
 from alpaquero.orders.order import ExitStep, Order, OrderOrigin, OrderPurpose
 from alpaquero.orders.protection import stop_price_under
 from alpaquero.orders.replacement import changed_terms, free_successor, grows, intent_of, successor
-from alpaquero.orders.terms import is_whole, on_ticks
+from alpaquero.orders.terms import TermsError, is_whole, on_ticks
 from alpaquero.risk.book import Reservation, RiskBook, TradingState
 from alpaquero.risk.facts import MarketPrice
 from alpaquero.risk.market_rules import age_of_request, is_set_back
@@ -95,7 +97,8 @@ SYNC_AFTER_SECONDS = 5
 ATTEMPTS = 5  # at a transaction that others also write to
 EXIT_STEPS_A_CALL = 6  # cancel, confirm, sell and the way back; the rest is sync's next minute
 TRIES = 4  # of a command that could not be carried out for now; its queue gives up after 5
-AGAIN_AFTER_SECONDS = 15
+AGAIN_AFTER_SECONDS = 15  # when the broker or AWS did not answer
+CONFLICT_OVER_SECONDS = 2  # a conflict is over sooner, and everything behind the command waits as long
 ENTRY_WAITS = timedelta(minutes=15)  # wall time in which an entry without an end of its own must be sent
 JUST_NOW = timedelta(seconds=1)  # wall time for which a verdict needs no second look before its order leaves
 LONGEST_PAUSE = timedelta(hours=1)  # between two tries of a stop that the broker refuses
@@ -151,7 +154,8 @@ def again_soon(record: dict[str, Any], error: Exception) -> None:
     """Lets a record that failed come again in seconds, for those behind it wait as long."""
     record_failed(record, error)
     if "receiptHandle" in record:
-        queues.deliver_again_after(SETTINGS.order_queue, record, AGAIN_AFTER_SECONDS)
+        pause = CONFLICT_OVER_SECONDS if isinstance(error, Conflict) else AGAIN_AFTER_SECONDS
+        queues.deliver_again_after(SETTINGS.order_queue, record, pause)
 
 
 def execute(command: OrderCommand) -> None:
@@ -386,15 +390,32 @@ class Desk:
             raise LookupError(f"order {command.client_order_id} is not in the books")
         identifier, new = free_successor(order, command.change, self.books.order)
         if new is None:
-            new = self._decide_replacement(order, identifier, command)
+            new = self._decide_replacement(self._arrived(order), identifier, command)
         if new is not None:
             self._carry_on(new)
+
+    def _arrived(self, order: Order) -> Order:
+        """The order once the broker is known to have it: one that was left half way is gone on with.
+
+        Raises `TermsError` when that is not known even now: waiting would hold up every order behind.
+        """
+        if phase_in(order) is Phase.UNSENT:
+            self._carry_on(order)
+            order = self.books.order(order.client_order_id) or order
+        if phase_in(order) is Phase.UNCLEAR:
+            found = self.broker.order_by_client_id(order.client_order_id)
+            if found is not None:
+                order = self._commit(order, advance(order, update_of(found, "looked up by client order id")))
+        if phase_in(order) in {Phase.UNSENT, Phase.UNCLEAR}:
+            why = (
+                "it is not known yet whether the broker has the order; change it once it shows, or cancel it"
+            )
+            raise TermsError("id", why)
+        return order
 
     def _decide_replacement(self, order: Order, identifier: str, command: ReplaceOrder) -> Order | None:
         """The new order, judged anew where it could take more than the old one; None when refused."""
         for _ in range(ATTEMPTS):
-            if not is_live(order.status) and not is_terminal(order.status):
-                raise Conflict(f"{order.client_order_id} is not at the broker yet; try again in a minute")
             terms, book = changed_terms(order, command.change), self._book()
             asker = {"requested_by": command.requested_by, "correlation_id": command.correlation_id}
             intent = intent_of(order, terms, identifier, asked_at=command.asked_at, **asker)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alpaquero.events import queues as sending
-from alpaquero.events.commands import CancelOrders, PlaceOrder, ResumeOrder
+from alpaquero.events.commands import CancelOrder, CancelOrders, PlaceOrder, ResumeOrder
 from alpaquero.events.schemas import TradeRejected
 from alpaquero.orders.intent import OrderClass, OrderType, TimeInForce
 from alpaquero.orders.order import LegRole
@@ -172,6 +172,18 @@ def test_before_the_decision_a_command_comes_again_soon(world: World, times: int
     assert 1 == len(received(world, times)["batchItemFailures"])
     assert [("order-queue", "r1", 15)] == world.queues.delayed
     assert [] == world.told(TradeRejected)
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_conflict_holds_up_the_queue_for_seconds(world: World, times: int) -> None:
+    """Whatever is behind it waits as long: a cancel of what may not have arrived is told after three more."""
+    world.broker.fail_next("submit", "unclear-before-effect")
+    world.place(an_intent())
+    [order] = world.books.open_orders()
+    cancel = CancelOrder(client_order_id=order.client_order_id, requested_by="ana", correlation_id="c1")
+    sending.send_in_order("order-queue", cancel, group="g", deduplication_id="1")
+    assert 1 == len(received(world, times)["batchItemFailures"])
+    assert [("order-queue", "r1", 2)] == world.queues.delayed
 
 
 def test_the_last_try_is_told_and_dropped(world: World) -> None:

@@ -11,7 +11,7 @@ import pytest
 from alpaquero import wall
 from alpaquero.events.commands import ReplaceOrder
 from alpaquero.events.schemas import TradeRejected
-from alpaquero.orders.intent import OrderClass, OrderType, TimeInForce
+from alpaquero.orders.intent import Intent, OrderClass, OrderType, TimeInForce
 from alpaquero.orders.order import LegRole, Order
 from alpaquero.orders.replacement import Change
 from alpaquero.risk.book import TradingState
@@ -21,8 +21,8 @@ from tests.unit.trading.world import World
 D = Decimal
 
 
-def waiting(world: World, **changes: Any) -> Order:
-    """A simple limit purchase of ten AAPL at 90 dollars, new at the broker."""
+def a_limit_order(**changes: Any) -> Intent:
+    """A simple limit purchase of ten AAPL at 90 dollars."""
     given = {
         "quantity": D(10),
         "order_class": OrderClass.SIMPLE,
@@ -30,7 +30,12 @@ def waiting(world: World, **changes: Any) -> Order:
         "limit_price": D(90),
         "time_in_force": TimeInForce.GTC,
     }
-    intent = an_intent(**{**given, **changes})
+    return an_intent(**{**given, **changes})
+
+
+def waiting(world: World, **changes: Any) -> Order:
+    """Such an order, new at the broker."""
+    intent = a_limit_order(**changes)
     world.place(intent)
     world.broker.step()
     world.sync()
@@ -169,6 +174,45 @@ def test_a_replacement_that_a_crash_left_unsent_is_sent_by_a_resume(
     monkeypatch.setattr("alpaquero.wall.now", lambda: datetime.now(UTC) + timedelta(minutes=2))
     world.settle()
     assert ("new", "replaced") == (successor(world, old).status, world.order(old.client_order_id).status)
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [("unavailable", "intended"), ("unclear-after-effect", "unknown"), ("unclear-before-effect", "unknown")],
+)
+def test_a_replacement_of_an_order_that_did_not_arrive_holds_up_no_other(
+    world: World, failure: Any, status: str
+) -> None:
+    """It goes on with the order, then the broker or we say no; the next command is carried out at once."""
+    world.broker.prices["IBM"] = D(50)
+    world.broker.fail_next("submit", failure)
+    intent = a_limit_order()
+    world.place(intent)
+    old = world.order(intent.client_order_id)
+    assert status == old.status
+    assert [] == ask(world, old, limit_price=D(91))["batchItemFailures"]
+    if failure == "unclear-before-effect":
+        [refused] = world.told(TradeRejected)
+        assert "not known yet" in refused.message
+        assert status == world.order(old.client_order_id).status
+    else:
+        assert "accepted" == world.order(old.client_order_id).status
+        assert '422 42210000 order is in "accepted" state' in successor(world, old).history[-1].answer
+    world.place(an_intent(symbol="IBM", reference_price=D(50)))
+    assert "IBM" in {order.symbol for order in world.broker.open_orders()}
+
+
+def test_an_order_that_arrived_unheard_is_replaced(world: World) -> None:
+    """The look-up by its client order id finds it, and the change goes through in the same command."""
+    world.broker.fail_next("submit", "unclear-after-effect")
+    intent = a_limit_order()
+    world.place(intent)
+    world.broker.step()
+    old = world.order(intent.client_order_id)
+    ask(world, old, limit_price=D(91))
+    assert ("unknown", "new", D(91)) == (
+        old.status, successor(world, old).status, successor(world, old).limit_price,
+    )  # fmt: skip
 
 
 def test_the_price_of_a_stop_leg_can_be_moved(world: World) -> None:
