@@ -9,21 +9,28 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from laptop.errors import LaptopError
 from laptop.layout import write_private
 
 if TYPE_CHECKING:
     from laptop.engine import Sessions
+
+T = TypeVar("T")
 
 _CURRENT: Final = "CURRENT"
 _BOOK: Final = "book.sqlite"
 # Copied first and in this order: what follows from them may be ahead, for repeats are harmless.
 _SOURCES: Final = ("Runs", "Books")
 _TABLE_TYPE: Final = "AWS::DynamoDB::Table"
+_A_BATCH: Final = 25  # requests; DynamoDB takes no more
+_ATTEMPTS: Final = 8
 
 
 def table_names(sessions: Sessions, stack: str) -> dict[str, str]:
@@ -59,6 +66,42 @@ class _Bytes(json.JSONEncoder):
 
 def _bytes_again(value: dict[str, Any]) -> Any:
     return bytes.fromhex(value["__hex__"]) if "__hex__" in value else value
+
+
+def encoded(value: Any) -> str:
+    """Items, as DynamoDB answers them, as JSON text; the same items, the same text."""
+    return json.dumps(value, cls=_Bytes, sort_keys=True)
+
+
+def decoded(text: str) -> Any:
+    """What was `encoded`."""
+    return json.loads(text, object_hook=_bytes_again)
+
+
+def batched(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The values in lists of `size`; the last may be shorter."""
+    following = iter(values)
+    while batch := list(islice(following, size)):
+        yield batch
+
+
+def write_requests(dynamodb: Any, table: str, requests: Iterable[dict[str, Any]]) -> None:
+    """Sends puts and deletes in batches; what the table leaves out is sent again after a pause.
+
+    Raises
+    ------
+    LaptopError
+        When the table goes on leaving them out.
+    """
+    for batch in batched(requests, _A_BATCH):
+        pending = {table: list(batch)}
+        for attempt in range(_ATTEMPTS):
+            pending = dynamodb.batch_write_item(RequestItems=pending)["UnprocessedItems"]
+            if not pending:
+                break
+            time.sleep(0.05 * 2**attempt)  # the table is asked for more than it takes at once
+        else:
+            raise LaptopError(f"{table} leaves writes out: try again when less is written to it")
 
 
 class Checkpoints:
@@ -118,7 +161,7 @@ class Checkpoints:
             copies = pool.map(lambda name: scan(dynamodb, name), rest.values())
             scanned |= zip(rest, copies, strict=True)
         for table, items in scanned.items():
-            _write_synced(fresh / f"{table}.json", json.dumps(items, cls=_Bytes))
+            _write_synced(fresh / f"{table}.json", encoded(items))
         _write_synced(fresh / "label.json", json.dumps(label))
         write_private(self._folder / _CURRENT, fresh.name)
         if before is not None:
@@ -132,8 +175,7 @@ class Checkpoints:
         dynamodb = sessions.client("dynamodb")
         for table, name in tables.items():
             items = self.items(table)
-            for batch in _batches(items):
-                _put(dynamodb, name, batch)
+            write_requests(dynamodb, name, ({"PutRequest": {"Item": item}} for item in items))
             count += len(items)
         return count
 
@@ -142,7 +184,7 @@ class Checkpoints:
         copy = self.current / f"{table}.json" if self.current else None
         if copy is None or not copy.exists():
             return []
-        found: list[dict[str, Any]] = json.loads(copy.read_text(), object_hook=_bytes_again)
+        found: list[dict[str, Any]] = decoded(copy.read_text())
         return found
 
     def forget(self) -> None:
@@ -155,14 +197,3 @@ def _write_synced(path: Path, content: str) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _batches(items: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    for start in range(0, len(items), 25):
-        yield items[start : start + 25]
-
-
-def _put(dynamodb: Any, table: str, items: list[dict[str, Any]]) -> None:
-    pending = {table: [{"PutRequest": {"Item": item}} for item in items]}
-    while pending:
-        pending = dynamodb.batch_write_item(RequestItems=pending)["UnprocessedItems"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from laptop import build, deploy, repairs
 from laptop.errors import LaptopError
 from laptop.layout import TEMPLATE
+from laptop.moving import schema
 from laptop.stack import STACK, StackRecord
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def restart_service(stack: Stack, service: str, *, say: Callable[[str], None]) -
     """Build, deploy what changed, and give each function of the service fresh workers."""
     names = functions_of(service, TEMPLATE.read_text())
     artifacts = build.build("local", say=say).artifacts
+    dynamodb = stack.client("dynamodb")
+    schema.check(dynamodb, stack.tables["Settings"])
     given = stack.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0].get("Parameters", [])
     deployed = deploy.deploy(
         stack.sessions,
@@ -50,6 +53,7 @@ def restart_service(stack: Stack, service: str, *, say: Callable[[str], None]) -
     )
     if deployed.changed:
         repairs.after_deploy(stack.sessions, STACK, deployed)
+    schema.migrate(dynamodb, stack.tables, say=say)
     client = stack.client("lambda")
     for name in names:
         # The same code again still ends the workers that run the old.

@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from laptop import checkpoint, credentials, deploy, processes, repairs
-from laptop.engine import GUARD, Engine, Sessions, port_from_environment
+from laptop.engine import Engine, Sessions, port_from_environment
 from laptop.errors import LaptopError, NotRunningError
 from laptop.layout import TEMPLATE, StateFolder, write_private
 
@@ -339,8 +339,6 @@ class LaptopCloud(Stack):
         Forget every earlier state of the folder first.
     resume_book
         After an unclean stop, put the exchange's book back as the checkpoint has it.
-    guard
-        What starts the engine, as ``laptop.engine.Engine`` takes it.
     say
         Called with a line for each step.
     """
@@ -358,7 +356,6 @@ class LaptopCloud(Stack):
         artifacts: Mapping[str, Path] | None = None,
         fresh: bool = False,
         resume_book: bool = False,
-        guard: Path = GUARD,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         folder = StateFolder.at(state)
@@ -381,7 +378,6 @@ class LaptopCloud(Stack):
             numbers["engine"],
             log=folder.logs / "engine.log",
             credentials=secrets,
-            guard=guard,
         )
         self._exchange: subprocess.Popen[bytes] | None = None
         self.was_resumed = False
@@ -429,7 +425,24 @@ class LaptopCloud(Stack):
             count = self.checkpoints.restore(self.sessions, self.tables)
             self._say(f"put {count} records of the last checkpoint back")
             self._tell_fills_again()
+        self._migrate()
         self.record()
+
+    def _check_schema(self) -> None:
+        """Refuses tables that newer code wrote, as a stack that was saved has them, or its checkpoint."""
+        from laptop.moving import schema
+
+        stacks = self.client("cloudformation").list_stacks()["StackSummaries"]
+        if any(stack["StackName"] == STACK and "DELETE" not in stack["StackStatus"] for stack in stacks):
+            tables = checkpoint.table_names(self.sessions, STACK)
+            if "Settings" in tables:
+                schema.check(self.client("dynamodb"), tables["Settings"])
+
+    def _migrate(self) -> None:
+        from laptop.moving import schema
+
+        if "Settings" in self.tables:
+            schema.migrate(self.client("dynamodb"), self.tables, say=self._say)
 
     def _tell_fills_again(self) -> None:
         from laptop.retell import fills_again
@@ -533,7 +546,14 @@ class LaptopCloud(Stack):
         return {key: value for key, value in known.items() if key in declared} | self._given
 
     def deploy(self, artifacts: Mapping[str, Path]) -> None:
-        """Bring the stack to the template and mend what the engine drops."""
+        """Bring the stack to the template and mend what the engine drops.
+
+        Raises
+        ------
+        alpaquero.store.schema.NewerSchema
+            When newer code wrote its tables; nothing was deployed.
+        """
+        self._check_schema()
         deployed = deploy.deploy(
             self.sessions, self._template, stack=STACK, artifacts=artifacts, parameters=self.parameters()
         )

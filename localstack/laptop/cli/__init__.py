@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Mapping
@@ -39,6 +40,9 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "curl": ("call", "Call a port's path, signed or with a token as the port wants it."),
     "exchange": ("exchange", "Start the paper exchange alone."),
     "faults": ("faults", "Make the paper exchange fail on purpose, and show what was hit."),
+    "export": ("moving", "Write settings, orders, fills and history to one file."),
+    "import": ("moving", "Put such a file into a stack, and derive the rest again."),
+    "migrate": ("moving", "Bring a stack's tables to the version of this release."),
     "build": ("build", "Build layers and functions for the laptop or for AWS."),
 }
 
@@ -55,7 +59,9 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"laptop.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        # A command that is a keyword, as `import` is, is a function with a line behind its name.
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name.replace("-", "_")
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -8,9 +8,6 @@ import click
 
 from laptop.cli.common import json_option, print_json, print_table, progress, state_option
 
-# The parts in the order in which one rests on the other, and the function that derives each.
-_PARTS = (("books", "TradingSync"), ("positions", "PositionProject"), ("trades", "AnalyticsProject"))
-
 
 @click.command()
 @state_option
@@ -21,13 +18,11 @@ def rebuild(state: Path | None, as_json: bool) -> int:
     Safe while trading goes on; when something keeps changing it says so: set trading to HALTED first.
     """
     from laptop.layout import StateFolder
+    from laptop.rebuilding import derive_again
     from laptop.stack import Stack
 
     stack, say = Stack.find(StateFolder.at(state)), progress()
-    found: dict[str, dict[str, str]] = {}
-    for part, function in _PARTS:
-        say(f"{part} are derived again")
-        found[part] = stack.invoke(function, {"job": "rebuild"})["differences"]
+    found = derive_again(stack.invoke, say)
     if as_json:
         print_json(found)
         return 0
