@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run demo test test-slow check bench build sizes screens clean
+.PHONY: help setup setup-tests run demo test test-slow check bench build sizes audit sbom screens clean
 
 # The newest Python of 3.11 to 3.13 that can make environments; PYTHON=... names another.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
@@ -11,6 +11,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	then echo "$$p"; break; fi; done)
 BIN := .venv/bin
 RUNTIME ?= local
+ARCHITECTURE ?= x86_64
 ARGS ?=
 
 help: ## Show these commands
@@ -51,11 +52,19 @@ check: setup-tests ## Format, lint, types, import rules, the API's description, 
 bench: setup-tests ## Measure against goals and peers, ARGS=exchange one part; also in build/bench.json
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
-build: setup ## Build layers and functions, RUNTIME=local or aws
-	@$(BIN)/alpaquero build --runtime $(RUNTIME)
+build: setup ## Build layers and functions, RUNTIME=local or aws (ARCHITECTURE=x86_64 or arm64)
+	@$(BIN)/alpaquero build --runtime $(RUNTIME) --architecture $(ARCHITECTURE)
 
-sizes: setup ## Show what the AWS build weighs against Lambda's limits
-	@$(BIN)/python -m laptop.sizes
+sizes: setup ## Show what the AWS build weighs against its limits; ARGS=--twice builds it again and compares
+	@$(BIN)/python -m laptop.sizes $(ARGS)
+
+audit: setup ## Ask for known vulnerabilities of everything locked
+	@$(BIN)/python localstack/set_up.py --audit
+	@$(BIN)/python -m laptop.audit audit
+
+sbom: setup ## Write build/sbom.json: what ships, as CycloneDX
+	@$(BIN)/python localstack/set_up.py --audit
+	@$(BIN)/python -m laptop.audit sbom
 
 screens: setup-tests ## Take the pictures of the docs from a cloud that has traded
 	@$(BIN)/python -m laptop.chromium

@@ -156,6 +156,17 @@ def peers() -> None:
     stamp(environment, "peers", lock)
 
 
+def audit() -> None:
+    """What `make audit` and `make sbom` run, apart from everything that is shipped or tested."""
+    environment, lock = REPOSITORY / ".venv-audit", REPOSITORY / "localstack" / "audit.txt"
+    if is_complete(environment, "audit", lock):
+        return
+    say("making .venv-audit: pip-audit and cyclonedx-py")
+    make_environment(environment)
+    install(environment, lock)
+    stamp(environment, "audit", lock)
+
+
 def main(arguments: list[str]) -> int:
     """Make what is missing. 0 when everything is there, 1 with one line that says the fix."""
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
@@ -166,6 +177,9 @@ def main(arguments: list[str]) -> int:
     try:
         if "--peers" in arguments:
             peers()
+            return 0
+        if "--audit" in arguments:
+            audit()
             return 0
         with ThreadPoolExecutor(max_workers=2) as pool:
             for made in [pool.submit(engine), pool.submit(laptop)]:

@@ -139,13 +139,11 @@ def _source_key(folder: Path, target: _Target) -> str:
     return _digest(parts)
 
 
-def _requirements(lock: Path, target: _Target, into: Path) -> Path:
-    """The lock with its markers settled for the target, since pip judges them for itself."""
+def settled_lock(lock: Path, into: Path, architecture: Architecture = "x86_64") -> Path:
+    """The lock with its markers settled for Lambda, since pip judges them for itself; gives ``into``."""
     from packaging.markers import Marker
 
-    if target.runtime == "local":
-        return lock
-    markers = {**_AWS_MARKERS, "platform_machine": _MACHINES[target.architecture]}
+    markers = {**_AWS_MARKERS, "platform_machine": _MACHINES[architecture]}
     kept: list[str] = []
     wanted = True
     for line in lock.read_text().splitlines():
@@ -162,7 +160,7 @@ def _requirements(lock: Path, target: _Target, into: Path) -> Path:
 def _install(lock: Path, site: Path, target: _Target) -> None:
     """The locked wheels, unpacked into ``site``."""
     settled = site.parent.with_name(f"{site.parent.name}.txt")
-    requirements = _requirements(lock, target, settled)
+    requirements = lock if target.runtime == "local" else settled_lock(lock, settled, target.architecture)
     python = str(ENGINE_PYTHON if target.runtime == "local" else sys.executable)
     command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     command += ["--no-deps", "--require-hashes", "--no-compile", "--only-binary=:all:"]

@@ -11,15 +11,22 @@ from laptop.cli.common import json_option, print_json, progress
 
 @click.command()
 @click.option("--runtime", type=click.Choice(["local", "aws"]), default="local", show_default=True)
+@click.option("--architecture", type=click.Choice(["x86_64", "arm64"]), default="x86_64", show_default=True)
 @json_option
-def build(runtime: Literal["local", "aws"], as_json: bool) -> int:
+def build(runtime: Literal["local", "aws"], architecture: Literal["x86_64", "arm64"], as_json: bool) -> int:
     """Build layers and functions for the laptop's engine or for AWS Lambda."""
     from laptop.build import build as build_all
 
-    built = build_all(runtime, say=progress())
+    built = build_all(runtime, architecture=architecture, say=progress())
     if as_json:
         print_json(
-            {"folder": str(built.folder), "renewed": built.renewed, "artifacts": dict(built.artifacts)}
+            {
+                "folder": str(built.folder),
+                "renewed": built.renewed,
+                "artifacts": dict(built.artifacts),
+                "architecture": built.architecture,
+                "compiler": built.compiler,
+            }
         )
     else:
         print(f"{built.folder}: {len(built.artifacts)} parts, {len(built.renewed)} built now")
