@@ -6,6 +6,7 @@ known here and in ``laptop.repairs`` alone.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -71,6 +72,11 @@ def sent_sms(endpoint: str) -> list[dict[str, Any]]:
 GUARD: Final = Path(__file__).with_name("guard.py")
 
 
+def key_of_function(function_arn: str, role_arn: str) -> str:
+    """The access key that the engine gives a function of this role, so that its requests are known."""
+    return f"ASIA{hashlib.sha256(f'{function_arn}:{role_arn}'.encode()).hexdigest()[:16].upper()}"
+
+
 class Sessions:
     """boto3 clients against one endpoint, made once each; safe to share between threads."""
 
@@ -125,14 +131,9 @@ class Engine:
         The file its output goes to.
     credentials
         The root key it is started with.
-    guard
-        What starts the engine behind a guard; measurements give one that also counts.
     """
 
-    def __init__(
-        self, folder: Path, port: int, *, log: Path, credentials: Credentials, guard: Path = GUARD
-    ) -> None:
-        self._guard = guard
+    def __init__(self, folder: Path, port: int, *, log: Path, credentials: Credentials) -> None:
         self._folder = folder
         self._log = log
         self._credentials = credentials
@@ -192,7 +193,7 @@ class Engine:
         processes.require_free({"engine": self.port})
         (self._folder / _CLEAN_MARKER).unlink(missing_ok=True)
         self.process = processes.start(
-            [ENGINE_PYTHON, self._guard],
+            [ENGINE_PYTHON, GUARD],
             environment=self._environment() | dict(extra or {}),
             log=self._log,
             folder=self._folder,

@@ -64,10 +64,11 @@ def guarded(app: App) -> App:
 
 
 def main() -> None:
-    """The engine as `python -m ministack` starts it, guarded."""
+    """The engine as `python -m ministack` starts it, guarded and its requests counted."""
+    from meter import Meter, metered  # type: ignore[import-not-found]  # beside this file, which is a script
     from ministack import app as engine  # type: ignore[import-not-found]
 
-    engine.app = guarded(engine.app)
+    engine.app = guarded(metered(engine.app, Meter()))
     engine.main()
 
 

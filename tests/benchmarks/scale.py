@@ -37,6 +37,7 @@ from laptop.calls import Call
 from laptop.demo import ACCOUNT, LOG_GROUP, duplicate_orders
 from laptop.exchange.history import shipped_history
 from laptop.exchange.synthetic import synthetic_history
+from laptop.meter import ASKED
 from laptop.quiescence import Quiescence
 from laptop.stack import SERVICE_PORTS, ExchangeOptions, LaptopCloud
 from tests.benchmarks.rows import Goal, Row
@@ -49,7 +50,6 @@ WARM_RUNS: Final = {50: 3, 500: 3, 5000: 2}
 DEADLINE_SECONDS: Final = 600  # a cold store fills at the exchange's pace, which is not what is measured
 QUIET_WITHIN_SECONDS: Final = 900
 SAMPLE_SECONDS: Final = 0.25
-_COUNTING: Final = Path(__file__).with_name("counting_guard.py")
 _GIGABYTE: Final = 1e9
 _SIGNAL: Final = ("SignalPlan", "SignalEvaluate", "SignalConclude")
 
@@ -138,7 +138,7 @@ def counted_cloud(symbols: int, sessions: int) -> Iterator[LaptopCloud]:
     """A private cloud whose engine counts requests, gone with the block."""
     options = ExchangeOptions(seed=SEED, clock="stepped", sessions=sessions, synthetic=symbols)
     with tempfile.TemporaryDirectory(prefix="alpaquero-bench-") as folder:
-        cloud = LaptopCloud(Path(folder), exchange=options, guard=_COUNTING)
+        cloud = LaptopCloud(Path(folder), exchange=options)
         try:
             cloud.up()
             yield cloud
@@ -300,10 +300,10 @@ class Scale:
 
     def _requests(self) -> Counter[str]:
         """Requests of the functions so far, by service and operation; ours are left out."""
-        answer = httpx.get(f"{self._cloud.endpoint}/_bench/requests", timeout=30, trust_env=False)
+        answer = httpx.get(f"{self._cloud.endpoint}{ASKED}", timeout=30, trust_env=False)
         ours = self._cloud.credentials.key_id
         seen: Counter[str] = Counter()
-        for name, count in answer.json().items():
+        for name, (count, _, _) in answer.json().items():
             key, _, operation = name.partition("/")
             if key != ours:
                 seen[operation] += count

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from alpaquero.monitoring.costs import LARGER_MB, MEMORY_MB, PRICES, cost_of, memory_mb
+from alpaquero.monitoring.costs import COUNTED, LARGER_MB, MEMORY_MB, cost_of, memory_mb
+from alpaquero.monitoring.prices import PRICES, price_of
 from laptop.template import functions, template
 
 
@@ -29,6 +30,15 @@ def test_a_line_is_quantity_times_price() -> None:
 
 
 def test_every_price_says_where_it_is_from() -> None:
-    """Each names AWS's own page once, and no two price the same thing."""
+    """Each names AWS's own page and where it was seen, dated only by that page; none is there twice."""
     assert all(price.source.startswith("https://aws.amazon.com/") for price in PRICES)
+    assert all(price.seen for price in PRICES)
+    assert not [price.what for price in PRICES if price.priced_on and "second hand" in price.seen]
     assert len({price.what for price in PRICES}) == len(PRICES)
+    assert all(price_of(what).what == what for what in COUNTED)
+
+
+def test_a_request_to_a_fifo_queue_costs_more() -> None:
+    """A million to the queue of orders cost ten cents more than to any other."""
+    lines = {line.price.what: line.usd for line in cost_of({"sqs_requests": 1e6, "sqs_fifo_requests": 1e6})}
+    assert (lines["sqs_requests"], lines["sqs_fifo_requests"]) == (Decimal("0.4"), Decimal("0.5"))

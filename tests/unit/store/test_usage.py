@@ -72,6 +72,28 @@ def test_what_is_not_there_is_unknown_and_says_why() -> None:
     assert "ConnectionError" in found.missing["AWS/Lambda"]
 
 
+def test_requests_to_fifo_queues_are_counted_apart() -> None:
+    """They cost more; which queue is one is seen by its name."""
+
+    class Queues(CloudWatch):
+        def list_metrics(self, Namespace: str, MetricName: str) -> list[dict[str, Any]]:  # noqa: N803
+            names = ["bot-OrderQueue-1A2B3C4D.fifo", "bot-SyncQueue-1A2B3C4D", "bot-PushQueue-1A2B3C4D"]
+            found = names if Namespace == "AWS/SQS" else []
+            return [{"Metrics": [{"Dimensions": [{"Name": "QueueName", "Value": name}]} for name in found]}]
+
+        def get_metric_data(self, **asked: Any) -> list[dict[str, Any]]:
+            return [
+                {
+                    "MetricDataResults": [
+                        {"Id": query["Id"], "Values": [2.0]} for query in asked["MetricDataQueries"]
+                    ]
+                }
+            ]
+
+    found = usage.read(Queues(), "bot", "logs", NOW)
+    assert (found.quantities["sqs_requests"], found.quantities["sqs_fifo_requests"]) == (16, 8)
+
+
 @pytest.mark.parametrize(
     ("physical", "logical"),
     [("bot-TradingSync-A1B2C3D4E5F6", "TradingSync"), ("bot-Books-1XYZ2ABC3", "Books"), ("bot-Runs", "Runs")],

@@ -16,6 +16,7 @@ from typing import Any
 from alpaquero.monitoring.costs import memory_mb
 
 BATCH = 500  # metrics that one call may ask for
+FIFO = ".fifo"  # how the name of every FIFO queue ends
 _RANDOM_END = re.compile(r"-[A-Za-z0-9]{8,}$")
 
 Figures = dict[str, float]
@@ -96,6 +97,8 @@ def read(cloudwatch: Any, stack: str, log_group: str, now: datetime) -> Usage:
     functions = of(FUNCTIONS, lambda name: name.startswith(prefix))
     tables = of(TABLES, lambda name: name.startswith(prefix))
     queues = of(QUEUES, lambda name: name.startswith(prefix))
+    fifo = {name: figures for name, figures in queues.items() if name.endswith(FIFO)}
+    standard = {name: figures for name, figures in queues.items() if name not in fifo}
     logs = of(LOGS, lambda name: name == log_group)
     return Usage(
         since=since,
@@ -107,7 +110,8 @@ def read(cloudwatch: Any, stack: str, log_group: str, now: datetime) -> Usage:
             "lambda_compute": _compute(functions, prefix),
             "dynamodb_reads": _total(tables, ["ConsumedReadCapacityUnits"]),
             "dynamodb_writes": _total(tables, ["ConsumedWriteCapacityUnits"]),
-            "sqs_requests": _total(queues, QUEUES.metrics),
+            "sqs_requests": _total(standard, QUEUES.metrics),
+            "sqs_fifo_requests": _total(fifo, QUEUES.metrics),
             "log_bytes": _total(logs, ["IncomingBytes"]),
             "metrics_read": float(asked),
         },
