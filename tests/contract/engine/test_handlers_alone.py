@@ -27,6 +27,8 @@ Tolerant.add_multi_constructor("!", lambda _loader, _suffix, node: node.value)
 
 DOCUMENT = yaml.load(TEMPLATE.read_text(), Tolerant)  # noqa: S506 -- a safe loader
 RESOURCES: dict[str, Any] = DOCUMENT["Resources"]
+PARAMETERS: dict[str, dict[str, Any]] = DOCUMENT["Parameters"]
+SOMEWHERE = "http://127.0.0.1:9/queue"
 GLOBALS: dict[str, Any] = DOCUMENT["Globals"]["Function"]
 FUNCTIONS = sorted(name for name, r in RESOURCES.items() if r["Type"] == "AWS::Serverless::Function")
 LAYERS = {
@@ -46,9 +48,12 @@ sys.exit(f"loaded from outside its layers: {outside[:3]}" if outside else 0)
 
 
 def environment(properties: dict[str, Any]) -> dict[str, str]:
-    """The function's variables, with the values of the tests' function."""
-    names = [*GLOBALS["Environment"]["Variables"], *properties.get("Environment", {}).get("Variables", {})]
-    given = {name: os.environ.get(name, "http://127.0.0.1:9/queue") for name in names}
+    """The function's variables: those of the tests' function, else their parameter's default."""
+    wanted = GLOBALS["Environment"]["Variables"] | properties.get("Environment", {}).get("Variables", {})
+    given = {
+        name: os.environ.get(name) or str(PARAMETERS.get(refers_to, {}).get("Default") or SOMEWHERE)
+        for name, refers_to in wanted.items()
+    }
     given["LOG_LEVEL"] = "INFO"
     return given | {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1", "PATH": os.environ["PATH"]}
 
