@@ -98,7 +98,7 @@ ATTEMPTS = 5  # at a transaction that others also write to
 EXIT_STEPS_A_CALL = 6  # cancel, confirm, sell and the way back; the rest is sync's next minute
 TRIES = 4  # of a command that could not be carried out for now; its queue gives up after 5
 AGAIN_AFTER_SECONDS = 15  # when the broker or AWS did not answer
-CONFLICT_OVER_SECONDS = 2  # a conflict is over sooner, and everything behind the command waits as long
+CONFLICT_SECONDS = 2  # a conflict is over sooner: doubled each time, for all behind the command waits as long
 ENTRY_WAITS = timedelta(minutes=15)  # wall time in which an entry without an end of its own must be sent
 JUST_NOW = timedelta(seconds=1)  # wall time for which a verdict needs no second look before its order leaves
 LONGEST_PAUSE = timedelta(hours=1)  # between two tries of a stop that the broker refuses
@@ -154,7 +154,8 @@ def again_soon(record: dict[str, Any], error: Exception) -> None:
     """Lets a record that failed come again in seconds, for those behind it wait as long."""
     record_failed(record, error)
     if "receiptHandle" in record:
-        pause = CONFLICT_OVER_SECONDS if isinstance(error, Conflict) else AGAIN_AFTER_SECONDS
+        doubled = CONFLICT_SECONDS * 2 ** (queues.times_received(record) - 1)
+        pause = doubled if isinstance(error, Conflict) else AGAIN_AFTER_SECONDS
         queues.deliver_again_after(SETTINGS.order_queue, record, pause)
 
 

@@ -174,8 +174,8 @@ def test_before_the_decision_a_command_comes_again_soon(world: World, times: int
     assert [] == world.told(TradeRejected)
 
 
-@pytest.mark.parametrize("times", [1, 2, 3])
-def test_a_conflict_holds_up_the_queue_for_seconds(world: World, times: int) -> None:
+@pytest.mark.parametrize(("times", "pause"), [(1, 2), (2, 4), (3, 8)])
+def test_a_conflict_holds_up_the_queue_for_seconds(world: World, times: int, pause: int) -> None:
     """Whatever is behind it waits as long: a cancel of what may not have arrived is told after three more."""
     world.broker.fail_next("submit", "unclear-before-effect")
     world.place(an_intent())
@@ -183,7 +183,7 @@ def test_a_conflict_holds_up_the_queue_for_seconds(world: World, times: int) -> 
     cancel = CancelOrder(client_order_id=order.client_order_id, requested_by="ana", correlation_id="c1")
     sending.send_in_order("order-queue", cancel, group="g", deduplication_id="1")
     assert 1 == len(received(world, times)["batchItemFailures"])
-    assert [("order-queue", "r1", 2)] == world.queues.delayed
+    assert [("order-queue", "r1", pause)] == world.queues.delayed
 
 
 def test_the_last_try_is_told_and_dropped(world: World) -> None:
