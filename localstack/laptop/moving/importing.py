@@ -112,7 +112,7 @@ def _derived(place: Place, say: Callable[[str], None]) -> dict[str, dict[str, st
 
 
 def _check_account(place: Place, package: PackageReader, wanted: Wanted) -> None:
-    """Settings may go to another account when it is named, books never."""
+    """Settings may go to another account when it is named, books never, nor a laptop's prices."""
     manifest = package.manifest
     theirs, ours = (manifest.environment, manifest.account), (place.environment, place.account)
     if theirs == ours:
@@ -123,6 +123,8 @@ def _check_account(place: Place, package: PackageReader, wanted: Wanted) -> None
             f"{told}: orders, fills and positions are of one account and never move to another; its settings "
             f"do, with --only settings --into-account {place.account}"
         )
+    if Part.BARS in wanted.parts and "local" in {manifest.environment, place.environment}:
+        raise LaptopError(f"{told}: a paper exchange's prices are no market's; leave bars out with --only")
     if wanted.into_account != place.account:
         raise LaptopError(f"{told}: say so with --into-account {place.account}")
 

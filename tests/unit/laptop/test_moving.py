@@ -375,6 +375,15 @@ def test_books_never_move_to_another_account(place: Place, tmp_path: Path) -> No
         imported(live, file, into_account="live")
 
 
+def test_a_laptops_prices_stay_on_laptops(place: Place, tmp_path: Path) -> None:
+    """Its exchange may have made them up; they would be taken for the market's."""
+    filled(place)
+    file = tmp_path / "state.zip"
+    export(replace(place, environment="local"), file, ALL, now=NOW)
+    with pytest.raises(LaptopError, match="a paper exchange's prices are no market's"):
+        imported(place, file, parts=frozenset({Part.BARS}), into_account="paper")
+
+
 def test_settings_move_to_another_account_when_it_is_named(place: Place, tmp_path: Path) -> None:
     """Settings, preferences, and whom to tell under the new account; nothing of the books."""
     filled(place)
