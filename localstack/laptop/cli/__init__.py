@@ -39,6 +39,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "token": ("call", "Sign in as the owner and print an access token."),
     "curl": ("call", "Call a port's path, signed or with a token as the port wants it."),
     "exchange": ("exchange", "Start the paper exchange alone."),
+    "cost": ("cost", "Show what a month costs on AWS, or what a run here would have."),
     "faults": ("faults", "Make the paper exchange fail on purpose, and show what was hit."),
     "export": ("moving", "Write settings, orders, fills and history to one file."),
     "import": ("moving", "Put such a file into a stack, and derive the rest again."),

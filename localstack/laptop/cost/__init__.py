@@ -1,0 +1,1 @@
+"""What the bot costs on AWS: measured on the laptop's engine, multiplied by list prices."""
