@@ -31,8 +31,13 @@ def named(value: Any) -> set[str]:
     return words & (TABLES | QUEUES)
 
 
-def imports(file: Path) -> Iterator[Path]:
-    """The modules of ours that a file imports, at its top or in a function."""
+@cache
+def imports(file: Path) -> tuple[Path, ...]:
+    """The modules of ours that a file imports, at its top or in a function; each file is read once."""
+    return tuple(_imports(file))
+
+
+def _imports(file: Path) -> Iterator[Path]:
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
