@@ -84,7 +84,8 @@ def _both(
 
 def _text(result: Result) -> list[str]:
     """Everything in a result to the last digit; decimals that differ in their zeros differ here."""
-    return [repr(getattr(result, one.name)) for one in fields(result)] + [repr(result.equity)]
+    told = [one.name for one in fields(result) if one.name != "booked"]
+    return [repr(getattr(result, name)) for name in [*told, "fills", "equity"]]
 
 
 limits = st.builds(

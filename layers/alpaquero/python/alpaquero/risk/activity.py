@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Protocol
 
 from alpaquero.orders.intent import Side
 from alpaquero.orders.order import Fill
@@ -51,6 +52,25 @@ class Activity:
     stop_exits: tuple[datetime, ...] = ()
     last_exit_at: dict[str, datetime] = field(default_factory=dict)
     holdings: dict[str, Holding] = field(default_factory=dict)
+
+
+class Execution(Protocol):
+    """What the fold of shares reads of a fill; see `alpaquero.orders.order.Fill` for the fields."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def client_order_id(self) -> str | None: ...
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def side(self) -> Side: ...
+    @property
+    def quantity(self) -> Decimal: ...
+    @property
+    def price(self) -> Decimal: ...
+    @property
+    def at(self) -> datetime: ...
 
 
 @dataclass(slots=True)
@@ -190,7 +210,8 @@ class Folding:
                 self.movements.append(entry.id)
                 self.move(entry)
 
-    def take(self, fill: Fill) -> None:
+    def take(self, fill: Execution) -> None:
+        """Counts what one fill does to the shares of its symbol."""
         signed = fill.quantity if fill.side is Side.BUY else -fill.quantity
         episode = fill.client_order_id or fill.id
         trade = self._own(fill.symbol) or Running(_ZERO, Holding(fill.at, episode))
@@ -230,7 +251,7 @@ class Folding:
         if not trade.quantity:
             del self.running[moved.symbol]
 
-    def _closed(self, trade: Running, fill: Fill, episode: str) -> None:
+    def _closed(self, trade: Running, fill: Execution, episode: str) -> None:
         self.exits[fill.symbol] = fill.at
         del self.running[fill.symbol]
         if trade.quantity:  # sold past flat by hand: what is left begins anew at a cost we do not split

@@ -99,10 +99,23 @@ class Watch(msgspec.Struct, eq=False):
 
 
 class Booked(msgspec.Struct, eq=False):
-    """A fill with what it cost beside its price."""
+    """A fill with what it cost beside its price; its id is made when it is asked for."""
 
-    fill: BookedFill
-    fee: Decimal = _ZERO
+    client_order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    at: datetime
+    fee: Decimal
+    filled_before: Decimal
+    id: str = ""
+
+    def id_by(self, seed: int) -> str:
+        """The broker's id of it."""
+        if not self.id:
+            self.id = fill_id(seed, self.client_order_id, str(self.filled_before), self.at)
+        return self.id
 
 
 class Account(Matching[SimulatedOrder]):
@@ -361,34 +374,39 @@ class Account(Matching[SimulatedOrder]):
         """Record a fill, and move cash and shares."""
         filled = order.filled_quantity
         self._set(order, after)
-        self.book(order.client_order_id, order.group, order.symbol, order.side, fill, at, filled)
+        self.book(order.client_order_id, order.symbol, order.side, fill, at, filled)
         return order
 
     def book(  # noqa: PLR0917 - what a fill says
         self,
         identifier: str,
-        group: str,
         symbol: str,
         side: Side,
         fill: Fill,
         at: datetime,
         filled_before: Decimal = _ZERO,
-    ) -> None:
+    ) -> Booked:
         """Book a fill of the order `identifier`, and move cash and shares."""
         self.cash -= self.cost(side, fill)
         self._own(symbol, self.owned(symbol) + (fill.quantity if side is Side.BUY else -fill.quantity))
-        booked = BookedFill(
-            id=fill_id(self.fill_terms.seed, identifier, str(filled_before), at),
+        fee = self.fill_terms.fee(fill.quantity, fill.price)
+        booked = Booked(identifier, symbol, side, fill.quantity, fill.price, at, fee, filled_before)
+        self.booked.append(booked)
+        return booked
+
+    def record_of(self, booked: Booked) -> BookedFill:
+        """The fill of one of the orders as the books would keep it."""
+        return BookedFill(
+            id=booked.id_by(self.fill_terms.seed),
             account=self.label,
-            client_order_id=identifier,
-            broker_order_id=group,
-            symbol=symbol,
-            side=side,
-            quantity=fill.quantity,
-            price=fill.price,
-            at=at,
+            client_order_id=booked.client_order_id,
+            broker_order_id=self.orders[booked.client_order_id].group,
+            symbol=booked.symbol,
+            side=booked.side,
+            quantity=booked.quantity,
+            price=booked.price,
+            at=booked.at,
         )
-        self.booked.append(Booked(booked, self.fill_terms.fee(fill.quantity, fill.price)))
 
     def cost(self, side: Side, fill: Fill) -> Decimal:
         """Dollars that a fill takes from cash, with its fee; below zero when it brings some."""

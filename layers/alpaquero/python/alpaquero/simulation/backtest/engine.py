@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from alpaquero.orders.identity import client_order_id, exit_key, is_ours
 from alpaquero.orders.intent import Intent, OrderType, Purpose, Side
-from alpaquero.orders.order import ExitStep, Fill, Order, OrderOrigin, OrderPurpose
+from alpaquero.orders.order import ExitStep, Order, OrderOrigin, OrderPurpose
 from alpaquero.orders.protection import stop_price_under
 from alpaquero.orders.timeouts import OrderSettings, overdue
 from alpaquero.portfolio.movements import Split, begins, in_order
@@ -36,8 +36,8 @@ from alpaquero.risk.locks import locked
 from alpaquero.risk.rules import assess, reservation_for
 from alpaquero.risk.verdict import Verdict
 from alpaquero.simulation.backtest import signals
-from alpaquero.simulation.backtest.account import Account, SimulatedOrder, Watch
-from alpaquero.simulation.backtest.result import AFTER_CLOSE, FillRow, Result, TradeRow
+from alpaquero.simulation.backtest.account import Account, Booked, SimulatedOrder, Watch
+from alpaquero.simulation.backtest.result import AFTER_CLOSE, Result, TradeRow
 from alpaquero.simulation.backtest.round_trips import RoundTrips, path_of
 from alpaquero.simulation.backtest.signals import Raised
 from alpaquero.simulation.backtest.terms import FillTerms, SplitDay
@@ -188,6 +188,9 @@ class Backtest:
         self.stop_ids: set[str] = set()
         self.folding = Folding(Folded(), self.stop_ids, None)
         self.fills_folded = 0
+        self.traded_lately = True  # whether the fold knows more than the book's activity
+        self.trades: list[TradeRow] = []  # round trips that are whole already ...
+        self.in_trades = set[int]()  # ... and the places of their fills
         self.movements: list[Split] = []
         self.equities: list[Decimal] = []  # after each session
         self.cash: list[Decimal] = []
@@ -373,16 +376,17 @@ class Backtest:
         """Folds the fills that came since it was last asked."""
         booked = self.account.booked
         if len(booked) > self.fills_folded:
-            for fill in in_order([one.fill for one in booked[self.fills_folded :]]):
+            for fill in in_order([self.account.record_of(one) for one in booked[self.fills_folded :]]):
                 self.folding.add(fill)
-            self.fills_folded = len(booked)
+            self.fills_folded, self.traded_lately = len(booked), True
 
     def book_at(self, session: Session, now: datetime) -> LiveBook:
         """The risk book as it stands; the one there is."""
-        account, book, fills = self.account, self.book, self.fills_folded
+        account, book = self.account, self.book
         self._fold()
-        if fills != self.fills_folded or self.movements:
+        if self.traded_lately or self.movements:
             book.put(activity=self.folding.activity())
+            self.traded_lately = False
         self.power = power(self.equity, self.equity - account.cash, account.reserved)
         book.put(
             cash=account.cash,
@@ -658,7 +662,8 @@ class Backtest:
     def _result(self) -> Result:
         account = self.account
         return Result(
-            fills=tuple(_row(one.fill, one.fee) for one in account.booked),
+            booked=account.booked,
+            seed=self.terms.seed,
             trades=tuple(self._round_trips()),
             traded=self.calendar.traded,
             equities=self.equities,
@@ -674,24 +679,52 @@ class Backtest:
             sessions=len(self.equities),
         )
 
+    def round_trip(self, entry: Booked, leg: Booked, tag: str) -> None:
+        """Takes in a whole round trip, the fill that opened it and the one that closed it, both booked."""
+        strategy, entry_tag = self.told[entry.client_order_id]
+        paid = sum([one.fee for one in (entry, leg) if one.fee], _ZERO)
+        for one in (entry, leg):
+            self.folding.take(one)
+        self.folding.newest_fill_at, self.traded_lately = leg.at, True
+        self.fills_folded = len(self.account.booked)
+        self.in_trades.update((self.fills_folded - 2, self.fills_folded - 1))
+        self.trades.append(
+            TradeRow(
+                symbol=entry.symbol,
+                strategy=strategy,
+                side=entry.side,
+                quantity=entry.quantity,
+                opened_at=entry.at,
+                closed_at=leg.at,
+                entry_price=entry.price,
+                exit_price=leg.price,
+                pnl=leg.quantity * leg.price - entry.quantity * entry.price - paid,
+                fees=paid,
+                entry_tag=entry_tag,
+                exit_tag=tag,
+            )
+        )
+
     def _round_trips(self) -> list[TradeRow]:
-        """Every round trip with its strategy, tags and fees."""
+        """Every round trip by the time it closed, with its strategy, tags and fees."""
         account = self.account
+        booked = [one for place, one in enumerate(account.booked) if place not in self.in_trades]
+        if not booked:
+            return self.trades
         reasons = {identifier: tag for identifier, (_, tag) in self.told.items()}
         entered: dict[tuple[str, datetime], str] = {}
         fees: dict[str, list[tuple[datetime, Decimal]]] = defaultdict(list)
-        for one in account.booked:
-            fill = one.fill
-            identifier = fill.client_order_id or ""
-            order = account.orders.get(identifier)
-            if order is not None and order.role in EXITS:
+        for fill in booked:
+            identifier = fill.client_order_id
+            order = account.orders[identifier]
+            if order.role in EXITS:
                 reasons[identifier] = order.role.words
             if fill.side is Side.BUY:
                 entered.setdefault((fill.symbol, fill.at), identifier)
-            if one.fee:
-                fees[fill.symbol].append((fill.at, one.fee))
-        rows = []
-        for trade in trades_of([*(one.fill for one in account.booked), *self.movements], reasons):
+            if fill.fee:
+                fees[fill.symbol].append((fill.at, fill.fee))
+        rows = [*self.trades]
+        for trade in trades_of([*map(account.record_of, booked), *self.movements], reasons):
             strategy, tag = self.told[entered[trade.symbol, trade.opened_at]]
             paid = sum(
                 (fee for at, fee in fees[trade.symbol] if trade.opened_at <= at <= trade.closed_at), _ZERO
@@ -712,21 +745,12 @@ class Backtest:
                     exit_tag=trade.reason,
                 )
             )
-        return rows
-
-
-def _row(fill: Fill, fee: Decimal) -> FillRow:
-    return FillRow(
-        id=fill.id,
-        at=fill.at,
-        client_order_id=fill.client_order_id or "",
-        symbol=fill.symbol,
-        side=fill.side,
-        quantity=fill.quantity,
-        price=fill.price,
-        fee=fee,
-    )
+        return sorted(rows, key=_closed) if self.trades else rows
 
 
 def _date(session: Session) -> date:
     return session.date
+
+
+def _closed(trade: TradeRow) -> tuple[datetime, str, datetime]:
+    return trade.closed_at, trade.symbol, trade.opened_at

@@ -13,6 +13,7 @@ import msgspec
 
 from alpaquero.orders.intent import Side
 from alpaquero.prices.sessions import Session
+from alpaquero.simulation.backtest.account import Booked
 
 
 class FillRow(msgspec.Struct, frozen=True):
@@ -64,10 +65,12 @@ class EquityRow(msgspec.Struct, frozen=True):
 class Result:
     """A backtest's result; money in dollars, counts by reason code.
 
-    `traded` are the sessions, `equities` and `cash_after` what there was after the close of each.
+    `booked` are the fills in the order they came, their ids follow from `seed`. `traded` are the
+    sessions, `equities` and `cash_after` what there was after the close of each.
     """
 
-    fills: tuple[FillRow, ...]
+    booked: Sequence[Booked]
+    seed: int
     trades: tuple[TradeRow, ...]
     traded: Sequence[Session]
     equities: Sequence[Decimal]
@@ -81,6 +84,23 @@ class Result:
     cash: Decimal = Decimal(0)
     equity_end: Decimal = Decimal(0)
     sessions: int = 0
+
+    @cached_property
+    def fills(self) -> tuple[FillRow, ...]:
+        """Every fill with the broker's id, in the order they came."""
+        return tuple(
+            FillRow(
+                id=one.id_by(self.seed),
+                at=one.at,
+                client_order_id=one.client_order_id,
+                symbol=one.symbol,
+                side=one.side,
+                quantity=one.quantity,
+                price=one.price,
+                fee=one.fee,
+            )
+            for one in self.booked
+        )
 
     @cached_property
     def equity(self) -> list[EquityRow]:

@@ -86,6 +86,8 @@ class RoundTrips:
         bought, sale = self._purchase(place + 1, verdict), self._sale(place + 1, verdict)
         if bought is None or sale is None or self.traded[sale.place].date - session.date >= GTC_LIFE:
             return None
+        if sale.at == self.traded[place + 1].open:  # then it is their ids that say which came first
+            return None
         paid = cash - account.cost(Side.BUY, bought)
         marks = self._marks(place + 1, sale.place, bought.quantity, paid)
         if self._near_a_limit([*marks, paid - account.cost(Side.SELL, sale.fill)]):
@@ -97,8 +99,8 @@ class RoundTrips:
                 test.pass_over(one, held=True)
         test.mark([cash], cash)
         test.mark(marks, paid)
-        self._book(intent, bought, sale, self.traded[place + 1].open)
         test.note_order(intent, now)
+        self._book(intent, bought, sale, self.traded[place + 1].open)
         return sale.place
 
     # the two fills
@@ -158,11 +160,11 @@ class RoundTrips:
     def _book(self, intent: Intent, bought: Fill, sale: Sale, opened: datetime) -> None:
         account, entry = self.account, intent.client_order_id
         leg = leg_client_order_id(account.fill_terms.seed, entry, sale.role)
-        account.book(entry, entry, self.symbol, Side.BUY, bought, opened)
-        account.book(leg, entry, self.symbol, Side.SELL, sale.fill, sale.at)
-        self.test.told[leg] = "", sale.role.words
         if sale.role is Role.STOP:
             self.test.stop_ids.add(leg)
+        came = account.book(entry, self.symbol, Side.BUY, bought, opened)
+        went = account.book(leg, self.symbol, Side.SELL, sale.fill, sale.at)
+        self.test.round_trip(came, went, sale.role.words)
 
 
 def _order(role: Role, side: Side, kind: OrderType, verdict: Verdict) -> WorkingOrder:
