@@ -45,6 +45,7 @@ def export(
     as_json: bool,
 ) -> int:
     """Write settings, orders, fills and history to FILE; trading goes on meanwhile."""
+    from alpaquero.risk.book import TradingState
     from laptop.moving.exporting import export as write
     from laptop.moving.kinds import Part
     from laptop.moving.places import find
@@ -58,7 +59,7 @@ def export(
         return 0
     counts = ", ".join(f"{count} of {part}" for part, count in sorted(made.counts().items()))
     print(f"{file}: {counts or 'nothing'}; {made.environment}/{made.account}")
-    if made.trading_state == "active":
+    if made.trading_state == TradingState.ACTIVE:
         print("trading is active here: halt it before the copy goes to work, or both trade the account")
     if made.on_their_way:
         print(f"{made.on_their_way} events were on their way; what derives from them is derived on import")

@@ -15,6 +15,7 @@ from importlib.metadata import version as release
 from pathlib import Path
 from typing import Any, Final
 
+from alpaquero.risk.book import TradingState
 from alpaquero.store import schema
 from alpaquero.store.tables import unpacked
 from laptop.checkpoint import scan
@@ -140,5 +141,5 @@ def _add_files(place: Place, package: PackageWriter, part: Part, say: Callable[[
 def _trading_state(risk_book: Item) -> str:
     packed = risk_book.get("packed")
     text = unpacked(packed["B"]) if packed else risk_book["body"]["S"]
-    told: Any = json.loads(text).get("trading_state", "active")
+    told: Any = json.loads(text).get("trading_state", TradingState.ACTIVE)
     return str(told)

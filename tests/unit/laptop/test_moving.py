@@ -265,13 +265,13 @@ def test_bars_and_backtests_are_taken_when_asked_for(place: Place, tmp_path: Pat
 def test_the_manifest_says_where_it_is_from(place: Place, tmp_path: Path) -> None:
     """Release, stack, account, versions, the risk book's version and state, events on their way."""
     filled(place)
-    put(place, "Books", "paper", "RISKBOOK", body={"S": '{"trading_state": "halted"}'}, version={"N": "7"})
+    put(place, "Books", "paper", "RISKBOOK", body={"S": '{"trading_state": "HALTED"}'}, version={"N": "7"})
     file = tmp_path / "state.zip"
     made = export(place, file, ALL, now=NOW)
     with PackageReader(file) as package:
         assert package.manifest == made
     assert (made.environment, made.account, made.exported_at) == ("paper", "paper", NOW)
-    assert (made.books_version, made.trading_state, made.on_their_way) == (7, "halted", 1)
+    assert (made.books_version, made.trading_state, made.on_their_way) == (7, "HALTED", 1)
     assert made.schema == schema.versions()
 
 
@@ -506,6 +506,9 @@ def test_the_commands_say_what_they_did(
     file, run = str(tmp_path / "state.zip"), CliRunner()
     told = json.loads(run.invoke(export_command, [file, "--json"]).stdout)
     assert told["counts"] == {"books": 11, "settings": 3}
+    for state, warned in (("ACTIVE", True), ("HALTED", False)):
+        put(place, "Books", "paper", "RISKBOOK", body={"S": f'{{"trading_state": "{state}"}}'})
+        assert ("halt it before" in run.invoke(export_command, [file]).stdout) is warned
     done = run.invoke(import_command, [file, "--only", "settings", "--force", "paper", "--json"])
     assert json.loads(done.stdout)["written"] == {"settings": 3}
     assert "holds no bars" in str(run.invoke(import_command, [file, "--only", "bars"]).exception)
