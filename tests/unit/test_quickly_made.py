@@ -1,18 +1,22 @@
-"""Frozen dataclasses that are quickly made behave as `dataclass` made them."""
+"""Our `dataclass` behaves as the standard library's."""
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, dataclass, field, replace
+import copy
+import dataclasses
+import pickle
+from dataclasses import FrozenInstanceError, field, replace
 from inspect import signature
 
+import msgspec
 import pytest
 
-from alpaquero.quickly_made import quickly_made
+from alpaquero.quickly_made import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Plain:
-    """As `dataclass` makes it."""
+    """By the standard library."""
 
     first: int
     second: str = "b"
@@ -24,10 +28,9 @@ class Plain:
             raise ValueError("first is below 0")
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True)
 class Quick:
-    """The same, quickly made."""
+    """The same, by ours."""
 
     first: int
     second: str = "b"
@@ -37,6 +40,21 @@ class Quick:
     def __post_init__(self) -> None:
         if self.first < 0:
             raise ValueError("first is below 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A value with a field that does not count."""
+
+    name: str
+    number: int = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Longer(Marked):
+    """One that inherits."""
+
+    more: int
 
 
 class Child(Quick):
@@ -78,3 +96,45 @@ def test_a_subclass_makes_its_own_kind() -> None:
     assert type(made) is Child
     with pytest.raises(FrozenInstanceError):
         made.first = 2  # type: ignore[misc]
+
+
+def test_it_hashes_and_shows_as_the_standard_one() -> None:
+    """Equal objects hash alike, fields left out of comparison or repr are left out, others differ."""
+    assert hash(Marked("a", 1)) == hash(Marked("a", 2))
+    assert Marked("a", 1) == Marked("a", 2) != Marked("b", 1)
+    assert repr(Marked("a", 1)) == "Marked(name='a')"
+    others: list[object] = ["a", Quick(1), None]
+    assert Marked("a", 1) not in others
+
+
+def test_it_is_copied_and_pickled() -> None:
+    """Copies and pickles of a frozen object are equal to it."""
+    made = Marked("a", 1)
+    for other in (copy.copy(made), copy.deepcopy(made), pickle.loads(pickle.dumps(made))):  # noqa: S301 - our own
+        assert (other, other.number) == (made, made.number)
+
+
+def test_msgspec_reads_and_writes_it() -> None:
+    """What is stored as JSON comes back, and a wrong type or a refused value is refused."""
+    text = msgspec.json.encode(Quick(1, last=2))
+    assert msgspec.json.decode(text, type=Quick) == Quick(1, last=2)
+    for wrong in (b'{"first":"x"}', b'{"first":-1}', b"{}"):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.json.decode(wrong, type=Quick)
+
+
+def test_what_it_does_not_know_the_standard_library_makes() -> None:
+    """A dataclass that inherits from one has the fields of both, in order."""
+    assert [one.name for one in dataclasses.fields(Longer)] == ["name", "number", "more"]
+    assert Longer("a", 1, 2) == Longer("a", 3, 2)
+    with pytest.raises(FrozenInstanceError):
+        Longer("a", 1, 2).more = 3  # type: ignore[misc]
+
+
+def test_a_field_cannot_be_deleted() -> None:
+    """Nor does it take an attribute that is no field."""
+    made = Marked("a", 1)
+    with pytest.raises(FrozenInstanceError):
+        del made.name
+    with pytest.raises(FrozenInstanceError):
+        made.other = 1  # type: ignore[attr-defined]

@@ -13,10 +13,11 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import urlsplit
 
 from alpaquero.errors import AlpaqueroError
+from alpaquero.quickly_made import dataclass
 
 MOST_BYTES = 64 * 1024
 _PUBLIC_V4_INSIDE = ipaddress.IPv6Network("64:ff9b::/96")  # NAT64, which Python calls global as a whole

@@ -1,31 +1,132 @@
-"""Frozen dataclasses that cost little to make; for what the rules make by the thousand.
+"""`dataclass` as the standard library has it, at a fraction of the cost; for all of our frozen values.
 
-`dataclass(frozen=True)` sets each field by a call of `object.__setattr__`, which is most of what a large
-one costs. Here the fields are set as attributes while the object is of an open twin of its class.
+A frozen dataclass of the standard library compiles six methods when it is defined, 0.7 ms; a function
+that imports a hundred of them waits for that at each cold start, and for most never makes one. Here
+`__init__` is compiled at its first use and the others are not compiled at all.
+
+It also makes objects quicker. `dataclass` sets each frozen field by a call of `object.__setattr__`, most
+of what a large one costs; here fields are set while the object is of an open twin of its class.
 """
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, fields
-from typing import Any, TypeVar
+import dataclasses
+from dataclasses import MISSING, Field, FrozenInstanceError
+from inspect import get_annotations
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeVar
 
 T = TypeVar("T")
 
 
-def quickly_made(frozen: type[T]) -> type[T]:
-    """The frozen dataclass with slots, given a quicker `__init__` of the same signature.
+if TYPE_CHECKING:
+    from dataclasses import dataclass as dataclass  # noqa: PLC0414 - so mypy knows it for what it is
+else:
 
-    >>> from dataclasses import dataclass
-    >>> @quickly_made
-    ... @dataclass(frozen=True, slots=True)
-    ... class Point:
-    ...     x: int
-    ...     y: int = 0
-    >>> Point(1)
-    Point(x=1, y=0)
-    """
-    known = fields(frozen)  # type: ignore[arg-type]
-    twin = type(f"_Open{frozen.__name__}", (), {"__slots__": frozen.__slots__})  # type: ignore[attr-defined]
+    def dataclass(*, frozen=False, slots=False, kw_only=False):
+        """The decorator `dataclasses.dataclass`; quick for frozen ones with slots that inherit nothing.
+
+        >>> @dataclass(frozen=True, slots=True)
+        ... class Point:
+        ...     x: int
+        ...     y: int = 0
+        >>> Point(1)
+        Point(x=1, y=0)
+        """
+
+        def decorate(cls):
+            if frozen and slots and _is_plain(cls):
+                return _quickly_made(cls, kw_only=kw_only)
+            return dataclasses.dataclass(cls, frozen=frozen, slots=slots, kw_only=kw_only)
+
+        return decorate
+
+
+def _is_plain(cls: type) -> bool:
+    """Whether it has fields, and nothing but them and methods that `dataclass` would leave alone."""
+    named = get_annotations(cls)
+    own = {"__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__", "__getstate__"}
+    if cls.__bases__ != (object,) or not named or not own.isdisjoint(cls.__dict__):
+        return False
+    if any("InitVar" in str(kind) for kind in named.values()):
+        return False
+    return all(value.init for value in cls.__dict__.values() if isinstance(value, Field))
+
+
+def _quickly_made(cls: type, *, kw_only: bool) -> type:
+    made: Any = dataclasses.dataclass(
+        cls, init=False, repr=False, eq=False, slots=True, kw_only=kw_only, match_args=True
+    )
+    known = dataclasses.fields(made)
+    names = frozenset(one.name for one in known)
+    compared = _values_of([one.name for one in known if one.compare])
+    hashed = _values_of([one.name for one in known if (one.compare if one.hash is None else one.hash)])
+    shown = [one.name for one in known if one.repr]
+
+    def __repr__(self: Any) -> str:  # noqa: N807 - a method of the class that is made
+        return f"{self.__class__.__qualname__}({', '.join(f'{n}={getattr(self, n)!r}' for n in shown)})"
+
+    def __eq__(self: Any, other: object) -> bool:  # noqa: N807
+        return compared(self) == compared(other) if other.__class__ is self.__class__ else NotImplemented
+
+    def __hash__(self: Any) -> int:  # noqa: N807
+        return hash(hashed(self))
+
+    def __setattr__(self: Any, name: str, value: object) -> None:  # noqa: N807
+        if type(self) is made or name in names:
+            raise FrozenInstanceError(f"cannot assign to field {name!r}")
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self: Any, name: str) -> None:  # noqa: N807
+        if type(self) is made or name in names:
+            raise FrozenInstanceError(f"cannot delete field {name!r}")
+        object.__delattr__(self, name)
+
+    methods: dict[str, Any] = {
+        "__repr__": __repr__,
+        "__eq__": __eq__,
+        "__hash__": __hash__,
+        "__setattr__": __setattr__,
+        "__delattr__": __delattr__,
+        "__getstate__": _getstate,
+        "__setstate__": _setstate,
+    }
+    for name, method in methods.items():
+        setattr(made, name, method)
+    made.__init__ = _CompiledLater(made)
+    params = made.__dataclass_params__  # what a dataclass that inherits from it looks at
+    params.init = params.repr = params.eq = params.frozen = True
+    return made  # type: ignore[no-any-return]
+
+
+def _values_of(names: list[str]) -> Any:
+    return attrgetter(*names) if names else lambda _self: ()
+
+
+def _getstate(self: Any) -> list[Any]:
+    """For pickle and copy, which could not set the fields of a frozen object."""
+    return [getattr(self, one.name) for one in dataclasses.fields(self)]
+
+
+def _setstate(self: Any, state: list[Any]) -> None:
+    for one, value in zip(dataclasses.fields(self), state, strict=True):
+        object.__setattr__(self, one.name, value)
+
+
+class _CompiledLater:
+    """An `__init__` that puts the compiled one in its place when somebody first asks for it."""
+
+    def __init__(self, cls: Any) -> None:
+        self._cls = cls
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        compiled = self._cls.__init__ = _init_of(self._cls)
+        return compiled.__get__(instance, owner)
+
+
+def _init_of(cls: Any) -> Any:
+    known = dataclasses.fields(cls)
+    twin = type(f"_Open{cls.__name__}", (), {"__slots__": cls.__slots__})
     scope: dict[str, Any] = {
         "_set": object.__setattr__,
         "_twin": twin,
@@ -39,16 +140,16 @@ def quickly_made(frozen: type[T]) -> type[T]:
             lines.append(f"if {one.name} is _missing: {one.name} = _made_{one.name}()")
         lines.append(f"self.{one.name} = {one.name}")
     lines.append("self.__class__ = own")
-    if hasattr(frozen, "__post_init__"):
+    if hasattr(cls, "__post_init__"):
         lines.append("self.__post_init__()")
     signature = ", ".join(["self", *plain, *(["*", *keyed] if keyed else [])])
     body = "\n    ".join(lines)
     exec(f"def __init__({signature}):\n    {body}", scope)  # noqa: S102 - as `dataclass` makes its own
     made = scope["__init__"]
-    made.__annotations__ = frozen.__init__.__annotations__
-    made.__qualname__ = f"{frozen.__qualname__}.__init__"
-    frozen.__init__ = made  # type: ignore[method-assign]
-    return frozen
+    made.__annotations__ = {one.name: one.type for one in known} | {"return": None}
+    made.__qualname__ = f"{cls.__qualname__}.__init__"
+    made.__module__ = cls.__module__
+    return made
 
 
 def _parameter(one: Field[Any], scope: dict[str, Any]) -> str:

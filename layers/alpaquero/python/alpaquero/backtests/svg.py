@@ -7,10 +7,11 @@ so that the page's light and dark styles and its print style apply.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from html import escape
 from math import ceil, floor, log10
+
+from alpaquero.quickly_made import dataclass
 
 WIDTH = 960
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 10, 24

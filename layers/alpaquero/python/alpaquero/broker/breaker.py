@@ -12,7 +12,9 @@ M. Nygard, "Release It!".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from alpaquero.quickly_made import dataclass
 
 FAILURES_TO_OPEN = 5
 FORGET_SECONDS = 60.0  # a failure this long after the last one is the first again

@@ -8,8 +8,10 @@ the truth of its moment. `alpaquero.broker.guard` shares them between functions 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
+
+from alpaquero.quickly_made import dataclass
 
 LONGEST_WINDOW_SECONDS = 300.0  # a reset further off than this is a clock that is wrong
 LOW = 0.3  # of the limit: from here on the others are told

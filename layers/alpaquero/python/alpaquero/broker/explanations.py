@@ -7,7 +7,7 @@ that is then part of the books; what stays unexplained is drift.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -25,6 +25,7 @@ from alpaquero.portfolio.movements import (
 )
 from alpaquero.portfolio.positions import Position, position_of
 from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.quickly_made import dataclass
 
 CASH = "cash"  # beside symbols, which are in capitals
 # Activities whose quantity is shares that came or went. A dividend's is what it was paid for.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -10,6 +10,7 @@ import msgspec
 
 from alpaquero import aws
 from alpaquero.errors import ConfigurationError
+from alpaquero.quickly_made import dataclass
 
 LIVE_HOST = "api.alpaca.markets"
 PAPER_URL = "https://paper-api.alpaca.markets"

@@ -7,7 +7,6 @@ implement them. Money, prices and quantities are Decimal, times aware UTC.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, Protocol
@@ -15,6 +14,7 @@ from typing import Literal, Protocol
 from alpaquero.prices.bars import Bar, Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import Session
+from alpaquero.quickly_made import dataclass
 
 Adjustment = Literal["raw", "split", "dividend", "all"]
 OrderFilter = Literal["open", "closed", "all"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -11,6 +11,7 @@ from alpaquero.orders.identity import is_ours
 from alpaquero.orders.intent import OrderClass, OrderType, Side, TimeInForce
 from alpaquero.orders.lifecycle import BrokerUpdate, advance, amended, is_terminal
 from alpaquero.orders.order import Fill, LegRole, Order, OrderEvent, OrderOrigin, OrderPurpose
+from alpaquero.quickly_made import dataclass
 
 
 @dataclass(frozen=True, slots=True)

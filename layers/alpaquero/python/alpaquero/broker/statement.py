@@ -7,7 +7,6 @@ day and kind; cash and shares are compared as they are now. Pure: what was read 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -19,6 +18,7 @@ from alpaquero.orders.order import Fill
 from alpaquero.portfolio.movements import UNEXPLAINED, CashMovement, ShareEntry, ShareMovement
 from alpaquero.portfolio.positions import positions_of
 from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.quickly_made import dataclass
 
 FILL = "FILL"  # the broker's word for an execution
 MOST_DIFFERENCES = 500

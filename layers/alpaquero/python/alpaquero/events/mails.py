@@ -7,7 +7,6 @@ a place in the rule `NewsToOwner` of template.yaml.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -31,6 +30,7 @@ from alpaquero.events.schemas import (
     TradingStateChanged,
 )
 from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.quickly_made import dataclass
 
 Severity = Literal["info", "warning", "critical"]
 Category = Literal["order", "fill", "exit", "risk", "health", "account", "summary", "notice"]

@@ -6,8 +6,10 @@ start on a loaded machine, raises nothing, and a service that flickers is told o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+
+from alpaquero.quickly_made import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

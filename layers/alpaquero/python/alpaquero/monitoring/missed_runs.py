@@ -8,8 +8,10 @@ runs faster than the wall; planning itself catches up once it runs again.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
+
+from alpaquero.quickly_made import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

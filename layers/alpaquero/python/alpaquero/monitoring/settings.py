@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from alpaquero.quickly_made import dataclass
 
 RANGES = {
     "raise_after_probes": (1, 60),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 from alpaquero.events.mails import Mail
 from alpaquero.notifications.preferences import SEVERITIES, Channel, Preferences, as_time
+from alpaquero.quickly_made import dataclass
 
 # Facts of trading are each told; of these kinds the same news again within the window is no news.
 MAY_REPEAT = frozenset({"order", "fill", "exit", "account", "summary", "notice"})

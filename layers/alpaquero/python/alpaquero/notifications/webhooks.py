@@ -12,7 +12,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
 import msgspec
@@ -21,6 +21,7 @@ from alpaquero import aws
 from alpaquero.errors import ConfigurationError
 from alpaquero.events.mails import Mail
 from alpaquero.notifications.preferences import WEBHOOK_SECRETS, WebhookFormat
+from alpaquero.quickly_made import dataclass
 
 KEY_PREFIX = "whsec_"
 KEEP_SECONDS = 300  # how long a secret that was read is believed

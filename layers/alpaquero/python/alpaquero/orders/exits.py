@@ -12,13 +12,13 @@ accepted, a sale and a stop keep their ids.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 
 from alpaquero.orders.lifecycle import Phase, phase_of
 from alpaquero.orders.order import ExitStep
+from alpaquero.quickly_made import dataclass
 
 __all__ = ["ACTIONS", "ExitAction", "ExitDecision", "ExitStep", "Situation", "next_action", "situation_of"]
 

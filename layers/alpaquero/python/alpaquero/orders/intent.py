@@ -6,7 +6,6 @@ client order id is a function of its content, so sending it twice is harmless.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -14,7 +13,7 @@ from enum import StrEnum
 from alpaquero.orders.identity import client_order_id
 from alpaquero.orders.kinds import OrderClass, OrderType, Purpose, Side, TimeInForce
 from alpaquero.orders.terms import check
-from alpaquero.quickly_made import quickly_made
+from alpaquero.quickly_made import dataclass
 
 __all__ = ["Intent", "OrderClass", "OrderType", "Origin", "Purpose", "Side", "TimeInForce"]
 
@@ -31,7 +30,6 @@ class Origin(StrEnum):
     PROTECT = "prot"
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """What is wanted, from whom, and until when. Prices are dollars a share, raw (not split-adjusted).

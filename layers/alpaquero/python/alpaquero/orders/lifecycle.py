@@ -10,7 +10,7 @@ reads. News may come late, twice or in any order; the result is the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
@@ -20,6 +20,7 @@ from typing import Final
 from alpaquero.orders.intent import Intent, Purpose, TimeInForce
 from alpaquero.orders.order import ExitStep, Order, OrderEvent, OrderOrigin, OrderPurpose
 from alpaquero.orders.terms import is_whole
+from alpaquero.quickly_made import dataclass
 from alpaquero.risk.verdict import Verdict
 
 

@@ -6,13 +6,12 @@ by `alpaquero.orders.lifecycle`, which bumps the version and writes the history.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from alpaquero.orders.intent import OrderClass, OrderType, Side, TimeInForce
-from alpaquero.quickly_made import quickly_made
+from alpaquero.quickly_made import dataclass
 from alpaquero.risk.verdict import RuleResult
 
 
@@ -140,7 +139,6 @@ class Order:
         return None if self.quantity is None else self.quantity - self.filled_quantity
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
     """One execution; `id` is the broker's activity id and `at` market time."""

@@ -7,7 +7,7 @@ next revision of the old one's id, so the same order is replaced once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -19,6 +19,7 @@ from alpaquero.orders.lifecycle import OrderStatus, Phase, is_terminal, phase_in
 from alpaquero.orders.order import ExitStep, Order, OrderEvent, OrderOrigin, OrderPurpose
 from alpaquero.orders.terms import NEEDS_LIMIT, NEEDS_STOP, WAITS, TermsError, is_whole
 from alpaquero.prices.ticks import Direction, round_price
+from alpaquero.quickly_made import dataclass
 from alpaquero.risk.verdict import RuleResult
 
 _NUMBERS = ("quantity", "limit_price", "stop_price", "trail")

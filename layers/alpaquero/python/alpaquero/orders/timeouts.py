@@ -8,7 +8,6 @@ late. Both are off by default.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -17,6 +16,7 @@ from alpaquero.orders.lifecycle import is_live
 from alpaquero.orders.order import Order, OrderPurpose
 from alpaquero.prices.sessions import Session
 from alpaquero.prices.ticks import Direction, round_price
+from alpaquero.quickly_made import dataclass
 
 MOST_MINUTES = 100_000
 MOST_PERCENT = Decimal(20)

@@ -7,12 +7,12 @@ Both are compared by their returns over the same days. Figures are floats, perce
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from math import sqrt
 from statistics import correlation, covariance, fmean, stdev, variance
 
 from alpaquero.portfolio.curve import NO_VARIATION, SESSIONS_A_YEAR, daily_rate, returns
+from alpaquero.quickly_made import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ None when there is nothing to compute it from. A year has 252 sessions and 365.2
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
 from math import sqrt
@@ -15,6 +14,7 @@ from statistics import fmean, stdev
 
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.quickly_made import dataclass
 
 SESSIONS_A_YEAR = 252
 DAYS_A_YEAR = 365.25

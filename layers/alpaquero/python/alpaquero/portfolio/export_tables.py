@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -19,6 +18,7 @@ from alpaquero.orders.order import Fill, Order
 from alpaquero.portfolio.tax_lots import Disposal, form_8949
 from alpaquero.portfolio.trades import Trade
 from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.quickly_made import dataclass
 
 Cell = str | Decimal | date | datetime | None
 # A spreadsheet takes a text that begins with one of these for a formula:

@@ -8,7 +8,7 @@ sale and closed by a purchase. Wash-sale adjustments are not made.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -17,6 +17,7 @@ from alpaquero.orders.order import Fill
 from alpaquero.portfolio.movements import ShareEntry, ShareMovement, Split, in_order
 from alpaquero.portfolio.positions import share_of
 from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.quickly_made import dataclass
 
 _ZERO = Decimal(0)
 

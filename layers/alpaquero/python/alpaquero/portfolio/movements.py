@@ -7,7 +7,6 @@ takes them in their place among the fills.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
@@ -16,6 +15,7 @@ from typing import TypeVar
 
 from alpaquero.orders.order import Fill
 from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.quickly_made import dataclass
 
 _ZERO = Decimal(0)
 NINE_DECIMALS = Decimal("1e-9")

@@ -6,7 +6,6 @@ Figures of the equity curve alone (Sharpe, drawdowns, months) are in `alpaquero.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Protocol, TypeVar
@@ -14,6 +13,7 @@ from typing import Protocol, TypeVar
 from alpaquero.orders.intent import Side
 from alpaquero.portfolio.positions import per_share
 from alpaquero.portfolio.trades import Trade
+from alpaquero.quickly_made import dataclass
 
 _ZERO = Decimal(0)
 _FOUR_DECIMALS = Decimal("0.0001")

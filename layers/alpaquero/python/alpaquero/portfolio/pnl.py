@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -21,6 +21,7 @@ from alpaquero.portfolio.performance import TradeFigures, trade_figures
 from alpaquero.portfolio.trades import OpenTrade, Trade
 from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.prices.trading_days import is_trading_day
+from alpaquero.quickly_made import dataclass
 
 _ZERO = Decimal(0)
 AnyTrade = Trade | OpenTrade

@@ -7,13 +7,14 @@ second one with the same id is dropped, so the same set of them always gives the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from alpaquero.orders.intent import Side
 from alpaquero.orders.order import Fill
 from alpaquero.portfolio.movements import NINE_DECIMALS, ShareEntry, ShareMovement, Split, in_order
+from alpaquero.quickly_made import dataclass
 
 _ZERO = Decimal(0)
 

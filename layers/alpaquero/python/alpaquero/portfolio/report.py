@@ -7,7 +7,6 @@ It loads nothing, runs nothing and fits a printer. Figures come from `portfolio.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from html import escape
@@ -24,6 +23,7 @@ from alpaquero.portfolio.curve import (
 from alpaquero.portfolio.performance import TradeFigures, figures_by, trade_figures
 from alpaquero.portfolio.slippage import SlippageFigures
 from alpaquero.portfolio.trades import Trade
+from alpaquero.quickly_made import dataclass
 
 MOST_TRADES = 2_000
 MOST_FALLS = 10

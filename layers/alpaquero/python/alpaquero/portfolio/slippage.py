@@ -8,7 +8,7 @@ Versus Reality", Journal of Portfolio Management 14 (1988), 4-9. Statistics are 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime, time
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
@@ -17,6 +17,7 @@ from statistics import fmean, median
 from alpaquero.orders.kinds import OrderType, Side, TimeInForce
 from alpaquero.orders.order import Fill, LegRole, Order
 from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.quickly_made import dataclass
 
 _BASIS_POINTS = Decimal(10_000)
 _HUNDREDTH = Decimal("0.01")

@@ -19,7 +19,7 @@ add. Losses of short sales are replaced by short sales alone. It is a record, no
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
@@ -37,6 +37,7 @@ from alpaquero.portfolio.movements import (
 )
 from alpaquero.portfolio.positions import share_of
 from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.quickly_made import dataclass
 
 WASH_DAYS = 30
 FEE = "FEE"  # the broker's word for what regulators charge on a day's sales

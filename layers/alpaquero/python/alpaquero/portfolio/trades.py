@@ -9,7 +9,7 @@ Gains are at average cost, as `portfolio.positions` has them, so both add up to 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from types import MappingProxyType
@@ -18,14 +18,13 @@ from alpaquero.orders.intent import Side
 from alpaquero.orders.order import Fill
 from alpaquero.portfolio.movements import ShareEntry, ShareMovement, Split, in_order
 from alpaquero.portfolio.positions import per_share, share_of
-from alpaquero.quickly_made import quickly_made
+from alpaquero.quickly_made import dataclass
 
 _ZERO = Decimal(0)
 _FOUR_DECIMALS = Decimal("0.0001")
 _NO_REASONS: Mapping[str, str] = MappingProxyType({})
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderWords:
     """What the order of a fill says: its strategy, why it was placed, and the price when it arrived.
@@ -41,7 +40,6 @@ class OrderWords:
 _NO_WORDS = OrderWords()
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Realised:
     """Dollars that one closing fill gained, and when."""
@@ -50,7 +48,6 @@ class Realised:
     pnl: Decimal
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trade:
     """One round trip. Prices are average dollars a share, `pnl` dollars, `pnl_percent` of the entry

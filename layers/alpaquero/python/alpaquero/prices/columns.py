@@ -9,10 +9,10 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from alpaquero.prices.bars import Bar
+from alpaquero.quickly_made import dataclass
 
 PRICES = ("open", "high", "low", "close")
 

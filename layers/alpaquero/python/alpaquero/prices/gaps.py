@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.sessions import Session, bars_of
+from alpaquero.quickly_made import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 from alpaquero.prices.bars import Bar, Timeframe
+from alpaquero.quickly_made import dataclass
 
 NEW_YORK = ZoneInfo("America/New_York")
 

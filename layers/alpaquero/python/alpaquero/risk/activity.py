@@ -7,7 +7,7 @@ which is also how `alpaquero rebuild` gets it back.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
@@ -15,7 +15,7 @@ from typing import Protocol
 from alpaquero.orders.intent import Side
 from alpaquero.orders.order import Fill
 from alpaquero.portfolio.movements import ShareEntry, ShareMovement, Split, in_order
-from alpaquero.quickly_made import quickly_made
+from alpaquero.quickly_made import dataclass
 
 KEPT = timedelta(days=61)  # as long as the longest window and the longest pause together
 MOST_STOPS = 200
@@ -23,7 +23,6 @@ ORDER_WINDOW = timedelta(minutes=1)
 _ZERO = Decimal(0)
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True)
 class Holding:
     """One holding of a symbol: since when (market time), and what names it.
@@ -36,7 +35,6 @@ class Holding:
     episode: str
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
     """The newest doings of an account; times are market time.

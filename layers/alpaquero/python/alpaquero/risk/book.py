@@ -7,7 +7,7 @@ accepts a write only as the next version, so each writer ends its changes with `
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from alpaquero.orders.intent import Purpose, Side
 from alpaquero.prices.sessions import NEW_YORK
-from alpaquero.quickly_made import quickly_made
+from alpaquero.quickly_made import dataclass
 from alpaquero.risk.activity import Activity, orders_within
 
 _ZERO = Decimal(0)
@@ -29,7 +29,6 @@ class TradingState(StrEnum):
     HALTED = "HALTED"
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True)
 class HeldPosition:
     """Shares held (negative when short) and what they are worth, in dollars."""
@@ -38,7 +37,6 @@ class HeldPosition:
     market_value: Decimal
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """What one order that has not ended may still take.
@@ -73,7 +71,6 @@ class StateChange:
     at: datetime
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskBook:
     """The risk book; money is in dollars, `as_of` and `marked_at` (the last equity mark) market time.

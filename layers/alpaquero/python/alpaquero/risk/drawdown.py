@@ -6,12 +6,12 @@ Called by `risk/monitor` and the rules; `trading/execute` asks for missing stops
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 
 from alpaquero.orders.intent import OrderType, Side
 from alpaquero.orders.lifecycle import OrderStatus, is_live, is_terminal
 from alpaquero.orders.order import Order, OrderPurpose
+from alpaquero.quickly_made import dataclass
 from alpaquero.risk.limits import HUNDRED
 
 _STOPS = {OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP}

@@ -9,7 +9,7 @@ came to nothing is followed by its next revision.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -17,6 +17,7 @@ from alpaquero.orders.identity import exit_key, is_ours
 from alpaquero.orders.intent import Intent, Origin, Purpose, Side
 from alpaquero.orders.lifecycle import is_live, is_terminal
 from alpaquero.orders.order import ExitStep, Order, OrderPurpose
+from alpaquero.quickly_made import dataclass
 from alpaquero.risk.activity import Holding
 from alpaquero.risk.book import RiskBook, TradingState, market_day
 from alpaquero.risk.limits import HUNDRED, RiskLimits

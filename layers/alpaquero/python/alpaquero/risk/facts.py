@@ -7,7 +7,6 @@ at them, so the same facts give the same verdict.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from operator import attrgetter
@@ -15,10 +14,9 @@ from operator import attrgetter
 from alpaquero.orders.intent import Side
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.sessions import Session, bars_of, next_session, session_at
-from alpaquero.quickly_made import quickly_made
+from alpaquero.quickly_made import dataclass
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True)
 class MarketPrice:
     """The newest prices of a symbol, raw dollars a share, None where the feed has none.
@@ -57,7 +55,6 @@ class Asset:
     shortable: bool = True
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the rules may look at. Times are market time, prices raw dollars a share.

@@ -7,12 +7,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from alpaquero.prices.symbols import is_symbol
+from alpaquero.quickly_made import dataclass
 
 HUNDRED = Decimal(100)
 EVERY_SYMBOL = "*"

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from alpaquero.orders.intent import Intent, Purpose
 from alpaquero.orders.terms import is_fractional
-from alpaquero.quickly_made import quickly_made
+from alpaquero.quickly_made import dataclass
 from alpaquero.risk.book import RiskBook
 from alpaquero.risk.facts import Facts
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.risk.sizing import Cap
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """What the rules look at. Prices are raw dollars a share.

@@ -8,11 +8,11 @@ rules are pure: what they look at is the intent, the book, the limits and the `F
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
 from alpaquero.orders.intent import Intent, OrderClass, Purpose
 from alpaquero.orders.terms import NINE_PLACES, is_whole
+from alpaquero.quickly_made import dataclass
 from alpaquero.risk import amount_rules, glance, loss_rules, market_rules, sizing, symbol_rules
 from alpaquero.risk.book import Reservation, RiskBook
 from alpaquero.risk.facts import Facts

@@ -8,20 +8,18 @@ multiple of the average true range away (`atr`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
 from alpaquero.orders.intent import Purpose
 from alpaquero.prices.ticks import Direction, round_price
-from alpaquero.quickly_made import quickly_made
+from alpaquero.quickly_made import dataclass
 from alpaquero.risk.book import RiskBook
 from alpaquero.risk.limits import HUNDRED, UNKNOWN_SECTOR, RiskLimits, SizingMethod
 
 _ZERO = Decimal(0)
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True)
 class Sizing:
     """Whole shares, the cap that decided, and what each cap alone would allow (in shares)."""

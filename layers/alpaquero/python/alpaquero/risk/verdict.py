@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
-from alpaquero.quickly_made import quickly_made
+from alpaquero.quickly_made import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,6 @@ class RuleResult:
         return "passed" if self.passed else "failed"
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The answer of all rules. `quantity` is in shares, 0 when nothing can be traded.

@@ -11,10 +11,10 @@ reached, so a span is read as a candle: see `PriceSpan.reading`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from alpaquero.orders.kinds import OrderType, Side
+from alpaquero.quickly_made import dataclass
 from alpaquero.simulation.working import Moment, PriceSpan, Workable
 
 _STEP = Decimal("0.0001")

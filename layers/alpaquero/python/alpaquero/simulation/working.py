@@ -5,13 +5,13 @@ The paper exchange and the backtest build these; `alpaquero.simulation.fills` wo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
 import msgspec
 
 from alpaquero.orders.kinds import OrderType, Side, TimeInForce
+from alpaquero.quickly_made import dataclass
 from alpaquero.words import Word
 
 

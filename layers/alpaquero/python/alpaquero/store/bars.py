@@ -14,7 +14,7 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import partial
@@ -31,6 +31,7 @@ from alpaquero.prices import chunks
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.quickly_made import dataclass
 from alpaquero.store.tables import REGION, connection, from_body, kept_seconds, table_name, to_body
 
 KEYS_A_PAGE = 100  # BatchGetItem's most
@@ -40,9 +41,7 @@ LEAST_QUERIED = 3  # periods of each
 CHANGES_A_TRANSACTION = 50  # of two items at most; DynamoDB takes 100 and 4 MB
 ATTEMPTS = 6
 COUNTED_EVERY = timedelta(minutes=15)
-KEEP_SECONDS = kept_seconds(
-    "RUNS_KEPT_DAYS", 400
-)  # what a revision replaced
+KEEP_SECONDS = kept_seconds("RUNS_KEPT_DAYS", 400)  # what a revision replaced
 
 T = TypeVar("T")
 Key = tuple[str, str]

@@ -9,13 +9,13 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.exceptions import DeleteError, UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
+from alpaquero.quickly_made import dataclass
 from alpaquero.store.tables import REGION, table_name
 
 CONNECTION, TICKET = "CONNECTION", "TICKET"

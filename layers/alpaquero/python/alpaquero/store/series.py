@@ -9,7 +9,7 @@ symbol was split (or paid, in series adjusted for dividends), and every bar is f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime, timedelta
 from math import ceil
 from typing import Protocol
@@ -19,6 +19,7 @@ from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.regular_hours import BARS_A_SESSION, in_session
 from alpaquero.prices.sessions import NEW_YORK, Session
+from alpaquero.quickly_made import dataclass
 from alpaquero.store import bars as bar_store
 from alpaquero.store.bars import Chunk, Key
 

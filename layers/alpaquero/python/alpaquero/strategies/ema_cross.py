@@ -7,11 +7,11 @@ are mostly noise; a position is sold in any market. The crossing is that of the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from alpaquero.orders.intent import Side
 from alpaquero.prices.columns import Columns
+from alpaquero.quickly_made import dataclass
 from alpaquero.strategy.indicators import average_true_range, ema_last
 from alpaquero.strategy.protocol import Condition, Decision, Decisions, Plot, require
 

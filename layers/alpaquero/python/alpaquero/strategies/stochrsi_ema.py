@@ -7,11 +7,11 @@ Strength is a base, more for a wide gap between the EMAs, more for an extreme K.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from alpaquero.orders.intent import Side
 from alpaquero.prices.columns import Columns
+from alpaquero.quickly_made import dataclass
 from alpaquero.strategy.indicators import (
     TOLERANCE,
     Series,

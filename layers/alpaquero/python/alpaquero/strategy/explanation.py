@@ -7,7 +7,7 @@ Built from records alone, which `alpaquero.store.explained` gathers; shown by th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from itertools import groupby
 
@@ -17,6 +17,7 @@ from alpaquero.orders.intent import Intent
 from alpaquero.orders.lifecycle import is_terminal
 from alpaquero.orders.order import Fill, Order
 from alpaquero.prices.bars import Bar
+from alpaquero.quickly_made import dataclass
 from alpaquero.risk.verdict import RuleResult
 from alpaquero.strategy.conclusion import Decision, intent_of
 from alpaquero.strategy.protocol import Condition

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.sessions import Session, bars_of
+from alpaquero.quickly_made import dataclass
 from alpaquero.strategy.settings import StrategySettings
 
 MOST_LATE_BARS = 5  # of one timeframe are caught up in a tick; those before are told as missed

@@ -7,11 +7,11 @@ write one, with a complete example: docs/strategies.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from alpaquero.orders.intent import Side
 from alpaquero.prices.columns import Columns
+from alpaquero.quickly_made import dataclass
 
 if TYPE_CHECKING:  # numpy is for those who judge many bars at once; a signal run never loads it
     import numpy as np

@@ -6,13 +6,13 @@ intents by `signal/conclude`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from alpaquero.orders.intent import Side
-from alpaquero.quickly_made import quickly_made
+from alpaquero.quickly_made import dataclass
 
 
 class WithheldCode(StrEnum):
@@ -25,7 +25,6 @@ class WithheldCode(StrEnum):
     UNDEFINED = "undefined"  # an indicator has no value, as on flat prices
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
     """A condition that held on the last closed bar.

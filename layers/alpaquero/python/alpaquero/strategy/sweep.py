@@ -6,13 +6,13 @@ By the strategy's numpy forms where it has them, else by its plain ones, bar aft
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from alpaquero.orders.intent import Side
+from alpaquero.quickly_made import dataclass
 from alpaquero.strategy import registry
 from alpaquero.strategy.judging import rounded_values
 from alpaquero.strategy.panel import Panel

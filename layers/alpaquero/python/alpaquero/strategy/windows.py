@@ -8,12 +8,12 @@ can be decided; the rest, some bars in a hundred, are computed as `vectors` comp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from alpaquero.quickly_made import dataclass
 from alpaquero.strategy.panel import Panel
 from alpaquero.strategy.protocol import Decisions, Judged
 from alpaquero.strategy.vectors import (

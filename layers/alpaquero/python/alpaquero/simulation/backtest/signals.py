@@ -9,7 +9,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -23,6 +23,7 @@ from alpaquero.orders.intent import Side
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import Session, bar_start
+from alpaquero.quickly_made import dataclass
 from alpaquero.simulation.backtest.terms import SplitDay
 from alpaquero.strategy import judging, registry, sweep
 from alpaquero.strategy.panel import Panel

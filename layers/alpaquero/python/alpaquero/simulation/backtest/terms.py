@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from alpaquero.quickly_made import dataclass
 from alpaquero.simulation.working import MatchingTerms
 
 _ZERO = Decimal(0)
