@@ -27,6 +27,7 @@ TABLES = {
     "HEALTH_TABLE": "health",
     "BROKER_STATE_TABLE": "broker-state",
     "RATE_LIMITS_TABLE": "rate-limits",
+    "PROGRAM_KEYS_TABLE": "program-keys",
 }
 FUNCTION = {
     "ACCOUNT": "paper",
@@ -81,6 +82,7 @@ MODELS = {
     "health": "HealthItem",
     "broker_state": "BrokerStateItem",
     "rate_limits": "RateLimitItem",
+    "program_keys": "ProgramKeyItem",
     "connections": "ConnectionItem",
     "price_feed": "LeaseItem",
     "notifications": "NotificationItem",

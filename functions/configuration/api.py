@@ -289,6 +289,7 @@ def own_preferences() -> Answer[bodies.UserPreferences]:
     public="/api/config/preferences",
     service="/configuration/config/preferences",
     role="viewer",
+    people=True,
     headers=Conditional,
     body=preferences.Preferences,
     refuses=(409, 412),

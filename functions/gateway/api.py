@@ -1,11 +1,13 @@
-"""Sign-in, refresh, sign-out and the dashboard's socket ticket; the browser calls these.
+"""Sign-in, refresh, sign-out, the dashboard's socket ticket and the keys of programs.
 
 The access token goes to the page, which keeps it in memory; the refresh token only ever travels
-in a cookie that no script can read and no other site can send.
+in a cookie that no script can read and no other site can send. A program's key is shown to the admin who
+makes it, once.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import lru_cache
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -17,9 +19,11 @@ from alpaquero import aws
 from alpaquero.errors import NotAllowed, NotSignedIn
 from alpaquero.observability import logger
 from alpaquero.settings import FunctionSettings, Text, Url, load
+from alpaquero.store import program_keys
 from alpaquero.store.connections import TICKET_SECONDS, issue_ticket
 from alpaquero.web.app import Answer, json_response, service_app
-from alpaquero.web.bodies.gateway import Session, SignInRequest, Ticket
+from alpaquero.web.bodies import Page
+from alpaquero.web.bodies.gateway import MadeKey, MakeKey, ProgramKey, Session, SignInRequest, Ticket
 from alpaquero.web.tokens import token_checker
 
 
@@ -79,11 +83,60 @@ def sign_out() -> Response:
     return Response(body="", status_code=204, headers={"Set-Cookie": _cookie("", 0)})
 
 
-@app.endpoint("POST", public="/api/auth/ticket", role="viewer")
+# No ticket for a program: its socket would stay open when its key is revoked.
+@app.endpoint("POST", public="/api/auth/ticket", role="viewer", people=True)
 def ticket() -> Ticket:
     """A one-time ticket for the dashboard's socket."""
     caller = app.principal()
     return Ticket(ticket=issue_ticket(caller.username, caller.role), expires_in_seconds=TICKET_SECONDS)
+
+
+@app.endpoint("GET", public="/api/keys", role="admin")
+def keys() -> Page[ProgramKey]:
+    """The keys of programs, by name; never the secrets."""
+    return Page(items=[_described(key) for key in program_keys.known()])
+
+
+@app.endpoint("POST", public="/api/keys", role="admin", body=MakeKey, status=201, refuses=(409,))
+def make_key(body: MakeKey) -> MadeKey:
+    """A new key for a program, shown this once."""
+    made_by = app.principal().username
+    token, key = program_keys.make(
+        body.name, body.role, made_by, days=body.expires_in_days, requests_a_day=body.requests_a_day
+    )
+    logger.info("a program's key was made", program=key.name, role=key.role, made_by=made_by)
+    return MadeKey(
+        key=token,
+        name=key.name,
+        role=key.role,
+        expires_at=_moment(key.expires_at),
+        requests_a_day=key.requests_a_day,
+    )
+
+
+@app.endpoint("DELETE", public="/api/keys/{name}", role="admin")
+def revoke_key(name: str) -> Page[ProgramKey]:
+    """Ends a key, within the 60 seconds that the gateway keeps its answer; the keys that are left."""
+    program_keys.revoke(name)
+    logger.info("a program's key was revoked", program=name, revoked_by=app.principal().username)
+    left: Page[ProgramKey] = keys()
+    return left
+
+
+def _described(key: program_keys.ProgramKey) -> ProgramKey:
+    return ProgramKey(
+        name=key.name,
+        role=key.role,
+        made_by=key.made_by,
+        made_at=_moment(key.made_at),
+        expires_at=_moment(key.expires_at),
+        requests_a_day=key.requests_a_day,
+        last_used_at=None if key.last_used_at is None else _moment(key.last_used_at),
+    )
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _session(flow: str, parameters: dict[str, str]) -> Answer[Session]:

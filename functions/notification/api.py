@@ -95,6 +95,7 @@ def notification_settings(query: UserAsked) -> bodies.NotificationSettings:
     public="/api/notifications/settings",
     service="/notification/notifications/settings",
     role="trader",
+    people=True,  # what a key had sent elsewhere would go on when the key is revoked
     query=UserAsked,
     body=Wanted,
     refuses=(409,),

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from laptop.calls import public_call
 from laptop.engine import REGION, api_host
 from laptop.stack import Stack
 from tests.integration.reading import wait_for
@@ -71,6 +72,34 @@ def tokens_of(stack: Stack) -> dict[str, str | None]:
         "trader": access_token(stack, "knocking-trader", "trader"),
         "admin": sound,
     }
+
+
+def program_keys_of(stack: Stack) -> dict[str, str | None]:
+    """A program's key for each row of docs/security.md whose caller brings one."""
+    keys = {role: _program_key(stack, f"knocking-{role}", {"role": role}) for role in ("viewer", "trader")}
+    revoked, ended = (
+        _program_key(stack, name, {"role": "trader"}) for name in ("knocking-gone", "knocking-late")
+    )
+    public_call(stack, "DELETE", "/api/keys/knocking-gone")
+    stack.client("dynamodb").update_item(
+        TableName=stack.physical("ProgramKeys"),
+        Key={"pk": {"S": "KEY"}, "sk": {"S": "knocking-late"}},
+        UpdateExpression="SET expires_at = :ended",
+        ExpressionAttributeValues={":ended": {"N": str(int(time.time()) - 1)}},
+    )
+    return {
+        **{f"{role}'s key": key for role, key in keys.items()},
+        "revoked key": revoked,
+        "expired key": ended,
+        "key with another secret": keys["trader"].rpartition(".")[0]
+        + "."
+        + keys["viewer"].rpartition(".")[2],
+    }
+
+
+def _program_key(stack: Stack, name: str, wanted: dict[str, Any]) -> str:
+    """A key that the owner makes."""
+    return str(public_call(stack, "POST", "/api/keys", body={"name": name, **wanted})["key"])
 
 
 def expired(stack: Stack, name: str) -> str:

@@ -43,6 +43,7 @@ CODES: Final = {401: {"unauthorized"}, 403: {"forbidden", "bad_request"}}
 IAM_DENIES: Final = "AccessDeniedException"
 # Without a session to renew the function itself answers 401.
 ANSWERS_401: Final = "/api/auth/refresh"
+KEYS: Final = "'s key"  # behind its role, in the table of callers
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,14 @@ class Door:
         return Answer(answer.status_code, error.get("code", ""), inside)
 
 
-def _expected(cell: str, least: str, caller: str) -> str:
-    """`in`, `401` or `403` of a cell of the table of callers, at a route for `least`."""
+def _expected(cell: str, who: str, caller: str) -> str:
+    """`in`, `401` or `403` of a cell of the table of callers, at a route for `who`."""
     if cell != "role":
         return cell
-    return "in" if ROLES.index(caller) >= ROLES.index(least) else "403"
+    if caller.endswith(KEYS) and who.endswith(security_doc.NO_KEY):
+        return "403"
+    role = ROLES.index(caller.removesuffix(KEYS))
+    return "in" if role >= ROLES.index(security_doc.least_role(who)) else "403"
 
 
 def _fault(route: Route, expected: str, answer: Answer) -> str | None:
@@ -127,7 +131,7 @@ class Strangers:
 def callers(cloud: LaptopCloud) -> Iterator[Strangers]:
     """A caller of each kind."""
     with strangers.programs(cloud) as keys:
-        yield Strangers(strangers.tokens_of(cloud), keys)
+        yield Strangers(strangers.tokens_of(cloud) | strangers.program_keys_of(cloud), keys)
 
 
 TABLE = security_doc.answers()
@@ -146,8 +150,8 @@ def test_every_route_answers_as_the_table_says(
     token, keys = callers.tokens.get(caller), callers.keys.get(caller)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    def public(route: Route, least: str) -> str | None:
-        expected = open_to_all if least == "anyone" else _expected(other, least, caller)
+    def public(route: Route, who: str) -> str | None:
+        expected = open_to_all if who == "anyone" else _expected(other, who, caller)
         return _fault(route, expected, Door(cloud, "PublicApi", client).knock(route, headers, keys))
 
     def services(route: Route, _: str) -> str | None:

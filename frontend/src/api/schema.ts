@@ -619,6 +619,23 @@ export interface Lot {
   unrealised_pnl: Amount;
 }
 
+/** A new key: `key` is what the program sends as its bearer token, and is shown this once. */
+export interface MadeKey {
+  key: string;
+  name: string;
+  role: string;
+  expires_at: Moment;
+  requests_a_day: number;
+}
+
+/** The key to make: no key is an admin's. */
+export interface MakeKey {
+  name: string;
+  role: "trader" | "viewer";
+  expires_in_days?: number;
+  requests_a_day?: number;
+}
+
 /** Something the bot did on the chart: `kind` is signal or fill. Of a signal `outcome` is raised or withheld, `shadow` says that its strategy trades nothing. */
 export interface Marker {
   kind: "fill" | "signal";
@@ -969,6 +986,23 @@ export interface Preferences {
   time_zone?: string;
   first_page?: "analytics" | "config" | "monitoring" | "overview" | "portfolio" | "trading";
   symbols?: string[];
+}
+
+/** What is known of a program's key; `last_used_at` is right to the hour. */
+export interface ProgramKey {
+  name: string;
+  role: string;
+  made_by: string;
+  made_at: Moment;
+  expires_at: Moment;
+  requests_a_day: number;
+  last_used_at: Moment | null;
+}
+
+/** One page of a list; `next` is an opaque cursor, null on the last page. */
+export interface ProgramKeyPage {
+  items: ProgramKey[];
+  next: string | null;
 }
 
 /** `source` is live, or cache for the last known one while the feed does not answer. `age_seconds` is how long ago (wall time) that one was asked for; 0 when it is live. */

@@ -36,6 +36,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "history": ("history", "Download prices, fill and check the store of bars, archive and restore it."),
     "mail": ("read", "Show the mail and SMS the bot has sent."),
     "redrive": ("redrive", "Show the messages that queues gave up, and send them back."),
+    "keys": ("keys", "Make, list and revoke the keys that programs sign in with."),
     "token": ("call", "Sign in as the owner and print an access token."),
     "curl": ("call", "Call a port's path, signed or with a token as the port wants it."),
     "exchange": ("exchange", "Start the paper exchange alone."),

@@ -10,6 +10,7 @@ from laptop.layout import REPOSITORY
 
 DOCUMENT: Final = REPOSITORY / "docs" / "security.md"
 PUBLIC, SERVICES, CALLERS = "Routes of the public API", "Routes of the services' API", "Callers and answers"
+NO_KEY: Final = ", no key"
 _ROUTE: Final = re.compile(r"`(\w+) (/\S*)`")
 
 Route = tuple[str, str]
@@ -34,6 +35,11 @@ def routes(section: str) -> dict[Route, str]:
         assert found, f"{DOCUMENT.name}: write a route as `GET /path`, not {cells[0]}"
         named[found[1], found[2]] = cells[1]
     return named
+
+
+def least_role(who: str) -> str:
+    """The role in a cell of a table of routes."""
+    return who.removesuffix(NO_KEY)
 
 
 def answers() -> dict[str, tuple[str, str, str]]:

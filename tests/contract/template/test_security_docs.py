@@ -9,10 +9,10 @@ from typing import Any
 from laptop import template
 from laptop.layout import REPOSITORY
 from tests.contract.template import security_doc
-from tests.contract.template.security_doc import PUBLIC, SERVICES, Route
+from tests.contract.template.security_doc import NO_KEY, PUBLIC, SERVICES, Route
 
 ANYONE = "anyone"
-WHO_AND_WHERE = {"public", "service", "role"}
+WHO_AND_WHERE = {"public", "service", "role", "people"}
 
 
 def _templates(api: str) -> set[Route]:
@@ -43,12 +43,13 @@ def test_no_services_route_is_missing() -> None:
 def test_the_table_says_what_each_route_declares() -> None:
     """Who may call a public route is the role its function demands."""
     declared = {
-        (method, said["public"]): said.get("role", "viewer")
+        (method, said["public"]): (said.get("role", "viewer") or ANYONE)
+        + (NO_KEY if said.get("people") else "")
         for method, said in _declared()
         if said.get("public")
     }
     table = security_doc.routes(PUBLIC)
-    assert {route: declared.get(route, "not declared") or ANYONE for route in table} == table
+    assert {route: declared.get(route, "not declared") for route in table} == table
 
 
 def test_only_iam_lets_in_to_the_services() -> None:

@@ -98,10 +98,21 @@ def test_a_table_that_does_not_answer_lets_pass(clock: Clock) -> None:
     assert passed(UserLimit(lost, clock), "ana", 300) == 300
 
 
+def test_an_exact_share_is_counted_one_by_one(tables: None, clock: Clock) -> None:
+    """What a key may ask in a day holds to the request over all functions, its first ones too."""
+    share = Share(3, 86_400, is_exact=True)
+    functions = [UserLimit(rate_limits.take, clock) for _ in range(3)]
+    for function in functions:
+        function.admit("key:bot", share)
+    for function in functions:
+        with pytest.raises(Throttled):
+            function.admit("key:bot", share)
+
+
 def test_a_key_has_a_share_of_the_day_too() -> None:
     """People have none, however long they look."""
     assert shares_of(None) == (USERS_SHARE,)
-    assert shares_of(2000) == (USERS_SHARE, Share(2000, 86_400))
+    assert shares_of(2000) == (USERS_SHARE, Share(2000, 86_400, is_exact=True))
 
 
 @pytest.mark.parametrize(

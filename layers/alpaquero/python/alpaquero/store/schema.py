@@ -35,6 +35,7 @@ TABLES: Final = (
     "BrokerState",
     "RateLimits",
     "ProgramKeys",
+    "ProgramKeys",
 )
 
 

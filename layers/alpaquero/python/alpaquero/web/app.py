@@ -170,6 +170,7 @@ class ServiceApp(Chalice):
         public: str | None = None,
         service: str | None = None,
         role: str | Unsaid | None = UNSAID,
+        people: bool = False,
         most_kb: int = USUAL_KB,
         query: type[msgspec.Struct] | None = None,
         headers: type[msgspec.Struct] | None = None,
@@ -187,7 +188,8 @@ class ServiceApp(Chalice):
 
         A body of more than `most_kb` KB is refused before anything reads it. `role` is the least a
         caller needs; None opens the route to everyone (sign-in, `/health`). Reads are a viewer's unless
-        it says otherwise; a route that may change something must say.
+        it says otherwise; a route that may change something must say. `people` keeps programs out, which
+        sign in with a key.
         The template must name the same paths. A public path answers the browser's preflight too.
         """
         if isinstance(role, Unsaid):
@@ -209,6 +211,7 @@ class ServiceApp(Chalice):
                 status=status,
                 refuses=tuple(refuses),
                 content=(content,) if isinstance(content, str) else tuple(content),
+                people=people,
             )
             self.endpoints.append(declared)
 
@@ -255,9 +258,14 @@ class ServiceApp(Chalice):
             raise NotSignedIn("Sign in and send the access token as Authorization: Bearer.")
         return caller
 
-    def require(self, role: str) -> Principal:
-        """The caller, who has at least `role`. Raises `NotSignedIn` or `NotAllowed`."""
+    def require(self, role: str, *, people: bool = False) -> Principal:
+        """The caller, who has at least `role`, and no key where it is for `people`.
+
+        Raises `NotSignedIn` or `NotAllowed`.
+        """
         caller = self.principal()
+        if people and caller.is_program:
+            raise NotAllowed("This is for people: a program's key does not open it; sign in.")
         if not caller.may(role):
             raise NotAllowed(f"This needs the role {role} and you have {caller.role}; ask an admin.")
         return caller
@@ -293,7 +301,7 @@ class ServiceApp(Chalice):
     def _answer(self, endpoint: Endpoint, path: dict[str, str]) -> Response:
         try:
             if endpoint.role is not None:
-                caller = self.require(endpoint.role)
+                caller = self.require(endpoint.role, people=endpoint.people)
                 logger.append_keys(username=caller.username)
                 if not caller.is_signed:
                     self._limit.admit(caller.username, *shares_of(caller.requests_a_day))

@@ -25,7 +25,10 @@ _FIELD = re.compile(r"field `([^`]+)`|\$\.([A-Za-z_][\w.-]*)")
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One route of both APIs; `refuses` are the error statuses that are its own."""
+    """One route of both APIs; `refuses` are the error statuses that are its own.
+
+    `people` says that a program's key does not open it, whatever its role.
+    """
 
     method: str
     public: str | None
@@ -38,6 +41,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     refuses: tuple[int, ...]
     content: tuple[str, ...]
+    people: bool = False
 
     def arguments(self, request: Request) -> dict[str, Any]:
         """What the view gets of the request. Raises `InvalidRequest` that names the field."""

@@ -26,6 +26,11 @@ class Principal:
         return ROLES.index(self.role) >= ROLES.index(role)
 
     @property
+    def is_program(self) -> bool:
+        """Whether a program calls, with a key."""
+        return self.requests_a_day is not None
+
+    @property
     def roles(self) -> list[str]:
         """Every role this caller has the rights of, lowest first."""
         return list(ROLES[: ROLES.index(self.role) + 1])

@@ -23,15 +23,20 @@ Take = Callable[[str, int, int, int, int], bool]
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """At most `requests` in each span of `seconds`; spans begin at multiples of their length."""
+    """At most `requests` in each span of `seconds`; spans begin at multiples of their length.
+
+    An exact share has no free requests and costs a write each: a program's few in a day, spread over many
+    functions, would else be far from what it was promised.
+    """
 
     requests: int
     seconds: int
+    is_exact: bool = False
 
     @property
     def block(self) -> int:
         """How many a function lets pass before it asks, and takes when it does."""
-        return max(1, min(50, self.requests // 10))
+        return 1 if self.is_exact else max(1, min(50, self.requests // 10))
 
 
 USERS_SHARE = Share(requests=500, seconds=10)  # half of what a stage takes of one route
@@ -39,7 +44,11 @@ USERS_SHARE = Share(requests=500, seconds=10)  # half of what a stage takes of o
 
 def shares_of(requests_a_day: int | None) -> tuple[Share, ...]:
     """What a caller may ask for; a program's key says how much a day."""
-    return (USERS_SHARE,) if requests_a_day is None else (USERS_SHARE, Share(requests_a_day, DAY_SECONDS))
+    return (
+        (USERS_SHARE,)
+        if requests_a_day is None
+        else (USERS_SHARE, Share(requests_a_day, DAY_SECONDS, is_exact=True))
+    )
 
 
 @dataclass(slots=True)
@@ -69,7 +78,8 @@ class UserLimit:
         if span is None or span.number != number:
             if len(self._spans) >= MOST_CALLERS:
                 self._spans.clear()
-            span = self._spans[caller, share.seconds] = _Span(number, share.block)
+            free = 0 if share.is_exact else share.block
+            span = self._spans[caller, share.seconds] = _Span(number, free)
         if not span.left and not span.is_used_up:
             self._refill(span, caller, share)
         if span.is_used_up:
