@@ -131,9 +131,14 @@ class Engine:
         The file its output goes to.
     credentials
         The root key it is started with.
+    guard
+        What starts the engine behind a guard; measurements give one that also counts.
     """
 
-    def __init__(self, folder: Path, port: int, *, log: Path, credentials: Credentials) -> None:
+    def __init__(
+        self, folder: Path, port: int, *, log: Path, credentials: Credentials, guard: Path = GUARD
+    ) -> None:
+        self._guard = guard
         self._folder = folder
         self._log = log
         self._credentials = credentials
@@ -193,7 +198,7 @@ class Engine:
         processes.require_free({"engine": self.port})
         (self._folder / _CLEAN_MARKER).unlink(missing_ok=True)
         self.process = processes.start(
-            [ENGINE_PYTHON, GUARD],
+            [ENGINE_PYTHON, self._guard],
             environment=self._environment() | dict(extra or {}),
             log=self._log,
             folder=self._folder,

@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from laptop import checkpoint, credentials, deploy, processes, repairs
-from laptop.engine import Engine, Sessions, port_from_environment
+from laptop.engine import GUARD, Engine, Sessions, port_from_environment
 from laptop.errors import LaptopError, NotRunningError
 from laptop.layout import TEMPLATE, StateFolder, write_private
 
@@ -339,6 +339,8 @@ class LaptopCloud(Stack):
         Forget every earlier state of the folder first.
     resume_book
         After an unclean stop, put the exchange's book back as the checkpoint has it.
+    guard
+        What starts the engine, as ``laptop.engine.Engine`` takes it.
     say
         Called with a line for each step.
     """
@@ -356,6 +358,7 @@ class LaptopCloud(Stack):
         artifacts: Mapping[str, Path] | None = None,
         fresh: bool = False,
         resume_book: bool = False,
+        guard: Path = GUARD,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         folder = StateFolder.at(state)
@@ -378,6 +381,7 @@ class LaptopCloud(Stack):
             numbers["engine"],
             log=folder.logs / "engine.log",
             credentials=secrets,
+            guard=guard,
         )
         self._exchange: subprocess.Popen[bytes] | None = None
         self.was_resumed = False

@@ -6,6 +6,7 @@ stop, and two more entries. The schedules are off but for one, which fires while
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from laptop.demo import ACCOUNT, trade_session
 from laptop.engine import sent_mail
 from laptop.quiescence import Quiescence
 from laptop.stack import Child, ExchangeOptions, LaptopCloud, StackRecord
+from tests.integration import actions, recording_guard
 from tests.integration.asking import Caller, sign_in
 from tests.integration.reading import BusTap, Item, Traded, item, items, wait_for
 
@@ -87,7 +89,8 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
     """
     state = tmp_path_factory.mktemp("cloud")
     exchange = ExchangeOptions(seed=1, clock="stepped", start=FIRST_SESSION)
-    with LaptopCloud(state, exchange=exchange) as cloud:
+    guard = Path(recording_guard.__file__)
+    with LaptopCloud(state, exchange=exchange, guard=guard) as cloud:
         owner.ensure(cloud)
         watchlist.ensure(cloud, None, reason="the tests' symbols")
         cloud.tick("sync")
@@ -100,6 +103,8 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
         Quiescence(cloud, ACCOUNT).wait()
         cloud.client("events").enable_rule(Name=cloud.physical("SignalSchedule"))
         yield Market(cloud, traded, f"RUN#1Day-{session.close:%Y%m%dT%H%M%SZ}", time.monotonic())
+        if os.environ.get(actions.WRITES):
+            actions.record(actions.used(cloud))
 
 
 @pytest.fixture(scope="session")
