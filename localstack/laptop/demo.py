@@ -181,7 +181,16 @@ def run(
         say=say,
     )
     with cloud:
-        return Demo(cloud, replay, before).play(options.kill_at, show)
+        result = Demo(cloud, replay, before).play(options.kill_at, show)
+        _keep_what_it_used(cloud)
+    return result
+
+
+def _keep_what_it_used(cloud: LaptopCloud) -> None:
+    """For `alpaquero cost --metered`."""
+    from laptop.cost import metering
+
+    metering.keep(cloud)
 
 
 def _progress(options: DemoOptions) -> Progress:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 @click.option(
     "--dashboard-hours", type=click.FloatRange(0, 24), default=2, show_default=True, help="A session."
 )
-@click.option("--metered", is_flag=True, help="What the stack that is up has used so far, at list prices.")
+@click.option(
+    "--metered", is_flag=True, help="What the stack (or the last demo) of --state used, at list prices."
+)
 @click.option(
     "--meter", is_flag=True, help="Measure anew on a private cloud; writes infra/measurements.json."
 )
@@ -118,15 +120,14 @@ def _show(load: Load, bill: Bill, before: Decimal, measured: Measurements) -> No
 
 
 def _metered(state: Path | None, as_json: bool) -> int:
-    """What the stack that is up has done since its engine started, and what AWS would charge for that."""
+    """What a stack has done since its engine started, up to now or its end, and what AWS would charge."""
     from alpaquero.monitoring.costs import cost_line
-    from laptop.cost.metering import so_far
+    from laptop.cost import metering
     from laptop.cost.model import uses_of
     from laptop.cost.plant import plant
     from laptop.layout import StateFolder
-    from laptop.stack import Stack
 
-    done = so_far(Stack.find(StateFolder.at(state)))
+    done = metering.metered(StateFolder.at(state))
     lines = [cost_line(what, quantity) for what, quantity in sorted(uses_of(done, plant()).items())]
     total = sum((line.usd for line in lines if line.usd is not None), Decimal(0))
     if as_json:

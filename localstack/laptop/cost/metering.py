@@ -18,17 +18,19 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import httpx
+import msgspec
 
 from laptop import calls, watchlist
 from laptop.cost.work import SHARD_SYMBOLS, Measurements, RunStretch, Stretch, Work, scaled, together
+from laptop.demo import ACCOUNT, LOG_GROUP
 from laptop.engine import key_of_function
-from laptop.errors import LaptopError
+from laptop.errors import LaptopError, NotRunningError
+from laptop.layout import StateFolder
 from laptop.meter import ASKED, item_bytes
 from laptop.quiescence import Quiescence
-from laptop.stack import ENVIRONMENT, SERVICE_PORTS, ExchangeOptions, LaptopCloud, Stack
+from laptop.stack import SERVICE_PORTS, ExchangeOptions, LaptopCloud, Stack
 
-ACCOUNT: Final = "paper"
-LOG_GROUP: Final = f"/alpaquero/{ENVIRONMENT}"
+KEPT: Final = "metered.json"
 JOBS: Final = ("plan", "sync", "monitor", "probe", "digest")
 SIZES: Final = (10, 50)
 TICKS: Final = 5
@@ -139,8 +141,26 @@ def _name_in(entry: Mapping[str, Any], logical: Mapping[str, str]) -> str | None
 
 
 def so_far(stack: Stack) -> Stretch:
-    """All that a stack's functions did since it came up."""
+    """All that a stack's functions did since its engine started."""
     return Meter(stack).since(Reading(0, {}))
+
+
+def keep(stack: Stack) -> None:
+    """Writes what a stack did into its folder before it goes down; the demo does so at its end."""
+    (stack.state.root / KEPT).write_bytes(msgspec.json.encode(so_far(stack)))
+
+
+def metered(folder: StateFolder) -> Stretch:
+    """What the stack of this folder did so far, or did before it went down.
+
+    Raises `NotRunningError` when neither is known.
+    """
+    try:
+        return so_far(Stack.find(folder))
+    except NotRunningError:
+        if not (folder.root / KEPT).exists():
+            raise
+        return msgspec.json.decode((folder.root / KEPT).read_bytes(), type=Stretch)
 
 
 def measure(say: Say) -> Measurements:

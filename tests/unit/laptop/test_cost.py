@@ -7,11 +7,12 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from alpaquero.store.trading_settings import TradingSettings
 from laptop.cli import main
-from laptop.cost.metering import asked_of, handled
+from laptop.cost.metering import KEPT, asked_of, handled
 from laptop.cost.model import DAY, HOURS, SESSIONS, Bill, Load, Part, containers, month, uses_of
 from laptop.cost.page import PAGE, page_as_it_should_be
 from laptop.cost.plant import Consumer, Plant, plant
@@ -220,3 +221,18 @@ def test_metered_needs_a_stack_that_is_up(tmp_path: Path, capsys: pytest.Capture
     """Nothing is guessed where nothing runs."""
     assert main(["cost", "--metered", "--state", str(tmp_path)]) == 1
     assert "start it with `alpaquero up`" in capsys.readouterr().err
+
+
+def test_metered_tells_what_a_demo_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A demo is down when it is asked for; what it used was kept in its folder."""
+    kept = stretch(log_bytes=1e9, TradingSync=Work(invocations=2e6, milliseconds=4e6, writes=1e6))
+    (tmp_path / KEPT).write_bytes(msgspec.json.encode(kept))
+    assert main(["cost", "--metered", "--state", str(tmp_path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    usd = {line["what"]: Decimal(line["usd"]) for line in told["cost"]}
+    assert (usd["lambda_requests"], usd["dynamodb_writes"], usd["log_bytes"]) == (
+        Decimal("0.4"),
+        Decimal("0.625"),
+        Decimal("0.5"),
+    )
+    assert told["functions"]["TradingSync"]["average_ms"] == 2
