@@ -7,6 +7,7 @@ import { LivePrices, PRICES_CHANGED } from "./live/prices";
 import { LiveSocket, type Connection, type Wire } from "./live/socket";
 import { touchedBy } from "./live/touches";
 import { Cell } from "./store/cell";
+import { Precedence } from "./store/precedence";
 import { GATHER_MS, PACE_LIVE_MS, PACE_POLLING_MS, Reads } from "./store/reads";
 
 export const session = new SessionKeeper();
@@ -14,8 +15,20 @@ export const connection = new Cell<Connection>("connecting");
 export const feed = new Cell<readonly FeedEntry[]>([]);
 /** When the server was last heard, by this computer's clock; 0 before. */
 export const heardAt = new Cell(0);
+/** What the page is opened for. */
+const CHIEF = /^\/api\/(account|config|positions|chart\/.+)$/;
+const precedence = new Precedence();
+
+const get = async (path: string): Promise<string> => (await session.request("GET", path)).text;
+
+/** A read that stands behind what the page is opened for. */
+export async function getAfter(path: string): Promise<string> {
+  await precedence.after();
+  return get(path);
+}
+
 export const reads = new Reads(
-  async (path) => (await session.request("GET", path)).text,
+  (path) => (CHIEF.test(path) ? precedence.first(() => get(path)) : getAfter(path)),
   (good) => good && heardAt.set(Date.now()),
 );
 
@@ -25,6 +38,7 @@ let beenLive = false;
 
 const socket = new LiveSocket({
   async ticket() {
+    await precedence.after();
     const { text } = await session.request("POST", "/api/auth/ticket");
     return (JSON.parse(text) as Ticket).ticket;
   },

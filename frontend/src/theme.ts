@@ -1,13 +1,17 @@
-// Light, dark or as the system says. What was chosen is kept with the user's preferences by the API.
+// What the user prefers, kept by the API: light, dark or as the system says, the zone of times, the page to
+// begin with and the symbols to show first.
 import type { UserPreferences } from "./api/bodies";
-import { session } from "./desk";
+import { getAfter, onForget, session } from "./desk";
 import { setZone } from "./format/time";
+import { PAGES, go, place } from "./router";
 import { Cell } from "./store/cell";
 
 export const THEMES = ["system", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
 export const theme = new Cell<Theme>("system");
+/** The symbols that lists begin with. */
+export const symbolsFirst = new Cell<readonly string[]>([]);
 const PATH = "/api/config/preferences";
 
 let kept: UserPreferences | null = null;
@@ -21,7 +25,7 @@ function wear(chosen: Theme): void {
 /** Takes over what the one who signed in has chosen; without an answer the page stays as it is. */
 export async function wearPreferences(): Promise<void> {
   try {
-    kept = JSON.parse((await session.request("GET", PATH)).text) as UserPreferences;
+    kept = JSON.parse(await getAfter(PATH)) as UserPreferences;
   } catch {
     return;
   }
@@ -29,7 +33,29 @@ export async function wearPreferences(): Promise<void> {
   wear(chosen);
   // Version 0 is nobody's choice.
   setZone(kept.version > 0 ? kept.time_zone : undefined);
+  symbolsFirst.set(kept.symbols);
 }
+
+/** As `wearPreferences`, for one who has just come in: who named no page begins with the preferred one. */
+export async function begin(): Promise<void> {
+  await wearPreferences();
+  const first = PAGES.find(({ path }) => pageOf(path) === kept?.first_page);
+  if (session.cameIn && first && place.value === "/") go(first.path);
+}
+
+/** The name that the preferences give a page. */
+export const pageOf = (path: string): string => (path === "/" ? "overview" : path.slice(1));
+
+/** `symbols` with the preferred ones among them in front. */
+export function inOrder(symbols: readonly string[], preferred: readonly string[]): string[] {
+  const first = preferred.filter((symbol) => symbols.includes(symbol));
+  return [...first, ...symbols.filter((symbol) => !first.includes(symbol))];
+}
+
+onForget(() => {
+  kept = null;
+  symbolsFirst.set([]);
+});
 
 /** Changes the theme at once and keeps it; throws `ApiError` when it cannot be kept. */
 export async function chooseTheme(chosen: Theme): Promise<void> {

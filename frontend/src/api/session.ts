@@ -23,6 +23,8 @@ export class SessionKeeper {
   private token = "";
   private renewal: Promise<void> | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the user came in through the door, not by the cookie of an earlier load. */
+  cameIn = false;
 
   /** On load: goes on with the session of the cookie, if this browser may hold one. */
   async resume(): Promise<void> {
@@ -38,6 +40,7 @@ export class SessionKeeper {
   /** Throws `ApiError` with the server's own words when refused. */
   async signIn(username: string, password: string): Promise<void> {
     this.take((await call("POST", "/api/auth/sign-in", undefined, { body: { username, password } })).text);
+    this.cameIn = true;
   }
 
   async signOut(): Promise<void> {

@@ -70,7 +70,7 @@ export function openCandles(element: HTMLElement, hovered: (time: ChartTime | nu
     for (const [name, value] of Object.entries(plotted.levels)) {
       series.createPriceLine({ price: value, title: name.replaceAll("_", " "), color: palette.soft, lineWidth: 1, lineStyle: LineStyle.Dotted, axisLabelVisible: false });
     }
-    if (pane > 0) canvas.panes()[1]?.setStretchFactor(0.3);
+    if (pane > 0) canvas.panes()[1]?.setStretchFactor(0.4);
     return series;
   }
 

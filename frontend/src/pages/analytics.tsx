@@ -1,10 +1,16 @@
 // `/analytics`: how the trading went, and how it would have gone: results, trades, backtests.
-import { useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { useRef, useState } from "preact/hooks";
 import { Backtests } from "../backtests/panel";
+import { useSeen } from "../parts/seen";
 import { useDraft } from "../store/draft";
 import { Equity, Groups, Months, Results, TradeDistribution } from "../results/panels";
+import { Files } from "../results/files";
 import { Filter } from "../results/filter";
 import { WHOLE, faultOf, type Part } from "../results/query";
+import { Reconciliation } from "../results/reconciliation";
+import { Slippage } from "../results/slippage";
+import { Tax } from "../results/tax";
 import { Trades } from "../results/trades";
 import "../styles/forms.css";
 import "../styles/analytics.css";
@@ -27,6 +33,20 @@ export function Analytics() {
       </div>
       <Trades part={part} />
       <Backtests />
+      <Below>
+        <Tax />
+        <Slippage part={part} />
+        <div class="columns even">
+          <Reconciliation part={part} />
+          <Files part={part} />
+        </div>
+      </Below>
     </>
   );
+}
+
+/** What stands at the end of a long page is read when the reader comes there. */
+function Below({ children }: { children: ComponentChildren }) {
+  const end = useRef<HTMLDivElement>(null);
+  return useSeen(end) ? <>{children}</> : <div ref={end} />;
 }

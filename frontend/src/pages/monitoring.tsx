@@ -62,7 +62,7 @@ const Counts = ({ now }: { now: Metrics }) => (
     <Figure label="Orders">{now.orders}</Figure>
     <Figure label="Fills">{now.fills}</Figure>
     <Figure label="Events to publish">{now.outbox_depth}</Figure>
-    <Figure label="Behind the broker">{now.sync_lag_seconds === null ? NONE : ageOf(now.sync_lag_seconds)}</Figure>
+    <Figure label="Behind the broker">{now.sync_lag_seconds === null ? NONE : ageOf(Math.max(0, now.sync_lag_seconds))}</Figure>
     <Figure label="Differs from the broker">
       <State tone={Object.keys(now.drift).length === 0 ? "good" : "bad"}>{Object.keys(now.drift).length === 0 ? "no" : Object.entries(now.drift).map(([what, by]) => `${what} ${by}`).join(", ")}</State>
     </Figure>

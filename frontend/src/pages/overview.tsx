@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { AccountStrip, Books } from "../panels/account";
 import { ChartPanel } from "../panels/chart";
-import { useConfig, watchlistOf } from "../panels/config";
+import { useWatchlist } from "../panels/config";
 import { Events } from "../panels/events";
 import { Limits } from "../panels/limits";
 import { Orders } from "../panels/orders";
@@ -13,7 +13,8 @@ import { Watchlist } from "../panels/watchlist";
 export function Overview() {
   const [picked, pick] = useState<string | null>(null);
   const [timeframe, setTimeframe] = useState("1Day");
-  const symbol = picked ?? watchlistOf(useConfig().data)[0] ?? null;
+  const [first] = useWatchlist();
+  const symbol = picked ?? first ?? null;
   return (
     <>
       <AccountStrip />

@@ -2,8 +2,10 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { TargetedSubmitEvent } from "preact";
 import { ApiError } from "../api/client";
+import { fetchCanvases } from "../chart/loaded";
 import { session } from "../desk";
 import { Mark } from "../parts/mark";
+import { place } from "../router";
 import { useCell } from "../store/hooks";
 
 export function SignIn() {
@@ -18,6 +20,8 @@ export function SignIn() {
     // Over a dialog that was open when the session ended, and with the focus.
     over.current?.showModal();
     first.current?.focus();
+    // The page behind the door has a chart, whose code may come while the password is typed.
+    if (place.value === "/") void fetchCanvases().catch(() => undefined);
   }, []);
 
   async function submit(event: TargetedSubmitEvent<HTMLFormElement>): Promise<void> {

@@ -5,7 +5,7 @@ import { explainedAt, isDaily } from "../chart/series";
 import { NONE, price, quantity } from "../format/money";
 import { marketDay, marketMoment } from "../format/time";
 import { ChartPanel, TIMEFRAMES, ordersOf, useChart } from "../panels/chart";
-import { useConfig, watchlistOf } from "../panels/config";
+import { useWatchlist } from "../panels/config";
 import { Why } from "../panels/explanation";
 import { ORDER_COLUMNS } from "../panels/orders";
 import { usePositions } from "../panels/positions";
@@ -93,10 +93,10 @@ function Facts({ symbol }: { symbol: string }) {
 
 /** The rest of the watchlist is one click away. */
 function Others({ symbol }: { symbol: string }) {
-  const watched = watchlistOf(useConfig().data);
+  const watched = useWatchlist();
   return (
     <nav class="picker" aria-label="Symbols">
-      {[...new Set([symbol, ...watched])].sort().map((each) => (
+      {[...new Set(watched.includes(symbol) ? watched : [symbol, ...watched])].map((each) => (
         <a key={each} href={symbolPath(each)} aria-current={each === symbol ? "page" : undefined} onClick={(event) => follow(event, symbolPath(each))}>
           {each}
         </a>

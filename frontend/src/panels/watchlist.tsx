@@ -6,10 +6,11 @@ import { NONE, price } from "../format/money";
 import { marketDay } from "../format/time";
 import { LivePrice, Side, plain } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
+import { useSeen } from "../parts/seen";
 import { Sparkline, type Stroke } from "../parts/sparkline";
 import { SymbolLink } from "../parts/symbol";
 import { useCell, usePrice, useRead } from "../store/hooks";
-import { useConfig, watchlistOf } from "./config";
+import { useConfig, useWatchlist } from "./config";
 import { useSignals } from "./signals";
 
 const STRIP_BARS = 40;
@@ -29,7 +30,7 @@ interface Props {
 
 export function Watchlist({ picked, pick }: Props) {
   const config = useConfig();
-  const symbols = watchlistOf(config.data);
+  const symbols = useWatchlist();
   const signals = useSignals();
   const latest = useMemo(() => latestOf(signals.data?.items ?? []), [signals.data]);
   return (
@@ -61,6 +62,7 @@ function latestOf(signals: readonly Signal[]): Map<string, Signal> {
 
 function Watched({ symbol, signal, picked, pick }: { symbol: string; signal: Signal | undefined; picked: boolean; pick: (symbol: string) => void }) {
   const row = useRef<HTMLLIElement>(null);
+  // A watchlist may be long.
   const seen = useSeen(row);
   return (
     <li ref={row} class={picked ? "watched picked" : "watched"} data-testid="watched" data-symbol={symbol}>
@@ -75,18 +77,6 @@ function Watched({ symbol, signal, picked, pick }: { symbol: string; signal: Sig
       </span>
     </li>
   );
-}
-
-/** Only what has been on screen asks for anything: a watchlist may be long. */
-function useSeen(element: { current: Element | null }): boolean {
-  const [seen, setSeen] = useState(false);
-  useEffect(() => {
-    if (seen || !element.current) return undefined;
-    const observer = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && setSeen(true), { rootMargin: "200px" });
-    observer.observe(element.current);
-    return () => observer.disconnect();
-  }, [seen]);
-  return seen;
 }
 
 /** True once this time has passed since the first drawing. */

@@ -13,7 +13,7 @@ export function Filter({ part, set, fault }: { part: Part; set: (part: Part) => 
   const text = (name: "symbol" | "tag" | "benchmark", label: string) => (
     <label>
       {label}{" "}
-      <input class="short" value={part[name]} placeholder={name === "benchmark" ? "none" : "all"} onChange={(event) => change(name, event.currentTarget.value)} data-testid={`filter-${name}`} />
+      <input class="short" value={part[name]} title={name === "benchmark" ? "A symbol held all the time; by itself the first of the watchlist that has bars" : undefined} placeholder={name === "benchmark" ? "auto" : "all"} onChange={(event) => change(name, event.currentTarget.value)} data-testid={`filter-${name}`} />
     </label>
   );
   const day = (name: "from" | "to", label: string) => (

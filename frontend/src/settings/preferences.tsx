@@ -8,7 +8,7 @@ import { PAGES } from "../router";
 import { useDraft } from "../store/draft";
 import { useRead } from "../store/hooks";
 import { send, useSend } from "../store/send";
-import { THEMES, wearPreferences } from "../theme";
+import { THEMES, pageOf, wearPreferences } from "../theme";
 import { Choice } from "./strategies";
 
 const PATH = "/api/config/preferences";
@@ -27,7 +27,6 @@ export function Preferences() {
 }
 
 const ZONES: readonly string[] = Intl.supportedValuesOf("timeZone");
-const pageOf = (path: string): string => (path === "/" ? "overview" : path.slice(1));
 
 function Form({ now }: { now: UserPreferences }) {
   const { version, changed_at: _, ...before } = now;
@@ -52,7 +51,7 @@ function Form({ now }: { now: UserPreferences }) {
     <form class="form" onSubmit={submit} noValidate autocomplete="off">
       <div class="pair">
         <Choice label="Theme" value={wanted.theme} options={THEMES} set={(theme) => set({ theme: theme as Wanted["theme"] })} testid="preference-theme" />
-        <Choice label="First page" value={wanted.first_page} options={PAGES.map(({ path }) => pageOf(path))} set={(first_page) => set({ first_page })} />
+        <Choice label="First page" value={wanted.first_page} options={PAGES.map(({ path }) => pageOf(path))} set={(first_page) => set({ first_page })} testid="preference-page" />
       </div>
       <Field label="Time zone" hint="Times are shown in it; the market's stand in each tooltip." error={error?.message.includes("time_zone") ? error.message : undefined}>
         {(props) => (
@@ -66,7 +65,7 @@ function Form({ now }: { now: UserPreferences }) {
           </>
         )}
       </Field>
-      <Field label="Symbols shown first">{(props) => <input {...props} value={text ?? wanted.symbols.join(" ")} onInput={(event) => setText(event.currentTarget.value)} />}</Field>
+      <Field label="Symbols shown first" hint="Lists of watched symbols begin with them, and the chart with the first.">{(props) => <input {...props} value={text ?? wanted.symbols.join(" ")} onInput={(event) => setText(event.currentTarget.value)} data-testid="preference-symbols" />}</Field>
       {error && <ErrorNotice error={error} what="preferences" />}
       <Buttons>
         <button type="submit" class="chief-button" disabled={busy || (draft === null && text === null)} data-testid="preferences-save">

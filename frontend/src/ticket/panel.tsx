@@ -4,7 +4,7 @@ import type { TargetedSubmitEvent } from "preact";
 import type { OrderAccepted } from "../api/bodies";
 import { quantity } from "../format/money";
 import { useAccount } from "../panels/account";
-import { useConfig, watchlistOf } from "../panels/config";
+import { useWatchlist } from "../panels/config";
 import { usePositions } from "../panels/positions";
 import { Confirm } from "../parts/dialog";
 import { LivePrice, plain } from "../parts/figures";
@@ -208,7 +208,7 @@ interface FieldsProps {
 }
 
 function SymbolField({ ticket, fault, change, held }: FieldsProps & { held: string | null }) {
-  const known = watchlistOf(useConfig().data);
+  const known = useWatchlist();
   const symbol = symbolOf(ticket);
   return (
     <Field label="Symbol" error={fault} hint={/^[A-Z][A-Z0-9.]*$/.test(symbol) && <Market symbol={symbol} held={held} />}>
