@@ -211,6 +211,7 @@ class Backtest:
         # The part of its peak, and of what the day began with, at which equity is near a limit.
         self.least_of_peak = 1 - (risk.drawdown_limit_percent - _MARGIN) / HUNDRED
         self.least_of_day = 1 - (risk.daily_loss_limit_percent - _MARGIN) / HUNDRED
+        self.least_of_any = max(self.least_of_peak, self.least_of_day)
         # Whether risk itself does something to a position that rests.
         self.restless = bool(
             risk.trailing_stop_percent or risk.maximum_holding_days or orders.entry_timeout_minutes
@@ -220,14 +221,14 @@ class Backtest:
         """Every session, then the result."""
         traded, by_session = self.calendar.traded, self.found.by_session
         account, equities, cash = self.account, self.equities, self.cash
-        raised_at, trips = [*sorted(by_session), len(traded)], RoundTrips.of(self)
-        place = following = 0
+        trips, place = RoundTrips.of(self), 0
+        raised_at = sorted(by_session, reverse=True)
         while place < len(traded):
             ended: int | None = None
             if not (account.positions or account.working or self.book.locks):
-                while raised_at[following] < place:
-                    following += 1
-                idle = raised_at[following] - place
+                while raised_at and (raised_at[-1] < place or self._is_idle(by_session[raised_at[-1]])):
+                    raised_at.pop()
+                idle = (raised_at[-1] if raised_at else len(traded)) - place
                 if idle:
                     self.mark([account.cash] * idle, account.cash)
                     place += idle
@@ -243,6 +244,14 @@ class Backtest:
             if progress is not None:
                 progress(place, len(traded), traded[place - 1].date)
         return self._result()
+
+    def _is_idle(self, raised: Sequence[Raised]) -> bool:
+        """Whether nothing can come of the signals while nothing is held; then they are counted."""
+        if any(one.side is Side.BUY for one in raised):
+            return False
+        for one in raised:
+            self.pass_over(one, held=False)
+        return True
 
     def mark(self, equities: Sequence[Decimal], cash: Decimal) -> None:
         """Notes equity after the next sessions, with as much cash after each, and the highest there was."""

@@ -8,6 +8,7 @@ give the same result to the last digit: `tests/unit/simulation/test_round_trips.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -47,6 +48,9 @@ class RoundTrips:
         self.traded, self.raised = test.calendar.traded, test.found.by_session
         self.places, self.columns = test.places[symbol], test.bars[symbol]
         self.matching = test.terms.matching
+        self.sells = sorted(
+            place for place, raised in self.raised.items() if any(one.side is Side.SELL for one in raised)
+        )
 
     @classmethod
     def of(cls, test: Backtest) -> RoundTrips | None:
@@ -56,18 +60,16 @@ class RoundTrips:
         return cls(test, next(iter(test.bars)))
 
     def take(self, place: int) -> int | None:
-        """Trades what session `place` raised; the place of the next session to look at.
+        """Buys on the signal of session `place` and sells again; the place of the session of the sale.
 
-        Called while nothing is held and no order works. After a purchase the answer is the session of
-        its sale, whose own signals are not judged yet. None, and nothing has changed, where the session
-        has to be gone through.
+        Called while nothing is held and no order works. What the last session raised is not judged yet.
+        None, and nothing has changed, where the sessions have to be gone through.
         """
         test, raised, cash = self.test, self.raised[place], self.account.cash
         if len(raised) != 1 or self._near_a_limit([cash]):
             return None
-        if test.needs_no_book(raised[0]):
-            test.mark([cash], cash)
-            return place + 1
+        if raised[0].side is not Side.BUY or raised[0].source.settings.shadow:
+            return None
         before = test.day_start, test.equity
         test.day_start, test.equity = test.equity, cash
         sold = self._trip(place, raised[0])
@@ -110,26 +112,24 @@ class RoundTrips:
         if place >= len(self.places) or self.places[place] < 0:
             return None
         order = _order(Role.ENTRY, Side.BUY, OrderType.MARKET, verdict)
-        return match(order, _span(path_of(self.columns, self.places[place])), self.matching)
+        opened = Decimal(repr(self.columns.open[self.places[place]]))
+        return match(order, PriceSpan(opened, opened, opened, opened, True), self.matching)
 
     def _sale(self, place: int, verdict: Verdict) -> Sale | None:
         """How the bracket ends from session `place` on; None where a sale's signal or a gap comes first."""
         stop = _order(Role.STOP, Side.SELL, OrderType.STOP, verdict)
         target = _order(Role.TARGET, Side.SELL, OrderType.LIMIT, verdict)
         lowest, highest = float(stop.stop_price or 0), float(target.limit_price or 0)
-        places, lows, highs = self.places, self.columns.low, self.columns.high
-        for at in range(place, len(places)):
-            index = places[at]
-            if index < 0:
-                return None
+        lows, highs, first = self.columns.low, self.columns.high, self.places[place]
+        sells = bisect_left(self.sells, place)
+        last = self.sells[sells] if sells < len(self.sells) else len(self.places) - 1
+        for index in range(first, min(first + last - place + 1, len(lows))):
             if lows[index] <= lowest or highs[index] >= highest:
-                path = path_of(self.columns, index)
+                at, path = place + index - first, path_of(self.columns, index)
                 outcome = match_exits(stop, target, _span(path), self.matching)
-                if outcome is not None:
+                if outcome is not None and self.places[at] == index:  # else a session had no bar
                     order, fill = outcome
                     return Sale(at, Role(order.client_order_id), fill, self._time(at, path, order, fill))
-            if any(one.side is Side.SELL for one in self.raised.get(at, ())):
-                return None
         return None
 
     def _time(self, place: int, path: SessionPath, order: WorkingOrder, fill: Fill) -> datetime:
@@ -144,6 +144,8 @@ class RoundTrips:
         """Whether equity, marked so after the next sessions, may reach a limit at one of them."""
         test = self.test
         before, peak = test.equity, test.peak
+        if min(equities) > max(before, peak, *equities) * test.least_of_any:
+            return False
         for equity in equities:
             peak = max(peak, equity)
             if test.is_near_a_limit(equity, peak, before):
