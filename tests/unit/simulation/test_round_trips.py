@@ -125,13 +125,22 @@ terms = st.builds(
     terms=terms,
     levels=st.sampled_from([(45.0, 55.0), (30.0, 85.0), (20.0, 80.0)]),
     cash=st.sampled_from([Decimal(900), Decimal(100_000), Decimal("54321.37")]),
+    length=st.integers(300, SESSIONS),
 )
 @hypothesis_settings(max_examples=40, deadline=None)
 def test_both_ways_give_one_result(
-    columns: Columns, risk: RiskLimits, terms: FillTerms, levels: tuple[float, float], cash: Decimal
+    *,
+    columns: Columns,
+    risk: RiskLimits,
+    terms: FillTerms,
+    levels: tuple[float, float],
+    cash: Decimal,
+    length: int,
 ) -> None:
     """Whatever the prices, limits, fees and levels, results are equal to the last digit."""
-    at_once, one_by_one, _ = _both(columns, Settings(risk=risk, strategies=_loose(*levels)), terms, cash)
+    at_once, one_by_one, _ = _both(
+        columns[:length], Settings(risk=risk, strategies=_loose(*levels)), terms, cash
+    )
     assert _text(at_once) == _text(one_by_one)
 
 
@@ -144,6 +153,14 @@ def test_round_trips_are_taken_at_once(levels: tuple[float, float]) -> None:
     assert _text(at_once) == _text(one_by_one)
     assert taken >= len(at_once.trades) * 0.8 > 3
     assert "stop loss" in {trade.exit_tag for trade in at_once.trades}
+
+
+def test_bars_may_end_at_any_session() -> None:
+    """The last bar may raise a signal, be the one that an entry fills in, or end a trip."""
+    columns, settings = _series(7, 0.02, 30.0), Settings(strategies=_loose(45.0, 55.0))
+    for length in range(300, 340):
+        at_once, one_by_one, _ = _both(columns[:length], settings, FillTerms(), Decimal(100_000))
+        assert _text(at_once) == _text(one_by_one)
 
 
 def test_where_orders_may_change_nothing_is_taken_at_once() -> None:

@@ -525,11 +525,15 @@ class Backtest:
             price=price,
             market=MarketPrice(at, last=price),
             sessions=self._sessions_around(place),
-            open_orders=tuple(
-                [OpenOrder(one.client_order_id, symbol, one.side) for one in self.account.open_orders(symbol)]
-            ),
+            open_orders=self._open_orders(symbol),
             average_true_range=self._true_range(symbol, place),
         )
+
+    def _open_orders(self, symbol: str) -> tuple[OpenOrder, ...]:
+        if symbol not in self.account.working:
+            return ()
+        orders = self.account.open_orders(symbol)
+        return tuple([OpenOrder(one.client_order_id, symbol, one.side) for one in orders])
 
     def _sessions_around(self, place: int) -> tuple[Session, ...]:
         if self.around[0] != place:

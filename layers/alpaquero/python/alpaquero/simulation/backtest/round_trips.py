@@ -48,9 +48,10 @@ class RoundTrips:
         self.traded, self.raised = test.calendar.traded, test.found.by_session
         self.places, self.columns = test.places[symbol], test.bars[symbol]
         self.matching = test.terms.matching
-        self.sells = sorted(
-            place for place, raised in self.raised.items() if any(one.side is Side.SELL for one in raised)
-        )
+        self.raising = sorted(self.raised)
+        self.sells = [
+            place for place in self.raising if any(one.side is Side.SELL for one in self.raised[place])
+        ]
 
     @classmethod
     def of(cls, test: Backtest) -> RoundTrips | None:
@@ -85,7 +86,8 @@ class RoundTrips:
         verdict = test.judged(intent, test.book_at(session, now), place, now)
         if not verdict.approved or test.worth_of(intent, verdict) is None:
             return None
-        bought, sale = self._purchase(place + 1, verdict), self._sale(place + 1, verdict)
+        bought = self._purchase(place + 1, verdict)
+        sale = None if bought is None else self._sale(place + 1, verdict)
         if bought is None or sale is None or self.traded[sale.place].date - session.date >= GTC_LIFE:
             return None
         if sale.at == self.traded[place + 1].open:  # then it is their ids that say which came first
@@ -96,8 +98,9 @@ class RoundTrips:
             return None
         test.counts["signals"] += 1
         test.counts["intents"] += 1
-        for between in range(place + 1, sale.place):
-            for one in self.raised.get(between, ()):
+        begin, end = (bisect_left(self.raising, at) for at in (place + 1, sale.place))
+        for between in self.raising[begin:end]:
+            for one in self.raised[between]:
                 test.pass_over(one, held=True)
         test.mark([cash], cash)
         test.mark(marks, paid)
