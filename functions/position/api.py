@@ -107,6 +107,15 @@ class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
         return sum((h.market_value - h.cost_basis for h in self.holdings), ZERO)
 
 
+class OpenedBooks(msgspec.Struct, frozen=True, kw_only=True):
+    """What the books of an account have one of, since the first sync."""
+
+    opening_cash: Decimal
+    risk_book: RiskBook
+    broker: BrokerFigures
+    differences: dict[str, Decimal]
+
+
 @cache
 def market_data() -> MarketDataReader:
     """The data API, connected at the first request that wants a price."""
@@ -122,7 +131,8 @@ def account() -> bodies.Account:
     Both are of the last sync and at the prices the broker used then, so they agree to the cent or
     something is wrong. Positions and the portfolio are at the newest prices.
     """
-    ours, theirs = portfolio(at_last_sync=True), figures()
+    books = opened_books()
+    ours, theirs = portfolio(books, at_last_sync=True), books.broker
     return bodies.Account(
         account=SETTINGS.account,
         environment=SETTINGS.environment,
@@ -140,7 +150,8 @@ def account() -> bodies.Account:
 @app.endpoint("GET", public="/api/positions", service="/position/positions", refuses=UNPRICED)
 def open_positions() -> Page[bodies.Position]:
     """Every open position with the stop and the target that guard it, by symbol."""
-    guards, limits, at_broker, ours = BOOKS.open_orders(), risk_limits(), broker_positions(), portfolio()
+    books, guards, limits = opened_books(), BOOKS.open_orders(), risk_limits()
+    ours, at_broker = portfolio(books), broker_positions(books)
     return Page(
         items=[
             aged(position_body(holding, guards, limits, at_broker.get(holding.symbol)), ours)
@@ -158,9 +169,10 @@ def one_position(symbol: str) -> bodies.PositionDetail:
     entries = positions.entries(SETTINGS.account, symbol)
     if not entries:
         raise NotFound(f"{symbol} was never held; GET /api/positions lists what is.")
-    ours = portfolio()
+    books = opened_books()
+    ours = portfolio(books)
     held = next((h for h in ours.holdings if h.symbol == symbol), None)
-    lots, theirs, limits = lots_of(symbol, entries), broker_positions().get(symbol), risk_limits()
+    lots, theirs, limits = lots_of(symbol, entries), broker_positions(books).get(symbol), risk_limits()
     price = held.current_price if held else None
     return bodies.PositionDetail(
         symbol=symbol,
@@ -194,7 +206,7 @@ def one_position(symbol: str) -> bodies.PositionDetail:
             for lot in lots.closed
         ],
         reconciled=lots.quantity == (theirs.quantity if theirs else ZERO),
-        sizing=sizing_body(symbol, price, limits),
+        sizing=sizing_body(symbol, price, limits, books.risk_book),
     )
 
 
@@ -224,10 +236,13 @@ def history(query: DaysAsked) -> Page[bodies.PortfolioDay]:
 @app.endpoint("GET", public="/api/portfolio/summary", service="/position/portfolio/summary", refuses=UNPRICED)
 def summary() -> bodies.PortfolioSummary:
     """The portfolio in one view."""
-    ours, book = portfolio(), BOOKS.risk_book()
-    day_start = book.day_start_equity if book else None
+    books = opened_books()
     return summary_body(
-        ours, figures().buying_power, risk_limits(), day_start=day_start, differences=BOOKS.notes().drift
+        portfolio(books),
+        books.broker.buying_power,
+        risk_limits(),
+        day_start=books.risk_book.day_start_equity,
+        differences=books.differences,
     )
 
 
@@ -262,11 +277,12 @@ def aged(body: bodies.Position, ours: Portfolio) -> bodies.Position:
     return msgspec.structs.replace(body, source=ours.source, age_seconds=ours.age_seconds or 0)
 
 
-def sizing_body(symbol: str, price: Decimal | None, limits: RiskLimits) -> bodies.Sizing | None:
+def sizing_body(
+    symbol: str, price: Decimal | None, limits: RiskLimits, book: RiskBook
+) -> bodies.Sizing | None:
     """What an entry at `price` would buy; None without a price, or when sizes go by the true range."""
-    book = BOOKS.risk_book()
     distance = None if price is None else sizing.stop_distance(price, limits, None)
-    if price is None or book is None or not distance:
+    if price is None or not distance:
         return None
     worst = sizing.reserve_price(price, limits)
     sized = sizing.size_entry(symbol, worst_price=worst, stop_distance=distance, book=book, limits=limits)
@@ -359,17 +375,22 @@ def percent(part: Decimal, whole: Decimal) -> Decimal:
     return (part / whole * HUNDRED).quantize(PERCENT_STEP) if whole else ZERO
 
 
-def figures() -> BrokerFigures:
-    """The broker's own figures as the last sync kept them. Raises `NotFound` before the first sync."""
-    kept = BOOKS.broker_figures()
-    if kept is None:
+def opened_books() -> OpenedBooks:
+    """What the account has one of, in one request. Raises `NotFound` before the first sync."""
+    found = BOOKS.snapshot()
+    if found.baseline is None or found.risk_book is None or found.broker is None:
         raise NotFound(NOT_OPEN)
-    return kept
+    return OpenedBooks(
+        opening_cash=found.baseline.cash,
+        risk_book=found.risk_book,
+        broker=found.broker,
+        differences=found.notes.drift,
+    )
 
 
-def broker_positions() -> dict[str, BrokerPosition]:
+def broker_positions(books: OpenedBooks) -> dict[str, BrokerPosition]:
     """The broker's positions as the last sync read them, by symbol."""
-    return {position.symbol: position for position in figures().positions}
+    return {position.symbol: position for position in books.broker.positions}
 
 
 def risk_limits() -> RiskLimits:
@@ -377,21 +398,17 @@ def risk_limits() -> RiskLimits:
     return trading_settings.current().settings.risk
 
 
-def portfolio(*, at_last_sync: bool = False) -> Portfolio:
+def portfolio(books: OpenedBooks, *, at_last_sync: bool = False) -> Portfolio:
     """Our books as they are, at the newest prices or at those of the last sync.
 
-    While market data does not answer it is the last sync's, with their age. Raises `NotFound` before
-    the first sync has opened the books.
+    While market data does not answer it is the last sync's, with their age.
     """
-    baseline, risk_book = BOOKS.baseline(), BOOKS.risk_book()
-    if baseline is None or risk_book is None:
-        raise NotFound(NOT_OPEN)
     folded = positions.positions(SETTINGS.account)
-    at_broker = broker_positions()
+    at_broker = broker_positions(books)
     held = {p.symbol for p in folded if p.quantity}
     unpriced = sorted(held - at_broker.keys() if at_last_sync else held)
     trades, age = newest_trades(unpriced)
-    ours = valued(folded, baseline.cash, BOOKS.cash_movements(), risk_book, trades, at_broker)
+    ours = valued(folded, books.opening_cash, BOOKS.cash_movements(), books.risk_book, trades, at_broker)
     return msgspec.structs.replace(ours, age_seconds=age)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
@@ -18,7 +19,7 @@ from alpaquero.strategy.conclusion import records_of, wanted
 from alpaquero.strategy.explanation import Explanation
 from alpaquero.strategy.judging import chart
 from alpaquero.strategy.planning import judges
-from alpaquero.strategy.run import Run, SignalRecord
+from alpaquero.strategy.run import Run, RunState, SignalRecord
 from alpaquero.strategy.settings import StrategySettings
 from alpaquero.web.app import after, service_app, to_cursor
 from alpaquero.web.bodies import Page
@@ -29,9 +30,11 @@ from alpaquero.web.parameters import known_form
 
 RUNS_A_LOOK = 100  # runs read at a time in search of those that have signals
 RUNS_LOOKED_AT = 1000
+MOST_KEPT_RUNS, MOST_KEPT_SIGNALS = 32, 200  # in this process, of concluded runs
 LONGEST_ID = 40  # of a run, with room; DynamoDB refuses a key of over 1,024 bytes
 
 SETTINGS = load(FunctionSettings)
+_concluded: dict[tuple[str, float], list[SignalRecord]] = {}
 app = service_app("signal", works=True, dependencies={"runs": lambda: runs.newest_runs(SETTINGS.account, 1)})
 
 
@@ -84,7 +87,7 @@ def newest_runs(query: RunsAsked) -> Page[bodies.Run]:
     found = runs.newest_runs(
         SETTINGS.account,
         query.limit,
-        timeframes=[query.timeframe] if query.timeframe else tuple(Timeframe),
+        timeframes=[query.timeframe] if query.timeframe else None,
         after=after(query.cursor),
     )
     full = len(found) == query.limit
@@ -184,7 +187,20 @@ def _of_all(limit: int) -> Page[Signal]:
     return Page(items=[_body(record) for record in found])
 
 
-def _signals_of(run: Run) -> list[SignalRecord]:
+def _signals_of(run: Run) -> Sequence[SignalRecord]:
+    """What the run's conclusion recorded; of a concluded run nothing changes, so it is kept here."""
+    place = (run.id, run.planned_at)
+    if place in _concluded:
+        return _concluded[place]
+    found = _derived_signals(run)
+    if run.state is RunState.CONCLUDED and len(found) <= MOST_KEPT_SIGNALS:
+        if len(_concluded) >= MOST_KEPT_RUNS:
+            _concluded.pop(next(iter(_concluded)), None)
+        _concluded[place] = found
+    return found
+
+
+def _derived_signals(run: Run) -> list[SignalRecord]:
     """What the run's conclusion recorded, derived from its reports and decision."""
     decision = runs.decision_of(run.id)
     if decision is None:

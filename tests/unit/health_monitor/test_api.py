@@ -20,6 +20,12 @@ AT = datetime(2026, 11, 20, 15, tzinfo=UTC)
 pytestmark = pytest.mark.usefixtures("tables")
 
 
+@pytest.fixture(autouse=True)
+def _queues_are_asked_again() -> None:
+    """No test sees the queue figures that another one asked for."""
+    api._queue_figures.cache_clear()
+
+
 def probed(service: str, status: str, at: datetime = AT) -> None:
     found = health.Probe(service=service, status=status, message="why", checked_at=at, latency_ms=2.5)
     health.record_probes([found])
@@ -94,3 +100,20 @@ def test_the_metrics_count_queues_and_dead_letters(call: Call, monkeypatch: pyte
     assert (metrics["runs"], metrics["orders"], metrics["fills"], metrics["unknown_orders"]) == (0, 0, 0, 0)
     assert metrics["last_run_at"] is None
     assert metrics["last_sync_at"] is not None
+
+
+def test_the_metrics_ask_the_queues_once_in_ten_seconds(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two looks within ten seconds ask SQS once; the next ten seconds ask again."""
+    asked: list[float] = []
+    seconds = [100.0]
+
+    def depths(_urls: object) -> dict[str, int]:
+        asked.append(seconds[0])
+        return {"A": 1}
+
+    monkeypatch.setattr("alpaquero.events.queues.depths", depths)
+    monkeypatch.setattr("time.monotonic", lambda: seconds[0])
+    for seconds[0] in (100.0, 109.9, 110.0):
+        status, metrics = call(api.app, "/health_monitor/metrics")
+        assert (status, metrics["queue_depths"], metrics["dead_letters"]) == (200, {"A": 1}, 1)
+    assert asked == [100.0, 100.0, 110.0, 110.0]

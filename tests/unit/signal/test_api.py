@@ -23,6 +23,12 @@ Call = Callable[..., tuple[int, Any]]
 pytestmark = pytest.mark.usefixtures("published", "queues")
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the signals that another one's runs had."""
+    monkeypatch.setattr(api, "_concluded", {})
+
+
 def concluded(day: int, *symbols: str) -> str:
     """A run of a day that raised a signal on each symbol; answers its id."""
     close = CLOSE + timedelta(days=day)
@@ -71,6 +77,27 @@ def test_the_newest_signals_of_all_symbols_come_first(call: Call) -> None:
     assert ["IBM", "MSFT"] == [signal["symbol"] for signal in page["items"]]
     _, page = call(api.app, "/api/signals")
     assert ["IBM", "MSFT", "AAPL"] == [signal["symbol"] for signal in page["items"]]
+
+
+def test_the_signals_of_a_concluded_run_are_read_once(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second page asks for runs alone, for what a run concluded never changes; few runs are kept."""
+    monkeypatch.setattr(api, "MOST_KEPT_RUNS", 2)
+    for day in range(3):
+        concluded(day, "AAPL")
+    read: list[str] = []
+    decision_of = runs.decision_of
+
+    def counted(identifier: str) -> object:
+        read.append(identifier)
+        return decision_of(identifier)
+
+    monkeypatch.setattr(runs, "decision_of", counted)
+    for _ in range(2):
+        _, page = call(api.app, "/api/signals", query={"limit": "2"})
+        assert ["AAPL", "AAPL"] == [signal["symbol"] for signal in page["items"]]
+    assert len(read) == 2
+    call(api.app, "/api/signals")
+    assert len(api._concluded) == 2
 
 
 def test_the_signals_of_one_symbol_are_paged(call: Call) -> None:

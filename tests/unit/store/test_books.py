@@ -18,7 +18,7 @@ from alpaquero.portfolio.movements import Split
 from alpaquero.risk.activity import Activity, Holding
 from alpaquero.risk.book import HeldPosition, Reservation, RiskBook
 from alpaquero.risk.verdict import RuleResult
-from alpaquero.store.books import Baseline, BookItem, Books
+from alpaquero.store.books import Baseline, BookItem, Books, BrokerFigures, Snapshot, SyncNotes
 
 AT = datetime(2026, 11, 20, 21, tzinfo=UTC)
 BOOKS = Books("paper")
@@ -83,6 +83,19 @@ def test_an_order_and_the_risk_book_are_read_in_one_request() -> None:
     BOOKS.commit(new_orders=[order(1)], risk_book=large)
     assert (order(1), large) == BOOKS.order_and_risk_book("order-1")
     assert (None, large) == BOOKS.order_and_risk_book("order-2")
+
+
+def test_the_snapshot_is_what_there_is_one_of() -> None:
+    """Each as it is read one by one, a large risk book too, and None for what is not there."""
+    assert BOOKS.snapshot() == Snapshot(baseline=None, risk_book=None, broker=None, notes=SyncNotes())
+    baseline = Baseline(account_number="A1", cash=Decimal(1), positions={}, last_fill_id=None, at=AT)
+    large = replace(BOOK, highs={f"S{number}": Decimal(number) for number in range(9000)})
+    figures = BrokerFigures(cash=Decimal(1), equity=Decimal(2), buying_power=Decimal(3), positions=(), at=AT)
+    notes = SyncNotes(drift={"cash": Decimal(5)})
+    BOOKS.open_with(baseline)
+    BOOKS.keep_broker_figures(figures)
+    BOOKS.commit(risk_book=large, notes=notes)
+    assert BOOKS.snapshot() == Snapshot(baseline=baseline, risk_book=large, broker=figures, notes=notes)
 
 
 def test_open_orders_of_one_symbol_leave_out_others_and_ended_ones() -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from alpaquero.orders.intent import Side
+from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.store import runs
 from alpaquero.strategy.run import (
@@ -124,3 +125,26 @@ def test_runs_are_found_up_to_a_moment_in_any_zone() -> None:
     local = CLOSE.astimezone(NEW_YORK)
     assert [found.id for found in runs.newest_runs("paper", 1, until=local)] == [run().id]
     assert runs.newest_runs("paper", 1, until=local - timedelta(seconds=1)) == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 20])
+def test_the_newest_runs_of_all_timeframes_are_those_of_each(limit: int) -> None:
+    """However few are asked for, they are the newest of all timeframes, as one by one would give them."""
+    counts = {"1Day": 4, "1Hour": 2, "15Min": 6, "1Min": 1}
+    planned = []
+    for place, (timeframe, number) in enumerate(counts.items()):
+        for day in range(number):
+            close = CLOSE + timedelta(days=day, minutes=place)
+            identifier = run_id(timeframe, close)
+            planned.append(run(id=identifier, timeframe=timeframe, bar_close=close, bar_start=close))
+            runs.plan(planned[-1])
+    expected = sorted(planned, key=lambda one: one.bar_close, reverse=True)[:limit]
+    assert runs.newest_runs("paper", limit) == expected
+    assert runs.newest_runs("paper", limit, timeframes=tuple(Timeframe)) == expected
+    each = runs.newest_of_each("paper")
+    assert {name: one.bar_close for name, one in each.items()} == {
+        name: max(one.bar_close for one in planned if one.timeframe == name) for name in counts
+    }
+    assert runs.newest_in(each) == max(planned, key=lambda one: one.bar_close)
+    assert runs.newest_of_each("other") == {}
+    assert runs.newest_in({}) is None

@@ -161,6 +161,15 @@ class BrokerFigures(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account has one of, read at once; None before the first sync."""
+
+    baseline: Baseline | None
+    risk_book: RiskBook | None
+    broker: BrokerFigures | None
+    notes: SyncNotes
+
+
 def listed_at(order: Order) -> str:
     """What orders are listed by: when they were written, then their id."""
     return f"{order.created_at.isoformat()}#{order.client_order_id}"
@@ -357,6 +366,18 @@ class Books:
     def forget_fold(self) -> None:
         """Lets the next fold read everything again."""
         BookItem(self.account, FOLDED).delete()
+
+    def snapshot(self) -> Snapshot:
+        """The account's single items in one consistent request; None for what is not there yet."""
+        keys = [(self.account, sk) for sk in (BASELINE, RISKBOOK, BROKER, NOTES)]
+        found = {item.sk: item for item in BookItem.batch_get(keys, consistent_read=True)}
+        baseline, book, broker, notes = (found.get(sk) for _, sk in keys)
+        return Snapshot(
+            baseline=from_body(baseline.body, Baseline) if baseline else None,
+            risk_book=_risk_book_in(book) if book else None,
+            broker=from_body(broker.body, BrokerFigures) if broker else None,
+            notes=from_body(notes.body, SyncNotes) if notes else SyncNotes(),
+        )
 
     def baseline(self) -> Baseline | None:
         """What the account held when first seen, or None before the first sync."""

@@ -7,7 +7,7 @@ Reports and decisions are many times as large, so they are kept compressed.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -187,20 +187,22 @@ def newest_runs(
     account: str,
     limit: int,
     *,
-    timeframes: Sequence[str] = tuple(Timeframe),
+    timeframes: Sequence[str] | None = None,
     until: datetime | None = None,
     after: str | None = None,
 ) -> list[Run]:
-    """The runs of the newest bars first, of some timeframes, of bars that closed at `until` or before.
+    """The runs of the newest bars first, of some timeframes or all, of bars closed at `until` or before.
 
     `after` is the id of the run that the page before ended with.
     """
+    if timeframes is None and until is None and after is None:
+        return _newest_of_all(account, limit)
     last = f"{until.astimezone(UTC):%Y%m%dT%H%M%SZ}" if until else "~"
     if after is not None:
         last = min(last, after.rpartition("-")[2])
     found = [
         _run(item)
-        for timeframe in timeframes
+        for timeframe in timeframes or tuple(Timeframe)
         for item in RunItem.query(
             account,
             RunItem.sk.between(f"{RUN}{timeframe}-", f"{RUN}{timeframe}-{last}"),
@@ -213,6 +215,47 @@ def newest_runs(
     if after is not None:
         found = [run for run in found if _place(run) < (after.rpartition("-")[2], after)]
     return found[:limit]
+
+
+def _newest_of_all(account: str, limit: int) -> list[Run]:
+    """The newest runs of every timeframe; one request while they are few, else one or two a timeframe."""
+    found: dict[str, Run] = {}
+    highest = f"{RUN}~"
+    while True:
+        page = [_run(item) for item in _downwards(account, highest, limit + 1)]
+        found |= {run.id: run for run in page}
+        if len(page) <= limit:
+            break
+        last = page[-1]
+        is_full = sum(1 for run in found.values() if run.timeframe == last.timeframe) >= limit
+        highest = f"{RUN}{last.timeframe}-" if is_full else RUN + last.id
+    return sorted(found.values(), key=_place, reverse=True)[:limit]
+
+
+def newest_of_each(account: str) -> dict[str, Run]:
+    """The newest run of each timeframe that has any; a request for each and one more."""
+    found: dict[str, Run] = {}
+    highest = f"{RUN}~"
+    while (item := next(iter(_downwards(account, highest, 1)), None)) is not None:
+        run = _run(item)
+        found[run.timeframe] = run
+        highest = f"{RUN}{run.timeframe}-"  # below all of its timeframe
+    return found
+
+
+def newest_in(found: Mapping[str, Run]) -> Run | None:
+    """The run of the newest bar among those of `newest_of_each`."""
+    return max(found.values(), key=_place, default=None)
+
+
+def _downwards(account: str, highest: str, limit: int) -> Iterable[RunItem]:
+    return RunItem.query(
+        account,
+        RunItem.sk.between(RUN, highest),
+        limit=limit,
+        scan_index_forward=False,
+        consistent_read=True,
+    )
 
 
 def run_after(account: str, run: Run) -> Run | None:
