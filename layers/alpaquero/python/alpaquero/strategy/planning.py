@@ -119,7 +119,10 @@ def valid_until(calendar: Sequence[Session], timeframe: Timeframe, close: dateti
     for session in calendar:
         if session.close <= close:
             continue
-        later = [bar_close for _, bar_close in bars_of(session, timeframe) if bar_close > close]
+        if timeframe is Timeframe.DAY:  # a backtest asks thousands of times
+            later = [session.close]
+        else:
+            later = [bar_close for _, bar_close in bars_of(session, timeframe) if bar_close > close]
         if len(later) >= left:
             return later[left - 1]
         left -= len(later)
