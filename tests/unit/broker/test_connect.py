@@ -95,7 +95,7 @@ def test_a_clock_is_read_with_the_reading_keys_and_is_no_account(secrets: None) 
     _put('{"key_id": "K", "secret_key": "S"}', "alpaquero/data")
     clock = connect_clock(clock_settings("http://127.0.0.1:9200"))
     offered = {name for name in dir(clock) if not name.startswith("_")}
-    assert {"clock", "sessions"} == offered
+    assert {"asset", "clock", "sessions"} == offered
 
 
 def test_paper_keys_read_the_clock_of_the_paper_host(secrets: None, monkeypatch: pytest.MonkeyPatch) -> None:
