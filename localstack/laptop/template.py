@@ -44,6 +44,12 @@ def functions() -> dict[str, dict[str, Any]]:
     }
 
 
+def defaulted(value: Any) -> Any:
+    """A property as a deploy with the parameters' defaults has it."""
+    referred = value.get("Ref") if isinstance(value, dict) else None
+    return template()["Parameters"][referred]["Default"] if referred else value
+
+
 def routes(api: str) -> list[tuple[str, str, str]]:
     """Every (function, METHOD, path) of one API, `PublicApi` or `ServicesApi`."""
     return [

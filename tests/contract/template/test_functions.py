@@ -11,7 +11,7 @@ import pytest
 
 from laptop.build import build
 from laptop.layout import BUILD, ENGINE_PYTHON, REPOSITORY
-from laptop.template import functions, routes, template
+from laptop.template import defaulted, functions, routes, template
 from tests.conftest import FUNCTION, TABLES
 
 LAYERS = {
@@ -117,6 +117,22 @@ def test_every_consumer_reports_partial_batch_failures() -> None:
         for event in given.get("Events", {}).values():
             if event["Type"] in {"SQS", "DynamoDB"}:
                 assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+
+
+def test_an_api_function_ends_before_the_gateway_gives_up() -> None:
+    """API Gateway waits 29 seconds at most, whatever the parameter is set to; no worker's time-out is one."""
+    most = template()["Parameters"]["ApiTimeout"]["MaxValue"]
+    assert most <= 29
+    for name in API_FUNCTIONS:
+        assert functions()[name]["Timeout"] == {"Ref": "ApiTimeout"}, name
+        assert functions()[name]["MemorySize"] == {"Ref": "ApiMemory"}, name
+
+
+def test_every_function_has_memory_to_spare() -> None:
+    """The most a function was seen to use, 78 MB without pandas, fits the least memory three times."""
+    shared = template()["Globals"]["Function"]["MemorySize"]
+    for name, given in functions().items():
+        assert defaulted(given.get("MemorySize", shared)) >= 3 * 78, name
 
 
 def test_queues_stay_invisible_longer_than_their_consumer_runs() -> None:

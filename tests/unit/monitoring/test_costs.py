@@ -6,17 +6,16 @@ from decimal import Decimal
 
 from alpaquero.monitoring.costs import COUNTED, LARGER_MB, MEMORY_MB, cost_of, memory_mb
 from alpaquero.monitoring.prices import PRICES, price_of
-from laptop.template import functions, template
+from laptop.template import defaulted, functions, template
 
 
 def test_the_memory_billed_is_the_template_s() -> None:
     """A function that is given more memory must be named here."""
-    shared = template()["Globals"]["Function"]["MemorySize"]
-    larger = {
-        name: properties["MemorySize"]
-        for name, properties in functions().items()
-        if properties.get("MemorySize", shared) != shared
+    shared = defaulted(template()["Globals"]["Function"]["MemorySize"])
+    given = {
+        name: defaulted(properties.get("MemorySize", shared)) for name, properties in functions().items()
     }
+    larger = {name: memory for name, memory in given.items() if memory != shared}
     assert (shared, larger) == (MEMORY_MB, dict(LARGER_MB))
     assert memory_mb("AnalyticsBacktest") > memory_mb("TradingSync")
 
