@@ -1,4 +1,6 @@
-"""No function may touch a table or a queue that its code cannot reach, and every wildcard has its use."""
+"""No function may touch a table or a queue that its code cannot reach, every wildcard has its use, and each
+action was seen in use or has its reason.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -22,6 +24,8 @@ SHARED = template()["Globals"]["Function"]["Environment"]["Variables"]
 TABLES = {name for name, given in RESOURCES.items() if given["Type"] == "AWS::DynamoDB::Table"}
 QUEUES = {name for name, given in RESOURCES.items() if given["Type"] == "AWS::SQS::Queue"}
 FUNCTIONS = sorted(functions())
+SENDS = {"SQSSendMessagePolicy": "sqs:SendMessage", "EventBridgePutEventsPolicy": "events:PutEvents"}
+Grant = tuple[str, str]  # a table, an index or a service, and an action
 
 
 def named(value: Any) -> set[str]:
@@ -87,3 +91,61 @@ def test_every_reason_is_needed() -> None:
         assert entry["ends"].removeprefix("NotResource ") in policies, entry
         assert all(action in policies for action in entry.get("only", [])), entry
         assert len(entry["reason"]) > 20, entry
+
+
+def places(resource: Any, action: str) -> Iterator[str]:
+    """The tables and indexes that a statement's resources name; the service where it is no table's."""
+    service = action.partition(":")[0]
+    if service != "dynamodb":
+        yield service
+        return
+    for one in resource if isinstance(resource, list) else [resource]:
+        name = re.fullmatch(r"(?:\$\{)?(\w+)\.Arn\}?(/index/\w+)?", next(iter(one.values())))
+        assert name, f"{one}: name one table or one of its indexes"
+        yield name[1] + (name[2] or "")
+
+
+def granted(name: str) -> set[Grant]:
+    """Every action that a function's policies allow, and on what."""
+    found: set[Grant] = set()
+    for policy in functions()[name].get("Policies", []):
+        [(kind, given)] = policy.items()
+        if kind in SENDS:
+            found.add(cast(Grant, tuple(SENDS[kind].split(":"))))
+            continue
+        assert kind == "Statement", f"{name}: {kind} grants more than is used; write a Statement"
+        for statement in given if isinstance(given, list) else [given]:
+            actions = statement["Action"]
+            for action in actions if isinstance(actions, list) else [actions]:
+                where = places(statement.get("Resource"), action)
+                found |= {(place, action.partition(":")[2]) for place in where}
+    return found
+
+
+def taken(name: str) -> set[Grant]:
+    """What a function did while the integration tests ran with IAM enforced."""
+    seen = json.loads((REPOSITORY / "infra" / "actions.json").read_text()).get(name, {})
+    # Both ways of sending are one action to IAM.
+    return {(p, action.removesuffix("Batch") if p == "sqs" else action) for p in seen for action in seen[p]}
+
+
+@cache
+def seldom() -> dict[str, set[Grant]]:
+    """What functions do that no integration test makes them do, each with a reason."""
+    found: dict[str, set[Grant]] = {name: set() for name in FUNCTIONS}
+    for entry in yaml.safe_load((REPOSITORY / "infra" / "seldom_actions.yaml").read_text()):
+        assert len(entry["reason"]) > 20, entry
+        for name in entry["functions"]:
+            found[name] |= {(entry["where"], action) for action in entry["actions"]}
+    return found
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_action_is_used(name: str) -> None:
+    """A policy grants what was seen in use, and beyond it only what infra/seldom_actions.yaml explains."""
+    allowed, used = granted(name), taken(name)
+    assert used <= allowed, f"{name}: granted no more; record the actions anew: {sorted(used - allowed)}"
+    rest = allowed - used
+    assert rest - seldom()[name] == set(), f"{name} never took {sorted(rest - seldom()[name])}"
+    mine = seldom()[name]
+    assert mine <= rest, f"{name}: seen in use, or granted no more: {sorted(mine - rest)}"
