@@ -1,5 +1,5 @@
 // What an event says in one line of the list, in a trader's words.
-import { price, quantity } from "../format/money";
+import { gain, gainPercent, price, quantity } from "../format/money";
 import { marketDay } from "../format/time";
 import { plain, words, type Tone } from "../parts/figures";
 import type { FeedEntry } from "../live/feed";
@@ -73,6 +73,11 @@ const SAYINGS: Readonly<Record<string, (detail: Detail) => Words>> = {
     tone: "quiet",
     head: `Settings version ${text(d, "version")}`,
     text: `${text(d, "reason")} (${text(d, "author")})`,
+  }),
+  DaySummarised: (d) => ({
+    tone: "quiet",
+    head: `Session of ${text(d, "date")} closed`,
+    text: `${gain(text(d, "pnl") || "0")} (${gainPercent(text(d, "pnl_percent") || "0")}), ${text(d, "fills")} fills`,
   }),
   RunMissed: (d) => ({ tone: "bad", head: `Bar of ${marketDay(text(d, "bar_close"))} not judged`, text: text(d, "message") }),
   ServiceDegraded: (d) => ({ tone: "bad", head: `${text(d, "service")} degraded`, text: text(d, "message") }),
