@@ -186,6 +186,7 @@ def _trade(cloud: LaptopCloud) -> None:
     cloud.tick("sync")
     for _ in range(SESSIONS):
         trade_session(cloud, Quiescence(cloud, ACCOUNT))
+    cloud.invoke("TradingSync", {"job": "reconcile"})  # else the route that tells of it finds nothing
 
 
 def _user(cloud: LaptopCloud, name: str) -> str:
