@@ -38,7 +38,6 @@ from alpaquero.store.books import Books
 from alpaquero.store.series import DAYS_A_SESSION
 from alpaquero.strategy.planning import judges
 from alpaquero.strategy.settings import StrategySettings
-from alpaquero.web import charts
 from alpaquero.web.app import service_app
 from alpaquero.web.bodies import market_data as bodies
 from alpaquero.web.parameters import known_form, unknown
@@ -156,6 +155,8 @@ def chart(symbol: str, query: ChartAsked) -> bodies.Chart:
 
     The newest `limit` bars of `timeframe`, within `from` and `to`; `strategy` names whose indicators.
     """
+    from alpaquero.web import charts  # with strategies and risk rules: for this route alone
+
     wanted = _wanted(known_form(symbol), query)
     name, strategy = _strategy(wanted, query.strategy)
     read = _read(wanted, strategy.minimum_history_bars if strategy else 0)
