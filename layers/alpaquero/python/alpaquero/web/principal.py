@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from alpaquero.quickly_made import dataclass
 
 ROLES = ("viewer", "trader", "admin")  # each may do what those before it may
 

@@ -9,11 +9,11 @@ asks a lot costs a write each `BLOCK` requests, and gets his share and the free 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from alpaquero import wall
 from alpaquero.errors import SharedStateLost, Throttled
 from alpaquero.observability import logger
+from alpaquero.quickly_made import dataclass
 
 DAY_SECONDS = 86_400
 MOST_CALLERS = 1000  # a function remembers, so that it does not grow for ever
