@@ -5,12 +5,9 @@ The tests themselves need a `Site` alone: an address, a sign-in, and a way to le
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,9 +17,10 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, 
 
 from laptop import chromium
 from laptop.demo import ACCOUNT, trade_session
-from laptop.layout import REPOSITORY, StateFolder
+from laptop.layout import REPOSITORY
 from laptop.quiescence import Quiescence
 from laptop.stack import Stack
+from tests.browser.cloud import ARGUMENTS, cloud_with_page, url_of
 
 # The first request to each function starts it, ten of them at once on two cores.
 COLD_START_SECONDS = 60
@@ -30,7 +28,6 @@ COLD_START_SECONDS = 60
 FIRST_SESSION = "2012-04-02"
 AXE = REPOSITORY / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 GRAVE = {"serious", "critical"}
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +61,7 @@ class Visitor:
     site: Site
     errors: list[str] = field(default_factory=list)
     hosts: set[str] = field(default_factory=set)
+    _forgiven: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.page.on("console", self._hear)
@@ -94,6 +92,14 @@ class Visitor:
             ]
             assert [] == grave, f"{scheme}: {grave}"
 
+    def forgive(self, *parts: str) -> None:
+        """Takes as meant what the console tells with one of these words, as of a request that is refused."""
+        self._forgiven += parts
+
+    def check_console(self) -> None:
+        """Fails when the console told of an error that was not meant; every test ends with it."""
+        assert [] == [error for error in self.errors if not any(part in error for part in self._forgiven)]
+
     @property
     def other_hosts(self) -> set[str]:
         """Hosts that the page asked anything of, but its own."""
@@ -120,7 +126,7 @@ def browser() -> Iterator[Browser]:
             f"or set {chromium.VARIABLE}=<its path>"
         )
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=str(found), args=ARGUMENTS)
+        running = playwright.chromium.launch(executable_path=str(found), args=list(ARGUMENTS))
         expect.set_options(timeout=COLD_START_SECONDS * 1000)
         yield running
         running.close()
@@ -130,24 +136,16 @@ def browser() -> Iterator[Browser]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """What `make run` brings up, on free ports, its books open and its market stepped by the test."""
     state = tmp_path_factory.mktemp("dashboard-cloud")
-    command = [str(Path(sys.executable).with_name("alpaquero"))]
-    where = ["--state", str(state)]
-    subprocess.run([*command, "up", "--free-ports", "--detach", "--from", FIRST_SESSION, *where], check=True)
-    try:
-        stack = Stack.find(StateFolder.at(state))
-        stack.exchange.clock(mode="stepped")
+    with cloud_with_page(state, "--from", FIRST_SESSION) as stack:
         found = Site(
-            url=f"http://localhost:{stack.ports['dashboard']}",
+            url=url_of(stack),
             username=stack.credentials.email,
             password=stack.credentials.password,
             trade_session=lambda: trade_session(stack, Quiescence(stack, ACCOUNT)),
             others={role: _user_of(stack, role) for role in ("viewer", "trader")},
         )
-        stack.tick("sync")
         _wait_for_books(found)
         yield found
-    finally:
-        subprocess.run([*command, "down", *where], check=True)
 
 
 def _user_of(stack: Stack, role: str) -> str:
@@ -177,13 +175,7 @@ def _wait_for_books(site: Site) -> None:
 def visitor(browser: Browser, site: Site) -> Iterator[Visitor]:
     """Someone who has not signed in yet."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    yield Visitor(context.new_page(), site)
+    someone = Visitor(context.new_page(), site)
+    yield someone
     context.close()
-
-
-@pytest.fixture
-def phone(browser: Browser, site: Site) -> Iterator[Visitor]:
-    """The same on a phone."""
-    context = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
-    yield Visitor(context.new_page(), site)
-    context.close()
+    someone.check_console()

@@ -1,0 +1,188 @@
+"""A trader's ways through the dashboard in a real browser, against the whole cloud: nothing is mocked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import WebSocketRoute, expect
+
+from laptop.layout import BUILD
+from tests.browser.conftest import COLD_START_SECONDS, Site, Visitor
+
+pytestmark = [pytest.mark.browser, pytest.mark.cloud]
+
+SCREENS = BUILD / "screens"
+WIDTHS = (390, 768, 1440)
+PATHS = {
+    "overview": "/",
+    "portfolio": "/portfolio",
+    "trading": "/trading",
+    "analytics": "/analytics",
+    "config": "/config",
+    "monitoring": "/monitoring",
+    "symbol": "/symbol/MSFT",
+}
+# A rule that finds a reason to buy on most bars, so that the next session raises a signal.
+EAGER = {
+    "rule": "stochrsi_ema",
+    "mode": "trade",
+    "minimum_history_bars": 100,
+    "parameters": {
+        "oversold_level": 98,
+        "overbought_level": 99,
+        "extreme_overbought_level": 100,
+        "ema_slow_period_bars": 11,
+    },
+}
+SESSIONS_TO_A_SIGNAL = 8
+
+
+def ask(site: Site, method: str, path: str, body: dict[str, Any]) -> Any:
+    """Sends a command as another program of the same user would."""
+    with httpx.Client(base_url=site.url, timeout=COLD_START_SECONDS, trust_env=False) as client:
+        sign_in = {"username": site.username, "password": site.password}
+        session = client.post("/api/auth/sign-in", json=sign_in).raise_for_status().json()
+        headers = {"Authorization": f"Bearer {session['access_token']}"}
+        return client.request(method, path, json=body, headers=headers).raise_for_status().json()
+
+
+def change_settings(site: Site, settings: dict[str, Any]) -> None:
+    """Another admin's change, made on the version in force."""
+    version = site.read("/api/config")["version"]
+    ask(site, "POST", "/api/config", {"version": version, "reason": "a test", "settings": settings})
+
+
+class Wire:
+    """What lies between the page and the server's socket, and can be cut."""
+
+    def __init__(self) -> None:
+        self.cut = False
+        self._open: list[WebSocketRoute] = []
+
+    def take(self, socket: WebSocketRoute) -> None:
+        """Lets a new socket through to the server, or ends it."""
+        if self.cut:
+            socket.close(code=1013, reason="cut by the test")
+            return
+        socket.connect_to_server()
+        self._open.append(socket)
+
+    def sever(self) -> None:
+        """Ends all sockets, and every new one until it is mended."""
+        self.cut = True
+        for socket in self._open:
+            socket.close(code=1013, reason="cut by the test")
+        self._open.clear()
+
+
+def test_a_lost_connection_is_told_polled_through_and_caught_up(visitor: Visitor, site: Site) -> None:
+    """Without its socket the page says so and polls; back again it is told what it missed."""
+    page, wire = visitor.page, Wire()
+    visitor.forgive("/api/latest/")  # a symbol that has no price yet, which polling asks for
+    page.route_web_socket(re.compile(r"/ws\?"), wire.take)
+    visitor.open()
+    visitor.sign_in()
+    lamp = page.get_by_test_id("connection")
+    expect(lamp).to_have_attribute("data-state", "live")
+    told = page.locator("[data-testid=event-row][data-event=TradingStateChanged][data-live=true]")
+    ask(site, "POST", "/api/trading_state", {"state": "REDUCING", "reason": "before the loss"})
+    expect(told.filter(has_text="before the loss")).to_have_count(1)
+    wire.sever()
+    expect(lamp).to_have_attribute("data-state", re.compile("reconnecting|polling"))
+    ask(site, "POST", "/api/trading_state", {"state": "ACTIVE", "reason": "while it was away"})
+    expect(lamp).to_have_attribute("data-state", "polling")
+    expect(page.get_by_test_id("trading-state")).to_have_attribute("data-value", "ACTIVE")
+    expect(told.filter(has_text="while it was away")).to_have_count(0)
+
+    wire.cut = False
+    page.evaluate("dispatchEvent(new Event('online'))")  # as a network that is back: no wait for the next try
+    expect(lamp).to_have_attribute("data-state", "live")
+    expect(told.filter(has_text="while it was away")).to_have_count(1)
+
+
+def test_a_halt_withholds_the_next_signal(visitor: Visitor, site: Site) -> None:
+    """Trading is halted on the page; the next signal becomes no order, and the page says why."""
+    page = visitor.page
+    visitor.open()
+    visitor.sign_in()
+    expect(page.get_by_test_id("connection")).to_have_attribute("data-state", "live")
+    page.get_by_test_id("to-HALTED").click()
+    page.get_by_test_id("confirm-reason").fill("a test halts it")
+    page.get_by_test_id("confirm-submit").click()
+    expect(page.get_by_test_id("trading-state")).to_have_attribute("data-value", "HALTED")
+    change_settings(site, {"strategies": {"eager": EAGER}})
+    withheld = page.locator("[data-testid=event-row][data-event=SignalWithheld][data-live=true]")
+    halted = withheld.filter(has_text="trading is HALTED, so no entry is placed")
+    try:
+        for _ in range(SESSIONS_TO_A_SIGNAL):
+            site.trade_session()
+            if halted.count():
+                break
+        expect(halted.first).to_be_visible()
+    finally:
+        change_settings(site, {"strategies": {"eager": None}})
+        ask(site, "POST", "/api/trading_state", {"state": "ACTIVE", "reason": "the test is over"})
+    expect(page.get_by_test_id("trading-state")).to_have_attribute("data-value", "ACTIVE")
+
+
+def test_preferences_are_kept_and_followed(visitor: Visitor) -> None:
+    """The preferred symbol leads the watchlist, and who comes in begins on the preferred page."""
+    page = visitor.page
+    visitor.open("/config")
+    visitor.sign_in(role="viewer")
+    page.get_by_test_id("preference-symbols").fill("MSFT")
+    page.get_by_test_id("preference-page").select_option("portfolio")
+    page.get_by_test_id("preferences-save").click()
+    expect(page.get_by_test_id("preferences-save")).to_be_disabled()
+    page.get_by_role("link", name="Overview").click()
+    expect(page.get_by_test_id("watched").first).to_have_attribute("data-symbol", "MSFT")
+    page.get_by_test_id("sign-out").click()
+    visitor.sign_in(role="viewer")
+    expect(page).to_have_url(f"{visitor.site.url}/portfolio")
+
+
+def test_books_leave_the_house_as_files(visitor: Visitor, tmp_path: Path) -> None:
+    """An export is made and saved, the books are held against the broker's, tax lots are told by year."""
+    page = visitor.page
+    visitor.forgive("404 (Not Found)")  # while there is no reconciliation yet
+    visitor.open("/analytics")
+    visitor.sign_in()
+    expect(page.get_by_test_id("realised")).to_be_visible()
+    expect(page.locator("main .bone")).to_have_count(0)
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")  # what is down there is read once it is seen
+    expect(page.get_by_test_id("tax-year")).not_to_have_value("")
+    page.get_by_test_id("reconcile").click()
+    page.get_by_test_id("export-kind").select_option("fills")
+    with page.expect_download() as download:
+        page.get_by_test_id("export-begin").click()
+    download.value.save_as(tmp_path / "fills.csv")
+    assert (tmp_path / "fills.csv").read_text().startswith("id,")
+    expect(page.get_by_test_id("export-done")).to_contain_text("fills")
+    with page.expect_download() as report:
+        page.get_by_test_id("report-save").click()
+    assert report.value.suggested_filename == "report.html"
+    expect(page.get_by_test_id("reconciled")).to_have_attribute("data-agrees", "true")
+    visitor.check_axe()
+
+
+def test_every_page_fits_every_screen(visitor: Visitor) -> None:
+    """No page is wider than a phone, a tablet or a desk, light or dark; pictures are kept to be looked at."""
+    page = visitor.page
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    visitor.open()
+    visitor.sign_in()
+    for name, path in PATHS.items():
+        expect(page.get_by_test_id("account-equity").or_(page.locator("main .panel")).first).to_be_visible()
+        visitor.open(path)
+        expect(page.locator("main .panel").first).to_be_visible()
+        expect(page.locator("main .bone")).to_have_count(0)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} at {width}"
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
+                page.screenshot(path=SCREENS / f"{name}-{width}-{scheme}.png", full_page=True)
