@@ -38,7 +38,7 @@ def photograph(page: Page, stack: Stack) -> None:
     for name, path in PAGES.items():
         page.emulate_media(color_scheme="dark" if name in DARK else "light")
         page.goto(url + path)
-        expect(page.locator("main .panel").first).to_be_visible()
+        expect(page.locator(".frame main .panel").first).to_be_visible()
         expect(page.locator(".bone")).to_have_count(0)
         if path == "/":
             page.get_by_role("button", name=SYMBOL, exact=True).click()
