@@ -35,7 +35,6 @@ TABLES: Final = (
     "BrokerState",
     "RateLimits",
     "ProgramKeys",
-    "ProgramKeys",
 )
 
 
