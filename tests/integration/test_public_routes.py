@@ -344,7 +344,11 @@ TOLD_BELOW = {
     ("GET", "/api/analytics/report"),
     ("POST", "/api/analytics/exports"),
     ("GET", "/api/analytics/exports/{id}"),
+    ("GET", "/api/keys"),
+    ("POST", "/api/keys"),
+    ("DELETE", "/api/keys/{name}"),
 }
+ADMINS_ALONE = frozenset({"/api/keys"})
 MADE_WHEN_ASKED = frozenset({"/api/analytics/reconciliation"})  # not found before the first was asked for
 
 
@@ -610,7 +614,24 @@ def test_a_spoiled_token_is_refused(admin: Caller, how: str) -> None:
     assert (answer.status_code, _error(answer.content)["code"]) == (401, "unauthorized")
 
 
-@pytest.mark.parametrize("path", [path for method, path in ROUTES if method == "GET" and "{" not in path])
+def test_a_program_signs_in_with_a_key_until_it_is_revoked(admin: Caller) -> None:
+    """The key is shown once and reads as its role may; revoked, it is gone from the list."""
+    made = admin.ask("POST", "/api/keys", body={"name": "spreadsheet", "role": "viewer"})
+    assert made.status_code == 201, made.text
+    program = admin.having(made.json()["key"])
+    assert program.ask("GET", "/api/account").status_code == 200
+    assert program.ask("POST", "/api/sync").status_code == 403
+    listed = admin.ask("GET", "/api/keys")
+    assert made.json()["key"] not in listed.text
+    assert "spreadsheet" in [key["name"] for key in listed.json()["items"]]
+    left = admin.ask("DELETE", "/api/keys/spreadsheet")
+    assert (left.status_code, [key["name"] for key in left.json()["items"]].count("spreadsheet")) == (200, 0)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for method, path in ROUTES if method == "GET" and "{" not in path and path not in ADMINS_ALONE],
+)
 def test_a_viewer_may_look(viewer: Caller, path: str) -> None:
     """A viewer may read every list and summary; what nobody has asked for yet is not found."""
     answer = viewer.ask("GET", path)

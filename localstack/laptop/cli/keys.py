@@ -7,14 +7,21 @@ from typing import Any
 
 import click
 
-from laptop.cli.common import json_option, print_json, print_table, state_option
+from laptop.cli.common import json_option, print_json, print_table, refuse_options_before, state_option
 
 _KEYS = "/api/keys"
 
 
-@click.group()
-def keys() -> None:
-    """Make, list and revoke the keys that programs sign in with."""
+@click.group(invoke_without_command=True)
+@state_option
+@json_option
+@click.pass_context
+def keys(context: click.Context, state: Path | None, *, as_json: bool) -> int:
+    """Make, list and revoke the keys that programs sign in with; without a subcommand, list them."""
+    if context.invoked_subcommand is not None:
+        refuse_options_before(context)
+        return 0
+    return _show(_ask(state, "GET", _KEYS)["items"], as_json=as_json)
 
 
 @keys.command()
