@@ -9,11 +9,11 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import COLD_START_SECONDS, Site, Visitor
+from tests.browser.conftest import BY_HAND, COLD_START_SECONDS, Site, Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.cloud]
 
-SYMBOL = "IBM"
+SYMBOL = BY_HAND
 
 
 def test_an_order_is_judged_while_typed_then_placed_replaced_and_cancelled(

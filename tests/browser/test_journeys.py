@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import WebSocketRoute, expect
 
 from laptop.layout import BUILD
-from tests.browser.conftest import COLD_START_SECONDS, Site, Visitor
+from tests.browser.conftest import Site, Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.cloud]
 
@@ -39,21 +37,11 @@ EAGER = {
     },
 }
 SESSIONS_TO_A_SIGNAL = 8
-
-
-def ask(site: Site, method: str, path: str, body: dict[str, Any]) -> Any:
-    """Sends a command as another program of the same user would."""
-    with httpx.Client(base_url=site.url, timeout=COLD_START_SECONDS, trust_env=False) as client:
-        sign_in = {"username": site.username, "password": site.password}
-        session = client.post("/api/auth/sign-in", json=sign_in).raise_for_status().json()
-        headers = {"Authorization": f"Bearer {session['access_token']}"}
-        return client.request(method, path, json=body, headers=headers).raise_for_status().json()
-
-
-def change_settings(site: Site, settings: dict[str, Any]) -> None:
-    """Another admin's change, made on the version in force."""
-    version = site.read("/api/config")["version"]
-    ask(site, "POST", "/api/config", {"version": version, "reason": "a test", "settings": settings})
+# What reaches past the right edge of the window, for the message of a page that is too wide.
+BEYOND_THE_EDGE = """[...document.querySelectorAll("body *")]
+  .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
+  .map((one) => `${one.tagName}.${one.className}#${one.dataset.testid ?? ""}:`
+    + Math.round(one.getBoundingClientRect().right)).slice(0, 12)"""
 
 
 class Wire:
@@ -89,11 +77,11 @@ def test_a_lost_connection_is_told_polled_through_and_caught_up(visitor: Visitor
     lamp = page.get_by_test_id("connection")
     expect(lamp).to_have_attribute("data-state", "live")
     told = page.locator("[data-testid=event-row][data-event=TradingStateChanged][data-live=true]")
-    ask(site, "POST", "/api/trading_state", {"state": "REDUCING", "reason": "before the loss"})
+    site.ask("POST", "/api/trading_state", {"state": "REDUCING", "reason": "before the loss"})
     expect(told.filter(has_text="before the loss")).to_have_count(1)
     wire.sever()
     expect(lamp).to_have_attribute("data-state", re.compile("reconnecting|polling"))
-    ask(site, "POST", "/api/trading_state", {"state": "ACTIVE", "reason": "while it was away"})
+    site.ask("POST", "/api/trading_state", {"state": "ACTIVE", "reason": "while it was away"})
     expect(lamp).to_have_attribute("data-state", "polling")
     expect(page.get_by_test_id("trading-state")).to_have_attribute("data-value", "ACTIVE")
     expect(told.filter(has_text="while it was away")).to_have_count(0)
@@ -114,7 +102,7 @@ def test_a_halt_withholds_the_next_signal(visitor: Visitor, site: Site) -> None:
     page.get_by_test_id("confirm-reason").fill("a test halts it")
     page.get_by_test_id("confirm-submit").click()
     expect(page.get_by_test_id("trading-state")).to_have_attribute("data-value", "HALTED")
-    change_settings(site, {"strategies": {"eager": EAGER}})
+    site.change_settings({"strategies": {"eager": EAGER}})
     withheld = page.locator("[data-testid=event-row][data-event=SignalWithheld][data-live=true]")
     halted = withheld.filter(has_text="trading is HALTED, so no entry is placed")
     try:
@@ -124,8 +112,8 @@ def test_a_halt_withholds_the_next_signal(visitor: Visitor, site: Site) -> None:
                 break
         expect(halted.first).to_be_visible()
     finally:
-        change_settings(site, {"strategies": {"eager": None}})
-        ask(site, "POST", "/api/trading_state", {"state": "ACTIVE", "reason": "the test is over"})
+        site.change_settings({"strategies": {"eager": None}})
+        site.ask("POST", "/api/trading_state", {"state": "ACTIVE", "reason": "the test is over"})
     expect(page.get_by_test_id("trading-state")).to_have_attribute("data-value", "ACTIVE")
 
 
@@ -183,7 +171,9 @@ def test_every_page_fits_every_screen(visitor: Visitor) -> None:
         expect(page.locator("main .bone")).to_have_count(0)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} at {width}"
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (
+                f"{name} at {width}: {page.evaluate(BEYOND_THE_EDGE)}"
+            )
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
                 page.screenshot(path=SCREENS / f"{name}-{width}-{scheme}.png", full_page=True)
