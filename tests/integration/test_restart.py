@@ -61,6 +61,9 @@ def _with_an_index(folder: Path) -> Path:
     return path
 
 
+VISIBLE_AGAIN_SECONDS = 420  # SyncQueue hides a message for 360
+
+
 @dataclass(frozen=True)
 class Upgrade:
     """What was seen of the stack when its template and its functions changed."""
@@ -144,6 +147,8 @@ def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
         signed_in = sign_in(second, second.credentials.email, second.credentials.password)
         outbox_works = _outbox_works(second)
         second.checkpoint()
+        # The deploy of an upgrade ends workers at work: what they had taken comes again when it is visible.
+        Quiescence(second, ACCOUNT).wait(VISIBLE_AGAIN_SECONDS)
         trade_session(second, Quiescence(second, ACCOUNT))
         before_kill = second.exchange.report()
         known = {row["sk"] for row in items(second, "Books")}
@@ -311,8 +316,8 @@ def test_an_import_brings_the_export_back(lives: Lives) -> None:
 
 
 def test_the_risk_book_is_right_after_an_import(lives: Lives) -> None:
-    """The rebuild had nothing to correct in it: cash, positions, reservations are as the books say."""
-    assert lives.moved.done.rebuilt["books"] == {}
+    """The rebuild corrects nothing but what a day began with, where no monitor marked the evening."""
+    assert lives.moved.done.rebuilt["books"].keys() <= {"day_start_equity"}
     books = [
         next(row["body"] for row in tables["Books"] if row["sk"] == "RISKBOOK")
         for tables in (lives.moved.before, lives.moved.after)
