@@ -1,5 +1,5 @@
 // What a backtest came to, name for name as `alpaquero.backtests.outcome` encodes it.
-import type { AccountCurve } from "../results/bodies";
+import type { AccountCurve } from "../api/bodies";
 
 export interface TradeFigures {
   trades: number;

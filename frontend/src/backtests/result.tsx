@@ -5,6 +5,7 @@ import { session } from "../desk";
 import { NONE, money, price, quantity } from "../format/money";
 import { marketDay } from "../format/time";
 import { Gain, Moment, plain } from "../parts/figures";
+import { TitledPairs, type Pair } from "../parts/pairs";
 import { ErrorNotice, Loaded, Panel } from "../parts/panel";
 import { Table, type Column } from "../parts/table";
 import { saveFile } from "../results/file";
@@ -77,9 +78,9 @@ function Whole({ outcome }: { outcome: Outcome }) {
       )}
       {equity.days.length > 0 && <Lines lines={lines} tall testid="backtest-curve" label={`Equity of the backtest over ${equity.days.length} sessions, ends with ${money(outcome.final_equity)}, return ${gained(outcome.curve.total_return_percent)}, held all the time ${gained(outcome.benchmark.total_return_percent)}`} />}
       <div class="ratio-columns">
-        <List title="Account" pairs={curvePairs(outcome.curve)} />
-        <List title="Trades" pairs={tradePairs(outcome.trades)} />
-        <List title="What happened" pairs={activityPairs(outcome)} />
+        <TitledPairs title="Account" pairs={curvePairs(outcome.curve)} />
+        <TitledPairs title="Trades" pairs={tradePairs(outcome.trades)} />
+        <TitledPairs title="What happened" pairs={activityPairs(outcome)} />
       </div>
       <h3>Monthly returns</h3>
       <MonthsTable months={outcome.monthly_percent} years={outcome.yearly_percent} />
@@ -94,22 +95,6 @@ function Whole({ outcome }: { outcome: Outcome }) {
     </>
   );
 }
-
-type Pair = readonly [name: string, value: preact.ComponentChildren];
-
-const List = ({ title, pairs }: { title: string; pairs: readonly Pair[] }) => (
-  <div>
-    <h3>{title}</h3>
-    <dl class="pairs">
-      {pairs.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  </div>
-);
 
 const tradePairs = (trades: TradeFigures): Pair[] => [
   ["Trades", String(trades.trades)],

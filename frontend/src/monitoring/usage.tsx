@@ -3,6 +3,7 @@ import type { CostLine, FunctionUsage, Usage } from "../api/bodies";
 import { NONE } from "../format/money";
 import { Age } from "../parts/age";
 import { State, plain } from "../parts/figures";
+import { Pairs } from "../parts/pairs";
 import { Loaded, Panel } from "../parts/panel";
 import { Table, type Column } from "../parts/table";
 import { useRead, type View } from "../store/hooks";
@@ -69,13 +70,6 @@ const Missing = ({ missing }: { missing: Readonly<Record<string, string>> }) =>
   Object.keys(missing).length === 0 ? null : (
     <details class="more foot">
       <summary>{Object.keys(missing).length} figures that are not there, and why</summary>
-      <dl class="pairs">
-        {Object.entries(missing).map(([name, why]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{why}</dd>
-          </div>
-        ))}
-      </dl>
+      <Pairs pairs={Object.entries(missing)} />
     </details>
   );

@@ -1,5 +1,5 @@
 // How many trades gained how much: bars drawn as SVG, with the same in a table for who reads it.
-import type { Distribution } from "./bodies";
+import type { Distribution } from "../api/bodies";
 import { money } from "../format/money";
 import { gained, number } from "./numbers";
 

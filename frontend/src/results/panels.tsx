@@ -1,15 +1,15 @@
 // What the analytics page shows of the account's trading: figures, curve, months, groups, distribution.
 import { useMemo, useState } from "preact/hooks";
-import type { Page } from "../api/bodies";
+import type { AccountCurve, AnalyticsSummary, Benchmark, Distribution, EquityMark, MonthlyReturns, Page, PnlRow } from "../api/bodies";
 import type { Line } from "../chart/lines";
 import { NONE, money, price } from "../format/money";
 import { marketDate, marketDay } from "../format/time";
 import { Figure, Gain, Moment, words } from "../parts/figures";
+import { TitledPairs, type Pair } from "../parts/pairs";
 import { Loaded, Panel } from "../parts/panel";
 import { SymbolLink } from "../parts/symbol";
 import { Table, type Column } from "../parts/table";
 import { useRead } from "../store/hooks";
-import type { AccountCurve, Benchmark, Distribution, Mark, MonthlyReturns, PnlRow, Summary } from "./bodies";
 import { Histogram } from "./histogram";
 import { Lines } from "./lines";
 import { MonthsTable } from "./months";
@@ -19,7 +19,7 @@ import { TIMES, TRADES, isPart, queryOf, type Part } from "./query";
 const NO_TRADE = "No trade has been closed yet. A trade counts once its position is sold: by its stop, its target or a SELL signal.";
 
 export function Results({ part }: { part: Part }) {
-  const view = useRead<Summary>(`/api/analytics/summary${queryOf(part, [...TRADES, "benchmark"])}`);
+  const view = useRead<AnalyticsSummary>(`/api/analytics/summary${queryOf(part, [...TRADES, "benchmark"])}`);
   return (
     <>
       <section class="panel strip" aria-label="Results" data-testid="results">
@@ -36,7 +36,7 @@ export function Results({ part }: { part: Part }) {
   );
 }
 
-const Figures = ({ summary }: { summary: Summary }) => (
+const Figures = ({ summary }: { summary: AnalyticsSummary }) => (
   <dl class="figures">
     <Figure label="Realised" testid="realised" value={summary.realised_pnl}>
       <span class="chief">
@@ -64,11 +64,9 @@ const Figures = ({ summary }: { summary: Summary }) => (
   </dl>
 );
 
-type Pair = readonly [name: string, value: preact.ComponentChildren];
-
 const amount = (value: string | null) => (value === null ? NONE : <Gain amount={value} />);
 
-function Ratios({ summary, part }: { summary: Summary; part: Part }) {
+function Ratios({ summary, part }: { summary: AnalyticsSummary; part: Part }) {
   const trades: Pair[] = [
     ["Expectancy, a trade", amount(summary.expectancy)],
     ["Average win", amount(summary.average_win)],
@@ -88,26 +86,12 @@ function Ratios({ summary, part }: { summary: Summary; part: Part }) {
   ];
   return (
     <div class="ratio-columns">
-      <Pairs title="Trades" pairs={trades} />
-      {summary.curve ? <Pairs title="Account, time-weighted" pairs={[...account, ...curvePairs(summary.curve)]} /> : <p class="soft">{isPart(part) ? "Return and risk are the whole account's: take away symbol, strategy and tag to see them." : "Return and risk need a session that has closed."}</p>}
-      {summary.benchmark && <Pairs title={`Beside ${summary.benchmark.symbol}, held all the time`} pairs={benchmarkPairs(summary.benchmark)} />}
+      <TitledPairs title="Trades" pairs={trades} />
+      {summary.curve ? <TitledPairs title="Account, time-weighted" pairs={[...account, ...curvePairs(summary.curve)]} /> : <p class="soft">{isPart(part) ? "Return and risk are the whole account's: take away symbol, strategy and tag to see them." : "Return and risk need a session that has closed."}</p>}
+      {summary.benchmark && <TitledPairs title={`Beside ${summary.benchmark.symbol}, held all the time`} pairs={benchmarkPairs(summary.benchmark)} />}
     </div>
   );
 }
-
-const Pairs = ({ title, pairs }: { title: string; pairs: readonly Pair[] }) => (
-  <div>
-    <h3>{title}</h3>
-    <dl class="pairs">
-      {pairs.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  </div>
-);
 
 export const curvePairs = (curve: AccountCurve): Pair[] => [
   ["Return", gained(curve.total_return_percent)],
@@ -139,7 +123,7 @@ const benchmarkPairs = (beside: Benchmark): Pair[] => [
 const POINTS = "500";
 
 export function Equity({ part }: { part: Part }) {
-  const view = useRead<Page<Mark>>(`/api/analytics/pnl-history${queryOf(part, TIMES, { points: POINTS })}`);
+  const view = useRead<Page<EquityMark>>(`/api/analytics/pnl-history${queryOf(part, TIMES, { points: POINTS })}`);
   return (
     <Panel title="Equity and drawdown" testid="equity" view={view} aside={isPart(part) ? "of the whole account" : null}>
       <Loaded view={view} what="equity curve" rows={6} isEmpty={(page) => page.items.length === 0} empty="No equity mark yet: the monitor writes one at each of its ticks.">
@@ -150,11 +134,11 @@ export function Equity({ part }: { part: Part }) {
 }
 
 /** Marks of some days are drawn by the minute, those of a longer stretch have one a day. */
-function EquityLines({ marks }: { marks: readonly Mark[] }) {
+function EquityLines({ marks }: { marks: readonly EquityMark[] }) {
   const lines = useMemo<readonly Line[]>(() => {
     const byTime = new Map(marks.map((mark) => [Math.floor(Date.parse(mark.at) / 1000), mark]));
     const ordered = [...byTime].sort(([left], [right]) => left - right);
-    const points = (value: (mark: Mark) => number) => ordered.map(([time, mark]) => ({ time, value: value(mark) }));
+    const points = (value: (mark: EquityMark) => number) => ordered.map(([time, mark]) => ({ time, value: value(mark) }));
     return [
       { name: "equity", tone: "accent", pane: 0, unit: "$", points: points((mark) => Number(mark.equity)) },
       { name: "drawdown", tone: "down", pane: 1, unit: "%", filled: true, points: points((mark) => -Number(mark.drawdown_percent)) },

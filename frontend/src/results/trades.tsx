@@ -1,6 +1,6 @@
 // Every round trip, filtered, page by page, and as a file.
 import { useState } from "preact/hooks";
-import type { Page } from "../api/bodies";
+import type { Page, Trade } from "../api/bodies";
 import { session } from "../desk";
 import { NONE, price, quantity } from "../format/money";
 import { marketDay } from "../format/time";
@@ -11,7 +11,6 @@ import { SymbolLink } from "../parts/symbol";
 import { Table, type Column } from "../parts/table";
 import { useRead } from "../store/hooks";
 import { useSend } from "../store/send";
-import type { RoundTrip } from "./bodies";
 import { saveFile } from "./file";
 import { TRADES, csvOf, queryOf, type Part } from "./query";
 
@@ -19,7 +18,7 @@ const PAGE = 50;
 const MOST_IN_FILE = 20_000;
 const PATH = "/api/analytics/trades";
 
-const COLUMNS: readonly Column<RoundTrip>[] = [
+const COLUMNS: readonly Column<Trade>[] = [
   { head: "Closed", cell: (t) => <Moment at={t.closed_at} form={marketDay} /> },
   { head: "Held", amount: true, wide: true, cell: (t) => `${t.holding_days} d` },
   { head: "Side", wide: true, cell: (t) => <Side side={t.side} /> },
@@ -49,7 +48,7 @@ export function Trades({ part }: { part: Part }) {
     setCursors([]);
   }
   const cursor = filtered === asked ? cursors.at(-1) : undefined;
-  const view = useRead<Page<RoundTrip>>(PATH + queryOf(part, TRADES, { side, result, limit: String(PAGE), cursor: cursor ?? "" }));
+  const view = useRead<Page<Trade>>(PATH + queryOf(part, TRADES, { side, result, limit: String(PAGE), cursor: cursor ?? "" }));
   return (
     <Panel title="Trade history" testid="trades" flush view={view} aside={<AsFile asked={(cursor) => PATH + queryOf(part, TRADES, { side, result, limit: "500", cursor })} />}>
       <div class="filters">
@@ -98,9 +97,9 @@ function AsFile({ asked }: { asked: (cursor: string) => string }) {
   const { busy, error, run } = useSend();
   async function save(): Promise<void> {
     const found = await run(async () => {
-      const all: RoundTrip[] = [];
+      const all: Trade[] = [];
       for (let cursor = ""; all.length < MOST_IN_FILE; ) {
-        const page = JSON.parse((await session.request("GET", asked(cursor))).text) as Page<RoundTrip>;
+        const page = JSON.parse((await session.request("GET", asked(cursor))).text) as Page<Trade>;
         all.push(...page.items);
         if (page.next === null) break;
         cursor = page.next;

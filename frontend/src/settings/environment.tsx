@@ -1,6 +1,7 @@
 // Where the stack runs and with what; secrets by name alone.
 import type { ConfigurationEnvironment } from "../api/bodies";
 import { plain } from "../parts/figures";
+import { Pairs, type Pair } from "../parts/pairs";
 import { Loaded, Panel } from "../parts/panel";
 import { useRead } from "../store/hooks";
 
@@ -11,14 +12,14 @@ export function Environment() {
       <Loaded view={view} what="environment">
         {(found) => (
           <>
-            <Pairs pairs={{ environment: found.environment, account: found.account, version: found.version, python: found.python, region: found.region, "log level": `${found.log_level}, from the ${found.log_level_from}` }} />
+            <Pairs pairs={pairsOf({ environment: found.environment, account: found.account, version: found.version, python: found.python, region: found.region, "log level": `${found.log_level}, from the ${found.log_level_from}` })} />
             <details class="more">
               <summary>Parameters of the stack</summary>
-              <Pairs pairs={found.parameters} />
+              <Pairs pairs={pairsOf(found.parameters)} />
             </details>
             <details class="more">
               <summary>What every function is given</summary>
-              <Pairs pairs={found.functions} />
+              <Pairs pairs={pairsOf(found.functions)} />
             </details>
           </>
         )}
@@ -27,13 +28,5 @@ export function Environment() {
   );
 }
 
-const Pairs = ({ pairs }: { pairs: Readonly<Record<string, string>> }) => (
-  <dl class="pairs">
-    {Object.entries(pairs).map(([name, value]) => (
-      <div key={name}>
-        <dt>{/[a-z]/.test(name) ? name : plain(name)}</dt>
-        <dd>{value || "not set"}</dd>
-      </div>
-    ))}
-  </dl>
-);
+const pairsOf = (found: Readonly<Record<string, string>>): Pair[] =>
+  Object.entries(found).map(([name, value]) => [/[a-z]/.test(name) ? name : plain(name), value || "not set"]);
