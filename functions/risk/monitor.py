@@ -21,7 +21,8 @@ from alpaquero.broker.protocol import BrokerTrade, ClockReader, MarketDataReader
 from alpaquero.errors import BrokerError, Conflict
 from alpaquero.events import bus, queues
 from alpaquero.events.commands import CancelOrder, PlaceOrder, ProtectPosition, ReplaceOrder
-from alpaquero.events.schemas import EquityMarked, Event, RiskLimitBreached, TradingStateChanged
+from alpaquero.events.equity import equity_mark, evening_marks
+from alpaquero.events.schemas import Event, RiskLimitBreached, TradingStateChanged
 from alpaquero.observability import correlation_id, count, logger, observed
 from alpaquero.orders.identity import is_ours
 from alpaquero.orders.order import Order
@@ -122,9 +123,10 @@ def watch(books: Books, limits: RiskLimits, now: datetime) -> Watched | None:
         after = replace(after, told=(*after.told, *(breach.id for breach in untold)))
         if after == book:
             return Watched(book, len(breaches), bare, prices, open_orders)
-        events: list[Event] = [*untold, *state_events(book, after)]
+        marks = evening_marks(book, now)
         if book.marked_at != now:
-            events.insert(0, equity_mark(after, now))
+            marks.append(equity_mark(after, now))
+        events: list[Event] = [*marks, *untold, *state_events(book, after)]
         after = after.next_version()
         try:
             books.commit(risk_book=after, events=[bus.encoded(event, "risk") for event in events])
@@ -174,19 +176,6 @@ def regular_prices(
 
 
 # what is told
-
-
-def equity_mark(book: RiskBook, now: datetime) -> EquityMarked:
-    """The mark of the equity curve."""
-    return EquityMarked(
-        id=f"mark:{now.isoformat()}",
-        occurred_at=now,
-        account=book.account,
-        equity=book.equity,
-        cash=book.cash,
-        peak_equity=book.peak_equity,
-        drawdown_percent=mark(book.peak_equity, book.equity).drawdown_percent,
-    )
 
 
 def state_events(before: RiskBook, after: RiskBook) -> list[TradingStateChanged]:

@@ -40,6 +40,7 @@ from alpaquero.errors import BrokerError, Conflict, OrderNotFound
 from alpaquero.events import bus, queues
 from alpaquero.events.bus import EncodedEvent
 from alpaquero.events.commands import ResumeOrder
+from alpaquero.events.equity import evening_marks
 from alpaquero.events.movements import movement_told
 from alpaquero.events.orders import order_changed, order_filled
 from alpaquero.events.schemas import BooksDrifted, BooksRebuilt, OrderPassedOver
@@ -530,11 +531,12 @@ class Reconciliation:
             if book is not None and replace(after, version=book.version) == book and drift == notes.drift:
                 return
             told = [self._drifted(differences)] if differences and drift != notes.drift else []
+            marks = [bus.encoded(m, "trading") for m in evening_marks(book, self.now)] if book else []
             try:
                 self.books.commit(
                     risk_book=after,
                     movements=moved,
-                    events=[*map(movement_told, moved), *told],
+                    events=[*marks, *map(movement_told, moved), *told],
                     notes=self._noted(notes, drift),
                 )
             except Conflict:

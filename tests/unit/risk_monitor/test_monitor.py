@@ -232,6 +232,17 @@ def test_a_days_loss_is_measured_from_what_the_day_began_with(market: Market) ->
     assert ["daily_loss_limit"] == [breach.code for breach in told(RiskLimitBreached)]
 
 
+def test_what_a_day_begins_with_is_marked_when_a_sync_saw_it_last(market: Market) -> None:
+    """The evening's mark is in the curve before the morning's, at the time of that sync."""
+    evening = replace(HOLDING, marked_at=HOLDING.as_of - timedelta(seconds=30), day="2012-07-02")
+    BOOKS.commit(risk_book=evening, new_orders=[stop(100)])
+    market.passes(days=1)
+    watched()
+    first, second = sorted(told(EquityMarked), key=lambda mark: mark.occurred_at)
+    assert (evening.equity, evening.as_of) == (first.equity, first.occurred_at)
+    assert (evening.equity, market.broker.now) == (book().day_start_equity, second.occurred_at)
+
+
 # what is sent
 
 

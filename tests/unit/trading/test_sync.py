@@ -13,13 +13,21 @@ import pytest
 from alpaquero import wall
 from alpaquero.broker.protocol import BrokerAccount, BrokerFill, BrokerOrder, OrderRequest
 from alpaquero.errors import Conflict, OrderNotFound
-from alpaquero.events.schemas import BooksDrifted, Event, OrderFilled, OrderSubmitted, TradeRejected
+from alpaquero.events.schemas import (
+    BooksDrifted,
+    EquityMarked,
+    Event,
+    OrderFilled,
+    OrderSubmitted,
+    TradeRejected,
+)
 from alpaquero.orders.identity import manual_key
 from alpaquero.orders.intent import OrderClass, OrderType, TimeInForce
 from alpaquero.orders.lifecycle import OrderStatus, given_up, is_live
 from alpaquero.orders.order import LegRole, Order, OrderOrigin, OrderPurpose
 from alpaquero.risk.activity import Activity
 from alpaquero.risk.book import TradingState
+from alpaquero.risk.derived import rebuilt
 from alpaquero.store import books as books_module
 from alpaquero.store.books import Books
 from functions.trading import sync as sync_function
@@ -729,6 +737,37 @@ def test_a_new_market_day_begins_with_the_equity_of_the_last(world: World) -> No
     world.broker.now += timedelta(days=1)
     world.sync()
     assert (before, True) == (world.book.day_start_equity, world.book.equity < before)
+
+
+def test_a_day_that_nobody_watched_is_marked_when_the_next_begins(world: World) -> None:
+    """Sync alone sets no mark; without one a rebuild would take an older day's equity for the day's start."""
+    world.hold()
+    seen, at = world.book.equity, world.book.as_of
+    for _ in range(2):
+        world.broker.now += timedelta(days=1)
+        world.sync()
+    first, second = world.told(EquityMarked)
+    assert (seen, at) == (first.equity, first.occurred_at)
+    assert second.equity == world.book.day_start_equity
+    again = rebuilt(
+        replace(world.book, day_start_equity=Decimal(1)),
+        world.books.open_orders(),
+        marks=[(m.occurred_at, m.equity) for m in (first, second)],
+        funding=[],
+        opened_with=None,
+    )
+    assert again.day_start_equity == world.book.day_start_equity
+
+
+def test_an_evening_that_was_marked_is_not_marked_again(world: World) -> None:
+    """Nor is a minute of the same day, which has its own look."""
+    world.hold()
+    world.books.commit(risk_book=replace(world.book, marked_at=world.book.as_of).next_version())
+    world.broker.now += timedelta(days=1)
+    world.sync()
+    world.broker.now += timedelta(minutes=1)
+    world.sync()
+    assert world.told(EquityMarked) == []
 
 
 # agreement

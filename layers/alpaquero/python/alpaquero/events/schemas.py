@@ -144,7 +144,7 @@ class PositionChanged(Event, frozen=True, kw_only=True):
 
 
 class EquityMarked(Event, frozen=True, kw_only=True):
-    """Equity and drawdown at a tick of the monitor (market time)."""
+    """Equity and drawdown at a tick of the monitor, or at the last sync of an evening (market time)."""
 
     equity: Decimal
     cash: Decimal
