@@ -23,7 +23,7 @@ from alpaquero.simulation.backtest.result import AFTER_CLOSE
 from alpaquero.simulation.backtest.signals import Raised
 from alpaquero.simulation.fills import match, match_exits
 from alpaquero.simulation.identity import leg_client_order_id
-from alpaquero.simulation.matching import END, START, Role, Stretch
+from alpaquero.simulation.matching import END, START, Role, Stretch, after_entry
 from alpaquero.simulation.path import SessionPath
 from alpaquero.simulation.working import Fill, Moment, PriceSpan, WorkingOrder
 
@@ -90,8 +90,6 @@ class RoundTrips:
         sale = None if bought is None else self._sale(place + 1, verdict)
         if bought is None or sale is None or self.traded[sale.place].date - session.date >= GTC_LIFE:
             return None
-        if sale.at == self.traded[place + 1].open:  # then it is their ids that say which came first
-            return None
         paid = cash - account.cost(Side.BUY, bought)
         marks = self._marks(place + 1, sale.place, bought.quantity, paid)
         if self._near_a_limit([*marks, paid - account.cost(Side.SELL, sale.fill)]):
@@ -132,14 +130,17 @@ class RoundTrips:
                 outcome = match_exits(stop, target, _span(path), self.matching)
                 if outcome is not None and self.places[at] == index:  # else a session had no bar
                     order, fill = outcome
-                    return Sale(at, Role(order.client_order_id), fill, self._time(at, path, order, fill))
+                    when = self._time(at, path, order, fill, self.traded[place].open)
+                    return Sale(at, Role(order.client_order_id), fill, when)
         return None
 
-    def _time(self, place: int, path: SessionPath, order: WorkingOrder, fill: Fill) -> datetime:
+    def _time(
+        self, place: int, path: SessionPath, order: WorkingOrder, fill: Fill, entered: datetime
+    ) -> datetime:
         """When in its session an exit filled: at the open, or when the path reached its price."""
         session, level = self.traded[place], order.limit_price or order.stop_price
         fraction = START if fill.moment is Moment.START or level is None else path.reached(level, START)
-        return Stretch(session, path, START, END, session.open).time(fraction)
+        return after_entry(Stretch(session, path, START, END, session.open).time(fraction), entered)
 
     # what follows
 
