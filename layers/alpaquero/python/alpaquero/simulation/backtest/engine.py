@@ -57,6 +57,7 @@ BROKER_REJECTED = "broker_rejected"
 _ZERO = Decimal(0)
 _MARGIN = Decimal("0.001")  # percent: how far from a limit nothing need be looked at
 _DAY = timedelta(days=1)
+_set = object.__setattr__
 _FOUR_DECIMALS = Decimal("0.0001")
 
 
@@ -140,7 +141,7 @@ class LiveBook(RiskBook):
     def put(self, **changes: Any) -> None:
         """Sets fields."""
         for name, value in changes.items():
-            object.__setattr__(self, name, value)
+            _set(self, name, value)
 
     @property
     def exposure(self) -> Decimal:
@@ -230,7 +231,7 @@ class Backtest:
                     raised_at.pop()
                 idle = (raised_at[-1] if raised_at else len(traded)) - place
                 if idle:
-                    self.mark([account.cash] * idle, account.cash)
+                    self.rest(idle)
                     place += idle
                 if trips is not None and place < len(traded):
                     ended = trips.take(place)
@@ -252,6 +253,13 @@ class Backtest:
         for one in raised:
             self.pass_over(one, held=False)
         return True
+
+    def rest(self, sessions: int) -> None:
+        """Notes equity after the next sessions, in which all of it is cash."""
+        held = self.account.cash
+        self.equities += [held] * sessions
+        self.cash += [held] * sessions
+        self.equity, self.peak = held, max(self.peak, held)
 
     def mark(self, equities: Sequence[Decimal], cash: Decimal) -> None:
         """Notes equity after the next sessions, with as much cash after each, and the highest there was."""
@@ -448,8 +456,7 @@ class Backtest:
 
     def pass_over(self, raised: Raised, *, held: bool) -> bool:
         """Counts what is passed over when its symbol is `held`, or being bought, or is not."""
-        shadow = raised.source.settings.shadow
-        code = conclusion.SHADOW if shadow else conclusion.holding_code(raised.side, held=held)
+        code = conclusion.SHADOW if raised.source.shadow else conclusion.holding_code(raised.side, held=held)
         if code is None:
             return False
         self.passed_over[code] += 1
@@ -488,6 +495,10 @@ class Backtest:
         identifier = intent.client_order_id
         self.told[identifier] = intent.strategy or "", intent.reason
         self.purposes[identifier] = OrderPurpose(intent.purpose)
+        self.note_time(at)
+
+    def note_time(self, at: datetime) -> None:
+        """Remembers when an order was placed."""
         self.recent = (*orders_within(self.recent, at), at)
         self.book.put(recent_orders=self.recent)
 
@@ -692,9 +703,8 @@ class Backtest:
             sessions=len(self.equities),
         )
 
-    def round_trip(self, entry: Booked, leg: Booked, tag: str) -> None:
+    def round_trip(self, intent: Intent, entry: Booked, leg: Booked, tag: str) -> None:
         """Takes in a whole round trip, the fill that opened it and the one that closed it, both booked."""
-        strategy, entry_tag = self.told[entry.client_order_id]
         paid = sum([one.fee for one in (entry, leg) if one.fee], _ZERO)
         for one in (entry, leg):
             self.folding.take(one)
@@ -704,7 +714,7 @@ class Backtest:
         self.trades.append(
             TradeRow(
                 symbol=entry.symbol,
-                strategy=strategy,
+                strategy=intent.strategy or "",
                 side=entry.side,
                 quantity=entry.quantity,
                 opened_at=entry.at,
@@ -713,7 +723,7 @@ class Backtest:
                 exit_price=leg.price,
                 pnl=leg.quantity * leg.price - entry.quantity * entry.price - paid,
                 fees=paid,
-                entry_tag=entry_tag,
+                entry_tag=intent.reason,
                 exit_tag=tag,
             )
         )

@@ -69,7 +69,7 @@ class RoundTrips:
         test, raised, cash = self.test, self.raised[place], self.account.cash
         if len(raised) != 1 or self._near_a_limit([cash]):
             return None
-        if raised[0].side is not Side.BUY or raised[0].source.settings.shadow:
+        if raised[0].side is not Side.BUY or raised[0].source.shadow:
             return None
         before = test.day_start, test.equity
         test.day_start, test.equity = test.equity, cash
@@ -100,9 +100,9 @@ class RoundTrips:
         for between in self.raising[begin:end]:
             for one in self.raised[between]:
                 test.pass_over(one, held=True)
-        test.mark([cash], cash)
+        test.rest(1)
         test.mark(marks, paid)
-        test.note_order(intent, now)
+        test.note_time(now)
         self._book(intent, bought, sale, self.traded[place + 1].open)
         return sale.place
 
@@ -170,7 +170,7 @@ class RoundTrips:
             self.test.stop_ids.add(leg)
         came = account.book(entry, self.symbol, Side.BUY, bought, opened)
         went = account.book(leg, self.symbol, Side.SELL, sale.fill, sale.at)
-        self.test.round_trip(came, went, sale.role.words)
+        self.test.round_trip(intent, came, went, sale.role.words)
 
 
 def _order(role: Role, side: Side, kind: OrderType, verdict: Verdict) -> WorkingOrder:
