@@ -41,7 +41,7 @@ from alpaquero.simulation.backtest.result import AFTER_CLOSE, Result, TradeRow
 from alpaquero.simulation.backtest.round_trips import RoundTrips, path_of
 from alpaquero.simulation.backtest.signals import Raised
 from alpaquero.simulation.backtest.terms import FillTerms, SplitDay
-from alpaquero.simulation.fills import quote_around
+from alpaquero.simulation.fills import taken
 from alpaquero.simulation.margin import power
 from alpaquero.simulation.matching import EXITS, TERMINAL, Role, Status
 from alpaquero.simulation.path import SessionPath
@@ -248,8 +248,9 @@ class Backtest:
 
     def _is_idle(self, raised: Sequence[Raised]) -> bool:
         """Whether nothing can come of the signals while nothing is held; then they are counted."""
-        if any(one.side is Side.BUY for one in raised):
-            return False
+        for one in raised:
+            if one.side is Side.BUY:
+                return False
         for one in raised:
             self.pass_over(one, held=False)
         return True
@@ -521,7 +522,7 @@ class Backtest:
         reference, owned = intent.reference_price, self.account.owned(intent.symbol)
         if verdict.stop_loss_price is None or verdict.take_profit_price is None or reference is None or owned:
             return None
-        worth = quote_around(reference, self.terms.half_spread_bps).ask
+        worth = taken(Side.BUY, reference, self.terms.half_spread_bps)
         return worth if verdict.quantity * worth <= self.power else None
 
     def _facts(self, intent: Intent, place: int, now: datetime) -> Facts:

@@ -96,7 +96,7 @@ class RoundTrips:
             return None
         test.counts["signals"] += 1
         test.counts["intents"] += 1
-        begin, end = (bisect_left(self.raising, at) for at in (place + 1, sale.place))
+        begin, end = bisect_left(self.raising, place + 1), bisect_left(self.raising, sale.place)
         for between in self.raising[begin:end]:
             for one in self.raised[between]:
                 test.pass_over(one, held=True)

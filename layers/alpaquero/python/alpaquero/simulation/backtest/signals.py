@@ -259,13 +259,13 @@ def _all_at_once(  # noqa: PLR0917 - as `find`
         columns = part.columns
         offset = panel.bars - len(columns)
         sessions, at = _judgeable(part, least, calendar, found)
-        missing = undefined[row, at + offset]
-        found.withheld[WithheldCode.UNDEFINED] += int(missing.sum())
-        sides = decided.side[row, at + offset]
-        raised = (sides != 0) & ~missing
-        bars, cells = at[raised].tolist(), (row, at[raised] + offset)
+        cells = at + offset
+        missing = undefined[row].take(cells)
+        found.withheld[WithheldCode.UNDEFINED] += int(np.count_nonzero(missing))
+        raised = np.flatnonzero((decided.side[row].take(cells) != 0) & ~missing)
+        bars, cells = at[raised].tolist(), cells[raised]
         sides, strengths, tags = (
-            each[cells].tolist() for each in (decided.side, decided.strength, decided.tag)
+            each[row].take(cells).tolist() for each in (decided.side, decided.strength, decided.tag)
         )
         source = Source(part.symbol, name, settings, columns, decided.tags, settings.shadow)
         by_session, buy, sell = found.by_session, Side.BUY, Side.SELL
