@@ -161,7 +161,7 @@ class RoundTrips:
         """Equity after each session from place `begin` until `end`, each with a bar."""
         first = self.places[begin]
         closes = self.columns.close[first : first + end - begin]
-        return [cash + shares * Decimal(repr(close)) for close in closes]
+        return [cash + shares * close for close in map(Decimal, map(repr, closes))]
 
     def _book(self, intent: Intent, bought: Fill, sale: Sale, opened: datetime) -> None:
         account, entry = self.account, intent.client_order_id
