@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from alpaquero.orders.kinds import Side
+from alpaquero.orders.order import Fill
+from alpaquero.portfolio.trades import trades_of
 from alpaquero.simulation import MatchingTerms, SessionPath
 from alpaquero.simulation.matching import Status, Stretch
-from laptop.exchange.book import Order
+from laptop.exchange.book import Order, Trade
 from laptop.exchange.clock import ClockMode
 from laptop.exchange.history import folder_history
 from laptop.exchange.opening import open_venue
@@ -108,6 +111,37 @@ def test_a_partly_filled_stop_sells_the_rest_and_nothing_is_sold_twice(opened: O
     assert sold[0].id < sold[1].id
     assert sum(trade.quantity for trade in sold) == 100
     assert venue.book.positions == {}
+
+
+@pytest.mark.parametrize("partial", [0.0, 1.0])
+@pytest.mark.parametrize("name", ["one", "two", "three", "four"])
+def test_a_position_that_a_gap_stops_out_at_once_was_bought_first(
+    opened: Open, name: str, partial: float
+) -> None:
+    """The stop's fills are later than the entry's, by time and by id: they fold as a purchase, stopped."""
+    venue = opened([CALM[0], (90, 91, 89, 90), *CALM[2:]], partial=partial)
+    _, stop = venue.book.legs_of(buy(venue, name))
+    venue.step()
+    fills = [told(trade) for trade in venue.book.trades]
+    assert sorted(fills, key=lambda fill: fill.at) == sorted(fills, key=lambda fill: fill.id) == fills
+    assert len({fill.at for fill in fills}) == len(fills) >= 2
+    (trade,) = trades_of(fills, {stop.client_order_id: "stop"})
+    assert (trade.side, trade.quantity, trade.reason) == (Side.BUY, Decimal(100), "stop")
+
+
+def told(trade: Trade) -> Fill:
+    """A fill as the books keep it."""
+    return Fill(
+        id=trade.id,
+        account="paper",
+        client_order_id=trade.client_order_id,
+        broker_order_id=trade.order_id,
+        symbol=trade.symbol,
+        side=trade.side,
+        quantity=trade.quantity,
+        price=trade.price,
+        at=trade.at,
+    )
 
 
 def test_a_partly_filled_target_leaves_the_stop_the_rest(opened: Open) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alpaquero.orders.identity import client_order_id, manual_key
 from alpaquero.orders.intent import Side
-from alpaquero.orders.order import Fill
+from alpaquero.orders.order import Fill, OrderOrigin
 from alpaquero.portfolio.movements import ShareEntry, ShareMovement, SharesKind, Split
 from alpaquero.portfolio.positions import positions_of
 from alpaquero.portfolio.trades import OpenTrade, OrderWords, Realised, Trade, folded, trades_of
@@ -54,6 +56,21 @@ def test_parts_belong_to_one_trade() -> None:
     assert (Decimal(15), Decimal(102), Decimal(102)) == (trade.quantity, trade.entry_price, trade.exit_price)
     assert (Decimal(0), Decimal("0.0000"), "stop") == (trade.pnl, trade.pnl_percent, trade.reason)
     assert (at(1), at(4)) == (trade.opened_at, trade.closed_at)
+
+
+@pytest.mark.parametrize("ids", [(1, 2), (2, 1)])
+@pytest.mark.parametrize("sides", [("buy", "sell"), ("sell", "buy")])
+def test_what_opens_and_ends_at_one_instant_was_opened_by_our_order(
+    ids: tuple[int, int], sides: tuple[str, str]
+) -> None:
+    """The broker names the legs of our orders: at one instant our order filled first, whatever the ids."""
+    ours = client_order_id(OrderOrigin.MANUAL, "AAPL", manual_key("paper", "one"))
+    fills = [
+        a_fill(ids[0], sides[0], "10", "100", minutes=1, order=ours),
+        a_fill(ids[1], sides[1], "10", "99", minutes=1, order="61e69015-8549-4bfd-b9c3-01e75843f47d"),
+    ]
+    (trade,) = trades_of(fills[::-1], {"61e69015-8549-4bfd-b9c3-01e75843f47d": "stop"})
+    assert (trade.side, trade.entry_price, trade.reason) == (sides[0], Decimal(100), "stop")
 
 
 def test_a_short_round_trip_gains_when_the_price_falls() -> None:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TypeVar
 
+from alpaquero.orders.identity import is_ours
 from alpaquero.orders.order import Fill
 from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.quickly_made import dataclass
@@ -115,8 +116,9 @@ _Entry = TypeVar("_Entry", bound=ShareEntry)
 
 
 def in_order(entries: Iterable[_Entry]) -> list[_Entry]:
-    """The entries by market time, splits first at one instant, then id; each id once.
+    """The entries by market time; at one instant splits, what is not a leg's fill, then id; each id once.
 
+    A leg works once its entry is filled, so at one instant its fill is the later one, whatever the ids.
     Raises `ValueError` when two entries share an id and differ: one of them is wrong.
     """
     by_id: dict[str, _Entry] = {}
@@ -125,7 +127,15 @@ def in_order(entries: Iterable[_Entry]) -> list[_Entry]:
         if known is not entry and known != entry:
             kind = "fills" if isinstance(entry, Fill) else "entries"
             raise ValueError(f"two different {kind} carry the id {entry.id}; read it from the broker again")
-    return sorted(by_id.values(), key=lambda entry: (entry.at, not isinstance(entry, Split), entry.id))
+    return sorted(by_id.values(), key=_place)
+
+
+def _place(entry: ShareEntry) -> tuple[datetime, int, str]:
+    if isinstance(entry, Split):
+        return entry.at, 0, entry.id
+    # The broker names the legs of our orders, so that an id of theirs is not ours.
+    of_leg = isinstance(entry, Fill) and not is_ours(entry.client_order_id or "")
+    return entry.at, 2 if of_leg else 1, entry.id
 
 
 def begins(day: date) -> datetime:

@@ -299,4 +299,5 @@ class Folding:
 
 def orders_within(placed: Iterable[datetime], now: datetime) -> tuple[datetime, ...]:
     """Those of the orders' times that lie in the last minute of market time, oldest first."""
-    return tuple(sorted(at for at in placed if at > now - ORDER_WINDOW))
+    since = now - ORDER_WINDOW
+    return tuple(sorted([at for at in placed if at > since]))

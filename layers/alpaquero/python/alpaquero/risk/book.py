@@ -170,6 +170,8 @@ class RiskBook:
     @property
     def reserved_cash(self) -> Decimal:
         """Dollars promised to entries that have not ended."""
+        if not self.reservations:
+            return _ZERO
         return sum([r.notional for r in self._reserved(Purpose.ENTRY)], _ZERO)
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from alpaquero.orders.intent import Intent, Purpose, Side
 from alpaquero.orders.terms import WAITS
@@ -89,7 +90,7 @@ def _trades_in_time(intent: Intent, book: RiskBook, limits: RiskLimits, facts: F
         and limits.allow_entries_while_closed
         and intent.time_in_force in WAITS
         and sessions[-1].open > now
-        and now - market.at <= timedelta(minutes=limits.price_age_limit_minutes)
+        and now - market.at <= _minutes(limits.price_age_limit_minutes)
         and facts.open_session is None
     )
 
@@ -106,7 +107,12 @@ def _is_alone(intent: Intent, book: RiskBook, limits: RiskLimits, facts: Facts) 
     if len(book.recent_orders) >= limits.orders_per_minute_limit:
         return False
     last = book.activity.last_exit_at.get(symbol)
-    return last is None or facts.now - last >= timedelta(minutes=limits.symbol_cooldown_minutes)
+    return last is None or facts.now - last >= _minutes(limits.symbol_cooldown_minutes)
+
+
+@lru_cache(maxsize=16)  # the limits of a backtest are asked for again and again
+def _minutes(count: int) -> timedelta:
+    return timedelta(minutes=count)
 
 
 def _loses_little(book: RiskBook, limits: RiskLimits) -> bool:

@@ -120,7 +120,7 @@ def assess(
         results = tuple([rule.result(proposal) for rule in asked if not rule.judge(proposal).passed])
     else:
         results = tuple(rule.result(proposal) for rule in RULES)
-    if not all(result.passed for result in results):
+    if results and not all(result.passed for result in results):
         return Verdict(approved=False, quantity=Decimal(0), results=results, bound_by=proposal.bound_by)
     if proposal.price is None or proposal.stop_distance is None:  # an exit: it is not sized by its stop
         return Verdict(

@@ -48,9 +48,17 @@ def quote_around(price: Decimal, half_spread_bps: Decimal) -> Quote:
     Quote(bid=Decimal('99.99'), ask=Decimal('100.01'))
     """
     return Quote(
-        bid=_taken(Side.SELL, price, half_spread_bps),
-        ask=_taken(Side.BUY, price, half_spread_bps),
+        bid=taken(Side.SELL, price, half_spread_bps),
+        ask=taken(Side.BUY, price, half_spread_bps),
     )
+
+
+def taken(side: Side, price: Decimal, half_spread_bps: Decimal) -> Decimal:
+    """What an order that takes the quote around `price` pays or gets."""
+    half = price * half_spread_bps / _BASIS_POINTS
+    if side is Side.BUY:
+        return round_price(price + half, Direction.UP)
+    return round_price(price - half, Direction.DOWN)
 
 
 def match(order: Workable, span: PriceSpan, terms: MatchingTerms) -> Fill | None:
@@ -134,13 +142,13 @@ def _execution(order: Workable, span: PriceSpan, half_spread_bps: Decimal) -> tu
             return _auction_execution(order, span)
         span = PriceSpan(span.open, span.open, span.open, span.open)
     if order.type is OrderType.MARKET or (order.triggered and order.type is not OrderType.STOP_LIMIT):
-        return _taken(order.side, span.open, half_spread_bps), Moment.START
+        return taken(order.side, span.open, half_spread_bps), Moment.START
     if order.type is OrderType.LIMIT or order.triggered:
         return _limit_execution(order, span, half_spread_bps)
     trigger = _trigger(order, span)
     if trigger is None or order.type is OrderType.STOP_LIMIT:
         return trigger and _stop_limit_execution(order, span, trigger, half_spread_bps)
-    return _taken(order.side, trigger[0], half_spread_bps), trigger[1]
+    return taken(order.side, trigger[0], half_spread_bps), trigger[1]
 
 
 def _stop_limit_execution(
@@ -192,18 +200,10 @@ def _limit_execution(
         return None
     selling = order.side is Side.SELL
     if span.open > limit if selling else span.open < limit:
-        taken = _taken(order.side, span.open, half_spread_bps)
-        return max(limit, taken) if selling else min(limit, taken), Moment.START
+        crossed = taken(order.side, span.open, half_spread_bps)
+        return max(limit, crossed) if selling else min(limit, crossed), Moment.START
     reached = span.high > limit if selling else span.low < limit
     return (limit, Moment.INSIDE) if reached else None
-
-
-def _taken(side: Side, price: Decimal, half_spread_bps: Decimal) -> Decimal:
-    """What an order that takes the quote around `price` pays or gets."""
-    half = price * half_spread_bps / _BASIS_POINTS
-    if side is Side.BUY:
-        return round_price(price + half, Direction.UP)
-    return round_price(price - half, Direction.DOWN)
 
 
 def _fill_quantity(order: Workable, price: Decimal, terms: MatchingTerms) -> Decimal:

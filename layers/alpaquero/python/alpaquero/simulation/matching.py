@@ -106,6 +106,8 @@ class Matched(Protocol):
     @property
     def triggered(self) -> bool: ...
     @property
+    def filled_at(self) -> datetime | None: ...
+    @property
     def updated_at(self) -> datetime: ...
     @property
     def working(self) -> bool: ...
@@ -312,13 +314,17 @@ class Matching(ABC, Generic[O]):
         """Record a fill; answers the order after it. One for dollars now knows its shares.
 
         Activities are listed and paged by their millisecond. So a fill comes later than all that were
-        known before, and the second of an order later than the first, while the session lasts.
+        known before, and the second of an order later than the first, while the session lasts. An
+        exit's comes later than those of its entry, even where a gap ends what was bought at once.
         """
         if self._told is not None:
             at = max(at, self._told + MILLISECOND)
         later = order.updated_at + MILLISECOND
         if order.filled_quantity and self.is_open(later):
             at = max(at, later)
+        entered = self.members(order.group)[0].filled_at if order.role in EXITS else None
+        if entered is not None:
+            at = after_entry(at, entered)
         self._newest = at if self._newest is None else max(at, self._newest)
         cumulative = order.filled_quantity + fill.quantity
         quantity = order.quantity if order.notional is None else cumulative
@@ -334,6 +340,11 @@ class Matching(ABC, Generic[O]):
             "updated_at": at,
         }
         return self.book_fill(order, fill, at, after | followed if followed else after)
+
+
+def after_entry(at: datetime, entered: datetime) -> datetime:
+    """When an exit fills whose price is there `at`: later than its entry, which was filled at `entered`."""
+    return max(at, entered + MILLISECOND)
 
 
 def _followed(order: Matched, span: PriceSpan) -> dict[str, Any]:

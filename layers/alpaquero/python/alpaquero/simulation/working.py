@@ -14,6 +14,9 @@ from alpaquero.orders.kinds import OrderType, Side, TimeInForce
 from alpaquero.quickly_made import dataclass
 from alpaquero.words import Word
 
+_LIMITED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+_STOPPED = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+
 
 class Moment(Word):
     """When in a span a fill happened: at its first price, at some time inside it, or at its last price."""
@@ -80,9 +83,9 @@ class WorkingOrder(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         """Refuse an order that lacks the price its type needs."""
-        if self.type in {OrderType.LIMIT, OrderType.STOP_LIMIT} and self.limit_price is None:
+        if self.limit_price is None and self.type in _LIMITED:
             raise self._lacks("a limit_price")
-        if self.type in {OrderType.STOP, OrderType.STOP_LIMIT} and self.stop_price is None:
+        if self.stop_price is None and self.type in _STOPPED:
             raise self._lacks("a stop_price")
         if self.type is not OrderType.TRAILING_STOP:
             return

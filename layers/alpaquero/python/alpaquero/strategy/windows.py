@@ -300,5 +300,5 @@ def _within(flags: Flags, period: int) -> Flags:
 
 def _stretches(values: Floats, length: int, rows: Places, starts: Places) -> Floats:
     """`length` values of a row from each start on, shape (starts, length)."""
-    found: Floats = np.lib.stride_tricks.sliding_window_view(values, length, axis=1)[rows, starts]
+    found: Floats = values[rows[:, np.newaxis], starts[:, np.newaxis] + np.arange(length)]
     return found

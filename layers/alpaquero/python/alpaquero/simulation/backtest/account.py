@@ -318,6 +318,8 @@ class Account(Matching[SimulatedOrder]):
     @property
     def reserved(self) -> Decimal:
         """Dollars of buying power that waiting entries hold."""
+        if not self.working:
+            return _ZERO
         waiting = (order for orders in self.working.values() for order in orders if order.side is Side.BUY)
         return sum((order.remaining * order.worth for order in waiting), _ZERO)
 

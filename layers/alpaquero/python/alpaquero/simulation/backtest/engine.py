@@ -41,7 +41,7 @@ from alpaquero.simulation.backtest.result import AFTER_CLOSE, Result, TradeRow
 from alpaquero.simulation.backtest.round_trips import RoundTrips, path_of
 from alpaquero.simulation.backtest.signals import Raised
 from alpaquero.simulation.backtest.terms import FillTerms, SplitDay
-from alpaquero.simulation.fills import quote_around
+from alpaquero.simulation.fills import taken
 from alpaquero.simulation.margin import power
 from alpaquero.simulation.matching import EXITS, TERMINAL, Role, Status
 from alpaquero.simulation.path import SessionPath
@@ -57,6 +57,7 @@ BROKER_REJECTED = "broker_rejected"
 _ZERO = Decimal(0)
 _MARGIN = Decimal("0.001")  # percent: how far from a limit nothing need be looked at
 _DAY = timedelta(days=1)
+_set = object.__setattr__
 _FOUR_DECIMALS = Decimal("0.0001")
 
 
@@ -140,7 +141,7 @@ class LiveBook(RiskBook):
     def put(self, **changes: Any) -> None:
         """Sets fields."""
         for name, value in changes.items():
-            object.__setattr__(self, name, value)
+            _set(self, name, value)
 
     @property
     def exposure(self) -> Decimal:
@@ -230,7 +231,7 @@ class Backtest:
                     raised_at.pop()
                 idle = (raised_at[-1] if raised_at else len(traded)) - place
                 if idle:
-                    self.mark([account.cash] * idle, account.cash)
+                    self.rest(idle)
                     place += idle
                 if trips is not None and place < len(traded):
                     ended = trips.take(place)
@@ -247,11 +248,19 @@ class Backtest:
 
     def _is_idle(self, raised: Sequence[Raised]) -> bool:
         """Whether nothing can come of the signals while nothing is held; then they are counted."""
-        if any(one.side is Side.BUY for one in raised):
-            return False
+        for one in raised:
+            if one.side is Side.BUY:
+                return False
         for one in raised:
             self.pass_over(one, held=False)
         return True
+
+    def rest(self, sessions: int) -> None:
+        """Notes equity after the next sessions, in which all of it is cash."""
+        held = self.account.cash
+        self.equities += [held] * sessions
+        self.cash += [held] * sessions
+        self.equity, self.peak = held, max(self.peak, held)
 
     def mark(self, equities: Sequence[Decimal], cash: Decimal) -> None:
         """Notes equity after the next sessions, with as much cash after each, and the highest there was."""
@@ -448,8 +457,7 @@ class Backtest:
 
     def pass_over(self, raised: Raised, *, held: bool) -> bool:
         """Counts what is passed over when its symbol is `held`, or being bought, or is not."""
-        shadow = raised.source.settings.shadow
-        code = conclusion.SHADOW if shadow else conclusion.holding_code(raised.side, held=held)
+        code = conclusion.SHADOW if raised.source.shadow else conclusion.holding_code(raised.side, held=held)
         if code is None:
             return False
         self.passed_over[code] += 1
@@ -488,6 +496,10 @@ class Backtest:
         identifier = intent.client_order_id
         self.told[identifier] = intent.strategy or "", intent.reason
         self.purposes[identifier] = OrderPurpose(intent.purpose)
+        self.note_time(at)
+
+    def note_time(self, at: datetime) -> None:
+        """Remembers when an order was placed."""
         self.recent = (*orders_within(self.recent, at), at)
         self.book.put(recent_orders=self.recent)
 
@@ -510,7 +522,7 @@ class Backtest:
         reference, owned = intent.reference_price, self.account.owned(intent.symbol)
         if verdict.stop_loss_price is None or verdict.take_profit_price is None or reference is None or owned:
             return None
-        worth = quote_around(reference, self.terms.half_spread_bps).ask
+        worth = taken(Side.BUY, reference, self.terms.half_spread_bps)
         return worth if verdict.quantity * worth <= self.power else None
 
     def _facts(self, intent: Intent, place: int, now: datetime) -> Facts:
@@ -692,9 +704,8 @@ class Backtest:
             sessions=len(self.equities),
         )
 
-    def round_trip(self, entry: Booked, leg: Booked, tag: str) -> None:
+    def round_trip(self, intent: Intent, entry: Booked, leg: Booked, tag: str) -> None:
         """Takes in a whole round trip, the fill that opened it and the one that closed it, both booked."""
-        strategy, entry_tag = self.told[entry.client_order_id]
         paid = sum([one.fee for one in (entry, leg) if one.fee], _ZERO)
         for one in (entry, leg):
             self.folding.take(one)
@@ -704,7 +715,7 @@ class Backtest:
         self.trades.append(
             TradeRow(
                 symbol=entry.symbol,
-                strategy=strategy,
+                strategy=intent.strategy or "",
                 side=entry.side,
                 quantity=entry.quantity,
                 opened_at=entry.at,
@@ -713,7 +724,7 @@ class Backtest:
                 exit_price=leg.price,
                 pnl=leg.quantity * leg.price - entry.quantity * entry.price - paid,
                 fees=paid,
-                entry_tag=entry_tag,
+                entry_tag=intent.reason,
                 exit_tag=tag,
             )
         )

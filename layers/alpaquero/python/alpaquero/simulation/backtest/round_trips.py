@@ -23,7 +23,7 @@ from alpaquero.simulation.backtest.result import AFTER_CLOSE
 from alpaquero.simulation.backtest.signals import Raised
 from alpaquero.simulation.fills import match, match_exits
 from alpaquero.simulation.identity import leg_client_order_id
-from alpaquero.simulation.matching import END, START, Role, Stretch
+from alpaquero.simulation.matching import END, START, Role, Stretch, after_entry
 from alpaquero.simulation.path import SessionPath
 from alpaquero.simulation.working import Fill, Moment, PriceSpan, WorkingOrder
 
@@ -69,7 +69,7 @@ class RoundTrips:
         test, raised, cash = self.test, self.raised[place], self.account.cash
         if len(raised) != 1 or self._near_a_limit([cash]):
             return None
-        if raised[0].side is not Side.BUY or raised[0].source.settings.shadow:
+        if raised[0].side is not Side.BUY or raised[0].source.shadow:
             return None
         before = test.day_start, test.equity
         test.day_start, test.equity = test.equity, cash
@@ -90,21 +90,19 @@ class RoundTrips:
         sale = None if bought is None else self._sale(place + 1, verdict)
         if bought is None or sale is None or self.traded[sale.place].date - session.date >= GTC_LIFE:
             return None
-        if sale.at == self.traded[place + 1].open:  # then it is their ids that say which came first
-            return None
         paid = cash - account.cost(Side.BUY, bought)
         marks = self._marks(place + 1, sale.place, bought.quantity, paid)
         if self._near_a_limit([*marks, paid - account.cost(Side.SELL, sale.fill)]):
             return None
         test.counts["signals"] += 1
         test.counts["intents"] += 1
-        begin, end = (bisect_left(self.raising, at) for at in (place + 1, sale.place))
+        begin, end = bisect_left(self.raising, place + 1), bisect_left(self.raising, sale.place)
         for between in self.raising[begin:end]:
             for one in self.raised[between]:
                 test.pass_over(one, held=True)
-        test.mark([cash], cash)
+        test.rest(1)
         test.mark(marks, paid)
-        test.note_order(intent, now)
+        test.note_time(now)
         self._book(intent, bought, sale, self.traded[place + 1].open)
         return sale.place
 
@@ -132,14 +130,17 @@ class RoundTrips:
                 outcome = match_exits(stop, target, _span(path), self.matching)
                 if outcome is not None and self.places[at] == index:  # else a session had no bar
                     order, fill = outcome
-                    return Sale(at, Role(order.client_order_id), fill, self._time(at, path, order, fill))
+                    when = self._time(at, path, order, fill, self.traded[place].open)
+                    return Sale(at, Role(order.client_order_id), fill, when)
         return None
 
-    def _time(self, place: int, path: SessionPath, order: WorkingOrder, fill: Fill) -> datetime:
+    def _time(
+        self, place: int, path: SessionPath, order: WorkingOrder, fill: Fill, entered: datetime
+    ) -> datetime:
         """When in its session an exit filled: at the open, or when the path reached its price."""
         session, level = self.traded[place], order.limit_price or order.stop_price
         fraction = START if fill.moment is Moment.START or level is None else path.reached(level, START)
-        return Stretch(session, path, START, END, session.open).time(fraction)
+        return after_entry(Stretch(session, path, START, END, session.open).time(fraction), entered)
 
     # what follows
 
@@ -160,7 +161,7 @@ class RoundTrips:
         """Equity after each session from place `begin` until `end`, each with a bar."""
         first = self.places[begin]
         closes = self.columns.close[first : first + end - begin]
-        return [cash + shares * Decimal(repr(close)) for close in closes]
+        return [cash + shares * close for close in map(Decimal, map(repr, closes))]
 
     def _book(self, intent: Intent, bought: Fill, sale: Sale, opened: datetime) -> None:
         account, entry = self.account, intent.client_order_id
@@ -169,7 +170,7 @@ class RoundTrips:
             self.test.stop_ids.add(leg)
         came = account.book(entry, self.symbol, Side.BUY, bought, opened)
         went = account.book(leg, self.symbol, Side.SELL, sale.fill, sale.at)
-        self.test.round_trip(came, went, sale.role.words)
+        self.test.round_trip(intent, came, went, sale.role.words)
 
 
 def _order(role: Role, side: Side, kind: OrderType, verdict: Verdict) -> WorkingOrder:

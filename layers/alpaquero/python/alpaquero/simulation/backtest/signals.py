@@ -13,6 +13,7 @@ from dataclasses import field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from itertools import repeat
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -43,6 +44,7 @@ class Source:
     settings: StrategySettings
     columns: Columns
     tags: Sequence[str]
+    shadow: bool
 
 
 class Raised(NamedTuple):
@@ -67,7 +69,7 @@ class Raised(NamedTuple):
             strength=self.strength,
             reference_price=Decimal(repr(source.columns.close[self.bar])),
             reason=source.tags[self.tag],
-            shadow=settings.shadow,
+            shadow=source.shadow,
         )
 
 
@@ -155,10 +157,17 @@ class Calendar:
 
     def places(self, columns: Columns) -> npt.NDArray[np.int64]:
         """For each session traded the index of its bar, -1 without one."""
+        found, there = self.bars_from(columns)
+        return found if there.all() else np.where(there, found, -1)
+
+    def bars_from(self, columns: Columns) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """For each session traded the index of the first bar from its start on, and if that is its own."""
         starts = np.frombuffer(columns.start, dtype=np.int64)
+        first = bisect_left(columns.start, self.starts[0])
+        if np.array_equal(starts[first : first + len(self.starts)], self.starts):  # a bar each
+            return np.arange(first, first + len(self.starts)), np.ones(len(self.starts), np.bool_)
         found = np.searchsorted(starts, self.starts)
-        there = (found < len(starts)) & (starts[np.minimum(found, len(starts) - 1)] == self.starts)
-        return np.where(there, found, -1)
+        return found, (found < len(starts)) & (starts[np.minimum(found, len(starts) - 1)] == self.starts)
 
 
 def find(  # noqa: PLR0917 - what is judged, on what, and where it goes
@@ -250,32 +259,32 @@ def _all_at_once(  # noqa: PLR0917 - as `find`
         columns = part.columns
         offset = panel.bars - len(columns)
         sessions, at = _judgeable(part, least, calendar, found)
-        missing = undefined[row, at + offset]
-        found.withheld[WithheldCode.UNDEFINED] += int(missing.sum())
-        sides = decided.side[row, at + offset]
-        raised = (sides != 0) & ~missing
-        bars, cells = at[raised].tolist(), (row, at[raised] + offset)
+        cells = at + offset
+        missing = undefined[row].take(cells)
+        found.withheld[WithheldCode.UNDEFINED] += int(np.count_nonzero(missing))
+        raised = np.flatnonzero((decided.side[row].take(cells) != 0) & ~missing)
+        bars, cells = at[raised].tolist(), cells[raised]
         sides, strengths, tags = (
-            each[cells].tolist() for each in (decided.side, decided.strength, decided.tag)
+            each[row].take(cells).tolist() for each in (decided.side, decided.strength, decided.tag)
         )
-        of_sessions = sessions[raised].tolist()
-        source = Source(part.symbol, name, settings, columns, decided.tags)
-        for session, bar, side, strength, tag in zip(of_sessions, bars, sides, strengths, tags, strict=True):
-            raised = Raised(source, Side.BUY if side > 0 else Side.SELL, bar, strength, tag)
-            found.by_session[session].append(raised)
+        source = Source(part.symbol, name, settings, columns, decided.tags, settings.shadow)
+        by_session, buy, sell = found.by_session, Side.BUY, Side.SELL
+        rows = zip(repeat(source), [buy if one > 0 else sell for one in sides], bars, strengths, tags)
+        for session, one in zip(sessions[raised].tolist(), map(Raised._make, rows), strict=True):
+            by_session[session].append(one)
 
 
 def _judgeable(
     part: Part, least: int, calendar: Calendar, found: Found
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The sessions whose bar is there with enough before it, and where it lies; others are withheld."""
-    starts, places = calendar.starts, calendar.places(part.columns)
+    starts, (places, there) = calendar.starts, calendar.bars_from(part.columns)
     mine = (starts >= part.since) & (starts < part.until)
-    known = part.cut + np.searchsorted(np.frombuffer(part.columns.start, dtype=np.int64), starts, "right")
-    short, missing = known < least, places < 0
-    found.withheld[WithheldCode.SHORT_HISTORY] += int((mine & short).sum())
-    found.withheld[WithheldCode.STALE] += int((mine & ~short & missing).sum())
-    sessions = np.flatnonzero(mine & ~short & ~missing)
+    enough = part.cut + places + there >= least
+    found.withheld[WithheldCode.SHORT_HISTORY] += int(np.count_nonzero(mine & ~enough))
+    mine &= enough
+    sessions = np.flatnonzero(mine & there)
+    found.withheld[WithheldCode.STALE] += int(np.count_nonzero(mine)) - len(sessions)
     return sessions, places[sessions]
 
 
@@ -294,7 +303,7 @@ def _one_by_one(name: str, settings: StrategySettings, part: Part, calendar: Cal
         if isinstance(judged, Withheld):
             found.withheld[judged.code] += 1
         elif judged is not None:
-            source = Source(part.symbol, name, settings, columns, (judged.reason,))
+            source = Source(part.symbol, name, settings, columns, (judged.reason,), settings.shadow)
             found.by_session[session].append(Raised(source, judged.side, place, judged.strength, 0))
 
 
