@@ -95,8 +95,8 @@ def source_arn(arn: str) -> str:
     """The user or role behind an identity, as IAM's simulator wants it; a session's role has no session."""
     if ":assumed-role/" not in arn:
         return arn
-    account_id, role = arn.split(":")[4], arn.split("/")[1]
-    return f"{arn.rsplit(':', 5)[0]}:iam::{account_id}:role/{role}"
+    _, partition, _, _, account_id, *_ = arn.split(":")
+    return f"arn:{partition}:iam::{account_id}:role/{arn.split('/')[1]}"
 
 
 def permissions(account: Account) -> Finding:
