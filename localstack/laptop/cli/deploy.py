@@ -26,6 +26,7 @@ def _pairs(_context: click.Context, _option: click.Parameter, given: tuple[str, 
 @click.option("--env", "environment", type=click.Choice(["paper", "live"]), required=True)
 @click.option("--region", help="The AWS region; the shell's or the profile's by default.")
 @click.option("--profile", help="The AWS profile to use.")
+@click.option("--paper-profile", help="Live: the profile of the account with the paper stack, if another.")
 @click.option(
     "--set",
     "given",
@@ -53,6 +54,7 @@ def deploy(
     environment: str,
     region: str | None,
     profile: str | None,
+    paper_profile: str | None,
     given: dict[str, str],
     gradual: str | None,
     snap_start: bool,
@@ -77,7 +79,8 @@ def deploy(
         raise LaptopError("no AWS region is set: give --region, such as us-east-1")
     target = target_of(environment, given)
     _refuse_newer_tables(session, target)
-    number = _checked(session, _as_it_will_be(session, target), say)
+    paper: Any = paper_profile and boto3.Session(profile_name=paper_profile, region_name=session.region_name)
+    number = _checked(session, _as_it_will_be(session, target), paper or None, say)
     owner = _owner(say, yes=yes)
     built = _built(say, uncompiled=uncompiled)
     if shipping.needs_number(target):
@@ -130,13 +133,13 @@ def _refuse_newer_tables(session: Any, target: Target) -> None:
         schema.check(session.client("dynamodb"), outputs["Settings"])
 
 
-def _checked(session: Any, target: Target, say: Callable[[str], None]) -> str:
+def _checked(session: Any, target: Target, paper: Any, say: Callable[[str], None]) -> str:
     """What must hold before a deploy; gives the number of the broker's account, if it is known."""
     from laptop.doctor import checkup
     from laptop.doctor.finding import Outcome, printed
     from laptop.errors import LaptopError
 
-    found = checkup.before_deploy(session, target)
+    found = checkup.before_deploy(session, target, paper=paper)
     for line in printed(found.findings, only={Outcome.FAIL, Outcome.WARN}):
         say(line)
     if found.failed:

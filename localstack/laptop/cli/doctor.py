@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 )
 @click.option("--region", help="The AWS region; the shell's or the profile's by default.")
 @click.option("--profile", help="The AWS profile to use.")
+@click.option("--paper-profile", help="Live: the profile of the account with the paper stack, if another.")
 @state_option
 @json_option
 def doctor(
@@ -31,6 +32,7 @@ def doctor(
     stack: str | None,
     region: str | None,
     profile: str | None,
+    paper_profile: str | None,
     state: Path | None,
     as_json: bool,
 ) -> int:
@@ -46,7 +48,7 @@ def doctor(
     found = (
         checkup.of_machine(StateFolder.at(state))
         if chosen is None
-        else _of_aws(chosen, stack=stack, region=region, profile=profile)
+        else _of_aws(chosen, stack=stack, region=region, profile=profile, paper_profile=paper_profile)
     )
     if as_json:
         print_json({"ok": not found.failed, "findings": as_objects(found.findings)})
@@ -57,7 +59,9 @@ def doctor(
     return 1 if found.failed else 0
 
 
-def _of_aws(environment: str, *, stack: str | None, region: str | None, profile: str | None) -> Checkup:
+def _of_aws(
+    environment: str, *, stack: str | None, region: str | None, profile: str | None, paper_profile: str | None
+) -> Checkup:
     import boto3
 
     from laptop.aws.environments import parameters_now, target_of
@@ -70,4 +74,6 @@ def _of_aws(environment: str, *, stack: str | None, region: str | None, profile:
     target = target_of(environment, {})
     target = replace(target, stack=stack or target.stack)
     now = parameters_now(session.client("cloudformation"), target.stack)
-    return checkup.of_environment(session, replace(target, parameters=now | dict(target.parameters)))
+    paper: Any = paper_profile and boto3.Session(profile_name=paper_profile, region_name=session.region_name)
+    target = replace(target, parameters=now | dict(target.parameters))
+    return checkup.of_environment(session, target, paper=paper or None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from alpaquero.broker.keys import LIVE_HOST
@@ -22,12 +22,17 @@ _NEWEST_DAYS: Final = 7
 
 @dataclass(frozen=True)
 class Checklist:
-    """The live environment, and the paper stack that goes before it."""
+    """The live environment, and the paper stack before it, which may lie in an account of its own."""
 
     clients: Clients
     live: Target
     paper: Target
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    paper_clients: Clients | None = None
+
+    def of_paper(self, service: str) -> Any:
+        """A client where the paper stack is."""
+        return (self.paper_clients or self.clients).client(service)
 
 
 def checks(on: Checklist) -> list[tuple[str, Check]]:
@@ -82,10 +87,13 @@ def two_stacks(on: Checklist) -> Finding:
 
 def weeks_on_paper(on: Checklist) -> Finding:
     """The paper stack has traded this long, before your eyes."""
-    how, cloudformation = "cloudformation DescribeStacks", on.clients.client("cloudformation")
+    how, cloudformation = "cloudformation DescribeStacks", on.of_paper("cloudformation")
     if not outputs_of(cloudformation, on.paper.stack):
         return fail(
-            "weeks on paper", how, "no paper stack here", "alpaquero deploy --env paper, and four weeks"
+            "weeks on paper",
+            how,
+            "no paper stack here",
+            "alpaquero deploy --env paper, and four weeks; in another account: --paper-profile",
         )
     made = cloudformation.describe_stacks(StackName=on.paper.stack)["Stacks"][0]["CreationTime"]
     days = (on.now() - made).days
@@ -104,14 +112,14 @@ def paper_books(on: Checklist) -> Finding:
     from alpaquero.store.tables import from_body, unpacked
 
     title, how = "paper books", "the last reconciliation in the paper stack's Books"
-    cloudformation = on.clients.client("cloudformation")
+    cloudformation = on.of_paper("cloudformation")
     outputs = outputs_of(cloudformation, on.paper.stack)
     if "Books" not in outputs:
         return skipped(title, how, "no paper stack here")
     account = parameters_now(cloudformation, on.paper.stack).get("Account", "paper")
     key = {"pk": {"S": account}, "sk": {"S": "RECONCILIATION"}}
     fix = "POST /api/analytics/reconciliation on paper, and look at each difference"
-    answer = on.clients.client("dynamodb").get_item(TableName=outputs["Books"], Key=key)
+    answer = on.of_paper("dynamodb").get_item(TableName=outputs["Books"], Key=key)
     if "Item" not in answer:
         return fail(title, how, "never reconciled", fix)
     found = from_body(unpacked(answer["Item"]["packed"]["B"]), Reconciliation)
@@ -122,11 +130,11 @@ def paper_books(on: Checklist) -> Finding:
 
 def paper_queues(on: Checklist) -> Finding:
     """Nothing was given up on paper."""
-    how, outputs = "sqs GetQueueAttributes", outputs_of(on.clients.client("cloudformation"), on.paper.stack)
+    how, outputs = "sqs GetQueueAttributes", outputs_of(on.of_paper("cloudformation"), on.paper.stack)
     names = sorted(name for name in outputs if name.endswith("DeadLetters"))
     if not names:
         return skipped("paper queues", how, "no paper stack here")
-    sqs, held = on.clients.client("sqs"), []
+    sqs, held = on.of_paper("sqs"), []
     for name in names:
         told = sqs.get_queue_attributes(
             QueueUrl=outputs[name], AttributeNames=["ApproximateNumberOfMessages"]

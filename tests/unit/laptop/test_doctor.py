@@ -17,7 +17,7 @@ from moto import mock_aws
 
 from laptop.aws.environments import Target, target_of
 from laptop.cli.doctor import doctor
-from laptop.doctor import account, checklist, deployed, machine
+from laptop.doctor import account, checklist, checkup, deployed, machine
 from laptop.doctor.account import Account, source_arn
 from laptop.doctor.checklist import Checklist
 from laptop.doctor.finding import Finding, Outcome, ok, printed, run
@@ -265,3 +265,27 @@ def test_work_must_be_of_late(minutes: int, outcome: str) -> None:
     at = (NOW - timedelta(minutes=minutes)).isoformat()
     items = [{"body": {"S": json.dumps({"service": name, "at": at})}} for name in ("trading", "risk")]
     assert deployed.last_work(deployed_with(dynamodb={"query": {"Items": items}})).outcome == outcome
+
+
+def test_what_live_could_not_look_at_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials that may not read the paper stack do not open live; the same is no failure for paper."""
+
+    def refused() -> Finding:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeStacks")
+
+    monkeypatch.setattr(account, "checks", lambda _: [("permissions", refused)])
+    monkeypatch.setattr(checklist, "checks", lambda _: [("weeks on paper", refused)])
+    session = boto3.Session(aws_access_key_id="k", aws_secret_access_key="s", region_name="us-east-1")
+    assert [one.name for one in checkup.before_deploy(session, LIVE).failed] == ["weeks on paper"]
+    assert checkup.before_deploy(session, PAPER).failed == []
+
+
+@mock_aws
+def test_paper_may_have_an_account_of_its_own() -> None:
+    """Its stack is looked for where its profile leads, not where live goes."""
+    stack = {"StackStatus": "CREATE_COMPLETE", "CreationTime": NOW - timedelta(days=40)}
+    stack["Outputs"] = [{"OutputKey": "Books", "OutputValue": "books"}]  # type: ignore[assignment]
+    there = Clients(cloudformation={"describe_stacks": {"Stacks": [stack]}})
+    nowhere = Clients()
+    on = Checklist(nowhere, LIVE, PAPER, now=lambda: NOW, paper_clients=there)
+    assert checklist.weeks_on_paper(on).outcome == Outcome.OK
