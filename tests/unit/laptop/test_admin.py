@@ -1,71 +1,77 @@
-"""The first admin of a stack in AWS: made once, his password shown once and good at once."""
+"""The first admin of a stack in AWS is made once, and his password is shown once."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
 from click.testing import CliRunner
-from moto import mock_aws
 
 from laptop.cli.deploy import admin
 from laptop.errors import LaptopError
 
-TEMPLATE = """
-Resources:
-  Pool:
-    Type: AWS::Cognito::UserPool
-    Properties: {UserPoolName: pool}
-Outputs: {UserPool: {Value: !Ref Pool}}
-"""
 ASKED = ["ana@example.org", "--stack", "one", "--region", "us-east-1", "--json"]
 
 
+class Pool:
+    """A user pool that keeps users, passwords and groups."""
+
+    def __init__(self) -> None:
+        self.users: dict[str, dict[str, Any]] = {}
+
+    def list_users(self, *, UserPoolId: str, Filter: str) -> Any:  # noqa: N803 - boto3's names
+        wanted = Filter.split('"')[1]
+        return {"Users": [user for name, user in self.users.items() if name == wanted]}
+
+    def admin_create_user(self, *, Username: str, UserAttributes: Any, **_: str) -> None:  # noqa: N803
+        self.users[Username] = {"Username": Username, "Attributes": UserAttributes}
+
+    def admin_set_user_password(self, *, Username: str, Password: str, Permanent: bool, **_: str) -> None:  # noqa: N803
+        self.users[Username] |= {"Password": Password, "Permanent": Permanent}
+
+    def admin_add_user_to_group(self, *, Username: str, GroupName: str, **_: str) -> None:  # noqa: N803
+        self.users[Username]["Group"] = GroupName
+
+
+class Stacks:
+    """CloudFormation with one stack, `one`, that has a pool."""
+
+    def describe_stacks(self, *, StackName: str) -> Any:  # noqa: N803
+        outputs = [{"OutputKey": "UserPool", "OutputValue": "pool"}] if StackName == "one" else []
+        return {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Outputs": outputs}]}
+
+
 @pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An account with a stack that has a pool with our groups."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    with mock_aws():
-        session: Any = boto3.Session(region_name="us-east-1")
-        session.client("cloudformation").create_stack(StackName="one", TemplateBody=TEMPLATE)
-        pool = session.client("cognito-idp").list_user_pools(MaxResults=1)["UserPools"][0]["Id"]
-        session.client("cognito-idp").create_group(UserPoolId=pool, GroupName="admin")
-        yield session
+def pool(monkeypatch: pytest.MonkeyPatch) -> Pool:
+    """The pool of the stack `one` that the command's session leads to."""
+    pool = Pool()
+    services = {"cognito-idp": pool, "cloudformation": Stacks()}
+    monkeypatch.setattr(boto3.Session, "client", lambda _self, service: services[service])
+    return pool
 
 
-def test_the_password_signs_in_and_the_user_is_an_admin(session: Any) -> None:
-    """What is printed opens the pool, without a change of password first."""
-    done = CliRunner().invoke(admin, ASKED, standalone_mode=False)
-    told = json.loads(done.output)
-    cognito = session.client("cognito-idp")
-    pool = cognito.list_user_pools(MaxResults=1)["UserPools"][0]["Id"]
-    client = cognito.create_user_pool_client(
-        UserPoolId=pool, ClientName="page", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH"]
-    )["UserPoolClient"]["ClientId"]
-    answer = cognito.initiate_auth(
-        ClientId=client,
-        AuthFlow="USER_PASSWORD_AUTH",
-        AuthParameters={"USERNAME": told["email"], "PASSWORD": told["password"]},
-    )
-    assert "AccessToken" in answer["AuthenticationResult"]
-    users = cognito.list_users_in_group(UserPoolId=pool, GroupName="admin")["Users"]
-    assert ["ana@example.org"] == [user["Username"] for user in users]
+def test_the_password_that_is_shown_is_the_users(pool: Pool) -> None:
+    """It holds for good, so nobody has to change it to get in, and its user is an admin."""
+    told = json.loads(CliRunner().invoke(admin, ASKED, standalone_mode=False).output)
+    user = pool.users["ana@example.org"]
+    assert (told["password"], True, "admin") == (user["Password"], user["Permanent"], user["Group"])
+    assert len(told["password"]) >= 12
 
 
-def test_a_second_time_no_password_is_changed(session: Any) -> None:
+def test_a_second_time_no_password_is_changed(pool: Pool) -> None:
     """Who is there keeps his password; the message says how a new one is set."""
     CliRunner().invoke(admin, ASKED, standalone_mode=False)
+    kept = pool.users["ana@example.org"]["Password"]
     again = CliRunner().invoke(admin, ASKED, standalone_mode=False)
     assert isinstance(again.exception, LaptopError)
     assert "admin-set-user-password" in str(again.exception)
+    assert pool.users["ana@example.org"]["Password"] == kept
 
 
-def test_a_stack_of_others_is_refused(session: Any) -> None:
+def test_a_stack_of_others_is_refused(pool: Pool) -> None:
     """A name that is no stack of ours makes no user."""
     done = CliRunner().invoke(admin, [*ASKED[:2], "two", *ASKED[3:]], standalone_mode=False)
     assert "none of alpaquero's" in str(done.exception)
+    assert pool.users == {}
