@@ -194,17 +194,25 @@ def ship(shipment: Shipment, artifacts: Mapping[str, Path]) -> dict[str, str]:
         artifacts,
         bucket=shipment.bucket,
     )
-    parameters = environments.parameters_now(cloudformation, target.stack) | dict(target.parameters)
+    parameters = environments.parameters_now(cloudformation, target.stack, shipment.template) | dict(
+        target.parameters
+    )
     ship_stack(shipment, target.stack, body, parameters)
     host = _ship_site(shipment)
     if parameters.get("DashboardOrigin") != f"https://{host}" and "DashboardOrigin" not in target.parameters:
         shipment.owner.say(f"the dashboard is at https://{host}: the functions are told so")
         ship_stack(shipment, target.stack, body, parameters | {"DashboardOrigin": f"https://{host}"})
-    _ship_operations(shipment, parameters)
-    # The stacks cannot be deleted by one wrong word; docs/deploy.md says how they are.
-    for stack in (target.stack, target.site):
-        cloudformation.update_termination_protection(StackName=stack, EnableTerminationProtection=True)
+    _ship_operations(shipment)
+    protect(shipment)
     return environments.outputs_of(cloudformation, target.stack) | {"Host": host}
+
+
+def protect(shipment: Shipment) -> None:
+    """No stack with state or an address is deleted by one wrong word; docs/deploy.md says how they are."""
+    for stack in (shipment.target.stack, shipment.target.site):
+        shipment.cloudformation.update_termination_protection(
+            StackName=stack, EnableTerminationProtection=True
+        )
 
 
 def _ship_site(shipment: Shipment) -> str:
@@ -221,8 +229,10 @@ def _ship_site(shipment: Shipment) -> str:
     return host
 
 
-def _ship_operations(shipment: Shipment, parameters: Mapping[str, str]) -> None:
+def _ship_operations(shipment: Shipment) -> None:
     target, cloudformation = shipment.target, shipment.cloudformation
+    # As the stack has them now, its defaults too.
+    parameters = environments.parameters_now(cloudformation, target.stack, shipment.template)
     wanted = (
         environments.parameters_now(cloudformation, target.operations, OPERATIONS)
         | environments.filled(OPERATIONS, cloudformation, target.stack)

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from laptop.aws import shipping
+from laptop.aws import environments, shipping
 from laptop.aws.environments import Target, filled, parameters_now, target_of
 from laptop.aws.shipping import DeclinedError, Owner, Shipment
 from laptop.errors import LaptopError
@@ -171,3 +171,62 @@ def test_environments_are_those_of_samconfig() -> None:
         target_of("live", {"Environment": "paper"})
     with pytest.raises(LaptopError, match="no parameter MialTo"):
         target_of("paper", {"MialTo": "me@example.org"})
+
+
+MAIN = """
+Parameters:
+  DashboardOrigin: {Type: String, Default: 'http://localhost:9100'}
+  MailTo: {Type: String, Default: me@example.org}
+Globals:
+  Function:
+    Timeout: 30
+Resources:
+  Work: {Type: AWS::SQS::Queue, Properties: {}}
+Outputs: {Origin: {Value: !Ref DashboardOrigin}}
+"""
+SITE = """
+Parameters:
+  Environment: {Type: String}
+  Work: {Type: String}
+  Host: {Type: String, Default: ''}
+Resources:
+  Door: {Type: AWS::SNS::Topic, Properties: {TopicName: !Sub 'door-${Host}'}}
+Outputs: {Host: {Value: page.example.net}, Work: {Value: !Ref Work}}
+"""
+OPERATIONS = """
+Parameters:
+  Environment: {Type: String}
+  Stack: {Type: String}
+  BudgetMail: {Type: String}
+Resources:
+  Bell: {Type: AWS::SNS::Topic, Properties: {}}
+Outputs: {Mail: {Value: !Ref BudgetMail}}
+"""
+
+
+def test_three_stacks_come_in_order_and_know_each_other(
+    aws: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is told the page's address when the second has it; queues and mail are passed on."""
+    for name, body in (("template", MAIN), ("site", SITE), ("operations", OPERATIONS)):
+        (tmp_path / f"{name}.yaml").write_text(body)
+    monkeypatch.setattr(shipping, "SITE", tmp_path / "site.yaml")
+    monkeypatch.setattr(shipping, "OPERATIONS", tmp_path / "operations.yaml")
+    # moto protects no stack, and tells no outputs of one that a change set made.
+    monkeypatch.setattr(shipping, "protect", lambda _: None)
+    monkeypatch.setattr(environments, "outputs_of", lambda _, stack: {"Host": "page.example.net"})
+    asked = Asked()
+    made = shipment(aws, asked, template=tmp_path / "template.yaml")
+    shipping.ship(made, {})
+
+    def given(stack: str, template: str) -> dict[str, str]:
+        return parameters_now(aws.client("cloudformation"), stack, tmp_path / f"{template}.yaml")
+
+    assert given("alpaquero-paper", "template")["DashboardOrigin"] == "https://page.example.net"
+    site = given("alpaquero-paper-site", "site")
+    assert (True, "page.example.net") == (site["Work"].startswith("alpaquero-paper-Work-"), site["Host"])
+    assert given("alpaquero-paper-operations", "operations")["BudgetMail"] == "me@example.org"
+    assert [question.split()[1] for question in asked.questions] == [
+        "alpaquero-paper", "alpaquero-paper-site", "alpaquero-paper-site", "alpaquero-paper",
+        "alpaquero-paper-operations",
+    ]  # fmt: skip
