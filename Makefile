@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run demo test test-slow check bench build sizes audit sbom screens clean
+.PHONY: help setup setup-tests run demo test test-slow check bench build sizes audit sbom deploy screens clean
 
 # The newest Python of 3.11 to 3.13 that can make environments; PYTHON=... names another.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
@@ -13,6 +13,7 @@ BIN := .venv/bin
 RUNTIME ?= local
 ARCHITECTURE ?= x86_64
 ARGS ?=
+ENV ?= paper
 
 help: ## Show these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +48,7 @@ check: setup-tests ## Format, lint, types, import rules, the API's description, 
 	$(BIN)/lint-imports
 	@$(BIN)/python -m laptop.openapi check
 	@$(BIN)/python -m laptop.dashboard check
-	$(BIN)/cfn-lint --append-rules infra/rules -- template.yaml
+	$(BIN)/cfn-lint --append-rules infra/rules -- template.yaml infra/site.yaml infra/operations.yaml infra/deploy-role.yaml
 
 bench: setup-tests ## Measure against goals and peers, ARGS=exchange one part; also in build/bench.json
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
@@ -65,6 +66,9 @@ audit: setup ## Ask for known vulnerabilities of everything locked
 sbom: setup ## Write build/sbom.json: what ships, as CycloneDX
 	@$(BIN)/python localstack/set_up.py --audit
 	@$(BIN)/python -m laptop.audit sbom
+
+deploy: setup ## Bring the stack in AWS to this release, ENV=paper or live: shows what changes, asks
+	@$(BIN)/alpaquero deploy --env $(ENV) $(ARGS)
 
 screens: setup-tests ## Take the pictures of the docs from a cloud that has traded
 	@$(BIN)/python -m laptop.chromium

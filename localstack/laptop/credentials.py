@@ -40,7 +40,8 @@ class Credentials:
         return replace(self, key_id=key_id, secret_key=secret_key)
 
 
-def _password() -> str:
+def password() -> str:
+    """A new random password that fits Cognito's rules."""
     alphabet = string.ascii_letters + string.digits + _SYMBOLS
     body = "".join(secrets.choice(alphabet) for _ in range(16))
     # One of each class, whatever the draw: Cognito's default policy asks for them.
@@ -57,7 +58,7 @@ def generate(*, email: str = "owner@alpaquero.local") -> Credentials:
         exchange_secret=secrets.token_urlsafe(30),
         exchange_admin_token=secrets.token_urlsafe(24),
         email=email,
-        password=_password(),
+        password=password(),
     )
 
 

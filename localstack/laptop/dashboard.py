@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Final
 from laptop import processes
 from laptop.errors import LaptopError
 from laptop.layout import BUILD, REPOSITORY
-from laptop.ports import CONTENT_TYPES, DOCUMENTATION
+from laptop.ports import CONTENT_TYPES, DOCUMENTATION, caching
 
 if TYPE_CHECKING:
-    from laptop.engine import Sessions
+    from laptop.deploy import Clients
 
 FRONTEND: Final = REPOSITORY / "frontend"
 _DESCRIPTION: Final = REPOSITORY / "infra" / "openapi.json"
@@ -172,7 +172,7 @@ def _is_new_enough(major: int, minor: int) -> bool:
     return _NODE_20[0] <= (major, minor) < _NODE_20[1] or (major, minor) >= _LEAST_NODE
 
 
-def publish(sessions: Sessions, bucket: str, built: Path) -> int:
+def publish(sessions: Clients, bucket: str, built: Path) -> int:
     """Upload what is not in the bucket as it is; gives how many files were sent."""
     s3 = sessions.client("s3")
     present = _present(s3, bucket)
@@ -181,7 +181,7 @@ def publish(sessions: Sessions, bucket: str, built: Path) -> int:
         body = path.read_bytes()
         if present.pop(key, None) != hashlib.md5(body, usedforsecurity=False).hexdigest():
             kind = CONTENT_TYPES.get(path.suffix, "application/octet-stream")
-            s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=kind)
+            s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=kind, CacheControl=caching(key))
             sent += 1
     for key in present:
         s3.delete_object(Bucket=bucket, Key=key)

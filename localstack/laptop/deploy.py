@@ -1,7 +1,8 @@
 """Deploys a SAM template as it stands: zips to a bucket, a change set, and what came of it.
 
-``LaptopCloud`` and ``laptop.redeploy`` call ``deploy``. The only words of the template that change
-are the paths of ``CodeUri`` and ``ContentUri``, as ``sam package`` changes them.
+``LaptopCloud`` and ``laptop.redeploy`` call ``deploy``; ``laptop.aws`` calls its steps, with a look at the
+change set between them. The only words of the template that change are the paths of ``CodeUri`` and
+``ContentUri``, as ``sam package`` changes them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
 from laptop.errors import DeployError, LaptopError
@@ -25,6 +26,13 @@ _CAPABILITIES: Final = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AU
 _PAUSE: Final = 0.03
 
 
+class Clients(Protocol):
+    """Where boto3 clients come from: the engine's `Sessions`, or a `boto3.Session`."""
+
+    def client(self, service: str, /) -> Any:
+        """The client of a service."""
+
+
 @dataclass(frozen=True)
 class Deployed:
     """What a deploy left: the stack's outputs and the physical id of each logical id."""
@@ -34,7 +42,7 @@ class Deployed:
     changed: bool
 
 
-def packaged(template: str, artifacts: Mapping[str, Path]) -> str:
+def packaged(template: str, artifacts: Mapping[str, Path], *, bucket: str = BUCKET) -> str:
     """The template with each local path replaced by its zip in the bucket.
 
     Parameters
@@ -57,7 +65,7 @@ def packaged(template: str, artifacts: Mapping[str, Path]) -> str:
             return found[0]
         if path not in artifacts:
             raise LaptopError(f"template.yaml names {path}, which was not built: run `make build`")
-        return f"{found[1]}: s3://{BUCKET}/{artifacts[path].name}"
+        return f"{found[1]}: s3://{bucket}/{artifacts[path].name}"
 
     return _PATH.sub(address, template)
 
@@ -68,18 +76,26 @@ def declared_parameters(template: Path) -> set[str]:
     return set(re.findall(r"^  (\w+):", section[1], re.MULTILINE)) if section else set()
 
 
-def _upload(sessions: Sessions, artifacts: Mapping[str, Path]) -> None:
-    s3 = sessions.client("s3")
-    if BUCKET not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
-        s3.create_bucket(Bucket=BUCKET)
-    present = {item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])}
+def upload(sessions: Clients, artifacts: Mapping[str, Path], bucket: str) -> int:
+    """Put the zips that are not there into the bucket; gives how many were sent."""
+    s3, sent = sessions.client("s3"), 0
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    present = {item["Key"] for page in pages for item in page.get("Contents", [])}
     for zipped in {path.name: path for path in artifacts.values()}.values():
         # The name holds the content's hash, so a present object is the same object.
         if zipped.name not in present:
-            s3.put_object(Bucket=BUCKET, Key=zipped.name, Body=zipped.read_bytes())
+            s3.put_object(Bucket=bucket, Key=zipped.name, Body=zipped.read_bytes())
+            sent += 1
+    return sent
 
 
-def _status(cloudformation: Any, stack: str) -> str | None:
+def _ensure_bucket(sessions: Clients) -> None:
+    s3 = sessions.client("s3")
+    if BUCKET not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
+        s3.create_bucket(Bucket=BUCKET)
+
+
+def status_of(cloudformation: Any, stack: str) -> str | None:
     """The stack's status, or None when there is no such stack."""
     from botocore.exceptions import ClientError
 
@@ -91,7 +107,7 @@ def _status(cloudformation: Any, stack: str) -> str | None:
         raise
 
 
-def _wait(read: Any, *, seconds: float, what: str) -> dict[str, Any]:
+def _wait(read: Any, *, seconds: float, what: str, pause: float = _PAUSE) -> dict[str, Any]:
     deadline = time.monotonic() + seconds
     while True:
         state: dict[str, Any] = read()
@@ -100,9 +116,10 @@ def _wait(read: Any, *, seconds: float, what: str) -> dict[str, Any]:
             return state
         if time.monotonic() > deadline:
             raise DeployError(
-                f"{what} did not end within {seconds:.0f} s; see logs/engine.log, then start again"
+                f"{what} did not end within {seconds:.0f} s; see logs/engine.log or, on AWS, the stack's "
+                "events, then start again"
             )
-        time.sleep(_PAUSE)
+        time.sleep(pause)
 
 
 def _failures(cloudformation: Any, stack: str) -> str:
@@ -133,45 +150,99 @@ def deploy(
     DeployError
         With one line for each resource the engine refused.
     """
+    _ensure_bucket(sessions)
+    upload(sessions, artifacts, BUCKET)
+    prepared = prepare(
+        sessions,
+        packaged(template.read_text(), artifacts),
+        stack=stack,
+        parameters=parameters or {},
+        bucket=BUCKET,
+        seconds=seconds,
+    )
+    if prepared.changed:
+        carry_out(sessions, prepared, seconds=seconds)
+    return described(sessions, stack, changed=prepared.changed)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A change set that waits to be carried out; not `changed`: the stack is as the template says."""
+
+    stack: str
+    name: str
+    changed: bool
+    creates: bool
+
+
+def prepare(
+    sessions: Clients,
+    body: str,
+    *,
+    stack: str,
+    parameters: Mapping[str, str],
+    bucket: str,
+    tags: Mapping[str, str] | None = None,
+    seconds: float = 120,
+    pause: float = _PAUSE,
+) -> Prepared:
+    """Make the change set that brings the stack to what the template's body says.
+
+    Raises
+    ------
+    DeployError
+        When the template is refused.
+    """
     from botocore.exceptions import ClientError
 
-    body = packaged(template.read_text(), artifacts)
-    _upload(sessions, artifacts)
     cloudformation = sessions.client("cloudformation")
-    status = _status(cloudformation, stack)
+    status = status_of(cloudformation, stack)
     if status in {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}:
         # A stack whose creation failed can only be deleted.
         cloudformation.delete_stack(StackName=stack)
-        _wait(lambda: _stack(cloudformation, stack), seconds=seconds, what=f"deleting {stack}")
+        _wait(lambda: _stack(cloudformation, stack), seconds=seconds, what=f"deleting {stack}", pause=pause)
         status = None
+    creates = status in {None, "REVIEW_IN_PROGRESS", "DELETE_COMPLETE"}
     name = f"change-{uuid4().hex[:12]}"
     try:
         cloudformation.create_change_set(
             StackName=stack,
             ChangeSetName=name,
-            ChangeSetType="CREATE" if status in {None, "REVIEW_IN_PROGRESS", "DELETE_COMPLETE"} else "UPDATE",
-            Parameters=[
-                {"ParameterKey": key, "ParameterValue": value} for key, value in (parameters or {}).items()
-            ],
+            ChangeSetType="CREATE" if creates else "UPDATE",
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=_CAPABILITIES,
-            **_body(sessions, body),
+            **({"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}),
+            **_body(sessions, body, bucket),
         )
     except ClientError as error:
-        raise DeployError(f"{template.name} was refused: {error.response['Error']['Message']}") from error
+        raise DeployError(f"{stack} was refused: {error.response['Error']['Message']}") from error
     change = _wait(
         lambda: cloudformation.describe_change_set(StackName=stack, ChangeSetName=name),
         seconds=seconds,
         what="the change set",
+        pause=pause,
     )
     changed = change["Status"] != "FAILED"
-    if changed:
-        cloudformation.execute_change_set(StackName=stack, ChangeSetName=name)
-        ended = _wait(lambda: _stack(cloudformation, stack), seconds=seconds, what=f"deploying {stack}")
-        if ended["StackStatus"] not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
-            raise DeployError(f"{template.name} was refused:\n{_failures(cloudformation, stack)}")
-    elif not _nothing_to_do(str(change.get("StatusReason", ""))):
-        raise DeployError(f"{template.name} was refused:\n{change.get('StatusReason')}")
-    return described(sessions, stack, changed=changed)
+    if not changed and not _nothing_to_do(str(change.get("StatusReason", ""))):
+        raise DeployError(f"{stack} was refused:\n{change.get('StatusReason')}")
+    return Prepared(stack, name, changed, creates)
+
+
+def carry_out(sessions: Clients, prepared: Prepared, *, seconds: float = 120, pause: float = _PAUSE) -> None:
+    """Do what the change set says, and wait until it is done.
+
+    Raises
+    ------
+    DeployError
+        With one line for each resource that was refused; CloudFormation has rolled the stack back then.
+    """
+    cloudformation, stack = sessions.client("cloudformation"), prepared.stack
+    cloudformation.execute_change_set(StackName=stack, ChangeSetName=prepared.name)
+    ended = _wait(
+        lambda: _stack(cloudformation, stack), seconds=seconds, what=f"deploying {stack}", pause=pause
+    )
+    if ended["StackStatus"] not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+        raise DeployError(f"{stack} was refused:\n{_failures(cloudformation, stack)}")
 
 
 def _nothing_to_do(reason: str) -> bool:
@@ -179,19 +250,19 @@ def _nothing_to_do(reason: str) -> bool:
 
 
 def _stack(cloudformation: Any, stack: str) -> dict[str, Any]:
-    if _status(cloudformation, stack) is None:
+    if status_of(cloudformation, stack) is None:
         return {"StackStatus": "DELETE_COMPLETE"}
     described: dict[str, Any] = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
     return described
 
 
-def _body(sessions: Sessions, body: str) -> dict[str, str]:
+def _body(sessions: Clients, body: str, bucket: str) -> dict[str, str]:
     """A template over CloudFormation's limit for a body goes by way of the bucket."""
     if len(body.encode()) <= 51_200:
         return {"TemplateBody": body}
     s3 = sessions.client("s3")
-    s3.put_object(Bucket=BUCKET, Key="template.yaml", Body=body.encode())
-    return {"TemplateURL": f"{s3.meta.endpoint_url}/{BUCKET}/template.yaml"}
+    s3.put_object(Bucket=bucket, Key="template.yaml", Body=body.encode())
+    return {"TemplateURL": f"{s3.meta.endpoint_url}/{bucket}/template.yaml"}
 
 
 def described(sessions: Sessions, stack: str, *, changed: bool = False) -> Deployed:

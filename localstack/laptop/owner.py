@@ -1,8 +1,12 @@
-"""The dashboard's first user: made on the first run, signed in by ``alpaquero token``."""
+"""The dashboard's first user: made on the laptop's first run, signed in by ``alpaquero token``.
+
+On AWS ``alpaquero admin`` makes him.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from laptop.stack import Stack
@@ -12,23 +16,28 @@ _GROUP = "admin"
 
 def ensure(stack: Stack) -> None:
     """Make the owner an admin with the generated password, unless he is there."""
-    cognito = stack.client("cognito-idp")
-    pool, secrets = stack.outputs["UserPool"], stack.credentials
-    if any(user["Username"] == secrets.email for user in cognito.list_users(UserPoolId=pool)["Users"]):
-        return
+    secrets = stack.credentials
+    make_admin(stack.client("cognito-idp"), stack.outputs["UserPool"], secrets.email, secrets.password)
+
+
+def make_admin(cognito: Any, pool: str, email: str, password: str) -> bool:
+    """Make an admin with this password; False when the user is there, who is left alone."""
+    found = cognito.list_users(UserPoolId=pool, Filter=f'email = "{email}"')["Users"]
+    if any(user["Username"] == email or _email(user) == email for user in found):
+        return False
     cognito.admin_create_user(
         UserPoolId=pool,
-        Username=secrets.email,
+        Username=email,
         MessageAction="SUPPRESS",
-        UserAttributes=[
-            {"Name": "email", "Value": secrets.email},
-            {"Name": "email_verified", "Value": "true"},
-        ],
+        UserAttributes=[{"Name": "email", "Value": email}, {"Name": "email_verified", "Value": "true"}],
     )
-    cognito.admin_set_user_password(
-        UserPoolId=pool, Username=secrets.email, Password=secrets.password, Permanent=True
-    )
-    cognito.admin_add_user_to_group(UserPoolId=pool, Username=secrets.email, GroupName=_GROUP)
+    cognito.admin_set_user_password(UserPoolId=pool, Username=email, Password=password, Permanent=True)
+    cognito.admin_add_user_to_group(UserPoolId=pool, Username=email, GroupName=_GROUP)
+    return True
+
+
+def _email(user: Mapping[str, Any]) -> str:
+    return next((pair["Value"] for pair in user.get("Attributes", ()) if pair["Name"] == "email"), "")
 
 
 def access_token(stack: Stack) -> str:

@@ -185,7 +185,7 @@ class Objects:
         status, etag, body = await self._object(key, request.header("if-none-match"), connection.upstream)
         if status not in {200, 304}:
             raise RefusedError(404, "not_found", self._missing(key))
-        headers = {"Content-Type": CONTENT_TYPES[suffix], "Cache-Control": _caching(key), "ETag": etag}
+        headers = {"Content-Type": CONTENT_TYPES[suffix], "Cache-Control": caching(key), "ETag": etag}
         headers |= self._security()
         return connection.reply(status, headers, body, with_body=request.method == "GET" and status == 200)
 
@@ -223,7 +223,7 @@ class Objects:
         return int(status_line.split(" ", 2)[1]), found.get("etag", ""), body
 
 
-def _caching(key: str) -> str:
+def caching(key: str) -> str:
     """Files with a hash in their name never change; the page itself is asked for anew."""
     return "public, max-age=31536000, immutable" if key.startswith("assets/") else "no-cache"
 

@@ -45,6 +45,9 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "export": ("moving", "Write settings, orders, fills and history to one file."),
     "import": ("moving", "Put such a file into a stack, and derive the rest again."),
     "migrate": ("moving", "Bring a stack's tables to the version of this release."),
+    "doctor": ("doctor", "Check this machine, an AWS account and its stack; what is wrong, and the fix."),
+    "deploy": ("deploy", "Bring a stack in AWS to this release: show what changes, ask, look if it lives."),
+    "admin": ("deploy", "Make the first admin of a stack in AWS."),
     "build": ("build", "Build layers and functions for the laptop or for AWS."),
 }
 

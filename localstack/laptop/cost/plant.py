@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 
 from laptop.layout import REPOSITORY
-from laptop.template import template
+from laptop.template import defaulted, template
 
 _RATE: Final = re.compile(r"rate\((\d+) minutes?\)")
 _ALARMS: Final = frozenset({"AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"})
@@ -34,7 +34,7 @@ class Plant:
     schedules: Mapping[str, tuple[str, int]]
     consumers: tuple[Consumer, ...]
     tables: int
-    alarms: int
+    alarms: int  # in metrics that they read
     dashboards: int
     secrets: int
     log_days: int
@@ -45,17 +45,22 @@ def plant() -> Plant:
     document = template()
     resources = document["Resources"]
     defaults = {name: one.get("Default") for name, one in document["Parameters"].items()}
-    beside = [one["Type"] for stack in _other_stacks() for one in stack.values()]
-    kinds = [one["Type"] for one in resources.values()] + beside
+    everything = [*resources.values(), *(one for stack in _other_stacks() for one in stack.values())]
+    kinds = [one["Type"] for one in everything]
     return Plant(
         schedules=dict(_schedules(resources, defaults)),
         consumers=tuple(_consumers(resources)),
         tables=kinds.count("AWS::DynamoDB::Table"),
-        alarms=sum(kind in _ALARMS for kind in kinds),
+        alarms=sum(_alarm_metrics(one) for one in everything if one["Type"] in _ALARMS),
         dashboards=kinds.count("AWS::CloudWatch::Dashboard"),
         secrets=sum(name in defaults for name in _SECRETS),
-        log_days=int(resources["Logs"]["Properties"]["RetentionInDays"]),
+        log_days=int(defaulted(resources["Logs"]["Properties"]["RetentionInDays"])),
     )
+
+
+def _alarm_metrics(alarm: Mapping[str, Any]) -> int:
+    """What CloudWatch charges an alarm as: one for each metric that its expression reads."""
+    return sum("MetricStat" in one for one in alarm["Properties"].get("Metrics", ())) or 1
 
 
 def _other_stacks() -> Iterable[Mapping[str, Any]]:

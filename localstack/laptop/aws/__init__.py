@@ -1,0 +1,1 @@
+"""Puts the stack into an AWS account: ``alpaquero deploy`` and what it needs."""
