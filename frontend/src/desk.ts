@@ -39,7 +39,7 @@ let beenLive = false;
 const socket = new LiveSocket({
   async ticket() {
     await precedence.after();
-    const { text } = await session.request("POST", "/api/auth/ticket");
+    const { text } = await session.request("POST", "/api/auth/ticket", { signal: session.whileSignedIn() });
     return (JSON.parse(text) as Ticket).ticket;
   },
   open(ticket) {

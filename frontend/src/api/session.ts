@@ -23,6 +23,10 @@ export class SessionKeeper {
   private token = "";
   private renewal: Promise<void> | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  /** Given up with the session: what only reads is of no use without it. */
+  private life = new AbortController();
+  private readonly commands = new Set<Promise<unknown>>();
+  private leaving: Promise<void> | null = null;
   /** Whether the user came in through the door, not by the cookie of an earlier load. */
   cameIn = false;
 
@@ -39,16 +43,27 @@ export class SessionKeeper {
 
   /** Throws `ApiError` with the server's own words when refused. */
   async signIn(username: string, password: string): Promise<void> {
+    // The answer to a sign-out takes the cookie away, also one that came after it was asked.
+    await this.leaving;
     this.take((await call("POST", "/api/auth/sign-in", undefined, { body: { username, password } })).text);
     this.cameIn = true;
   }
 
-  async signOut(): Promise<void> {
-    const token = this.token;
+  /** Nothing is read from here on; the session ends once the commands under way were answered. */
+  signOut(): Promise<void> {
+    this.end(OUT);
     clearTimeout(this.timer);
-    this.token = "";
     localStorage.removeItem(HELD);
-    this.state.set(OUT);
+    const token = this.token;
+    this.token = "";
+    this.leaving ??= this.leave(token).finally(() => {
+      this.leaving = null;
+    });
+    return this.leaving;
+  }
+
+  private async leave(token: string): Promise<void> {
+    await Promise.allSettled([...this.commands, this.renewal]);
     try {
       await call("POST", "/api/auth/sign-out", token);
     } catch (error) {
@@ -56,8 +71,28 @@ export class SessionKeeper {
     }
   }
 
-  /** A request with the token; renews it once when the server no longer takes it. */
+  /** Gives up whatever only reads; nothing begins until the next sign-in. */
+  private end(state: SessionState): void {
+    this.state.set(state);
+    this.life.abort();
+    this.life = new AbortController();
+  }
+
+  /** A request with the token; renews it once when the server no longer takes it. It is given up with the session if it only reads. */
   async request(method: Method, path: string, sent: Sent = {}): Promise<Answer> {
+    if (method === "GET") return this.ask(method, path, { ...sent, signal: this.whileSignedIn(sent.signal) });
+    const command = this.ask(method, path, sent);
+    this.commands.add(command);
+    return command.finally(() => this.commands.delete(command));
+  }
+
+  /** A signal that gives up with the session, and with `signal`. */
+  whileSignedIn(signal?: AbortSignal): AbortSignal {
+    return signal ? AbortSignal.any([this.life.signal, signal]) : this.life.signal;
+  }
+
+  private async ask(method: Method, path: string, sent: Sent): Promise<Answer> {
+    this.refuseUnlessSignedIn(method, path);
     const used = this.token;
     try {
       return await call(method, path, used, sent);
@@ -65,7 +100,12 @@ export class SessionKeeper {
       if ((error as ApiError).status !== 401 || this.state.value.phase !== "signed-in") throw error;
     }
     if (this.token === used) await this.renewOrExpire();
+    this.refuseUnlessSignedIn(method, path);
     return call(method, path, this.token, sent);
+  }
+
+  private refuseUnlessSignedIn(method: Method, path: string): void {
+    if (this.state.value.phase !== "signed-in") throw new ApiError(0, "aborted", `${method} ${path} was given up: nobody is signed in.`);
   }
 
   private async renewOrExpire(): Promise<void> {
@@ -74,7 +114,7 @@ export class SessionKeeper {
     } catch (error) {
       if ((error as ApiError).status === 401) {
         this.token = "";
-        this.state.set({ ...this.state.value, phase: "expired", notice: null });
+        this.end({ ...this.state.value, phase: "expired", notice: null });
       }
       throw error;
     }

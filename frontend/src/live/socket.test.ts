@@ -126,6 +126,16 @@ describe("the live socket", () => {
     expect(socket.connection).toBe("live");
   });
 
+  test("that is stopped while it opens is closed once it is open, which a browser does without an error", async () => {
+    socket.start();
+    await vi.advanceTimersByTimeAsync(0);
+    socket.stop();
+    expect(last().closed).toBe(false);
+    last().onopen?.();
+    expect(last().closed).toBe(true);
+    expect(connections).toEqual([]);
+  });
+
   test("replaces a socket that is open but mute", async () => {
     await open();
     const mute = last();

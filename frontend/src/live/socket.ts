@@ -68,6 +68,7 @@ export class LiveSocket {
   stop(): void {
     this.stopped = true;
     this.failures = 0;
+    this.closeOnceOpen();
     this.drop();
     this.tell("connecting");
   }
@@ -177,6 +178,14 @@ export class LiveSocket {
     const wire = this.wire;
     this.wire = null;
     wire?.close();
+  }
+
+  /** A browser tells of a socket that is closed while it opens as of an error. */
+  private closeOnceOpen(): void {
+    const wire = this.wire;
+    if (!wire || this.connection === "live") return;
+    this.wire = null;
+    wire.onopen = () => wire.close();
   }
 
   private tell(connection: Connection): void {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { ApiError } from "../api/client";
 import { GATHER_MS, PACE_LIVE_MS, PACE_POLLING_MS, Reads, YOUNG_MS } from "./reads";
 
 let asked: string[];
@@ -128,4 +129,18 @@ test("what an event touched while nobody looked is fetched as soon as somebody d
   reads.touch(["/api/account"]);
   reads.watch("/api/account", () => {});
   expect(asked).toHaveLength(2);
+});
+
+test("a read that was given up is no error: its panel shows what it showed, and it is made again on waking", async () => {
+  const changed = vi.fn();
+  answer = () => Promise.reject(new ApiError(0, "aborted", "given up"));
+  reads.watch("/api/account", changed);
+  reads.setAwake(false);
+  await vi.advanceTimersByTimeAsync(PACE_POLLING_MS * 3);
+  expect(asked).toHaveLength(1);
+  expect(changed).not.toHaveBeenCalled();
+  answer = () => Promise.resolve('{"n":1}');
+  reads.setAwake(true);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(reads.peek("/api/account")).toEqual({ data: { n: 1 } });
 });

@@ -155,8 +155,12 @@ export class Reads {
         this.publish(entry, { data });
       }
     } catch (error) {
-      this.heard(false);
-      this.publish(entry, { ...entry.read, error: error as ApiError });
+      // What the page gave up itself says nothing of the API.
+      if ((error as ApiError).code === "aborted") entry.outdated = true;
+      else {
+        this.heard(false);
+        this.publish(entry, { ...entry.read, error: error as ApiError });
+      }
     }
     entry.busy = false;
     const rhythm = entry.read.error ? PACE_POLLING_MS : (entry.pace ?? this.pace);
