@@ -303,6 +303,8 @@ def _probe(service: str, problem: str, seconds: float, answer: Health | None = N
         latency_ms=round(seconds * 1000, 1),
         version=answer.version if answer else None,
         memory_mb=answer.memory_mb if answer else None,
+        last_work_at=answer.last_work_at if answer else None,
+        last_work=answer.last_work if answer else None,
     )
 
 

@@ -1169,6 +1169,7 @@ export interface SaveWatchlist {
   version?: number | null;
 }
 
+/** What the last probe found; `last_work` is what the service did last, null for one that only answers. */
 export interface ServiceHealth {
   service: string;
   status: string;
@@ -1177,6 +1178,8 @@ export interface ServiceHealth {
   latency_ms: number;
   version: string | null;
   memory_mb: number | null;
+  last_work_at: Moment | null;
+  last_work: string | null;
 }
 
 /** One page of a list; `next` is an opaque cursor, null on the last page. */

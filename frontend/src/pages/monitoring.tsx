@@ -94,6 +94,7 @@ const COLUMNS: readonly Column<ServiceHealth>[] = [
   { head: "Status", cell: (s) => <State tone={s.status === "ok" ? "good" : "bad"}>{s.status}</State> },
   { head: "Answered in", amount: true, cell: (s) => `${s.latency_ms.toFixed(0)} ms` },
   { head: "Memory", amount: true, wide: true, cell: (s) => (s.memory_mb === null ? NONE : `${s.memory_mb.toFixed(0)} MB`) },
+  { head: "Last work", wide: true, cell: (s) => (s.last_work_at ? <span title={s.last_work ?? ""}><Age of={s.last_work_at} /></span> : NONE) },
   { head: "Asked", cell: (s) => <Age of={s.checked_at} /> },
   { head: "Says", wide: true, cell: (s) => <span class="wrap soft">{s.message}</span> },
 ];

@@ -73,6 +73,8 @@ def test_the_services_are_listed_with_their_last_probe(call: Call) -> None:
                 "latency_ms": 2.5,
                 "version": None,
                 "memory_mb": None,
+                "last_work_at": None,
+                "last_work": None,
             }
         ],
     )

@@ -64,6 +64,17 @@ def test_a_probe_keeps_what_the_service_says_of_itself() -> None:
     assert looked("risk", mute).memory_mb is None
 
 
+def test_a_probe_keeps_what_the_service_did_last() -> None:
+    """When and what, as the service tells it; a service that only answers has done nothing to tell of."""
+    told = (
+        b'{"status": "ok", "service": "risk", "version": "1", '
+        b'"last_work_at": "2026-11-20T15:00:00Z", "last_work": "3 rules"}'
+    )
+    found = looked("risk", lambda path, seconds: (200, told))
+    assert (found.last_work_at, found.last_work) == (datetime(2026, 11, 20, 15, tzinfo=UTC), "3 rules")
+    assert looked("risk", lambda path, seconds: GOOD).last_work_at is None
+
+
 def test_a_connection_that_breaks_is_tried_again() -> None:
     """The second answer counts."""
     asked: list[str] = []

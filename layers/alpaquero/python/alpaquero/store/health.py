@@ -33,7 +33,8 @@ T = TypeVar("T")
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """What one probe of one service found (wall time); `status` is ok or degraded.
 
-    `version` and `memory_mb`, the most its process has used so far, are as the service says.
+    `version`, `memory_mb` (the most its process has used so far), `last_work_at` and `last_work` are as the
+    service says.
     """
 
     service: str
@@ -43,6 +44,8 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: float
     version: str | None = None
     memory_mb: float | None = None
+    last_work_at: datetime | None = None
+    last_work: str | None = None
 
 
 class WorkDone(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,8 @@ class OpenHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last probe found; `last_work` is what the service did last, null for one that only answers."""
+
     service: str
     status: str
     message: str
@@ -23,6 +25,8 @@ class ServiceHealth(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: float
     version: str | None = None
     memory_mb: float | None = None
+    last_work_at: datetime | None = None
+    last_work: str | None = None
 
 
 class HealthAlert(msgspec.Struct, frozen=True, kw_only=True):
