@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run demo test test-slow check bench build sizes audit sbom deploy screens clean
+.PHONY: help setup setup-tests run demo test test-slow check bench build sizes audit sbom deploy screens hooks clean
 
 # The newest Python of 3.11 to 3.13 that can make environments; PYTHON=... names another.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
@@ -41,7 +41,7 @@ test-slow: setup-tests ## Run the long tests
 	@$(BIN)/python -m laptop.chromium
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
-check: setup-tests ## Format, lint, types, import rules, the API's description, template
+check: setup-tests ## Format, lint, types, import rules, the API's description, template, nothing secret
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -49,6 +49,10 @@ check: setup-tests ## Format, lint, types, import rules, the API's description, 
 	@$(BIN)/python -m laptop.openapi check
 	@$(BIN)/python -m laptop.dashboard check
 	$(BIN)/cfn-lint --append-rules infra/rules -- template.yaml infra/site.yaml infra/operations.yaml infra/deploy-role.yaml
+	@$(BIN)/python -m laptop.committed
+
+hooks: setup-tests ## Run the parts of `make check` that a commit needs before each commit
+	@$(BIN)/pre-commit install
 
 bench: setup-tests ## Measure against goals and peers, ARGS=exchange one part; also in build/bench.json
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
