@@ -66,7 +66,7 @@ def test_the_command_line_reads_the_same_bars(
 
 
 def test_a_repeat_is_the_same_backtest(cloud: LaptopCloud, admin: Caller) -> None:
-    """The same key and request answer the same id, and leave no message; without bars it ends with the fix."""
+    """The same key and request answer one id and leave no message; without bars it ends with the fix."""
     asked = {"symbols": ["ZZZZ"], "start": "2012-01-03", "end": "2012-02-03"}
     first, again = (
         msgspec.json.decode(
