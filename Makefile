@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run demo test test-slow check bench build sizes audit sbom deploy screens hooks clean
+.PHONY: help setup setup-tests run demo test test-slow check bench build sizes audit sbom deploy screens hooks release clean
 
 # The newest Python of 3.11 to 3.13 that can make environments; PYTHON=... names another.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
@@ -73,6 +73,9 @@ sbom: setup ## Write build/sbom.json: what ships, as CycloneDX
 
 deploy: setup ## Bring the stack in AWS to this release, ENV=paper or live: shows what changes, asks
 	@$(BIN)/alpaquero deploy --env $(ENV) $(ARGS)
+
+release: setup-tests ## Make release VERSION=X.Y.Z of a clean main: commits and tags, never pushes; ARGS=--dry-run
+	@$(BIN)/python -m laptop.release $(VERSION) $(ARGS)
 
 screens: setup-tests ## Take the pictures of the docs from a cloud that has traded
 	@$(BIN)/python -m laptop.chromium
