@@ -1,4 +1,4 @@
-"""Every link of docs/trade.md leads to a file of ours that has what the link names."""
+"""Every link to code in docs/trade.md and CONTRIBUTING.md leads to a file that has what the link names."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ import pytest
 from laptop.layout import REPOSITORY
 from laptop.template import template
 
-PAGE = REPOSITORY / "docs" / "trade.md"
-LINKS = re.findall(r"\[([^\]]+)\]\((?!https?:)([^)]+)\)", PAGE.read_text())
+TRADE = REPOSITORY / "docs" / "trade.md"
+PAGES = (TRADE, REPOSITORY / "CONTRIBUTING.md")
+
+
+def links(page: Path) -> list[tuple[str, str]]:
+    """The name and the file of every link to code, in order: its words are in backticks."""
+    return re.findall(r"\[`([^`\]]+)`\]\(([^)#]+)\)", page.read_text())
 
 
 @cache
@@ -50,17 +55,17 @@ def has(path: Path, name: str) -> bool:
             return False
 
 
-@pytest.mark.parametrize(("words", "target"), sorted(set(LINKS)))
-def test_a_link_finds_its_file_and_what_it_names(words: str, target: str) -> None:
-    """Words in backticks are a name in the file; other words lead to a page."""
-    path = (PAGE.parent / target).resolve()
+@pytest.mark.parametrize(
+    ("page", "name", "target"),
+    [(page.name, *link) for page in PAGES for link in sorted(set(links(page)))],
+)
+def test_a_link_finds_its_file_and_what_it_names(page: str, name: str, target: str) -> None:
+    """A function, class, method or constant, what a TypeScript file exports, a resource of the template."""
+    folder = next(one.parent for one in PAGES if one.name == page)
+    path = (folder / target).resolve()
     assert path.is_relative_to(REPOSITORY)
-    assert path.exists(), f"{target} is gone: mend its link in docs/trade.md"
-    if words.startswith("`"):
-        name = words.strip("`")
-        assert has(path, name), f"{target} has no {name} any more: mend its link in docs/trade.md"
-    else:
-        assert path.suffix == ".md"
+    assert path.exists(), f"{target} is gone: mend its link in {page}"
+    assert has(path, name), f"{target} has no {name} any more: mend its link in {page}"
 
 
 def test_the_page_passes_every_function_on_the_way_of_a_trade() -> None:
@@ -78,7 +83,7 @@ def test_the_page_passes_every_function_on_the_way_of_a_trade() -> None:
         "functions/gateway/push.py",
         "frontend/src/live/socket.ts",
     )
-    targets = [target.removeprefix("../") for _, target in LINKS]
+    targets = [target.removeprefix("../") for _, target in links(TRADE)]
     places = [targets.index(step) for step in way]
     assert places == sorted(places)
 
