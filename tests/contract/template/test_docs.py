@@ -15,6 +15,7 @@ from laptop.stack import DEFAULT_PORTS
 from laptop.template import functions, template
 
 README = (REPOSITORY / "README.md").read_text()
+COST = (REPOSITORY / "infra" / "cost.md").read_text()
 ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text()
 FOLDERS = (REPOSITORY, REPOSITORY / "docs", REPOSITORY / "docs" / "services", REPOSITORY / "infra")
 PAGES = sorted(page for folder in FOLDERS for page in folder.glob("*.md"))
@@ -65,6 +66,17 @@ def anchors(page: Path) -> set[str]:
     """What a link may name after its #, as hosts make it of headings."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [REPOSITORY / "README.md", REPOSITORY / "docs" / "deploy.md"])
+def test_the_price_is_that_of_the_cost_page(page: Path) -> None:
+    """What a month costs for 100 symbols and bars of a day, at list price and with what is free."""
+    row = next(line for line in COST.splitlines() if line.startswith("| 100 |"))
+    told = re.search(
+        r"[Ss]ome (\d+) dollars a month.*?(\d+) with what AWS leaves free", page.read_text(), re.DOTALL
+    )
+    assert told
+    assert [round(float(amount)) for amount in row.split("|")[-2].split("/")] == [int(told[1]), int(told[2])]
 
 
 @every_page
