@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import lru_cache
 from json import dumps, loads
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,11 +95,43 @@ CREDENTIALS = {
 }
 
 
+# The one costly thing, a cloud or an engine, that the tests of a folder share by a fixture.
+SHARED = {"integration": "cloud", "browser": "site", "engine": "bare"}
+TEMPORARY = pytest.StashKey[Path]()
+BEFORE_SECONDS = 10  # what led to a failure may lie before its test
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several workers, the tests of one cloud stay on one of them, and so those of one file."""
     for item in items:
-        shares_cloud = "cloud" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("cloud" if shares_cloud else item.location[0]))
+        shared = SHARED.get(item.path.parent.name)
+        is_shared = shared in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group(shared if is_shared else item.location[0]))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where the state of this run's clouds is, for the reports of failures."""
+    request.config.stash[TEMPORARY] = tmp_path_factory.getbasetemp()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test's report ends with what the clouds logged from a little before it on."""
+    report = yield
+    base = item.config.stash.get(TEMPORARY, None)
+    if report.failed and base is not None:
+        from tests.evidence import sections
+
+        report.sections.extend(sections(base, since=call.start - BEFORE_SECONDS))
+    return report
+
+
+# A model's connection to moto, for the next test that asks for tables: making its client takes longest.
+CONNECTIONS: dict[Any, Any] = {}
 
 
 @lru_cache(maxsize=1)
@@ -128,14 +161,16 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with mock_aws():
         for cached in clients:
             cached.cache_clear()
+        schemas = {model.Meta.table_name: model._get_schema() for model in reversed(models)}  # some share one
+        for name, schema in schemas.items():
+            shared.connection().create_table(name, billing_mode="PAY_PER_REQUEST", **schema)
         for model in models:
-            model._connection = None
-            model.create_table(billing_mode="PAY_PER_REQUEST", wait=False)
+            model._connection = CONNECTIONS.get(model)
         yield
     for cached in clients:
         cached.cache_clear()
     for model in models:
-        model._connection = None
+        CONNECTIONS[model], model._connection = model._connection, None
 
 
 @pytest.fixture
