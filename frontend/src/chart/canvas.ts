@@ -8,6 +8,7 @@ import {
   HistogramSeries,
   LineSeries,
   LineStyle,
+  TickMarkType,
   createChart,
   createSeriesMarkers,
   type DeepPartial,
@@ -32,6 +33,9 @@ export interface CandleCanvas {
 
 /** How wide a bar is when a symbol is opened, in pixels; older bars are a drag to the left away. */
 const FIRST_BAR_WIDTH = 7;
+
+/** Bars of room beside the last one, for the names of stop and target. */
+const ROOM_AT_RIGHT = 8;
 
 /** `hovered` hears the time under the pointer, or null; `clicked` that of a bar that was clicked. */
 export function openCandles(element: HTMLElement, hovered: (time: ChartTime | null) => void, clicked: (time: ChartTime) => void): CandleCanvas {
@@ -58,7 +62,7 @@ export function openCandles(element: HTMLElement, hovered: (time: ChartTime | nu
     canvas.timeScale().applyOptions({ timeVisible: !isDaily(chart.timeframe) });
     if (shown?.chart.symbol !== chart.symbol || shown.chart.timeframe !== chart.timeframe) {
       const inView = Math.max(40, Math.round(element.clientWidth / FIRST_BAR_WIDTH));
-      canvas.timeScale().setVisibleLogicalRange({ from: Math.max(-1, rows.length - inView), to: rows.length + 3 });
+      canvas.timeScale().setVisibleLogicalRange({ from: Math.max(-1, rows.length - inView), to: rows.length + ROOM_AT_RIGHT });
     }
   }
 
@@ -134,7 +138,7 @@ export function frame(palette: Palette): DeepPartial<TimeChartOptions> {
     },
     grid: { vertLines: { color: `${palette.line}80` }, horzLines: { color: `${palette.line}80` } },
     rightPriceScale: { borderColor: palette.line },
-    timeScale: { borderColor: palette.line, rightOffset: 3 },
+    timeScale: { borderColor: palette.line, rightOffset: 3, tickMarkFormatter: dayMark },
     crosshair: { mode: CrosshairMode.Magnet },
     // The page scrolls with one finger and with the wheel; pinch and drag move the chart.
     handleScroll: { mouseWheel: false, vertTouchDrag: false },
@@ -142,7 +146,14 @@ export function frame(palette: Palette): DeepPartial<TimeChartOptions> {
   };
 }
 
-const dollars = (value: number): string => value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+/** A day is named with its month; null leaves years, months and hours to the library. */
+function dayMark(time: Time, mark: TickMarkType): string | null {
+  if (mark !== TickMarkType.DayOfMonth) return null;
+  const day = typeof time === "string" ? new Date(`${time}T00:00:00Z`) : typeof time === "number" ? new Date(time * 1000) : null;
+  return day && day.toLocaleDateString("en-US", { month: "short", day: "numeric", timeZone: "UTC" });
+}
+
+const dollars = (value: number): string => `$${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
 
 const candleLook = ({ up, down }: Palette) => ({
   upColor: up,

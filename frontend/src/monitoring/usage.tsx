@@ -2,7 +2,7 @@
 import type { CostLine, FunctionUsage, Usage } from "../api/bodies";
 import { NONE } from "../format/money";
 import { Age } from "../parts/age";
-import { State, plain } from "../parts/figures";
+import { State, capital, plain } from "../parts/figures";
 import { Pairs } from "../parts/pairs";
 import { Loaded, Panel } from "../parts/panel";
 import { Table, type Column } from "../parts/table";
@@ -41,7 +41,7 @@ const COST: readonly Column<CostLine>[] = [
     head: "What",
     cell: (line) => (
       <>
-        {plain(line.what)} <span class="wrap soft">{line.unit}</span>
+        {capital(plain(line.what))} <span class="wrap soft">{line.unit}</span>
       </>
     ),
   },
@@ -70,6 +70,6 @@ const Missing = ({ missing }: { missing: Readonly<Record<string, string>> }) =>
   Object.keys(missing).length === 0 ? null : (
     <details class="more foot">
       <summary>{Object.keys(missing).length} figures that are not there, and why</summary>
-      <Pairs pairs={Object.entries(missing)} />
+      <Pairs pairs={Object.entries(missing).map(([name, why]) => [capital(plain(name)), why])} />
     </details>
   );

@@ -21,7 +21,7 @@ export function Histogram({ of }: { of: Distribution }) {
               </rect>
               {index % labelled === 0 && (
                 <text x={index * step + 1} y={HEIGHT - 4}>
-                  {Number(bin.low_percent)}%
+                  {number(Number(bin.low_percent), 1).replace(/\.0$/, "")}%
                 </text>
               )}
             </g>

@@ -162,7 +162,7 @@ function ChannelFields({ channel, user, categories, saved, nameFault, addressFau
       </div>
       <div class="buttons start">
         <TestMessage user={user} channel={channel.name} saved={saved} />
-        <button type="button" class="quiet" onClick={remove}>
+        <button type="button" class="quiet" onClick={remove} data-testid="channel-remove">
           Remove
         </button>
       </div>
