@@ -87,6 +87,8 @@ def test_commands_that_are_named_exist(page: Path) -> None:
     assert set(re.findall(r"(?:^|`|bin/)alpaquero ([a-z][a-z-]*)", text, re.MULTILINE)) <= set(COMMANDS)
     for module in set(re.findall(r"python -m (laptop[\w.]*)", text)):
         assert find_spec(module), module
+    for path in set(re.findall(r"pytest (tests/[\w./-]+)", text)):
+        assert (REPOSITORY / path).exists(), path
 
 
 @every_page
