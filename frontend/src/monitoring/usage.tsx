@@ -36,12 +36,17 @@ const Counted = ({ view }: { view: View<Usage> }) =>
     </span>
   ) : null;
 
+const AS_WRITTEN: Readonly<Record<string, string>> = { lambda: "Lambda", dynamodb: "DynamoDB", sqs: "SQS", fifo: "FIFO" };
+
+/** `sqs_fifo_requests` as `SQS FIFO requests`. */
+const nameOf = (what: string): string => capital(what.split("_").map((word) => AS_WRITTEN[word] ?? word).join(" "));
+
 const COST: readonly Column<CostLine>[] = [
   {
     head: "What",
     cell: (line) => (
       <>
-        {capital(plain(line.what))} <span class="wrap soft">{line.unit}</span>
+        {nameOf(line.what)} <span class="wrap soft">{line.unit}</span>
       </>
     ),
   },

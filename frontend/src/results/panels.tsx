@@ -18,21 +18,26 @@ import { TIMES, TRADES, isPart, queryOf, type Part } from "./query";
 
 const NO_TRADE = "No trade has been closed yet. A trade counts once its position is sold: by its stop, its target or a SELL signal.";
 
+const useSummary = (part: Part) => useRead<AnalyticsSummary>(`/api/analytics/summary${queryOf(part, [...TRADES, "benchmark"])}`);
+
 export function Results({ part }: { part: Part }) {
-  const view = useRead<AnalyticsSummary>(`/api/analytics/summary${queryOf(part, [...TRADES, "benchmark"])}`);
   return (
-    <>
-      <section class="panel strip" aria-label="Results" data-testid="results">
-        <Loaded view={view} what="results" rows={1}>
-          {(summary) => <Figures summary={summary} />}
-        </Loaded>
-      </section>
-      <Panel title="In numbers" testid="ratios" view={view}>
-        <Loaded view={view} what="ratios" rows={4}>
-          {(summary) => <Ratios summary={summary} part={part} />}
-        </Loaded>
-      </Panel>
-    </>
+    <section class="panel strip" aria-label="Results" data-testid="results">
+      <Loaded view={useSummary(part)} what="results" rows={1}>
+        {(summary) => <Figures summary={summary} />}
+      </Loaded>
+    </section>
+  );
+}
+
+export function InNumbers({ part }: { part: Part }) {
+  const view = useSummary(part);
+  return (
+    <Panel title="In numbers" testid="ratios" view={view}>
+      <Loaded view={view} what="ratios" rows={4}>
+        {(summary) => <Ratios summary={summary} part={part} />}
+      </Loaded>
+    </Panel>
   );
 }
 

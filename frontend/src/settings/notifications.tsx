@@ -56,7 +56,7 @@ function Form({ now }: { now: NotificationSettings }) {
   const shown = new Set(["time_zone", "quiet_until", ...wanted.channels.flatMap((_, n) => ["name", "address"].map((name) => `channels[${n}].${name}`))]);
   return (
     <form class="form" onSubmit={submit} noValidate autocomplete="off">
-      {wanted.channels.length === 0 && <p class="empty">You have no channel.{now.owner_is_mailed && " As long as nobody names the owner's address, he is mailed everything."}</p>}
+      {wanted.channels.length === 0 && <p class="empty">You have no channel.{now.owner_is_mailed && " As long as no channel names the owner's address, everything is mailed there."}</p>}
       <fieldset class="bare" disabled={!mayChange}>
         <legend class="unseen">Channels</legend>
         {wanted.channels.map((channel, index) => (
