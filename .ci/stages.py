@@ -23,6 +23,7 @@ LOGS = REPOSITORY / "build" / "ci"
 BUDGET_MINUTES = 40  # of all stages, on a bare machine with two cores
 HEARTBEAT_SECONDS = 60.0
 PATIENCE_SECONDS = 10.0  # for what still runs once its stage has ended
+ENDING_SECONDS = 10.0  # for what was told to end
 TAIL_LINES = 60
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PR_SET_CHILD_SUBREAPER = 36
@@ -117,12 +118,16 @@ def send(pids: Sequence[int], number: signal.Signals) -> None:
 def clear() -> list[str]:
     """Wait a little for what a stage left, then end it; the commands that had to be ended."""
     named: list[str] = []
-    for number in (None, signal.SIGTERM, signal.SIGKILL):
+    for number, seconds in (
+        (None, PATIENCE_SECONDS),
+        (signal.SIGTERM, ENDING_SECONDS),
+        (signal.SIGKILL, ENDING_SECONDS),
+    ):
         left = below(os.getpid())
         if number is not None:
             named = named or list(left.values())
             send(list(left), number)
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + seconds
         while below(os.getpid()) and time.monotonic() < deadline:
             reap()
             time.sleep(0.05)
@@ -164,7 +169,7 @@ def run(stage: Stage, log: Path) -> Outcome:
             if process.poll() is None:
                 send([process.pid, *below(process.pid)], signal.SIGTERM)
                 try:
-                    process.wait(PATIENCE_SECONDS)
+                    process.wait(ENDING_SECONDS)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
