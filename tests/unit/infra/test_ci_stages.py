@@ -18,7 +18,8 @@ CI = REPOSITORY / ".ci"
 # A process of its own session, as the engine is; it would outlive its parent by a minute.
 LEAVES = (
     "import subprocess, sys; "
-    "p = subprocess.Popen([sys.executable, '-c', 'import select; select.select([], [], [], 60)'], start_new_session=True); "
+    "waits = [sys.executable, '-c', 'import select; select.select([], [], [], 60)']; "
+    "p = subprocess.Popen(waits, start_new_session=True); "
     "print('left', p.pid, flush=True)"
 )
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="strays are found through /proc")
