@@ -167,6 +167,17 @@ def audit() -> None:
     stamp(environment, "audit", lock)
 
 
+def sam() -> None:
+    """What `make sam` runs: the SAM command line and AWS's runtime client, apart from everything else."""
+    environment, lock = REPOSITORY / ".venv-sam", REPOSITORY / "localstack" / "sam.txt"
+    if is_complete(environment, "sam", lock):
+        return
+    say("making .venv-sam: the SAM command line (340 MB, once)")
+    make_environment(environment)
+    install(environment, lock)
+    stamp(environment, "sam", lock)
+
+
 def main(arguments: list[str]) -> int:
     """Make what is missing. 0 when everything is there, 1 with one line that says the fix."""
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
@@ -180,6 +191,9 @@ def main(arguments: list[str]) -> int:
             return 0
         if "--audit" in arguments:
             audit()
+            return 0
+        if "--sam" in arguments:
+            sam()
             return 0
         with ThreadPoolExecutor(max_workers=2) as pool:
             for made in [pool.submit(engine), pool.submit(laptop)]:
