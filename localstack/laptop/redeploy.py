@@ -44,15 +44,13 @@ def restart_service(stack: Stack, service: str, *, say: Callable[[str], None]) -
     dynamodb = stack.client("dynamodb")
     schema.check(dynamodb, stack.tables["Settings"])
     given = stack.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0].get("Parameters", [])
-    deployed = deploy.deploy(
+    deployed = repairs.deploy_mended(
         stack.sessions,
         TEMPLATE,
         stack=STACK,
         artifacts=artifacts,
         parameters={item["ParameterKey"]: item["ParameterValue"] for item in given},
     )
-    if deployed.changed:
-        repairs.after_deploy(stack.sessions, STACK, deployed)
     schema.migrate(dynamodb, stack.tables, say=say)
     client = stack.client("lambda")
     for name in names:

@@ -1,8 +1,8 @@
 """Mends what the engine drops or forgets, so that ``template.yaml`` can stay what AWS wants.
 
-``LaptopCloud`` calls ``after_deploy`` and ``before_restart``. One function a hole; the numbers and
-each hole's proof are in ``tests/contract/engine``, whose tests fail when an upgrade closes a hole.
-Every repair may run twice.
+``LaptopCloud`` and ``laptop.redeploy`` call ``deploy_mended``, ``LaptopCloud`` ``before_restart``. One
+function a hole; the numbers and each hole's proof are in ``tests/contract/engine``, whose tests fail when
+an upgrade closes a hole. Every repair may run twice.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
+
+from laptop import deploy
+from laptop.errors import RolledBackError
 
 if TYPE_CHECKING:
     from laptop.deploy import Deployed
@@ -32,6 +35,31 @@ class _Tolerant(yaml.SafeLoader):
 
 
 _Tolerant.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
+
+
+def deploy_mended(
+    sessions: Sessions,
+    template: Path,
+    *,
+    stack: str,
+    artifacts: Mapping[str, Path],
+    parameters: Mapping[str, str],
+) -> Deployed:
+    """Deploy, and mend what that left out; a roll-back leaves out the same.
+
+    Raises
+    ------
+    DeployError
+        As `laptop.deploy.deploy` does; after a `RolledBackError` the stack serves as it did before.
+    """
+    try:
+        deployed = deploy.deploy(sessions, template, stack=stack, artifacts=artifacts, parameters=parameters)
+    except RolledBackError:
+        after_deploy(sessions, stack, deploy.described(sessions, stack))
+        raise
+    if deployed.changed:
+        after_deploy(sessions, stack, deployed)
+    return deployed
 
 
 def after_deploy(sessions: Sessions, stack: str, deployed: Deployed) -> None:

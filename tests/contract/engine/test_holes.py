@@ -10,12 +10,14 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.sync.client import connect
 
-from laptop import repairs
+from laptop import checkpoint, repairs
+from laptop.deploy import deploy, status_of
 from laptop.engine import api_host
 from laptop.layout import ENGINE_PYTHON
 from tests.contract.engine.conftest import STACK, Bare, wait_for
@@ -294,3 +296,32 @@ def test_a_deploy_lets_work_end(bare: Bare, changed: str) -> None:
     assert bare.counts("SlowQueue") == (0, 1), "the work had ended before the deploy: the test is void"
     assert wait_for(lambda: bare.counts("SlowQueue") == (0, 0), seconds=10)
     assert bare.note("work") == [changed]
+
+
+TABLE = """Resources:
+  Kept:
+    Type: AWS::DynamoDB::Table
+    DeletionPolicy: Retain
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
+      KeySchema: [{AttributeName: pk, KeyType: HASH}]
+"""
+
+
+def test_a_stack_made_anew_empties_the_table_that_the_deleted_one_left(bare: Bare, tmp_path: Path) -> None:
+    """A created table takes the place of one of its name, items and all; AWS gives it another name."""
+    template = tmp_path / "template.yaml"
+    template.write_text(TABLE)
+    made = deploy(bare.sessions, template, stack="kept", artifacts={}).resources["Kept"]
+    bare.client("dynamodb").put_item(TableName=made, Item={"pk": {"S": "one"}})
+    cloudformation = bare.client("cloudformation")
+    cloudformation.delete_stack(StackName="kept")
+    assert wait_for(lambda: status_of(cloudformation, "kept") is None)
+    assert checkpoint.left_tables(bare.sessions, "kept") == {"Kept": made}
+    assert len(checkpoint.scan(bare.client("dynamodb"), made)) == 1
+
+    again = deploy(bare.sessions, template, stack="kept", artifacts={}).resources["Kept"]
+
+    emptied = again == made and checkpoint.scan(bare.client("dynamodb"), made) == []
+    assert emptied, closed(28, "keeps a retained table", "LaptopCloud._keep_what_is_left")
