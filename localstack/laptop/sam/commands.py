@@ -59,6 +59,7 @@ class Sam:
         given = {
             **self.engine.environment,
             "SAM_CLI_TELEMETRY": "0",
+            "__SAM_CLI_APP_DIR": str(self.folder / "sam"),  # else it writes into the home folder
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",  # else sam asks for credentials for seconds
         }

@@ -76,7 +76,11 @@ def container_engine(folder: Path, say: Say = lambda _: None) -> Iterator[Contai
     why = _why_none_of_its_own()
     if why:
         raise NoContainersError(f"no container engine answers here, and none can be started: {why}")
-    with _own(folder, say) as engine:
+    with contextlib.ExitStack() as stack:
+        try:
+            engine = stack.enter_context(_own(folder, say))
+        except LaptopError as error:
+            raise NoContainersError(f"no container engine answers here, and none starts: {error}") from None
         yield engine
 
 

@@ -229,3 +229,16 @@ def test_the_relay_serves_its_network_alone(network: str, served: bool) -> None:
                 assert client.recv(1024) == (b"HELLO" if served else b"")
         if served:
             thread.join(10)
+
+
+def test_an_engine_that_does_not_start_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What keeps an engine of our own from starting is the reason that is given, not an error of a test."""
+
+    def refuse(*_: object) -> object:
+        raise LaptopError("apt-get -q update failed: check the network")
+
+    monkeypatch.setattr(docker, "_answering", lambda: None)
+    monkeypatch.setattr(docker, "_why_none_of_its_own", lambda: None)
+    monkeypatch.setattr(docker, "_programs", refuse)
+    with pytest.raises(NoContainersError, match="none starts: apt-get"), container_engine(tmp_path):
+        pytest.fail("an engine was started")
