@@ -115,14 +115,24 @@ export function openEquity(element: HTMLElement): EquityCanvas {
   });
   return {
     show(marks) {
-      series.setData(equityPoints(marks) as Parameters<typeof series.setData>[0]);
-      canvas.timeScale().fitContent();
+      const points = equityPoints(marks);
+      series.setData(points as Parameters<typeof series.setData>[0]);
+      fitted(canvas, points.length, element);
     },
     close() {
       stopWatching();
       canvas.remove();
     },
   };
+}
+
+/** So wide is half of a day's name on the time axis, in pixels. */
+const HALF_A_NAME = 24;
+
+/** All of `points` in view, with room for the name of the first day and so many pixels behind the last. */
+export function fitted(canvas: IChartApi, points: number, element: HTMLElement, behind = HALF_A_NAME): void {
+  const bars = (pixels: number) => Math.max(0.5, (points * pixels) / Math.max(1, element.clientWidth));
+  canvas.timeScale().setVisibleLogicalRange({ from: -bars(HALF_A_NAME), to: points - 1 + bars(behind) });
 }
 
 export function frame(palette: Palette): DeepPartial<TimeChartOptions> {

@@ -192,7 +192,7 @@ const STATES = ["", "sending", "sent", "failed", "given_up", "held", "repeated"]
 const COLUMNS: readonly Column<NotificationDelivery>[] = [
   { head: "Sent", cell: (d) => <WallMoment at={d.changed_at} /> },
   { head: "To", wide: true, cell: (d) => d.user },
-  { head: "Over", cell: (d) => d.channel },
+  { head: "Over", wide: true, cell: (d) => d.channel },
   { head: "Subject", cell: (d) => <span class="wrap">{d.subject}</span> },
   { head: "Severity", wide: true, cell: (d) => d.severity },
   { head: "State", cell: (d) => <State tone={TONES[d.state] ?? "busy"}>{plain(d.state)}</State> },

@@ -66,6 +66,7 @@ export function OrderLog() {
 const opener = (opened: string | null, toggle: (id: string) => void): Column<Order> => ({
   head: "More",
   narrow: true,
+  plainHead: true,
   cell: (o) => (
     <button
       type="button"

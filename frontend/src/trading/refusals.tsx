@@ -13,7 +13,7 @@ const PAGE = 20;
 
 const COLUMNS: readonly Column<Refusal>[] = [
   { head: "Time", cell: (r) => <Moment at={r.at} /> },
-  { head: "Side", cell: (r) => <Side side={r.side || null} /> },
+  { head: "Side", wide: true, cell: (r) => <Side side={r.side || null} /> },
   { head: "Symbol", cell: (r) => (r.symbol ? <SymbolLink symbol={r.symbol} /> : NONE) },
   {
     head: "Refused by",

@@ -19,9 +19,9 @@ const COLUMNS: readonly Column<Gathered>[] = [
   { head: "Bar closed", cell: ({ signal }) => <Moment at={signal.bar_close} form={marketDay} /> },
   { head: "Symbol", cell: ({ signal }) => <SymbolLink symbol={signal.symbol} /> },
   { head: "Outcome", cell: ({ signal }) => <State tone={signal.outcome === "raised" ? "good" : "quiet"}>{plain(signal.outcome)}</State> },
-  { head: "Side", cell: ({ signal }) => <Side side={signal.side} /> },
+  { head: "Side", wide: true, cell: ({ signal }) => <Side side={signal.side} /> },
   { head: "Strength", amount: true, wide: true, cell: ({ signal }) => signal.strength ?? NONE },
-  { head: "Price, $", amount: true, cell: ({ signal }) => (signal.reference_price ? price(signal.reference_price) : NONE) },
+  { head: "Price, $", amount: true, wide: true, cell: ({ signal }) => (signal.reference_price ? price(signal.reference_price) : NONE) },
   {
     head: "Why",
     cell: ({ signal, before, since }) => (
