@@ -20,7 +20,8 @@ export class ApiError extends Error {
   }
 }
 
-const TIMEOUT_MS = 15_000;
+/** As long as API Gateway waits for a function, which may have to start. */
+const TIMEOUT_MS = 30_000;
 
 export interface Answer {
   status: number;
