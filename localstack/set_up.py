@@ -178,6 +178,17 @@ def sam() -> None:
     stamp(environment, "sam", lock)
 
 
+def checkov() -> None:
+    """What `make checkov` runs, apart from everything else."""
+    environment, lock = REPOSITORY / ".venv-checkov", REPOSITORY / "localstack" / "checkov.txt"
+    if is_complete(environment, "checkov", lock):
+        return
+    say("making .venv-checkov: a scanner of templates (300 MB, once)")
+    make_environment(environment)
+    install(environment, lock)
+    stamp(environment, "checkov", lock)
+
+
 def main(arguments: list[str]) -> int:
     """Make what is missing. 0 when everything is there, 1 with one line that says the fix."""
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
@@ -194,6 +205,9 @@ def main(arguments: list[str]) -> int:
             return 0
         if "--sam" in arguments:
             sam()
+            return 0
+        if "--checkov" in arguments:
+            checkov()
             return 0
         with ThreadPoolExecutor(max_workers=2) as pool:
             for made in [pool.submit(engine), pool.submit(laptop)]:
