@@ -4,8 +4,8 @@ The live-parity engine goes by the rules that trade live: risk, sizing, the life
 symbols it is measured twice: each symbol by itself in an account of its own, which is what backtesting.py
 does too, and as one portfolio whose limits let every symbol trade, which backtesting.py cannot do; each
 makes some 20,000 trades. Where the rule buys and sells is compared first, bar by bar, with TA-Lib's values
-over the whole series. Peers compile and warm up before they are timed, and so does the engine. Times of
-the engine and of backtesting.py are processor time, for a loaded machine makes each of them wait.
+over the whole series. Peers compile and warm up before they are timed, and so does the engine. Times are
+processor time, for a loaded machine makes each of them wait; none of the four starts threads.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from statistics import median
-from time import perf_counter, process_time
+from time import process_time
 from typing import Final
 
 import numpy as np
@@ -102,7 +102,7 @@ def _rows(others: peers.Peer, series: dict[str, Columns]) -> Iterator[Row]:
         times["array path"].append(seconds)
         for name in ("backtesting.py", "vectorbt") if turn < long_rounds else ("vectorbt",):
             answer = others.ask(work=name, symbols=count)
-            times[name].append(answer["processor_seconds" if name == "backtesting.py" else "seconds"])
+            times[name].append(answer["seconds"])
             trades[name] = answer["trades"]
     sys.stderr.write(f"trades of {count} symbols: {trades}\n")
     took = {name: median(each) * 1000 for name, each in times.items() if each}
@@ -116,10 +116,10 @@ def _rows(others: peers.Peer, series: dict[str, Columns]) -> Iterator[Row]:
 
 def _array_path(series: dict[str, Columns]) -> tuple[float, int]:
     """Screening of one parameter set, from columns to figures."""
-    began = perf_counter()
+    began = process_time()
     panel = Panel.of(list(series.values()))
     (found,) = screen(panel, RULE, [registry.strategy(RULE).Parameters()], limits=RiskLimits())
-    return perf_counter() - began, int(found.trades.sum())
+    return process_time() - began, int(found.trades.sum())
 
 
 @lru_cache
