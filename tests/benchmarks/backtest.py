@@ -41,6 +41,7 @@ BARS: Final = 2520
 RULE: Final = "stochrsi_ema"
 CASH_A_SYMBOL: Final = Decimal(100_000)
 ROUNDS: Final = 7
+SHORT_ROUNDS: Final = 21  # of one symbol: what disturbs a round of some milliseconds doubles it
 LONG_ROUNDS: Final = 1  # 500 symbols take backtesting.py a quarter of a minute
 FIVE_TIMES: Final = Goal(at_most=0.2, of_ratio=True)
 # The rule sees windows of 250 bars, TA-Lib the whole series: a flag on the edge of a level may differ.
@@ -81,7 +82,7 @@ def measure() -> Iterator[Row]:
 
 def _rows(others: peers.Peer, series: dict[str, Columns]) -> Iterator[Row]:
     count, shown = len(series), f"backtest, {len(series)} x {BARS:,} daily bars"
-    long_rounds = ROUNDS if count == 1 else LONG_ROUNDS
+    rounds, long_rounds = (SHORT_ROUNDS, SHORT_ROUNDS) if count == 1 else (ROUNDS, LONG_ROUNDS)
     _live_parity(dict(list(series.items())[:1]))
     for work in ("vectorbt", *(["backtesting.py"] if count == 1 else [])):
         others.ask(work=work, symbols=count)
@@ -89,7 +90,7 @@ def _rows(others: peers.Peer, series: dict[str, Columns]) -> Iterator[Row]:
         name: [] for name in ("engine", "portfolio", "array path", "backtesting.py", "vectorbt")
     }
     trades: dict[str, int] = {}
-    for turn in range(ROUNDS):
+    for turn in range(rounds):
         if turn < long_rounds:
             alone = [_live_parity({symbol: columns}) for symbol, columns in series.items()]
             times["engine"].append(sum(seconds for seconds, _ in alone))
