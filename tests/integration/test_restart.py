@@ -93,8 +93,18 @@ def _upgraded(cloud: LaptopCloud, schedules_before: dict[str, Any]) -> Upgrade:
     )
 
 
+def _rest(cloud: LaptopCloud) -> None:
+    """Waits for the syncs that come some seconds after an order, which move the books, and what follows."""
+    name = "ApproximateNumberOfMessagesDelayed"
+    asked = {"QueueUrl": cloud.outputs["SyncQueue"], "AttributeNames": [name]}
+    sqs = cloud.client("sqs")
+    wait_for(lambda: sqs.get_queue_attributes(**asked)["Attributes"][name] == "0", what="the last sync")
+    Quiescence(cloud, ACCOUNT).wait()
+
+
 def _moved(cloud: LaptopCloud, folder: Path) -> Moved:
     """Exports the state, loses a table's worth of it, and imports it over what is left."""
+    _rest(cloud)
     place, file, now = place_of(cloud.client, STACK), folder / "state.zip", datetime.now(UTC)
     before = _everything(cloud)
     export(place, file, frozenset({Part.SETTINGS, Part.BOOKS}), now=now)
@@ -105,6 +115,7 @@ def _moved(cloud: LaptopCloud, folder: Path) -> Moved:
         done = import_package(place, package, wanted, now=now)
     with zipfile.ZipFile(file) as package_file:
         text = b"".join(package_file.read(name) for name in package_file.namelist()).decode()
+    _rest(cloud)
     return Moved(before, _everything(cloud), done, text, asdict(cloud.credentials))
 
 
