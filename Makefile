@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run demo test test-slow check bench build sizes audit checkov sbom deploy screens hooks release clean
+.PHONY: help setup setup-tests run demo test test-slow check bench build sizes audit checkov sbom deploy screens sam hooks release clean
 
 # The newest Python of 3.11 to 3.13 that can make environments; PYTHON=... names another.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
@@ -35,7 +35,7 @@ demo: setup ## Trade 250 sessions of real prices through every part, and compare
 test: setup-tests ## Run every test of the normal tier
 	@$(BIN)/python -m laptop.chromium
 	@$(BIN)/python -m laptop.dashboard test
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not sam" -n 2 --dist loadgroup $(ARGS)
 
 test-slow: setup-tests ## Run the long tests
 	@$(BIN)/python -m laptop.chromium
@@ -74,6 +74,10 @@ checkov: setup ## Scan the templates; every finding is mended or has its reason 
 sbom: setup ## Write build/sbom.json: what ships, as CycloneDX
 	@$(BIN)/python localstack/set_up.py --audit
 	@$(BIN)/python -m laptop.audit sbom
+
+sam: setup-tests ## Run every function in a container with `sam local`, and under AWS's emulator
+	@$(BIN)/python localstack/set_up.py --sam
+	$(BIN)/python -m pytest tests/integration/test_under_emulator.py tests/integration/test_sam_local.py -rs $(ARGS)
 
 deploy: setup ## Bring the stack in AWS to this release, ENV=paper or live: shows what changes, asks
 	@$(BIN)/alpaquero deploy --env $(ENV) $(ARGS)

@@ -10,6 +10,8 @@ import json
 from typing import Any
 
 HEADERS = frozenset({"headers", "multiValueHeaders"})
+# What a function was sent, where the same names and kinds may be a request of another sort.
+TOLD_APART_BY = ("resource", "httpMethod", "job", "type")
 
 
 def shape(value: Any) -> Any:
@@ -42,3 +44,9 @@ def shapes(event: dict[str, Any]) -> set[str]:
     """An event's shape, or that of each of its records: how many come at once is chance."""
     parts = event.get("Records", [event])
     return {json.dumps(shape(part), sort_keys=True) for part in parts}
+
+
+def kinds(event: dict[str, Any]) -> set[str]:
+    """An event's shapes, those of another route or job apart: what is worth noting once."""
+    told = json.dumps([event.get(name) for name in TOLD_APART_BY])
+    return {told + one for one in shapes(event)}

@@ -3,7 +3,7 @@
 The integration tests' cloud starts it in the guard's place. In the engine's folder it leaves `actions.tsv`,
 what IAM allowed each role, a line for each role, action and resource, once (`tests.integration.actions`
 reads it; a transaction's parts stand there one by one, as IAM judges them), and `events.jsonl`, what each
-function was sent, a line for each event with a shape that is new (`tests.integration.sent_events` reads it).
+function was sent, a line for each event of a kind that is new (`tests.integration.sent_events` reads it).
 Standard library only.
 """
 
@@ -42,14 +42,14 @@ def note_actions() -> None:
 
 def note_events() -> None:
     """Makes the functions' workers tell what they are sent."""
-    from event_shapes import shapes  # type: ignore[import-not-found]  # beside this file, a script
+    from event_shapes import kinds  # type: ignore[import-not-found]  # beside this file, a script
     from ministack.core import lambda_runtime
 
     invoke, seen = lambda_runtime.Worker.invoke, set[tuple[str, str]]()
     file = Path(EVENTS).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115 - open as long as the engine runs
 
     def noted(worker: Any, event: Any, *rest: Any, **more: Any) -> Any:
-        found = {(worker.func_name, one) for one in shapes(event)} if isinstance(event, dict) else set()
+        found = {(worker.func_name, one) for one in kinds(event)} if isinstance(event, dict) else set()
         if found - seen:
             seen.update(found)
             file.write(json.dumps({"function": worker.func_name, "event": event}) + "\n")

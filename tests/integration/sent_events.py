@@ -68,7 +68,7 @@ def settled(event: Event) -> Event:
 
 
 def sent(stack: Stack) -> Iterator[tuple[str, Event]]:
-    """Each function with an event of each shape that it was sent, oldest first.
+    """Each function with an event of each kind that it was sent, oldest first.
 
     A schedule's event is read from its rule: it is what the rule sends, whether or not it has fired.
     """

@@ -26,6 +26,7 @@ from laptop.sam.docker import ContainerEngine, NoContainersError, container_engi
 from laptop.sam.image import OFFICIAL, BaseImage
 from laptop.sam.relay import relayed
 from laptop.template import functions as all_functions
+from tests.integration import event_shapes
 
 LOCK = """\
 awslambdaric==4.2.2 ; sys_platform == 'linux' \\
@@ -248,3 +249,20 @@ def test_an_engine_that_does_not_start_is_none(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(docker, "_programs", refuse)
     with pytest.raises(NoContainersError, match="none starts: apt-get"), container_engine(tmp_path):
         pytest.fail("an engine was started")
+
+
+def test_requests_that_look_alike_are_told_apart() -> None:
+    """Two routes of a function may send the same names and kinds: both are noted, or one would not show."""
+    stats = {"resource": "/api/cache/stats", "httpMethod": "GET", "body": None}
+    jobs = {**stats, "resource": "/api/historical/ingest"}
+    assert event_shapes.shapes(stats) == event_shapes.shapes(jobs)
+    assert not event_shapes.kinds(stats) & event_shapes.kinds(jobs)
+    again = {**stats, "headers": {"cache-control": "no-cache"}}
+    assert event_shapes.kinds({**stats, "headers": {}}) == event_shapes.kinds(again)
+
+
+def test_a_records_kind_is_its_shape_alone() -> None:
+    """How many records come at once is chance; each shape of record is noted once."""
+    record = {"body": '{"run_id": "one"}'}
+    other = {"body": '{"run_id": "two"}'}
+    assert event_shapes.kinds({"Records": [record]}) == event_shapes.kinds({"Records": [record, other]})
