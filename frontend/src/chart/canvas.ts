@@ -197,11 +197,13 @@ const volumeBar = ({ time, open, close, volume }: Candle, { up, down }: Palette)
   color: `${close >= open ? up : down}38`,
 });
 
-/** Signals are arrows outside the bar, grey for those that nobody traded on; fills are dots, at their price where it is on the scale. */
+/** Signals are arrows outside the bar, grey for those that nobody traded on; fills are dots, at their price where it is
+ * on the scale; orders that came to nothing are crossed out. */
 function drawn(sign: Sign, palette: Palette): SeriesMarker<Time> {
   const time = sign.time as Time;
   const color = sign.buy ? palette.up : palette.down;
   const position = sign.buy ? "belowBar" : "aboveBar";
+  if (sign.kind === "ended") return { time, color: palette.soft, shape: "circle", position, size: 0.4, text: "✕" };
   if (sign.kind === "withheld") return { time, color: palette.soft, shape: "square", position, size: 0.5 };
   if (sign.kind !== "fill") {
     const arrow = sign.buy ? "arrowUp" : "arrowDown";

@@ -48,6 +48,11 @@ test("a signal tells whether it was raised, withheld or a shadow's; one without 
   expect(signs(chart(all)).map((sign) => sign.kind)).toEqual(["signal", "withheld", "shadow"]);
 });
 
+test("an order that came to nothing is no signal", () => {
+  const canceled: Marker = { ...marker("order", "2010-03-12T18:00:00Z", "12"), outcome: "canceled" };
+  expect(signs(chart([canceled])).map(({ kind, time }) => [kind, time])).toEqual([["ended", "2010-03-12"]]);
+});
+
 test("a marker stands on the bar that was open or last closed when it happened", () => {
   const placed = signs(chart([
     marker("fill", "2010-03-15T13:30:00Z", "12.5"),

@@ -16,8 +16,9 @@ export interface Candle {
 
 export interface Sign {
   time: ChartTime;
-  /** A shadow is the signal of a strategy that trades nothing; withheld is one that came to nothing. */
-  kind: "signal" | "withheld" | "shadow" | "fill";
+  /** A shadow is the signal of a strategy that trades nothing; withheld is one that came to nothing; ended
+   * is an order that did. */
+  kind: "signal" | "withheld" | "shadow" | "fill" | "ended";
   buy: boolean;
   /** Null where the price is not on this series' scale, as a fill before a split is not. */
   price: number | null;
@@ -146,6 +147,7 @@ function signOn({ bars }: Chart, bar: number, marker: Marker, daily: boolean): S
 
 function kindOf(marker: Marker): Sign["kind"] {
   if (marker.kind === "fill") return "fill";
+  if (marker.kind === "order") return "ended";
   if (marker.shadow) return "shadow";
   return marker.outcome === "withheld" ? "withheld" : "signal";
 }
