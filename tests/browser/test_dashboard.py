@@ -1,12 +1,18 @@
-"""The dashboard in a real browser, against the whole laptop cloud: no part of it is mocked."""
+"""The dashboard in a real browser, against the whole laptop cloud.
+
+All answers are the cloud's own; one test turns the browser's clock and takes its cookies.
+"""
 
 from __future__ import annotations
 
+import re
 import time
+from datetime import datetime
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from alpaquero.prices.sessions import NEW_YORK
 from tests.browser.conftest import Site, Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.cloud]
@@ -24,6 +30,7 @@ LIVE_FILL = "[data-testid=event-row][data-event=OrderFilled][data-live=true]"
 FIRST_FILL_SECONDS = 300
 # An exit takes its legs back and sees that done before it sells, on the closed market for the next open.
 SESSIONS_TO_SELL = 4
+MOST_TABS = 80
 
 
 def test_a_fill_reaches_the_open_page_by_itself(visitor: Visitor, site: Site) -> None:
@@ -107,6 +114,7 @@ def test_a_wrong_password_is_refused(visitor: Visitor) -> None:
     visitor.open()
     visitor.sign_in(password="Wrong-password-1")
     expect(visitor.page.get_by_test_id("sign-in-error")).to_contain_text("wrong")
+    visitor.check_axe()
     expect(visitor.page.get_by_test_id("account-equity")).to_have_count(0)
 
 
@@ -136,6 +144,49 @@ def test_trading_is_halted_and_resumed_with_a_reason(visitor: Visitor, site: Sit
     assert "a test halts it" == site.read("/api/trading_state")["reason"]
     change_trading(page, "ACTIVE", "a test resumes it")
     assert "ACTIVE" == site.read("/api/account")["trading_state"]
+
+
+def test_only_reducing_offers_to_sell_everything(visitor: Visitor) -> None:
+    """Halting says that nothing is sold and where to go instead; the API refuses the two together."""
+    page = visitor.page
+    visitor.open()
+    visitor.sign_in()
+    page.get_by_test_id("to-HALTED").click()
+    expect(page.get_by_test_id("confirm")).to_contain_text("choose Reduce only")
+    expect(page.get_by_test_id("flatten")).to_have_count(0)
+    page.keyboard.press("Escape")
+    page.get_by_test_id("to-REDUCING").click()
+    expect(page.get_by_test_id("flatten")).not_to_be_checked()
+
+
+def test_the_keyboard_reaches_the_ticket_and_the_switch(visitor: Visitor) -> None:
+    """Tab leads to the ticket and to the kill switch, whose dialog holds the focus and gives it back."""
+    page = visitor.page
+    visitor.open("/trading")
+    visitor.sign_in()
+    expect(page.get_by_test_id("ticket-symbol")).to_be_visible()
+    tab_to(page, "ticket-symbol")
+    page.keyboard.type("ibm")
+    expect(page.get_by_test_id("ticket-symbol")).to_have_value(re.compile("ibm", re.IGNORECASE))
+
+    visitor.open()
+    expect(page.get_by_test_id("to-HALTED")).to_be_visible()
+    tab_to(page, "to-HALTED")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("confirm")).to_be_visible()
+    assert page.evaluate("document.activeElement.closest('[data-testid=confirm]') !== null")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("confirm")).to_have_count(0)
+    expect(page.get_by_test_id("to-HALTED")).to_be_focused()
+
+
+def tab_to(page: Page, testid: str) -> None:
+    """Presses Tab until the element has the focus."""
+    for _ in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement?.dataset.testid") == testid:
+            return
+    pytest.fail(f"Tab does not lead to {testid}")
 
 
 def change_trading(page: Page, state: str, reason: str) -> None:
@@ -177,6 +228,45 @@ def test_any_bar_tells_why_it_did_or_did_not_trade(visitor: Visitor, site: Site)
     expect(page.get_by_test_id("why-bar")).not_to_have_text(newest)
     assert "bar=" in page.url
     expect(page.get_by_test_id("why-answer").first).to_be_visible()
+
+
+def test_a_bar_from_long_ago_is_shown_and_explained(visitor: Visitor, site: Site) -> None:
+    """An address with an old bar, a day that is gone to, and the chart's left edge each bring older bars."""
+    starts: list[int] = site.read("/api/chart/MSFT?limit=1200&timeframe=1Day")["bars"]["time"]
+    newest, old, older = 250, starts[-400], starts[-500]
+    page = visitor.page
+    visitor.open(f"/symbol/MSFT?bar={old}")
+    visitor.sign_in()
+    chart = page.locator("[data-testid=chart][data-symbol=MSFT][data-drawn=true]")
+    expect(page.get_by_test_id("why-bar")).to_contain_text(f"{datetime.fromtimestamp(old, NEW_YORK):%Y}")
+    expect(page.get_by_test_id("bar-before")).to_be_enabled()
+    assert bars_of(chart) > newest
+    page.get_by_test_id("bar-after").click()
+    expect(page).to_have_url(re.compile(f"bar={starts[-399]}$"))
+
+    day = datetime.fromtimestamp(older, NEW_YORK)
+    page.get_by_test_id("go-to-day").fill(f"{day:%Y-%m-%d}")
+    expect(page.get_by_test_id("why-bar")).to_contain_text(f"{day:%b} {day.day}, {day.year}")
+    expect(page.get_by_test_id("bar-before")).to_be_enabled()
+
+    visitor.open("/symbol/MSFT")
+    expect(chart).to_have_attribute("data-bars", str(newest))
+    expect(page.get_by_test_id("why-answer").first).to_be_visible()
+    box = chart.locator(".canvas").bounding_box()
+    assert box
+    for _ in range(2):
+        page.mouse.move(box["x"] + 60, box["y"] + 100)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] - 120, box["y"] + 100, steps=8)
+        page.mouse.up()
+    expect(chart).not_to_have_attribute("data-bars", str(newest))
+    expect(page.get_by_test_id("error")).to_have_count(0)
+    visitor.check_axe()
+
+
+def bars_of(chart: Locator) -> int:
+    """How many bars are drawn."""
+    return int(chart.get_attribute("data-bars") or 0)
 
 
 def test_half_of_a_position_is_closed_by_hand(visitor: Visitor, site: Site) -> None:

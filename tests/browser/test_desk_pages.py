@@ -49,6 +49,12 @@ def test_an_order_is_judged_while_typed_then_placed_replaced_and_cancelled(
     expect(row).to_have_count(0)
     assert ["canceled", "replaced"] == sorted(order["status"] for order in orders_by_hand(site))
 
+    visitor.open(f"/symbol/{SYMBOL}")
+    chart = page.locator(f"[data-testid=chart][data-symbol={SYMBOL}][data-drawn=true]")
+    expect(chart).to_have_attribute("data-ended", re.compile("^[1-9]"))
+    page.get_by_test_id("show-ended").uncheck()
+    expect(chart).to_have_attribute("data-ended", "0")
+
 
 def fill_ticket(page: Page, **amounts: str) -> None:
     """A simple limit order for a number of shares, good till cancelled."""

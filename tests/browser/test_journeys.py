@@ -1,4 +1,8 @@
-"""A trader's ways through the dashboard in a real browser, against the whole cloud: nothing is mocked."""
+"""A trader's ways through the dashboard in a real browser, against the whole cloud.
+
+Answers are the cloud's own, but where a test says so: one holds an answer back, one leaves a request without
+any, one puts long names and figures into what the cloud answered, and one cuts the network.
+"""
 
 from __future__ import annotations
 

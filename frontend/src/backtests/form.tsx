@@ -13,8 +13,6 @@ import type { MarketStatus } from "../api/bodies";
 import { pendingFor, type Pending } from "../ticket/ticket";
 import { BEGINNING, faultsOf, requestOf, yearBefore, type Plan } from "./request";
 
-const FRAMES = ["", "1Day", "1Hour", "15Min", "5Min", "1Min"];
-
 export function BacktestForm({ begun }: { begun: (id: string) => void }) {
   const config = useConfig().data;
   const market = useRead<MarketStatus>("/api/market_status").data;
@@ -78,14 +76,11 @@ export function BacktestForm({ begun }: { begun: (id: string) => void }) {
             </select>
           )}
         </Field>
-        <Field label="Bars" error={told("timeframe")}>
+        <Field label="Bars" hint="Backtests trade daily bars alone: 1Day tests a strategy of shorter ones on them." error={told("timeframe")}>
           {(props) => (
-            <select {...props} value={plan.timeframe} onChange={(event) => set({ timeframe: event.currentTarget.value })}>
-              {FRAMES.map((frame) => (
-                <option key={frame} value={frame}>
-                  {frame || "as the strategy has them"}
-                </option>
-              ))}
+            <select {...props} value={plan.timeframe} onChange={(event) => set({ timeframe: event.currentTarget.value })} data-testid="backtest-timeframe">
+              <option value="">as the strategy has them</option>
+              <option value="1Day">1Day</option>
             </select>
           )}
         </Field>

@@ -28,8 +28,13 @@ export type { Level };
 
 export interface CandleCanvas {
   show(chart: Chart, levels: readonly Level[]): void;
+  /** Brings the bar at `time` into view, where it is not. */
+  reveal(time: ChartTime): void;
   close(): void;
 }
+
+/** So many bars before the first one that is drawn, older ones are asked for. */
+const EDGE_BARS = 15;
 
 /** How wide a bar is when a symbol is opened, in pixels; older bars are a drag to the left away. */
 const FIRST_BAR_WIDTH = 7;
@@ -37,8 +42,9 @@ const FIRST_BAR_WIDTH = 7;
 /** Bars of room beside the last one, for the names of stop and target. */
 const ROOM_AT_RIGHT = 8;
 
-/** `hovered` hears the time under the pointer, or null; `clicked` that of a bar that was clicked. */
-export function openCandles(element: HTMLElement, hovered: (time: ChartTime | null) => void, clicked: (time: ChartTime) => void): CandleCanvas {
+/** `hovered` hears the time under the pointer, or null; `clicked` that of a bar that was clicked; `atEdge`
+ * hears that the first bars are in view. */
+export function openCandles(element: HTMLElement, hovered: (time: ChartTime | null) => void, clicked: (time: ChartTime) => void, atEdge: () => void): CandleCanvas {
   let palette = paletteOf(element);
   const canvas = createChart(element, frame(palette));
   const price = canvas.addSeries(CandlestickSeries, candleLook(palette));
@@ -80,6 +86,7 @@ export function openCandles(element: HTMLElement, hovered: (time: ChartTime | nu
 
   canvas.subscribeCrosshairMove(({ time }) => hovered((time as ChartTime | undefined) ?? null));
   canvas.subscribeClick(({ time }) => time !== undefined && clicked(time as ChartTime));
+  canvas.timeScale().subscribeVisibleLogicalRangeChange((range) => range && shown && range.from < EDGE_BARS && atEdge());
   const stopWatching = watchTheme(() => {
     palette = paletteOf(element);
     canvas.applyOptions(frame(palette));
@@ -91,6 +98,13 @@ export function openCandles(element: HTMLElement, hovered: (time: ChartTime | nu
     show(chart, levels) {
       draw(chart, levels);
       shown = { chart, levels };
+    },
+    reveal(time) {
+      const range = canvas.timeScale().getVisibleLogicalRange();
+      const bar = shown ? candles(shown.chart).findIndex((row) => row.time === time) : -1;
+      if (!range || bar < 0 || (bar >= range.from && bar <= range.to)) return;
+      const half = (range.to - range.from) / 2;
+      canvas.timeScale().setVisibleLogicalRange({ from: bar - half, to: bar + half });
     },
     close() {
       stopWatching();
@@ -197,11 +211,13 @@ const volumeBar = ({ time, open, close, volume }: Candle, { up, down }: Palette)
   color: `${close >= open ? up : down}38`,
 });
 
-/** Signals are arrows outside the bar, grey for those that nobody traded on; fills are dots, at their price where it is on the scale. */
+/** Signals are arrows outside the bar, grey for those that nobody traded on; fills are dots, at their price where it is
+ * on the scale; orders that came to nothing are crossed out. */
 function drawn(sign: Sign, palette: Palette): SeriesMarker<Time> {
   const time = sign.time as Time;
   const color = sign.buy ? palette.up : palette.down;
   const position = sign.buy ? "belowBar" : "aboveBar";
+  if (sign.kind === "ended") return { time, color: palette.soft, shape: "circle", position, size: 0.4, text: "✕" };
   if (sign.kind === "withheld") return { time, color: palette.soft, shape: "square", position, size: 0.5 };
   if (sign.kind !== "fill") {
     const arrow = sign.buy ? "arrowUp" : "arrowDown";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Chart, Marker, Order, Plotted, Position } from "../api/bodies";
-import { barStart, candles, chartTime, equityPoints, explainedAt, levelsOf, line, lineTone, signs, tellsOfOlder } from "./series";
+import type { Chart, Marker, Order, Plotted, Position, Refusal } from "../api/bodies";
+import { barStart, candles, chartTime, equityPoints, explainedAt, levelsOf, line, lineTone, openingOf, refusedMarkers, signs, tellsOfOlder } from "./series";
 
 const at = (iso: string) => Date.parse(iso) / 1000;
 
@@ -48,6 +48,15 @@ test("a signal tells whether it was raised, withheld or a shadow's; one without 
   expect(signs(chart(all)).map((sign) => sign.kind)).toEqual(["signal", "withheld", "shadow"]);
 });
 
+test("an order that came to nothing and one that rules refused are marked as such", () => {
+  const refusal = { at: "2010-03-15T14:00:00Z", side: "sell", codes: ["daily_loss", "halted"], message: "trading is halted" } as Refusal;
+  const canceled: Marker = { ...marker("order", "2010-03-12T18:00:00Z", "12"), outcome: "canceled" };
+  expect(signs(chart([canceled, ...refusedMarkers([refusal])])).map(({ kind, time, buy, text }) => [kind, time, buy, text])).toEqual([
+    ["ended", "2010-03-12", true, "order"],
+    ["ended", "2010-03-15", false, "sell refused by daily loss, halted: trading is halted"],
+  ]);
+});
+
 test("a marker stands on the bar that was open or last closed when it happened", () => {
   const placed = signs(chart([
     marker("fill", "2010-03-15T13:30:00Z", "12.5"),
@@ -77,11 +86,16 @@ test("equity marks are ascending, and of two at one time the later counts", () =
   expect(points.map((point) => point.value)).toEqual([1, 4]);
 });
 
-test("a bar is explained until the next one begins, and the newest without a time", () => {
-  const rows = chart([]);
-  expect(explainedAt(rows, at("2010-03-12T05:00:00Z"))).toBe("2010-03-15T03:59:59.000Z");
-  expect(explainedAt(rows, at("2010-03-15T04:00:00Z"))).toBeNull();
-  expect(barStart(rows, "2010-03-12")).toBe(at("2010-03-12T05:00:00Z"));
+test("a bar is explained as of its own close, whatever bars are on the page", () => {
+  expect(explainedAt("1Day", at("2010-03-12T05:00:00Z"))).toBe("2010-03-13T04:59:59.000Z");
+  expect(explainedAt("5Min", at("2010-03-12T15:00:00Z"))).toBe("2010-03-12T15:05:00.000Z");
+  expect(barStart(chart([]), "2010-03-12")).toBe(at("2010-03-12T05:00:00Z"));
+});
+
+test("a date is the opening of its session in New York, summer or winter", () => {
+  expect(openingOf("2012-01-04")).toBe(at("2012-01-04T14:30:00Z"));
+  expect(openingOf("2012-07-03")).toBe(at("2012-07-03T13:30:00Z"));
+  expect(openingOf("")).toBeNull();
 });
 
 test("a position's stop and target are drawn once though their orders wait at the same prices", () => {

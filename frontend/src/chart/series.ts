@@ -1,5 +1,5 @@
 // From the API's bars, markers and marks to what a chart is drawn from. Pure; no canvas here.
-import type { Chart, EquityMark, Marker, Order, Plotted, Position } from "../api/bodies";
+import type { Chart, EquityMark, Marker, Order, Plotted, Position, Refusal } from "../api/bodies";
 import { marketDate } from "../format/time";
 
 /** A session's date for daily bars and longer, seconds of New York's clock for shorter ones. */
@@ -16,8 +16,9 @@ export interface Candle {
 
 export interface Sign {
   time: ChartTime;
-  /** A shadow is the signal of a strategy that trades nothing; withheld is one that came to nothing. */
-  kind: "signal" | "withheld" | "shadow" | "fill";
+  /** A shadow is the signal of a strategy that trades nothing; withheld is one that came to nothing; ended
+   * is an order that did. */
+  kind: "signal" | "withheld" | "shadow" | "fill" | "ended";
   buy: boolean;
   /** Null where the price is not on this series' scale, as a fill before a split is not. */
   price: number | null;
@@ -74,16 +75,27 @@ export function barStart(chart: Chart, time: ChartTime): number {
   return chart.bars.time[chartTimes(chart).lastIndexOf(time)] ?? chart.bars.time.at(-1)!;
 }
 
+/** The start of the last bar that began at `moment` or before; the first one's where none did. */
+export const barAt = ({ bars }: Chart, moment: number): number => bars.time[Math.max(0, lastNotAfter(bars.time, moment))]!;
+
 /** What the last bar gained on the bar before it, in per cent. */
 export function lastMove({ bars }: Chart): string | null {
   const [before, last] = bars.close.slice(-2);
   return before && last ? ((last / before - 1) * 100).toFixed(4) : null;
 }
 
-/** Until when a bar counts as the last one that closed, as an ISO time; null for the newest bar. */
-export function explainedAt(chart: Chart, start: number): string | null {
-  const next = chart.bars.time.find((time) => time > start);
-  return next === undefined ? null : new Date((next - 1) * 1000).toISOString();
+/** Seconds from a bar's start until it has surely closed, and the next one has not. A session of days ends
+ * before its day does. */
+const SPANS: Readonly<Record<string, number>> = { "1Min": 60, "5Min": 300, "15Min": 900, "1Hour": 3600, "1Day": 86_399 };
+
+/** Until when the bar that starts at `start`, in seconds since 1970, is the last one that closed. */
+export const explainedAt = (timeframe: string, start: number): string => new Date((start + (SPANS[timeframe] ?? SPANS["1Day"]!)) * 1000).toISOString();
+
+/** When the session of `date`, as 2012-04-03, opens in New York, in seconds since 1970; null for no date. */
+export function openingOf(date: string): number | null {
+  // New York's offset never changes on a day with a session.
+  const opening = [13.5, 14.5].map((hours) => Date.parse(`${date}T00:00:00Z`) / 1000 + hours * 3600);
+  return opening.find((at) => Number.isFinite(at) && NEW_YORK.format(new Date(at * 1000)) === `${date} 09:30:00`) ?? null;
 }
 
 /** A bar by its start, in seconds since 1970, and its length. */
@@ -146,9 +158,17 @@ function signOn({ bars }: Chart, bar: number, marker: Marker, daily: boolean): S
 
 function kindOf(marker: Marker): Sign["kind"] {
   if (marker.kind === "fill") return "fill";
+  if (marker.kind === "order") return "ended";
   if (marker.shadow) return "shadow";
   return marker.outcome === "withheld" ? "withheld" : "signal";
 }
+
+/** Orders that rules refused, as marks of the chart: they never became orders. */
+export const refusedMarkers = (refusals: readonly Refusal[]): Marker[] =>
+  refusals.map(({ at, side, codes, message }) => ({
+    kind: "order", outcome: "refused", shadow: false, strategy: "", time: at, side, price: null, quantity: null,
+    text: `${side} refused by ${codes.join(", ").replaceAll("_", " ")}: ${message}`,
+  }));
 
 function lastNotAfter(starts: readonly number[], at: number): number {
   let low = 0;

@@ -1,5 +1,5 @@
 // What the day has used, as CloudWatch counted it: calls, errors and times of each function, and the cost.
-import type { CostLine, FunctionUsage, Usage } from "../api/bodies";
+import type { CostLine, FunctionUsage, TableUsage, Usage } from "../api/bodies";
 import { NONE } from "../format/money";
 import { Age } from "../parts/age";
 import { State, capital, plain } from "../parts/figures";
@@ -7,6 +7,7 @@ import { Pairs } from "../parts/pairs";
 import { Loaded, Panel } from "../parts/panel";
 import { Table, type Column } from "../parts/table";
 import { useRead, type View } from "../store/hooks";
+import { tablesByLoad } from "./load";
 
 /** CloudWatch is read every half an hour by default, for reading it costs money. */
 export const useUsage = () => useRead<Usage>("/api/monitoring/usage", 120_000);
@@ -25,6 +26,23 @@ export const Functions = ({ view }: { view: View<Usage> }) => (
   <Panel title="Latency and errors, today" testid="functions" flush aside={<Counted view={view} />}>
     <Loaded view={view} what="usage" isEmpty={(usage) => usage.functions.length === 0} empty={NOT_YET}>
       {(usage) => <Table caption="Functions, calls and errors since midnight UTC" columns={FUNCTIONS} rows={[...usage.functions].sort((a, b) => b.errors - a.errors || b.invocations - a.invocations)} rowKey={(f) => f.function} />}
+    </Loaded>
+  </Panel>
+);
+
+const units = (amount: number): string => amount.toLocaleString("en-US", { maximumFractionDigits: 1 });
+
+const TABLES: readonly Column<TableUsage>[] = [
+  { head: "Table", cell: (t) => <strong>{t.table}</strong> },
+  { head: "Read units", amount: true, cell: (t) => units(t.read_units) },
+  { head: "Write units", amount: true, cell: (t) => units(t.write_units) },
+  { head: "Throttled", amount: true, cell: (t) => <State tone={t.throttles === 0 ? "good" : "bad"}>{t.throttles}</State> },
+];
+
+export const Tables = ({ view }: { view: View<Usage> }) => (
+  <Panel title="Tables, today" testid="tables" flush aside={<Counted view={view} />}>
+    <Loaded view={view} what="usage" isEmpty={(usage) => usage.tables.length === 0} empty={NOT_YET}>
+      {(usage) => <Table caption="Capacity that each table has used, and requests refused for want of it, since midnight UTC" columns={TABLES} rows={tablesByLoad(usage.tables)} rowKey={(t) => t.table} />}
     </Loaded>
   </Panel>
 );

@@ -2,7 +2,7 @@
 import type { HealthAlert, Metrics, Page, ServiceHealth } from "../api/bodies";
 import { NONE } from "../format/money";
 import { ageOf } from "../format/time";
-import { Cost, Functions, useUsage } from "../monitoring/usage";
+import { Cost, Functions, Tables, useUsage } from "../monitoring/usage";
 import { Breakers } from "../monitoring/breakers";
 import { Faults } from "../monitoring/faults";
 import { Schedule } from "../monitoring/schedule";
@@ -33,7 +33,10 @@ export function Monitoring() {
         <Breakers view={metrics} />
       </div>
       <div class="columns even">
-        <Functions view={usage} />
+        <div class="column">
+          <Functions view={usage} />
+          <Tables view={usage} />
+        </div>
         <Cost view={usage} />
       </div>
       <Faults />

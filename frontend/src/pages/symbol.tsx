@@ -1,10 +1,10 @@
 // `/symbol/AAPL`: one symbol, its chart, and for any bar why it did, or did not, trade.
-import { useMemo } from "preact/hooks";
-import type { Chart, Order, Page, PositionDetail, Signal } from "../api/bodies";
+import { useEffect } from "preact/hooks";
+import type { Order, Page, PositionDetail, Signal } from "../api/bodies";
 import { explainedAt, isDaily } from "../chart/series";
 import { NONE, price, quantity } from "../format/money";
 import { marketDay, marketMoment } from "../format/time";
-import { ChartPanel, TIMEFRAMES, ordersOf, useChart } from "../panels/chart";
+import { SymbolChart, TIMEFRAMES, ordersOf, useBars } from "../panels/chart";
 import { useWatchlist } from "../panels/config";
 import { Why } from "../panels/explanation";
 import { ORDER_COLUMNS } from "../panels/orders";
@@ -21,23 +21,29 @@ export function SymbolPage() {
   const symbol = symbolOf(useCell(place)) ?? "";
   const asked = new URLSearchParams(useCell(query));
   const timeframe = TIMEFRAMES.find((each) => each === asked.get("timeframe")) ?? "1Day";
-  const chart = useChart(symbol, timeframe).data;
+  const bars = useBars(symbol, timeframe);
+  const picked = momentOf(asked.get("bar"));
+  const chart = bars.view.data;
+  useEffect(() => {
+    if (picked !== null) void bars.history.reach(picked);
+  }, [bars.history, picked, chart === undefined]);
   return (
     <>
       <Facts symbol={symbol} close={chart?.bars.close.at(-1)} />
       <div class="columns">
         <div class="column">
-          <ChartPanel
+          <SymbolChart
             symbol={symbol}
             timeframe={timeframe}
-            onTimeframe={(picked) => setQuery({ timeframe: picked, bar: null })}
+            bars={bars}
+            onTimeframe={(chosen) => setQuery({ timeframe: chosen, bar: null })}
+            picked={picked}
             onBar={(start) => setQuery({ bar: String(start) })}
-            tall
           />
           <Orders symbol={symbol} />
         </div>
         <div class="column side-column">
-          <BarWhy symbol={symbol} chart={chart} picked={Number(asked.get("bar")) || null} />
+          <BarWhy symbol={symbol} timeframe={timeframe} times={chart?.bars.time ?? NO_TIMES} forming={chart?.forming ?? true} picked={picked} />
           <Signals symbol={symbol} />
         </div>
       </div>
@@ -106,15 +112,34 @@ function Others({ symbol }: { symbol: string }) {
   );
 }
 
-/** The bar that is explained is picked in the chart or step by step, and stands in the address. */
-function BarWhy({ symbol, chart, picked }: { symbol: string; chart: Chart | undefined; picked: number | null }) {
-  const times = useMemo(() => chart?.bars.time ?? [], [chart]);
-  const found = picked === null ? times.length - 1 : times.findLastIndex((time) => time <= picked);
-  const start = times[found];
-  const to = (n: number) => (times[n] === undefined ? null : () => setQuery({ bar: n === times.length - 1 ? null : String(times[n]) }));
-  const at = chart && start !== undefined ? explainedAt(chart, start) : null;
-  const named = !chart || start === undefined || (chart.forming && at === null) ? null : { start, timeframe: chart.timeframe };
-  return <Why symbol={symbol} at={at} bar={named ? barName(named.start, named.timeframe) : "the last bar that closed"} named={named} earlier={to(found - 1)} later={to(found + 1)} />;
+const NO_TIMES: readonly number[] = [];
+const LATEST = 8_640_000_000_000; // seconds since 1970 that a date can hold
+
+/** Seconds since 1970, as the address has them; null for anything else. */
+function momentOf(text: string | null): number | null {
+  const moment = Math.floor(Number(text));
+  return moment > 0 && moment < LATEST ? moment : null;
+}
+
+interface BarWhyProps {
+  symbol: string;
+  timeframe: string;
+  times: readonly number[];
+  forming: boolean;
+  picked: number | null;
+}
+
+/** The bar that is explained is picked in the chart or step by step, and stands in the address. One before
+ * all bars of the page is explained by its time alone. */
+function BarWhy({ symbol, timeframe, times, forming, picked }: BarWhyProps) {
+  const newest = times.length - 1;
+  const found = picked === null ? newest : times.findLastIndex((time) => time <= picked);
+  const start = times[found] ?? picked;
+  const to = (n: number) => (times[n] === undefined ? null : () => setQuery({ bar: n === newest ? null : String(times[n]) }));
+  // What closed last needs no time: it is read again as it changes.
+  const at = start === null || found === newest && newest >= 0 ? null : explainedAt(timeframe, start);
+  const named = start === null || (forming && at === null) ? null : { start, timeframe };
+  return <Why symbol={symbol} at={at} bar={named ? barName(start!, timeframe) : "the last bar that closed"} named={named} earlier={to(found - 1)} later={to(found + 1)} />;
 }
 
 function barName(start: number, timeframe: string): string {

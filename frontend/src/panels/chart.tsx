@@ -1,43 +1,112 @@
 // Candles of one symbol with its lines, the bot's signals, orders and fills, and what a position rests on.
-import { useEffect, useMemo, useState } from "preact/hooks";
-import type { Chart, Order, Page, Position } from "../api/bodies";
+import type { ComponentChildren } from "preact";
+import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
+import type { Chart, Order, Page, Position, Refusal } from "../api/bodies";
 import type { CandleCanvas, Level } from "../chart/canvas";
+import { ChartHistory, NEWEST, type Span } from "../chart/history";
 import { Attribution, fetchCanvases, useCanvas } from "../chart/loaded";
-import { barStart, candles, lastMove, levelsOf, lineTone, signs, type Candle, type ChartTime, type Sign } from "../chart/series";
+import { barAt, barStart, candles, chartTime, isDaily, lastMove, levelsOf, lineTone, openingOf, refusedMarkers, signs, type Candle, type ChartTime, type Sign } from "../chart/series";
+import { getAfter } from "../desk";
+import { marketDate } from "../format/time";
 import { Cached, Gain } from "../parts/figures";
-import { Loaded, Panel } from "../parts/panel";
+import { ErrorNotice, Loaded, Panel } from "../parts/panel";
+import { useDraft } from "../store/draft";
 import { useRead, type View } from "../store/hooks";
 import { usePositions } from "./positions";
 
-const BARS = 250;
 export const TIMEFRAMES = ["1Min", "5Min", "15Min", "1Hour", "1Day"] as const;
 
 /** Each fetch costs the broker two requests of its budget, and events tell of what is new. */
 const EVERY_MS = 20_000;
 
-export const useChart = (symbol: string | null, timeframe: string) =>
-  useRead<Chart>(symbol && `/api/chart/${encodeURIComponent(symbol)}?limit=${BARS}&timeframe=${timeframe}`, EVERY_MS);
+const chartPath = (symbol: string, timeframe: string): string => `/api/chart/${encodeURIComponent(symbol)}?timeframe=${timeframe}`;
+
+/** What a chart shows: its bars as a read, and the older ones before them. */
+export interface Bars {
+  view: View<Chart>;
+  history: ChartHistory;
+}
+
+export function useBars(symbol: string | null, timeframe: string): Bars {
+  const newest = useRead<Chart>(symbol && `${chartPath(symbol, timeframe)}&limit=${NEWEST}`, EVERY_MS);
+  const [, redraw] = useReducer((count: number, _: undefined) => count + 1, 0);
+  const history = useMemo(() => {
+    const ask = async (span: Span) => {
+      const asked = new URLSearchParams(Object.entries(span).map(([name, value]) => [name, String(value)]));
+      return JSON.parse(await getAfter(`${chartPath(symbol ?? "", timeframe)}&${asked.toString()}`)) as Chart;
+    };
+    return new ChartHistory(ask, () => redraw(undefined));
+  }, [symbol, timeframe]);
+  return { view: { ...newest, data: newest.data && history.with(newest.data) }, history };
+}
 
 interface ChartPanelProps {
   symbol: string | null;
   timeframe: string;
   onTimeframe: (timeframe: string) => void;
-  /** Taller, for the page of one symbol. */
-  tall?: boolean;
-  /** Hears the bar that was clicked, by its start in seconds since 1970. */
-  onBar?: (start: number) => void;
 }
 
-export function ChartPanel({ symbol, timeframe, onTimeframe, tall, onBar }: ChartPanelProps) {
-  const view = useChart(symbol, timeframe);
-  const chart = view.data;
+/** The chart of a page that shows other things too. */
+export function ChartPanel({ symbol, timeframe, onTimeframe }: ChartPanelProps) {
+  const bars = useBars(symbol, timeframe);
+  return (
+    <ChartOf symbol={symbol} bars={bars}>
+      <TimeframePicker value={timeframe} pick={onTimeframe} />
+      <Candles bars={bars} />
+    </ChartOf>
+  );
+}
+
+interface SymbolChartProps {
+  symbol: string;
+  timeframe: string;
+  bars: Bars;
+  onTimeframe: (timeframe: string) => void;
+  /** The bar that is explained, by a time in it in seconds since 1970; null is the newest. */
+  picked: number | null;
+  /** Hears the bar that was picked. */
+  onBar: (start: number) => void;
+}
+
+/** The chart of one symbol's page: taller, and any bar of it can be picked, by day too. */
+export function SymbolChart({ symbol, timeframe, bars, onTimeframe, picked, onBar }: SymbolChartProps) {
+  return (
+    <ChartOf symbol={symbol} bars={bars}>
+      <div class="chart-tools">
+        <TimeframePicker value={timeframe} pick={onTimeframe} />
+        <DayPicker picked={picked} pick={onBar} />
+      </div>
+      <Candles bars={bars} tall picked={picked} onBar={onBar} />
+    </ChartOf>
+  );
+}
+
+function ChartOf({ symbol, bars: { view }, children }: { symbol: string | null; bars: Bars; children: ComponentChildren }) {
   // The code comes while the bars do; what became of it is told by the canvas.
   useEffect(() => void fetchCanvases().catch(() => undefined), []);
   return (
-    <Panel title={symbol ? `${symbol} chart` : "Chart"} aside={chart && <ChartFacts chart={chart} />} view={view}>
-      <TimeframePicker value={timeframe} pick={onTimeframe} />
-      <Candles view={view} {...(tall ? { tall } : {})} {...(onBar ? { onBar } : {})} />
+    <Panel title={symbol ? `${symbol} chart` : "Chart"} aside={view.data && <ChartFacts chart={view.data} />} view={view}>
+      {children}
     </Panel>
+  );
+}
+
+/** Goes to the session of a day. */
+function DayPicker({ picked, pick }: { picked: number | null; pick: (start: number) => void }) {
+  const day = picked === null ? "" : marketDate(new Date(picked * 1000).toISOString());
+  return (
+    <label class="day-picker">
+      Go to{" "}
+      <input
+        type="date"
+        value={day}
+        data-testid="go-to-day"
+        onChange={(event) => {
+          const opening = openingOf(event.currentTarget.value);
+          if (opening !== null) pick(opening);
+        }}
+      />
+    </label>
   );
 }
 
@@ -68,21 +137,22 @@ function TimeframePicker({ value, pick }: { value: string; pick: (timeframe: str
 }
 
 interface CandlesProps {
-  view: View<Chart>;
+  bars: Bars;
   tall?: boolean;
+  picked?: number | null;
   onBar?: (start: number) => void;
 }
 
-function Candles({ view, ...rest }: CandlesProps) {
+function Candles({ bars, ...rest }: CandlesProps) {
   return (
     <Loaded
-      view={view}
+      view={bars.view}
       what="bars"
       rows={8}
       isEmpty={(chart) => chart.bars.time.length === 0}
       empty="No bar of this symbol is stored yet. Bars are fetched when a run judges the symbol."
     >
-      {(chart) => <Canvas chart={chart} {...rest} />}
+      {(chart) => <Canvas chart={chart} history={bars.history} {...rest} />}
     </Loaded>
   );
 }
@@ -97,15 +167,41 @@ function useLevels(symbol: string): Level[] {
   return useMemo(() => levelsOf(position, orders ?? []), [position, orders]);
 }
 
-function Canvas({ chart, tall, onBar }: { chart: Chart; tall?: boolean; onBar?: (start: number) => void }) {
+interface CanvasProps extends Omit<CandlesProps, "bars"> {
+  chart: Chart;
+  history: ChartHistory;
+}
+
+/** With the orders that rules refused; without any that came to nothing where they are `hidden`. */
+function useMarked(chart: Chart, whole: boolean, hidden: boolean): Chart {
+  const asked = whole && !hidden;
+  const refusals = useRead<Page<Refusal>>(asked ? `/api/refusals?symbol=${encodeURIComponent(chart.symbol)}&limit=100` : null).data?.items;
+  return useMemo(() => {
+    const markers = hidden ? chart.markers.filter(({ kind }) => kind !== "order") : [...chart.markers, ...refusedMarkers(refusals ?? [])];
+    return { ...chart, markers };
+  }, [chart, refusals, hidden]);
+}
+
+function Canvas({ chart: read, history, tall = false, picked = null, onBar }: CanvasProps) {
+  const [hidden, setHidden] = useDraft("chart-ended-hidden", false);
+  const chart = useMarked(read, tall, hidden);
   const [hovered, setHovered] = useState<ChartTime | null>(null);
   const levels = useLevels(chart.symbol);
   const rows = useMemo(() => candles(chart), [chart]);
   const marks = useMemo(() => signs(chart), [chart]);
 
   const [clicked, setClicked] = useState<ChartTime | null>(null);
-  const { host, canvas, failure } = useCanvas<CandleCanvas>(({ openCandles }, element) => openCandles(element, setHovered, setClicked));
+  const atEdge = useRef(() => {});
+  atEdge.current = () => {
+    if (!history.error) void history.older();
+  };
+  const { host, canvas, failure } = useCanvas<CandleCanvas>(({ openCandles }, element) => openCandles(element, setHovered, setClicked, () => atEdge.current()));
   useEffect(() => canvas?.show(chart, levels), [canvas, chart, levels]);
+  // The bar that was asked for comes into view once it is there; afterwards the reader may look elsewhere.
+  const there = picked !== null && picked >= (chart.bars.time[0] ?? Infinity);
+  useEffect(() => {
+    if (there && picked !== null) canvas?.reveal(chartTime(barAt(chart, picked), isDaily(chart.timeframe)));
+  }, [canvas, picked, there, chart.timeframe]);
   useEffect(() => {
     if (clicked !== null) onBar?.(barStart(chart, clicked));
   }, [clicked]);
@@ -120,11 +216,13 @@ function Canvas({ chart, tall, onBar }: { chart: Chart; tall?: boolean; onBar?: 
       data-bars={String(rows.length)}
       data-signals={String(signals)}
       data-fills={String(fills)}
+      data-ended={String(count("ended"))}
       data-levels={String(levels.length)}
       data-drawn={String(canvas !== null)}
     >
       <Readout rows={rows} marks={marks} hovered={hovered} move={lastMove(chart)} />
       {failure && <p class="notice bad">{failure}</p>}
+      {history.error && <ErrorNotice error={history.error} what="older bars" retry={() => void history.older()} />}
       <div
         ref={host}
         class={tall ? "canvas tall" : "canvas"}
@@ -136,9 +234,14 @@ function Canvas({ chart, tall, onBar }: { chart: Chart; tall?: boolean; onBar?: 
           <span class="up" aria-hidden="true">▲</span> BUY signal <span class="down" aria-hidden="true">▼</span> SELL signal{" "}
           <span class="accent" aria-hidden="true">●</span> fill, B bought, S sold
           {count("withheld") > 0 && " ■ withheld"}
+          {count("ended") > 0 && " ✕ order cancelled, refused or run out"}
           {count("shadow") > 0 && " grey: shadow strategy"}
         </span>
+        <label class="check">
+          <input type="checkbox" checked={!hidden} onChange={(event) => setHidden(!event.currentTarget.checked)} data-testid="show-ended" /> orders that came to nothing
+        </label>
         <Legend chart={chart} />
+        {history.busy && <span role="status">Older bars are being fetched …</span>}
         <Attribution />
       </figcaption>
     </figure>
