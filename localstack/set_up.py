@@ -167,6 +167,17 @@ def audit() -> None:
     stamp(environment, "audit", lock)
 
 
+def localstack() -> None:
+    """LocalStack itself, the other engine, which nobody needs who does not ask for it."""
+    environment, lock = REPOSITORY / ".venv-localstack", REPOSITORY / "localstack" / "localstack.txt"
+    if is_complete(environment, "localstack", lock):
+        return
+    say("making .venv-localstack: LocalStack, 340 MB")
+    make_environment(environment)
+    install_showing(environment, lock)
+    stamp(environment, "localstack", lock)
+
+
 def main(arguments: list[str]) -> int:
     """Make what is missing. 0 when everything is there, 1 with one line that says the fix."""
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
@@ -180,6 +191,9 @@ def main(arguments: list[str]) -> int:
             return 0
         if "--audit" in arguments:
             audit()
+            return 0
+        if "--localstack" in arguments:
+            localstack()
             return 0
         with ThreadPoolExecutor(max_workers=2) as pool:
             for made in [pool.submit(engine), pool.submit(laptop)]:

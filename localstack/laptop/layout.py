@@ -14,6 +14,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TEMPLATE = REPOSITORY / "template.yaml"
 BUILD = REPOSITORY / "build"
 ENGINE_PYTHON = REPOSITORY / ".venv-engine" / "bin" / "python"
+LOCALSTACK_PYTHON = REPOSITORY / ".venv-localstack" / "bin" / "python"
+LOCALSTACK_PLUGIN = REPOSITORY / "localstack" / "plugin"
 DEFAULT_STATE = REPOSITORY / ".alpaquero"
 
 

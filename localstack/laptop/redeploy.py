@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from laptop import build, deploy, repairs
+from laptop import build, deploy
 from laptop.errors import LaptopError
 from laptop.layout import TEMPLATE
 from laptop.moving import schema
@@ -52,7 +52,7 @@ def restart_service(stack: Stack, service: str, *, say: Callable[[str], None]) -
         parameters={item["ParameterKey"]: item["ParameterValue"] for item in given},
     )
     if deployed.changed:
-        repairs.after_deploy(stack.sessions, STACK, deployed)
+        stack.engine_class.after_deploy(stack.sessions, STACK, deployed)
     schema.migrate(dynamodb, stack.tables, say=say)
     client = stack.client("lambda")
     for name in names:
