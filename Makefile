@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run demo test test-localstack test-slow check bench build sizes audit sbom deploy screens clean
+.PHONY: help setup setup-tests run demo test test-localstack test-slow check bench build sizes audit sbom deploy screens hooks release clean
 
 # The newest Python of 3.11 to 3.13 that can make environments; PYTHON=... names another.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
@@ -47,7 +47,7 @@ test-slow: setup-tests ## Run the long tests
 	@$(BIN)/python -m laptop.chromium
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
-check: setup-tests ## Format, lint, types, import rules, the API's description, template
+check: setup-tests ## Format, lint, types, import rules, the API's description, template, nothing secret
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -55,6 +55,10 @@ check: setup-tests ## Format, lint, types, import rules, the API's description, 
 	@$(BIN)/python -m laptop.openapi check
 	@$(BIN)/python -m laptop.dashboard check
 	$(BIN)/cfn-lint --append-rules infra/rules -- template.yaml infra/site.yaml infra/operations.yaml infra/deploy-role.yaml
+	@$(BIN)/python -m laptop.committed
+
+hooks: setup-tests ## Run the parts of `make check` that a commit needs before each commit
+	@$(BIN)/pre-commit install
 
 bench: setup-tests ## Measure against goals and peers, ARGS=exchange one part; also in build/bench.json
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
@@ -75,6 +79,9 @@ sbom: setup ## Write build/sbom.json: what ships, as CycloneDX
 
 deploy: setup ## Bring the stack in AWS to this release, ENV=paper or live: shows what changes, asks
 	@$(BIN)/alpaquero deploy --env $(ENV) $(ARGS)
+
+release: setup-tests ## Make release VERSION=X.Y.Z of a clean main: commits and tags, never pushes; ARGS=--dry-run
+	@$(BIN)/python -m laptop.release $(VERSION) $(ARGS)
 
 screens: setup-tests ## Take the pictures of the docs from a cloud that has traded
 	@$(BIN)/python -m laptop.chromium

@@ -178,6 +178,17 @@ def localstack() -> None:
     stamp(environment, "localstack", lock)
 
 
+def sam() -> None:
+    """What `make sam` runs: the SAM command line and AWS's runtime client, apart from everything else."""
+    environment, lock = REPOSITORY / ".venv-sam", REPOSITORY / "localstack" / "sam.txt"
+    if is_complete(environment, "sam", lock):
+        return
+    say("making .venv-sam: the SAM command line (340 MB, once)")
+    make_environment(environment)
+    install(environment, lock)
+    stamp(environment, "sam", lock)
+
+
 def main(arguments: list[str]) -> int:
     """Make what is missing. 0 when everything is there, 1 with one line that says the fix."""
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
@@ -194,6 +205,9 @@ def main(arguments: list[str]) -> int:
             return 0
         if "--localstack" in arguments:
             localstack()
+            return 0
+        if "--sam" in arguments:
+            sam()
             return 0
         with ThreadPoolExecutor(max_workers=2) as pool:
             for made in [pool.submit(engine), pool.submit(laptop)]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from copy import deepcopy
 from functools import lru_cache
 from json import dumps, loads
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,6 +64,9 @@ FUNCTION = {
     "SERVICES_API_URL": "http://127.0.0.1:9/v1",
     "STACK": "stack",
     "LOG_GROUP": "logs",
+    "WORKER_MEMORY": "512",
+    "API_MEMORY": "512",
+    "BACKTEST_MEMORY": "1769",
     "SCHEDULES": "DISABLED",
     "POWERTOOLS_METRICS_NAMESPACE": "Alpaquero",
 }
@@ -94,11 +99,44 @@ CREDENTIALS = {
 }
 
 
+# The one costly thing, a cloud or an engine, that the tests of a folder share by a fixture.
+SHARED = {"integration": "cloud", "browser": "site", "engine": "bare"}
+TEMPORARY = pytest.StashKey[Path]()
+BEFORE_SECONDS = 10  # what led to a failure may lie before its test
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several workers, the tests of one cloud stay on one of them, and so those of one file."""
     for item in items:
-        shares_cloud = "cloud" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("cloud" if shares_cloud else item.location[0]))
+        shared = SHARED.get(item.path.parent.name)
+        is_shared = shared in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group(shared if is_shared else item.location[0]))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where the state of this run's clouds is, for the reports of failures."""
+    request.config.stash[TEMPORARY] = tmp_path_factory.getbasetemp()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test's report ends with what the clouds logged from a little before it on."""
+    report = yield
+    base = item.config.stash.get(TEMPORARY, None)
+    if report.failed and base is not None:
+        from tests.evidence import sections
+
+        report.sections.extend(sections(base, since=call.start - BEFORE_SECONDS))
+    return report
+
+
+# For the next test that asks for tables: making them, and each model's client, takes a tenth of a second.
+CONNECTIONS: dict[Any, Any] = {}
+EMPTY_TABLES: dict[str, Any] = {}
 
 
 @lru_cache(maxsize=1)
@@ -113,6 +151,8 @@ def botocore_session() -> Any:
 def tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every table of the shared package, empty, in moto; nothing reaches a network."""
     from moto import mock_aws
+    from moto.core.models import DEFAULT_ACCOUNT_ID
+    from moto.dynamodb.models import dynamodb_backends
 
     from alpaquero.events import bus, queues
     from alpaquero.store import tables as shared
@@ -128,14 +168,20 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with mock_aws():
         for cached in clients:
             cached.cache_clear()
+        held = dynamodb_backends[DEFAULT_ACCOUNT_ID][CREDENTIALS["AWS_DEFAULT_REGION"]].tables
+        if not EMPTY_TABLES:
+            schemas = {model.Meta.table_name: model._get_schema() for model in reversed(models)}  # some share
+            for name, schema in schemas.items():
+                shared.connection().create_table(name, billing_mode="PAY_PER_REQUEST", **schema)
+            EMPTY_TABLES.update(deepcopy(held))
+        held.update(deepcopy(EMPTY_TABLES))
         for model in models:
-            model._connection = None
-            model.create_table(billing_mode="PAY_PER_REQUEST", wait=False)
+            model._connection = CONNECTIONS.get(model)
         yield
     for cached in clients:
         cached.cache_clear()
     for model in models:
-        model._connection = None
+        CONNECTIONS[model], model._connection = model._connection, None
 
 
 @pytest.fixture

@@ -48,6 +48,9 @@ export function App() {
 function Head() {
   const here = useCell(place);
   const { username, roles } = useCell(session.state);
+  const pages = useRef<HTMLElement>(null);
+  // On a phone the names are wider than the screen.
+  useEffect(() => pages.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [here]);
   return (
     <header class="head">
       <a class="skip" href="#content">
@@ -69,7 +72,7 @@ function Head() {
           </button>
         </div>
       </div>
-      <nav aria-label="Pages">
+      <nav aria-label="Pages" ref={pages}>
         {PAGES.map(({ path, name }) => (
           <a key={path} href={path} aria-current={path === here ? "page" : undefined} onClick={(event) => follow(event, path)}>
             {name}

@@ -2,6 +2,9 @@
 
 A job that cannot be run says why in its item and is not tried again. One that the broker or a table
 held up comes again after a minute, one whose function ran out of time once more, and then it fails.
+
+A job may have two messages: whoever repeats a request before it is begun sends another. The job keeps
+which one runs it; that message brings it again should its worker end, so the others are done with.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from alpaquero.backtests import report
 from alpaquero.backtests.request import BacktestRequest, BacktestSettings, settings_for
 from alpaquero.broker.alpaca import connect_clock
 from alpaquero.broker.protocol import ClockReader
-from alpaquero.errors import BrokerError, RequestError
+from alpaquero.errors import BrokerError, Conflict, RequestError
 from alpaquero.events import queues
 from alpaquero.events.commands import RunBacktest, RunExport
 from alpaquero.last_work import worked_through
@@ -38,6 +41,7 @@ from alpaquero.store.backtests import Job, Status
 from alpaquero.store.exports import ExportJob
 
 TRY_AGAIN_SECONDS = 60
+HELD_UP = (BrokerError, BotoCoreError, ClientError, PynamoDBException)
 RUNNING_FOR = timedelta(minutes=16)  # longer than Lambda lets a function run
 KEEP_SECONDS = 20.0  # for report, files and the last word, when the time is up
 TELL_EVERY_PERCENT = 5
@@ -81,24 +85,18 @@ def take(record: dict[str, Any]) -> None:
     message = msgspec.json.decode(record["body"])
     correlation(message["correlation_id"])
     if message.get("type") == RunExport.__name__:
-        export(exports.get(msgspec.convert(message, RunExport).id))
+        try:
+            export(exports.get(msgspec.convert(message, RunExport).id))
+        except HELD_UP:
+            queues.deliver_again_after(SETTINGS.backtest_queue, record, TRY_AGAIN_SECONDS)
+            raise
         return
-    command = msgspec.convert(message, RunBacktest)
-    job = backtests.get(command.id)
-    if job.ended:
+    job = _begun(msgspec.convert(message, RunBacktest).id, record)
+    if job is None:
         return
-    if _is_run_elsewhere(job):
-        queues.deliver_again_after(SETTINGS.backtest_queue, record, int(RUNNING_FOR.total_seconds()))
-        raise RuntimeError(f"backtest {job.id} is run by another worker; looking again later")
-    if job.attempts >= backtests.MOST_ATTEMPTS:
-        _fail(job, _too_large(job))
-        return
-    job = backtests.save(
-        job, status=Status.RUNNING, attempts=job.attempts + 1, started_at=_now(), progress_note="reading bars"
-    )
     try:
         run(job)
-    except (BrokerError, BotoCoreError, ClientError, PynamoDBException):
+    except HELD_UP:
         queues.deliver_again_after(SETTINGS.backtest_queue, record, TRY_AGAIN_SECONDS)
         backtests.save(backtests.get(job.id), status=Status.QUEUED, progress_note="comes again in a minute")
         raise
@@ -110,6 +108,26 @@ def take(record: dict[str, Any]) -> None:
             backtests.get(job.id),
             _went_wrong(),
         )
+
+
+def _begun(identifier: str, record: dict[str, Any]) -> Job | None:
+    """The job, marked as run for this message; None when the message has nothing left to do."""
+    job, message = backtests.get(identifier), record["messageId"]
+    if job.ended:
+        return None
+    if _is_run_elsewhere(job):
+        if job.run_by not in {"", message}:
+            return None
+        queues.deliver_again_after(SETTINGS.backtest_queue, record, int(RUNNING_FOR.total_seconds()))
+        raise RuntimeError(f"backtest {job.id} is run by another worker; looking again later")
+    if job.attempts >= backtests.MOST_ATTEMPTS:
+        _fail(job, _too_large(job))
+        return None
+    begun = {"attempts": job.attempts + 1, "started_at": _now(), "run_by": message}
+    try:
+        return backtests.save(job, status=Status.RUNNING, progress_note="reading bars", **begun)
+    except Conflict:  # another message's worker was quicker
+        return _begun(identifier, record)
 
 
 def run(job: Job) -> None:

@@ -132,10 +132,12 @@ def indicators(symbol: str, query: IndicatorsAsked) -> Indicators:
     found = stored_series([symbol], newest[0].bar_start, count, timeframe=chosen.timeframe) if newest else {}
     times: list[datetime] = []
     series: dict[str, list[float | None]] = {}
+    closes: list[float] = []
     if symbol in found:
         columns = found[symbol][-count:]
         series = {key: values[-limit:] for key, values in chart(symbol, columns, chosen).items()}
         times = [datetime.fromtimestamp(start, UTC) for start in columns.start[-limit:]]
+        closes = [float(close) for close in columns.close[-limit:]]
     return Indicators(
         symbol=symbol,
         strategy=name,
@@ -143,6 +145,7 @@ def indicators(symbol: str, query: IndicatorsAsked) -> Indicators:
         adjustment="split",
         times=times,
         series=series,
+        closes=closes,
     )
 
 

@@ -25,17 +25,20 @@ from alpaquero.observability import correlation_id
 from alpaquero.orders.identity import manual_key
 from alpaquero.orders.intent import Intent, Origin, Purpose, Side
 from alpaquero.orders.lifecycle import is_terminal
+from alpaquero.orders.order import Fill as FillRecord
 from alpaquero.orders.order import Order as OrderRecord
 from alpaquero.orders.replacement import Change, changed_terms, free_successor
 from alpaquero.risk.book import RiskBook, TradingState
 from alpaquero.settings import FunctionSettings, Text, load
-from alpaquero.store import requests
+from alpaquero.store import refusals, requests
 from alpaquero.store.books import Books, listed_at
+from alpaquero.store.refusals import Refused
 from alpaquero.web.app import after, service_app, to_cursor
 from alpaquero.web.bodies import Page, RuleOutcome
 from alpaquero.web.bodies.trading import (
     ClosePosition,
     ClosePositions,
+    Fill,
     Order,
     OrderAccepted,
     OrdersAccepted,
@@ -43,6 +46,7 @@ from alpaquero.web.bodies.trading import (
     PlaceOrder,
     Reconcile,
     Reconciliation,
+    Refusal,
     ReplaceOrder,
     SyncAccepted,
 )
@@ -132,6 +136,57 @@ def orders(query: OrdersAsked) -> Page[Order]:
     return Page(
         items=[_body(order) for order in page[:limit]], next=to_cursor(following) if following else None
     )
+
+
+class ByTimeAsked(Paged, frozen=True, kw_only=True):
+    """Which fills or refusals are listed."""
+
+    symbol: Annotated[str, Meta(description="Those of one symbol alone.")] | None = None
+
+
+@app.endpoint("GET", public="/api/fills", service="/trading/fills", query=ByTimeAsked)
+def fills(query: ByTimeAsked) -> Page[Fill]:
+    """Every execution by itself, newest first."""
+    limit, before = query.limit, after(query.cursor)
+    page: list[FillRecord] = []
+    while len(page) < limit:
+        found, before = BOOKS.newest_fills(limit, before)
+        page += [fill for fill in found if query.symbol is None or fill.symbol == query.symbol.upper()]
+        if before is None:
+            break
+    following = page[limit - 1].id if len(page) > limit else before
+    items = [_fill_body(fill) for fill in page[:limit]]
+    return Page(items=items, next=to_cursor(following) if following else None)
+
+
+def _fill_body(fill: FillRecord) -> Fill:
+    return Fill(
+        id=fill.id,
+        at=fill.at,
+        symbol=fill.symbol,
+        side=fill.side,
+        quantity=fill.quantity,
+        price=fill.price,
+        value=fill.quantity * fill.price,
+        client_order_id=fill.client_order_id,
+        broker_order_id=fill.broker_order_id,
+    )
+
+
+@app.endpoint("GET", public="/api/refusals", service="/trading/refusals", query=ByTimeAsked)
+def refused(query: ByTimeAsked) -> Page[Refusal]:
+    """Orders that the rules or the broker's answer kept from being, newest first."""
+    limit, before = query.limit, after(query.cursor)
+    page: list[Refused] = []
+    while len(page) < limit:
+        found = refusals.newest(SETTINGS.account, limit, before)
+        page += [one for one in found if query.symbol is None or one.symbol == query.symbol.upper()]
+        before = refusals.place_of(found[-1]) if len(found) == limit else None
+        if before is None:
+            break
+    following = refusals.place_of(page[limit - 1]) if len(page) > limit else before
+    items = [msgspec.convert(one, Refusal, from_attributes=True) for one in page[:limit]]
+    return Page(items=items, next=to_cursor(following) if following else None)
 
 
 @app.endpoint("GET", public="/api/orders/{id}", service="/trading/orders/{id}")

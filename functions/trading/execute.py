@@ -88,7 +88,7 @@ from alpaquero.risk.rules import assess, reservation_for
 from alpaquero.risk.verdict import RuleResult, Verdict
 from alpaquero.rules_version import RULES_VERSION
 from alpaquero.settings import BrokerSettings, Text, load
-from alpaquero.store import risk_facts, trading_settings
+from alpaquero.store import refusals, risk_facts, trading_settings
 from alpaquero.store.books import Books
 from alpaquero.store.verdicts import VerdictItem, VerdictRecord, canonical, item_of
 
@@ -200,7 +200,7 @@ def give_up(command: OrderCommand | None, error: Exception, message_id: str) -> 
         message=f"{type(command).__name__} was not carried out: "
         + (str(error) if ours else f"{type(error).__name__}, see the log"),
     )
-    books.commit(events=[bus.encoded(event, "trading")])
+    books.commit(events=[bus.encoded(event, "trading")], evidence=[refusals.item_of(event)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -376,7 +376,8 @@ class Desk:
             codes=[rule.code for rule in failed],
             message="; ".join(rule.message for rule in failed),
         )
-        self.books.commit(events=[bus.encoded(event, "trading")], evidence=evidence)
+        kept = [*evidence, refusals.item_of(event)]
+        self.books.commit(events=[bus.encoded(event, "trading")], evidence=kept)
 
     # replacing
 

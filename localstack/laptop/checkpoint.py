@@ -43,6 +43,13 @@ def table_names(sessions: Sessions, stack: str) -> dict[str, str]:
     }
 
 
+def left_tables(sessions: Sessions, stack: str) -> dict[str, str]:
+    """The same of the tables that a stack left when it was deleted, by the engine's way to name them."""
+    pages = sessions.client("dynamodb").get_paginator("list_tables").paginate()
+    names = [name.split("-") for page in pages for name in page["TableNames"]]
+    return {parts[1]: "-".join(parts) for parts in names if len(parts) == 3 and parts[0] == stack}
+
+
 def scan(dynamodb: Any, table: str) -> list[dict[str, Any]]:
     """Every item of a table, as DynamoDB answers it."""
     items: list[dict[str, Any]] = []

@@ -71,7 +71,7 @@ SHAPES: Final = (
         r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
         r"(?i:aws_secret_access_key)[\"']? *[:=] *[\"']?[A-Za-z0-9/+]{40}\b",
     ),
-    _shape("a key of Alpaca", _REVOKE, r"\b[AP]K[0-9A-Z]{18,24}\b"),
+    _shape("a key of Alpaca", _REVOKE, r"\b(?:PK|AK(?!IA))[0-9A-Z]{18,24}\b"),
     _shape("a program's key", _REVOKE, r"\baqk\.[\w-]+\.[\w-]{40,}"),
     _shape(
         "a token",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
-from laptop.errors import DeployError, LaptopError
+from laptop.errors import DeployError, LaptopError, RolledBackError
 
 if TYPE_CHECKING:
     from laptop.engine import Sessions
@@ -107,6 +107,16 @@ def status_of(cloudformation: Any, stack: str) -> str | None:
         raise
 
 
+# A stack in one of these can only be deleted.
+_FAILED: Final = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"})
+_ABSENT: Final = frozenset({None, "REVIEW_IN_PROGRESS", "DELETE_COMPLETE"})
+
+
+def is_made_anew(status: str | None) -> bool:
+    """Whether a deploy makes a stack of this status from nothing."""
+    return status in _ABSENT or status in _FAILED
+
+
 def _wait(read: Any, *, seconds: float, what: str, pause: float = _PAUSE) -> dict[str, Any]:
     deadline = time.monotonic() + seconds
     while True:
@@ -122,16 +132,23 @@ def _wait(read: Any, *, seconds: float, what: str, pause: float = _PAUSE) -> dic
         time.sleep(pause)
 
 
+_BEGINS: Final = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"})
+# What CloudFormation says of each resource that it stops because another failed.
+_STOPPED: Final = ("Resource creation cancelled", "Resource update cancelled")
+
+
 def _failures(cloudformation: Any, stack: str) -> str:
-    """One line a failed resource, in the order they failed."""
-    events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
-    lines = [
-        f"{event['LogicalResourceId']} ({event.get('ResourceType', '')}): "
-        f"{event.get('ResourceStatusReason', 'no reason given')}"
-        for event in reversed(events)
-        if event["ResourceStatus"].endswith("FAILED")
-    ]
-    return "\n".join(dict.fromkeys(lines)) or "the engine gave no reason; see logs/engine.log"
+    """One line for each resource that failed in the stack's last operation, in the order they failed."""
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack)
+    failed: list[str] = []
+    for event in (event for page in pages for event in page["StackEvents"]):  # the newest first
+        is_stack = event["PhysicalResourceId"] == event["StackId"]
+        if is_stack and event["ResourceStatus"] in _BEGINS:
+            break
+        reason = event.get("ResourceStatusReason", "no reason given")
+        if event["ResourceStatus"].endswith("FAILED") and reason not in _STOPPED:
+            failed.append(f"{event['LogicalResourceId']} ({event.get('ResourceType', '')}): {reason}")
+    return "\n".join(dict.fromkeys(reversed(failed))) or "no reason was given; see logs/engine.log"
 
 
 def deploy(
@@ -148,7 +165,7 @@ def deploy(
     Raises
     ------
     DeployError
-        With one line for each resource the engine refused.
+        With one line for each resource the engine refused; `RolledBackError` when all is as before.
     """
     _ensure_bucket(sessions)
     upload(sessions, artifacts, BUCKET)
@@ -197,12 +214,10 @@ def prepare(
 
     cloudformation = sessions.client("cloudformation")
     status = status_of(cloudformation, stack)
-    if status in {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}:
-        # A stack whose creation failed can only be deleted.
+    creates = is_made_anew(status)
+    if status in _FAILED:
         cloudformation.delete_stack(StackName=stack)
         _wait(lambda: _stack(cloudformation, stack), seconds=seconds, what=f"deleting {stack}", pause=pause)
-        status = None
-    creates = status in {None, "REVIEW_IN_PROGRESS", "DELETE_COMPLETE"}
     name = f"change-{uuid4().hex[:12]}"
     try:
         cloudformation.create_change_set(
@@ -233,16 +248,25 @@ def carry_out(sessions: Clients, prepared: Prepared, *, seconds: float = 120, pa
 
     Raises
     ------
+    RolledBackError
+        With one line for each resource that was refused; the stack is what it was before.
     DeployError
-        With one line for each resource that was refused; CloudFormation has rolled the stack back then.
+        The same of a stack that could not be made, or not be rolled back.
     """
     cloudformation, stack = sessions.client("cloudformation"), prepared.stack
     cloudformation.execute_change_set(StackName=stack, ChangeSetName=prepared.name)
     ended = _wait(
         lambda: _stack(cloudformation, stack), seconds=seconds, what=f"deploying {stack}", pause=pause
     )
-    if ended["StackStatus"] not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
-        raise DeployError(f"{stack} was refused:\n{_failures(cloudformation, stack)}")
+    status = ended["StackStatus"]
+    if status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+        return
+    told = f"{stack} was refused:\n{_failures(cloudformation, stack)}\n"
+    if status == "UPDATE_ROLLBACK_COMPLETE":
+        raise RolledBackError(f"{told}{stack} was rolled back to what it was: mend this and deploy again")
+    if status == "ROLLBACK_COMPLETE":
+        raise DeployError(f"{told}what there was of {stack} is removed again: mend this and deploy again")
+    raise DeployError(f"{told}{stack} is left in {status}: docs/deploy.md, When a deploy fails")
 
 
 def _nothing_to_do(reason: str) -> bool:

@@ -28,5 +28,9 @@ class DeployError(LaptopError):
     """The engine refused a part of the template; the message has a line for each."""
 
 
+class RolledBackError(DeployError):
+    """An upgrade failed, and the stack is again what it was before."""
+
+
 class NotRunningError(LaptopError):
     """The command needs a stack that is up."""

@@ -21,6 +21,8 @@ Send = Callable[[Any], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OURS = re.compile(r"(127\.0\.0\.1|localhost|[\w.-]+\.localhost)(:\d+)?")
+# What a container calls this machine (`laptop.sam.relay`). A page that was rebound has a name, no address.
+PRIVATE = re.compile(r"(10(\.\d+){3}|172\.(1[6-9]|2\d|3[01])(\.\d+){2}|192\.168(\.\d+){2})(:\d+)?")
 CHANGES_THE_ENGINE = ("/_ministack/reset", "/_ministack/config")
 API_PATHS = ("/_aws/execute-api/", "/restapis/")
 API_HOST = ".execute-api.localhost"
@@ -29,7 +31,7 @@ API_HOST = ".execute-api.localhost"
 def refusal(path: str, headers: Mapping[str, str]) -> str | None:
     """Why a request is refused, or None; header names are in lower case."""
     host = headers.get("host", "")
-    if not OURS.fullmatch(host):
+    if not (OURS.fullmatch(host) or PRIVATE.fullmatch(host)):
         return f"{host or 'no host'} is not this machine; ask localhost"
     if path.startswith(CHANGES_THE_ENGINE):
         return "the engine is not changed while it runs; stop it with `alpaquero down`"
@@ -64,10 +66,12 @@ def guarded(app: App) -> App:
 
 
 def main() -> None:
-    """The engine as `python -m ministack` starts it, guarded and its requests counted."""
-    from meter import Meter, metered  # type: ignore[import-not-found]  # beside this file, which is a script
+    """The engine as `python -m ministack` starts it: guarded, its requests counted, its work let end."""
+    import finishing  # type: ignore[import-not-found]  # beside this file, which is a script
+    from meter import Meter, metered  # type: ignore[import-not-found]
     from ministack import app as engine  # type: ignore[import-not-found]
 
+    finishing.install()
     engine.app = guarded(metered(engine.app, Meter()))
     engine.main()
 

@@ -125,6 +125,13 @@ def port_is_free(port: int) -> bool:
     return True
 
 
+def listens(port: int) -> bool:
+    """Whether something accepts connections on the loopback port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
 def free_ports(count: int) -> list[int]:
     """Distinct loopback ports that nothing listens on now."""
     probes = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from laptop import build, deploy
+from laptop import build, deploy, repairs
 from laptop.errors import LaptopError
 from laptop.layout import TEMPLATE
 from laptop.moving import schema
@@ -44,15 +44,14 @@ def restart_service(stack: Stack, service: str, *, say: Callable[[str], None]) -
     dynamodb = stack.client("dynamodb")
     schema.check(dynamodb, stack.tables["Settings"])
     given = stack.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0].get("Parameters", [])
-    deployed = deploy.deploy(
+    deployed = repairs.deploy_mended(
         stack.sessions,
         TEMPLATE,
         stack=STACK,
         artifacts=artifacts,
         parameters={item["ParameterKey"]: item["ParameterValue"] for item in given},
+        mend=stack.engine_class.after_deploy,
     )
-    if deployed.changed:
-        stack.engine_class.after_deploy(stack.sessions, STACK, deployed)
     schema.migrate(dynamodb, stack.tables, say=say)
     client = stack.client("lambda")
     for name in names:

@@ -1,25 +1,29 @@
 """Mends what the engine drops or forgets, so that ``template.yaml`` can stay what AWS wants.
 
-``LaptopCloud`` calls ``after_deploy`` and ``before_restart``. One function a hole; the numbers and
-each hole's proof are in ``tests/contract/engine``, whose tests fail when an upgrade closes a hole.
-Every repair may run twice.
+``LaptopCloud`` and ``laptop.redeploy`` call ``deploy_mended``, ``LaptopCloud`` ``before_restart``. One
+function a hole; the numbers and each hole's proof are in ``tests/contract/engine``, whose tests fail when
+an upgrade closes a hole. Every repair may run twice.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
+
+from laptop import deploy
+from laptop.errors import RolledBackError
 
 if TYPE_CHECKING:
     from laptop.deploy import Deployed
     from laptop.engine import Sessions
 
 Resource = dict[str, Any]
+Mend = Callable[["Sessions", str, "Deployed"], None]
 
 _NAME: Final = re.compile(r"\$\{(\w+)\}")
 _STRAY_STAGE: Final = "Stage"
@@ -32,6 +36,35 @@ class _Tolerant(yaml.SafeLoader):
 
 
 _Tolerant.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
+
+
+def deploy_mended(
+    sessions: Sessions,
+    template: Path,
+    *,
+    stack: str,
+    artifacts: Mapping[str, Path],
+    parameters: Mapping[str, str],
+    mend: Mend | None = None,
+) -> Deployed:
+    """Deploy, and mend what that left out; a roll-back leaves out the same.
+
+    ``mend`` is the engine's own ``after_deploy``, the default engine's unless given.
+
+    Raises
+    ------
+    DeployError
+        As `laptop.deploy.deploy` does; after a `RolledBackError` the stack serves as it did before.
+    """
+    mend = mend or after_deploy
+    try:
+        deployed = deploy.deploy(sessions, template, stack=stack, artifacts=artifacts, parameters=parameters)
+    except RolledBackError:
+        mend(sessions, stack, deploy.described(sessions, stack))
+        raise
+    if deployed.changed:
+        mend(sessions, stack, deployed)
+    return deployed
 
 
 def after_deploy(sessions: Sessions, stack: str, deployed: Deployed) -> None:

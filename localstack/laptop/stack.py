@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from laptop import checkpoint, credentials, deploy, processes
+from laptop import checkpoint, credentials, deploy, processes, repairs
 from laptop.engine import GUARD, Engine, Sessions, engine_class, port_from_environment
 from laptop.errors import LaptopError, NotRunningError
 from laptop.layout import TEMPLATE, StateFolder, write_private
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 STACK: Final = "alpaquero"
 ENVIRONMENT: Final = "local"
 BOOK: Final = "book.sqlite"
+# A stack that an upgrade was refused for and that is as it was before.
+_AS_IT_WAS: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
 
 # The ports of the design; each moves by ALPAQUERO_PORT_<NAME>.
 SERVICE_PORTS: Final[Mapping[str, int]] = {
@@ -412,6 +414,7 @@ class LaptopCloud(Stack):
         )
         self._exchange: subprocess.Popen[bytes] | None = None
         self.was_resumed = False
+        self._must_put_back = False
         super().__init__(
             folder,
             numbers,
@@ -437,7 +440,7 @@ class LaptopCloud(Stack):
     def up(self) -> None:
         """Start everything; on an error some children may still run: call ``kill``."""
         artifacts = self._artifacts if self._artifacts is not None else self._built()
-        restore = self._prepare_state()
+        self._must_put_back = self._prepare_state()
         self._say("starting the exchange and the engine")
         if self._options is not None:
             self._start_exchange(self._options)
@@ -452,23 +455,22 @@ class LaptopCloud(Stack):
             )
         self._put_secrets()
         self._say("deploying template.yaml")
-        self.deploy(artifacts)
-        if restore:
-            count = self.checkpoints.restore(self.sessions, self.tables)
-            self._say(f"put {count} records of the last checkpoint back")
-            self._tell_fills_again()
+        try:
+            self.deploy(artifacts)
+        except Exception:
+            if self.was_resumed and deploy.status_of(self.client("cloudformation"), STACK) in _AS_IT_WAS:
+                # Nothing changed: the release before starts again from what is saved here.
+                self.down()
+            raise
         self._migrate()
         self.record()
 
-    def _check_schema(self) -> None:
-        """Refuses tables that newer code wrote, as a stack that was saved has them, or its checkpoint."""
+    def _check_schema(self, tables: Mapping[str, str]) -> None:
+        """Refuses tables that newer code wrote."""
         from laptop.moving import schema
 
-        stacks = self.client("cloudformation").list_stacks()["StackSummaries"]
-        if any(stack["StackName"] == STACK and "DELETE" not in stack["StackStatus"] for stack in stacks):
-            tables = checkpoint.table_names(self.sessions, STACK)
-            if "Settings" in tables:
-                schema.check(self.client("dynamodb"), tables["Settings"])
+        if "Settings" in tables:
+            schema.check(self.client("dynamodb"), tables["Settings"])
 
     def _migrate(self) -> None:
         from laptop.moving import schema
@@ -476,11 +478,25 @@ class LaptopCloud(Stack):
         if "Settings" in self.tables:
             schema.migrate(self.client("dynamodb"), self.tables, say=self._say)
 
-    def _tell_fills_again(self) -> None:
+    def _keep_what_is_left(self, tables: Mapping[str, str]) -> None:
+        """Hole 28: a created table takes the place of one of its name, which a deleted stack left."""
+        self._say(f"keeping the records of {len(tables)} tables that a deleted stack left")
+        self.checkpoints.take(
+            self.sessions,
+            tables,
+            label=self.checkpoints.label or "",
+            copy_book=self.exchange.checkpoint if self._exchange is not None else None,
+        )
+        self._must_put_back = True
+
+    def _put_back(self) -> None:
         from laptop.retell import fills_again
 
+        count = self.checkpoints.restore(self.sessions, self.tables)
+        self._say(f"put {count} records of the last checkpoint back")
         if "Books" in self.tables:
             fills_again(self.sessions, self.tables["Books"])
+        self._must_put_back = False
 
     def _built(self) -> Mapping[str, Path]:
         from laptop.build import build
@@ -583,22 +599,36 @@ class LaptopCloud(Stack):
     def deploy(self, artifacts: Mapping[str, Path]) -> None:
         """Bring the stack to the template and mend what the engine drops.
 
+        A stack that was deleted finds again what its tables held.
+
         Raises
         ------
+        DeployError
+            When a resource was refused; a `RolledBackError` when all is as before.
         alpaquero.store.schema.NewerSchema
             When newer code wrote its tables; nothing was deployed.
         """
-        self._check_schema()
-        deployed = deploy.deploy(
-            self.sessions, self._template, stack=STACK, artifacts=artifacts, parameters=self.parameters()
+        is_new = deploy.is_made_anew(deploy.status_of(self.client("cloudformation"), STACK))
+        names = checkpoint.left_tables if is_new else checkpoint.table_names
+        tables = names(self.sessions, STACK)
+        self._check_schema(tables)
+        if tables and is_new:
+            self._keep_what_is_left(tables)
+        deployed = repairs.deploy_mended(
+            self.sessions,
+            self._template,
+            stack=STACK,
+            artifacts=artifacts,
+            parameters=self.parameters(),
+            mend=self._engine.after_deploy,
         )
-        if deployed.changed:
-            self._engine.after_deploy(self.sessions, STACK, deployed)
         # A route that changed gave its API a new id (hole 17): always read them again.
         self.outputs = dict(deployed.outputs)
         self.resources = dict(deployed.resources)
         for name in ("tables", "schedules"):
             self.__dict__.pop(name, None)
+        if self._must_put_back:
+            self._put_back()
 
     def ended(self) -> str | None:
         """The name of a part that ended by itself, or None while all run."""

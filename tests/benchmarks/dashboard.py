@@ -88,7 +88,12 @@ def _hold_something(stack: Stack) -> None:
     """A position by hand, so that there is one whatever the rule makes of the prices."""
     quiet = Quiescence(stack, ACCOUNT)
     trade_session(stack, quiet)
-    order = {"symbol": stack.exchange.status().symbols[0], "side": "buy", "quantity": "1", "type": "market"}
+    order = {
+        "symbol": stack.exchange.status().symbols[0],
+        "side": "buy",
+        "quantity": "1",
+        "order_class": "simple",
+    }
     with httpx.Client(
         base_url=url_of(stack), timeout=PATIENCE_MILLISECONDS / 1000, trust_env=False
     ) as client:

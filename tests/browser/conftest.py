@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from laptop.quiescence import Quiescence
 from laptop.stack import Stack
 from tests.browser.cloud import ARGUMENTS, cloud_with_page, url_of
 
+HERE, ALONE = Path(__file__).parent, "test_first_run"
 # The first request to each function starts it, ten of them at once on two cores.
 COLD_START_SECONDS = 60
 # The shipped prices raise a BUY of MSFT on 2012-04-03, so that few sessions must pass to see a fill.
@@ -29,6 +31,14 @@ FIRST_SESSION = "2012-04-02"
 BY_HAND = "IBM"  # what tests trade by hand, and the bot leaves alone
 AXE = REPOSITORY / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 GRAVE = {"serious", "critical"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a newcomer sees comes before the cloud that the others share is up: it measures memory."""
+    places = [number for number, test in enumerate(items) if HERE in test.path.parents]
+    ours = sorted((items[place] for place in places), key=lambda test: test.path.stem != ALONE)
+    for place, test in zip(places, ours, strict=True):
+        items[place] = test
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,85 @@ def saved_elsewhere(site: Site, version: int, settings: dict[str, Any]) -> None:
         client.post("/api/config", json=body, headers=headers).raise_for_status()
 
 
+def test_a_watchlist_is_added_changed_and_taken_away(visitor: Visitor, site: Site) -> None:
+    """Each step is a version of the settings with its reason; names stand as they were given."""
+    page = visitor.page
+    visitor.open("/config")
+    visitor.sign_in()
+    page.get_by_test_id("watchlist-add").click()
+    page.get_by_test_id("watchlist-name").fill("quick")
+    page.get_by_test_id("watchlist-symbols").fill("ibm, ko\nnot/one")
+    page.get_by_test_id("watchlist-reason").fill("a test adds it")
+    expect(page.get_by_test_id("watchlist-dialog")).to_contain_text("No symbol: NOT/ONE")
+    page.get_by_test_id("watchlist-symbols").fill("ibm, ko")
+    page.get_by_test_id("watchlist-save").click()
+    added = page.locator("[data-testid=watchlist][data-name=quick]")
+    expect(added.get_by_role("heading", name="quick", exact=True)).to_be_visible()
+    expect(added).to_contain_text("2 symbols, judged by none")
+    added.get_by_test_id("watchlist-edit").click()
+    page.get_by_test_id("watchlist-symbols").fill("KO")
+    page.get_by_test_id("watchlist-reason").fill("a test makes it shorter")
+    visitor.check_axe()
+    page.get_by_test_id("watchlist-save").click()
+    expect(added).to_contain_text("1 symbol, ")
+    assert ["KO"] == site.read("/api/config/watchlists/quick")["symbols"]
+    added.get_by_test_id("watchlist-remove").click()
+    confirm(page, "a test takes it away")
+    expect(added).to_have_count(0)
+    assert "a test takes it away" == site.read("/api/config")["reason"]
+
+
+def confirm(page: Page, reason: str) -> None:
+    """Gives the reason that is asked for, and goes on."""
+    page.get_by_test_id("confirm-reason").fill(reason)
+    page.get_by_test_id("confirm-submit").click()
+    expect(page.get_by_test_id("confirm")).to_have_count(0)
+
+
+def test_a_strategy_is_added_in_shadow_and_taken_away(visitor: Visitor, site: Site) -> None:
+    """A strategy of one's own shows among the settings, and is gone after the question."""
+    page = visitor.page
+    visitor.open("/config")
+    visitor.sign_in()
+    page.get_by_test_id("add-strategy").click()
+    page.get_by_test_id("strategy-name").fill("spare")
+    page.get_by_test_id("strategy-reason").fill("a test adds it")
+    page.get_by_test_id("strategy-save").click()
+    section = page.get_by_test_id("settings-section").filter(has_text="Strategy spare")
+    expect(section).to_have_count(1)
+    assert "shadow" == site.read("/api/config")["settings"]["strategies"]["spare"]["mode"]
+    section.locator("summary").click()
+    section.get_by_test_id("remove-strategy-spare").click()
+    confirm(page, "a test takes it away")
+    expect(section).to_have_count(0)
+    assert "spare" not in site.read("/api/config")["settings"]["strategies"]
+
+
+def test_a_channel_is_named_tested_and_taken_away(visitor: Visitor, site: Site) -> None:
+    """A wrong address is told at its field; a test message shows in the delivery log by itself."""
+    page = visitor.page
+    visitor.forgive("status of 4")  # the wrong address
+    visitor.open("/config")
+    visitor.sign_in()
+    page.get_by_test_id("channel-add").click()
+    page.get_by_test_id("channel-name").fill("desk")
+    address = page.get_by_test_id("channel-address")
+    address.fill("nobody")
+    page.get_by_test_id("notifications-save").click()
+    expect(address).to_have_attribute("aria-invalid", "true")
+    address.fill("desk@alpaquero.local")
+    page.get_by_test_id("notifications-save").click()
+    expect(page.get_by_test_id("notifications-save")).to_have_count(0)
+    page.get_by_test_id("channel-test").click()
+    sent = page.get_by_test_id("delivery-row").filter(has_text="A test of this channel")
+    expect(sent.first).to_have_attribute("data-state", "sent")
+    page.get_by_test_id("channel-remove").click()
+    page.get_by_test_id("notifications-save").click()
+    expect(page.get_by_test_id("channel")).to_have_count(0)
+    expect(page.get_by_test_id("notifications-save")).to_have_count(0)
+    assert [] == site.read("/api/notifications/settings")["channels"]
+
+
 def test_a_viewer_may_look_and_change_nothing(visitor: Visitor) -> None:
     """No ticket, no cancel, no input that takes anything, no backtest to begin."""
     page = visitor.page

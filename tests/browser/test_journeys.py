@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import WebSocketRoute, expect
+from playwright.sync_api import Request, WebSocketRoute, expect
 
 from laptop.layout import BUILD
+from tests.browser.at_length import CUT_OFF, answer_at_length
 from tests.browser.conftest import Site, Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.cloud]
@@ -133,6 +134,31 @@ def test_preferences_are_kept_and_followed(visitor: Visitor) -> None:
     expect(page).to_have_url(f"{visitor.site.url}/portfolio")
 
 
+def test_sign_out_gives_up_what_is_being_read(visitor: Visitor) -> None:
+    """A read that hangs is given up before the session ends, none follows, and the console stays clean."""
+    page = visitor.page
+    given_up: list[str] = []
+    asked: list[str] = []
+    page.route("**/api/orders?*", lambda _: None)  # never answered
+    page.on("requestfailed", lambda request: given_up.append(request.url))
+    visitor.open()
+    with page.expect_request("**/api/orders?*"):
+        visitor.sign_in()
+    page.on("request", lambda request: asked.append(_of_api(request)))
+    with page.expect_response("**/api/auth/sign-out"):
+        page.get_by_test_id("sign-out").click()
+    expect(page.get_by_test_id("sign-in-form")).to_be_visible()
+    assert any("/api/orders?" in url for url in given_up)
+    out = asked.index("POST /api/auth/sign-out")
+    assert [] == [request for request in asked[out + 1 :] if request]
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def _of_api(request: Request) -> str:
+    path = request.url.partition("/api/")[2]
+    return f"{request.method} /api/{path}" if path else ""
+
+
 def test_books_leave_the_house_as_files(visitor: Visitor, tmp_path: Path) -> None:
     """An export is made and saved, the books are held against the broker's, tax lots are told by year."""
     page = visitor.page
@@ -177,3 +203,27 @@ def test_every_page_fits_every_screen(visitor: Visitor) -> None:
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
                 page.screenshot(path=SCREENS / f"{name}-{width}-{scheme}.png", full_page=True)
+
+
+def test_long_content_stays_within_a_phone(visitor: Visitor) -> None:
+    """Large amounts, long names, ids and reasons wrap or scroll within their panel at 390 px."""
+    page = visitor.page
+    visitor.forgive("404 (Not Found)")  # symbols that were added on the way here
+    page.route("**/api/**", answer_at_length)
+    page.set_viewport_size({"width": WIDTHS[0], "height": 900})
+    visitor.open()
+    visitor.sign_in()
+    for name, path in PATHS.items():
+        expect(page.get_by_test_id("sign-out")).to_be_visible()
+        visitor.open(path)
+        expect(page.locator(".frame main .panel").first).to_be_visible()
+        expect(page.locator("main .bone")).to_have_count(0)
+        assert not page.get_by_text("This panel cannot be drawn").count(), name
+        for opener in page.locator("main .opener").all()[:1]:
+            opener.click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[0], (
+            f"{name}: {page.evaluate(BEYOND_THE_EDGE)}"
+        )
+        assert [] == page.evaluate(CUT_OFF), name
+        page.screenshot(path=SCREENS / f"{name}-long.png", full_page=True)
+    page.unroute_all(behavior="ignoreErrors")

@@ -11,7 +11,7 @@ from laptop.backtests.prices import of_store
 from laptop.errors import LaptopError
 from laptop.stack import LaptopCloud
 from tests.integration.asking import Caller
-from tests.integration.reading import Traded, wait_for
+from tests.integration.reading import Traded, depth, wait_for
 
 KEY = {"idempotency-key": "a backtest of the tests"}
 
@@ -65,8 +65,8 @@ def test_the_command_line_reads_the_same_bars(
         of_store(cloud, ["ZZZZ"])
 
 
-def test_a_repeat_is_the_same_backtest(admin: Caller, traded: Traded) -> None:
-    """The same key and request answer the same id; without stored bars it ends with the command to run."""
+def test_a_repeat_is_the_same_backtest(cloud: LaptopCloud, admin: Caller) -> None:
+    """The same key and request answer one id and leave no message; without bars it ends with the fix."""
     asked = {"symbols": ["ZZZZ"], "start": "2012-01-03", "end": "2012-02-03"}
     first, again = (
         msgspec.json.decode(
@@ -79,3 +79,4 @@ def test_a_repeat_is_the_same_backtest(admin: Caller, traded: Traded) -> None:
     job = wait_for(lambda: _ended(admin, first.id), what="the backtest to end")
     assert job.status == "failed"
     assert "alpaquero history ingest --symbols ZZZZ" in job.message
+    wait_for(lambda: depth(cloud, "BacktestQueue") == 0, what="BacktestQueue to be empty")

@@ -44,7 +44,7 @@ from alpaquero.web.bodies.notification import NotificationAccepted, Notification
 from alpaquero.web.bodies.position import Account, PortfolioDay, PortfolioSummary, Position, PositionDetail
 from alpaquero.web.bodies.risk import Assessment, CurrentTradingState, RiskLimits
 from alpaquero.web.bodies.signal import Indicators, Run, RunDetail, Signal
-from alpaquero.web.bodies.trading import Order, OrderAccepted, OrdersAccepted, SyncAccepted
+from alpaquero.web.bodies.trading import Fill, Order, OrderAccepted, OrdersAccepted, Refusal, SyncAccepted
 from laptop.quiescence import Quiescence
 from laptop.stack import LaptopCloud
 from laptop.template import routes
@@ -110,6 +110,15 @@ CASES = {
         ),
         path="/api/orders?limit=200",
     ),
+    ("GET", "/api/fills"): Case(
+        Page[Fill],
+        lambda body, traded: (
+            {item["sk"].removeprefix("FILL#") for item in traded.fills} <= {fill.id for fill in body.items}
+            and all(fill.value == fill.quantity * fill.price for fill in body.items)
+        ),
+        path="/api/fills?limit=200",
+    ),
+    ("GET", "/api/refusals"): Case(Page[Refusal], lambda body, _: all(one.codes for one in body.items)),
     ("GET", "/api/notifications/settings"): Case(
         NotificationSettings, lambda body, _: "OrderFilled" in body.events
     ),

@@ -38,7 +38,7 @@ from alpaquero.web.bodies.notification import NotificationDelivery, Notification
 from alpaquero.web.bodies.position import Account, PortfolioDay, PortfolioSummary, Position, PositionDetail
 from alpaquero.web.bodies.risk import CurrentTradingState, RiskLimits
 from alpaquero.web.bodies.signal import Indicators, Run, RunDetail, Signal
-from alpaquero.web.bodies.trading import Order
+from alpaquero.web.bodies.trading import Fill, Order, Refusal
 from laptop.stack import SERVICE_PORTS, LaptopCloud
 from laptop.template import routes
 from tests.integration.asking import Caller, signed
@@ -75,6 +75,8 @@ CASES = {
         PortfolioSummary, lambda body, traded: body.cash == traded.report.cash
     ),
     "/trading/orders": Case(Page[Order], lambda body, _: len(body.items) > 0),
+    "/trading/fills": Case(Page[Fill], lambda body, _: len(body.items) > 0),
+    "/trading/refusals": Case(Page[Refusal], lambda body, _: all(one.codes for one in body.items)),
     "/signal/signals": Case(Page[Signal], lambda body, _: len(body.items) > 0),
     "/signal/signals/{symbol}": Case(
         Page[Signal],

@@ -11,7 +11,7 @@ from inspect import signature
 import msgspec
 import pytest
 
-from alpaquero.quickly_made import dataclass
+from alpaquero.quickly_made import dataclass, maker
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -96,6 +96,21 @@ def test_a_subclass_makes_its_own_kind() -> None:
     assert type(made) is Child
     with pytest.raises(FrozenInstanceError):
         made.first = 2  # type: ignore[misc]
+
+
+def test_a_maker_makes_what_the_class_makes() -> None:
+    """At the first call as at the second: the same fields, defaults and refusals, and it is frozen."""
+    quick = maker(Quick)
+    for made in (quick(1, last=2), quick(1, last=2)):
+        assert (type(made), made) == (Quick, Quick(1, last=2))
+        with pytest.raises(FrozenInstanceError):
+            made.first = 2  # type: ignore[misc]
+    assert quick(1).others is not quick(1).others
+    for make in (quick, maker(Quick)):
+        with pytest.raises(ValueError, match="below 0"):
+            make(-1)
+        with pytest.raises(TypeError, match="first"):
+            make()  # type: ignore[call-arg]
 
 
 def test_it_hashes_and_shows_as_the_standard_one() -> None:

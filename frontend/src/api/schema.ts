@@ -478,6 +478,25 @@ export interface ExportAccepted {
   status: string;
 }
 
+/** One execution at the broker, in market time; without our order's id when the order was not ours. */
+export interface Fill {
+  id: string;
+  at: Moment;
+  symbol: string;
+  side: Side;
+  quantity: Amount;
+  price: Amount;
+  value: Amount;
+  client_order_id: string | null;
+  broker_order_id: string;
+}
+
+/** One page of a list; `next` is an opaque cursor, null on the last page. */
+export interface FillPage {
+  items: Fill[];
+  next: string | null;
+}
+
 /** How orders fill. The defaults are the paper exchange's, so that a demo gives the same trades. `partial_fills` is the share of orders that fill in two, 0 to 1. `half_spread_bps` is what the quote is away from the traded price on either side, `slippage_bps` what a market order loses beyond it, both in hundredths of a percent. `fee_percent` is of what a fill is worth. Raises `ValueError` naming the setting and its range. */
 export interface FillSettings {
   partial_fills?: Amount;
@@ -542,7 +561,7 @@ export interface History {
   next: string | null;
 }
 
-/** A strategy's indicators on the closed, split-adjusted bars, oldest first; null where undefined. */
+/** A strategy's indicators on the closed, split-adjusted bars, oldest first; null where undefined. `closes` are the bars' last prices in dollars. */
 export interface Indicators {
   symbol: string;
   strategy: string;
@@ -550,6 +569,7 @@ export interface Indicators {
   adjustment: string;
   times: Moment[];
   series: Record<string, (number | null)[]>;
+  closes: number[];
 }
 
 /** Bars being fetched into the store. `without_bars` had none in any step so far. */
@@ -1064,6 +1084,24 @@ export interface Reconciliation {
   differences: ReconciledLine[];
   differences_found: number;
   balances: ReconciledBalance[];
+}
+
+/** An order that never was: `codes` are the rules that refused it, or `command_failed`. `at` is market time, `wall_at` wall time. */
+export interface Refusal {
+  id: string;
+  at: Moment;
+  wall_at: Moment;
+  client_order_id: string;
+  symbol: string;
+  side: string;
+  codes: string[];
+  message: string;
+}
+
+/** One page of a list; `next` is an opaque cursor, null on the last page. */
+export interface RefusalPage {
+  items: Refusal[];
+  next: string | null;
 }
 
 /** What to change of an open order; `quantity` is the whole, what is filled included. */

@@ -6,7 +6,7 @@ import { State, WallMoment, type Tone } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
 import { useMay } from "../parts/role";
 import { Table, type Column } from "../parts/table";
-import { gained } from "../results/numbers";
+import { gained, number } from "../results/numbers";
 import { useRead } from "../store/hooks";
 import { BacktestForm } from "./form";
 import { Comparison, Result } from "./result";
@@ -63,7 +63,7 @@ const columns = (looked: string | null, look: (id: string) => void, beside: read
   { head: "Of", wide: true, cell: (job) => <span class="wrap">{wordsOf(job)}</span> },
   { head: "Status", cell: (job) => <Progress job={job} /> },
   { head: "Return", amount: true, cell: (job) => (job.figures ? gained(figure(job, "curve", "total_return_percent") as number | null) : NONE) },
-  { head: "Sharpe", amount: true, wide: true, cell: (job) => { const sharpe = figure(job, "curve", "sharpe"); return typeof sharpe === "number" ? sharpe.toFixed(2) : NONE; } },
+  { head: "Sharpe", amount: true, wide: true, cell: (job) => { const sharpe = figure(job, "curve", "sharpe"); return number(typeof sharpe === "number" ? sharpe : null); } },
   { head: "Trades", amount: true, wide: true, cell: (job) => (job.figures ? String(figure(job, "trades", "trades")) : NONE) },
   { head: "Ends with", amount: true, wide: true, cell: (job) => (job.figures ? money(String(job.figures.final_equity)) : NONE) },
   {

@@ -8,6 +8,7 @@ import {
   HistogramSeries,
   LineSeries,
   LineStyle,
+  TickMarkType,
   createChart,
   createSeriesMarkers,
   type DeepPartial,
@@ -32,6 +33,9 @@ export interface CandleCanvas {
 
 /** How wide a bar is when a symbol is opened, in pixels; older bars are a drag to the left away. */
 const FIRST_BAR_WIDTH = 7;
+
+/** Bars of room beside the last one, for the names of stop and target. */
+const ROOM_AT_RIGHT = 8;
 
 /** `hovered` hears the time under the pointer, or null; `clicked` that of a bar that was clicked. */
 export function openCandles(element: HTMLElement, hovered: (time: ChartTime | null) => void, clicked: (time: ChartTime) => void): CandleCanvas {
@@ -58,7 +62,7 @@ export function openCandles(element: HTMLElement, hovered: (time: ChartTime | nu
     canvas.timeScale().applyOptions({ timeVisible: !isDaily(chart.timeframe) });
     if (shown?.chart.symbol !== chart.symbol || shown.chart.timeframe !== chart.timeframe) {
       const inView = Math.max(40, Math.round(element.clientWidth / FIRST_BAR_WIDTH));
-      canvas.timeScale().setVisibleLogicalRange({ from: Math.max(-1, rows.length - inView), to: rows.length + 3 });
+      canvas.timeScale().setVisibleLogicalRange({ from: Math.max(-1, rows.length - inView), to: rows.length + ROOM_AT_RIGHT });
     }
   }
 
@@ -111,14 +115,24 @@ export function openEquity(element: HTMLElement): EquityCanvas {
   });
   return {
     show(marks) {
-      series.setData(equityPoints(marks) as Parameters<typeof series.setData>[0]);
-      canvas.timeScale().fitContent();
+      const points = equityPoints(marks);
+      series.setData(points as Parameters<typeof series.setData>[0]);
+      fitted(canvas, points.length, element);
     },
     close() {
       stopWatching();
       canvas.remove();
     },
   };
+}
+
+/** So wide is half of a day's name on the time axis, in pixels. */
+const HALF_A_NAME = 24;
+
+/** All of `points` in view, with room for the name of the first day and so many pixels behind the last. */
+export function fitted(canvas: IChartApi, points: number, element: HTMLElement, behind = HALF_A_NAME): void {
+  const bars = (pixels: number) => Math.max(0.5, (points * pixels) / Math.max(1, element.clientWidth));
+  canvas.timeScale().setVisibleLogicalRange({ from: -bars(HALF_A_NAME), to: points - 1 + bars(behind) });
 }
 
 export function frame(palette: Palette): DeepPartial<TimeChartOptions> {
@@ -134,7 +148,7 @@ export function frame(palette: Palette): DeepPartial<TimeChartOptions> {
     },
     grid: { vertLines: { color: `${palette.line}80` }, horzLines: { color: `${palette.line}80` } },
     rightPriceScale: { borderColor: palette.line },
-    timeScale: { borderColor: palette.line, rightOffset: 3 },
+    timeScale: { borderColor: palette.line, rightOffset: 3, tickMarkFormatter: dayMark },
     crosshair: { mode: CrosshairMode.Magnet },
     // The page scrolls with one finger and with the wheel; pinch and drag move the chart.
     handleScroll: { mouseWheel: false, vertTouchDrag: false },
@@ -142,7 +156,14 @@ export function frame(palette: Palette): DeepPartial<TimeChartOptions> {
   };
 }
 
-const dollars = (value: number): string => value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+/** A day is named with its month; null leaves years, months and hours to the library. */
+function dayMark(time: Time, mark: TickMarkType): string | null {
+  if (mark !== TickMarkType.DayOfMonth) return null;
+  const day = typeof time === "string" ? new Date(`${time}T00:00:00Z`) : typeof time === "number" ? new Date(time * 1000) : null;
+  return day && day.toLocaleDateString("en-US", { month: "short", day: "numeric", timeZone: "UTC" });
+}
+
+const dollars = (value: number): string => `$${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
 
 const candleLook = ({ up, down }: Palette) => ({
   upColor: up,

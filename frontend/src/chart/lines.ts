@@ -1,6 +1,6 @@
 // Lines over time in one or two panes: equity with its drawdown, or two backtests beside each other.
 import { AreaSeries, LineSeries, createChart, type ISeriesApi } from "lightweight-charts";
-import { frame } from "./canvas";
+import { fitted, frame } from "./canvas";
 import { paletteOf, watchTheme, type Palette } from "./palette";
 import type { ChartTime } from "./series";
 
@@ -20,6 +20,9 @@ export interface LinesCanvas {
   show(lines: readonly Line[]): void;
   close(): void;
 }
+
+/** So wide are the lines' names at their ends, in pixels. */
+const NAMES_OF_LINES = 84;
 
 type Drawn = ISeriesApi<"Line"> | ISeriesApi<"Area">;
 
@@ -42,7 +45,7 @@ export function openLines(element: HTMLElement): LinesCanvas {
     });
     if (lines.some(({ pane }) => pane === 1)) canvas.panes()[1]?.setStretchFactor(0.4);
     canvas.timeScale().applyOptions({ timeVisible: lines.some(({ points }) => typeof points[0]?.time === "number") });
-    canvas.timeScale().fitContent();
+    fitted(canvas, new Set(lines.flatMap(({ points }) => points.map(({ time }) => time))).size, element, NAMES_OF_LINES);
   }
 
   const stopWatching = watchTheme(() => {

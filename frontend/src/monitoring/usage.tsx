@@ -2,7 +2,7 @@
 import type { CostLine, FunctionUsage, Usage } from "../api/bodies";
 import { NONE } from "../format/money";
 import { Age } from "../parts/age";
-import { State, plain } from "../parts/figures";
+import { State, capital, plain } from "../parts/figures";
 import { Pairs } from "../parts/pairs";
 import { Loaded, Panel } from "../parts/panel";
 import { Table, type Column } from "../parts/table";
@@ -36,12 +36,17 @@ const Counted = ({ view }: { view: View<Usage> }) =>
     </span>
   ) : null;
 
+const AS_WRITTEN: Readonly<Record<string, string>> = { lambda: "Lambda", dynamodb: "DynamoDB", sqs: "SQS", fifo: "FIFO" };
+
+/** `sqs_fifo_requests` as `SQS FIFO requests`. */
+const nameOf = (what: string): string => capital(what.split("_").map((word) => AS_WRITTEN[word] ?? word).join(" "));
+
 const COST: readonly Column<CostLine>[] = [
   {
     head: "What",
     cell: (line) => (
       <>
-        {plain(line.what)} <span class="wrap soft">{line.unit}</span>
+        {nameOf(line.what)} <span class="wrap soft">{line.unit}</span>
       </>
     ),
   },
@@ -70,6 +75,6 @@ const Missing = ({ missing }: { missing: Readonly<Record<string, string>> }) =>
   Object.keys(missing).length === 0 ? null : (
     <details class="more foot">
       <summary>{Object.keys(missing).length} figures that are not there, and why</summary>
-      <Pairs pairs={Object.entries(missing)} />
+      <Pairs pairs={Object.entries(missing).map(([name, why]) => [capital(plain(name)), why])} />
     </details>
   );

@@ -4,7 +4,7 @@ import { useRef, useState } from "preact/hooks";
 import { Backtests } from "../backtests/panel";
 import { useSeen } from "../parts/seen";
 import { useDraft } from "../store/draft";
-import { Equity, Groups, Months, Results, TradeDistribution } from "../results/panels";
+import { Equity, Groups, InNumbers, Months, Results, TradeDistribution } from "../results/panels";
 import { Files } from "../results/files";
 import { Filter } from "../results/filter";
 import { WHOLE, faultOf, type Part } from "../results/query";
@@ -26,6 +26,7 @@ export function Analytics() {
       <Filter part={wanted} set={want} fault={fault} />
       <Results part={part} />
       <Equity part={part} />
+      <InNumbers part={part} />
       <Months part={part} />
       <div class="columns even">
         <Groups part={part} />

@@ -13,11 +13,11 @@ export const Config = () => (
     <div class="columns config-columns">
       <div class="column">
         <SettingsForm />
+        <Environment />
       </div>
       <div class="column">
         <Watchlists />
         <Preferences />
-        <Environment />
       </div>
     </div>
     <Versions />

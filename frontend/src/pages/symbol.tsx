@@ -24,7 +24,7 @@ export function SymbolPage() {
   const chart = useChart(symbol, timeframe).data;
   return (
     <>
-      <Facts symbol={symbol} />
+      <Facts symbol={symbol} close={chart?.bars.close.at(-1)} />
       <div class="columns">
         <div class="column">
           <ChartPanel
@@ -45,7 +45,8 @@ export function SymbolPage() {
   );
 }
 
-function Facts({ symbol }: { symbol: string }) {
+/** `close` is what the last bar ended with, shown until a price is heard. */
+function Facts({ symbol, close }: { symbol: string; close: number | undefined }) {
   const positions = usePositions().data;
   const held = positions?.items.find((position) => position.symbol === symbol);
   // What was never held has no details to tell of.
@@ -56,7 +57,7 @@ function Facts({ symbol }: { symbol: string }) {
       <dl class="figures">
         <Figure label={`${symbol}, $`}>
           <span class="chief">
-            <LivePrice symbol={symbol} otherwise={held ? price(held.current_price) : NONE} />
+            <LivePrice symbol={symbol} otherwise={held ? price(held.current_price) : close === undefined ? NONE : price(close.toFixed(4))} />
           </span>
         </Figure>
         {held ? (

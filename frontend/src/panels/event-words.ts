@@ -27,8 +27,10 @@ const buys = (detail: Detail): boolean => text(detail, "side").toLowerCase() ===
 
 const role = (detail: Detail): string => plain(text(detail, "role") || text(detail, "purpose"));
 
-/** A message of one word names a step of ours, which says nothing to a trader. */
-const sentence = (message: string): string => (message.includes(" ") ? message : "");
+const AN_ORDER_ID = / of aq\d+-\S+/g;
+
+/** A message of one word names a step of ours, and an order's id another row: neither says anything to a trader. */
+const sentence = (message: string): string => (message.includes(" ") ? message.replace(AN_ORDER_ID, "") : "");
 
 const SAYINGS: Readonly<Record<string, (detail: Detail) => Words>> = {
   OrderFilled: (d) => ({
@@ -44,7 +46,7 @@ const SAYINGS: Readonly<Record<string, (detail: Detail) => Words>> = {
   OrderUpdated: (d) => ({
     tone: ["rejected", "unknown"].includes(text(d, "status")) ? "bad" : "quiet",
     head: `${buys(d) ? "Buy" : "Sell"} ${lot(d)} ${plain(text(d, "status"))}`,
-    text: [role(d), sentence(text(d, "message"))].filter(Boolean).join(" · "),
+    text: [...new Set([role(d), sentence(text(d, "message"))])].filter(Boolean).join(" · "),
   }),
   SignalRaised: (d) => ({
     tone: "good",

@@ -1,6 +1,6 @@
 // Why a symbol did, or did not, trade on a bar: the chain from the schedule's tick to the fill.
 import type { Explanation, ExplanationChain, ExplanationLine, ExplanationStep } from "../api/bodies";
-import { Moment, plain } from "../parts/figures";
+import { Moment, capital, plain } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
 import { useRead } from "../store/hooks";
 
@@ -52,17 +52,17 @@ const ChainOf = ({ chain }: { chain: ExplanationChain }) => (
       {chain.strategy} <span class="soft">on bars of {chain.timeframe}</span> {chain.mode !== "trade" && <span class="badge">{plain(chain.mode)}</span>}
     </h3>
     <p class="chain-answer" data-testid="why-answer">
-      {chain.answer}
+      {capital(chain.answer)}
     </p>
     <ol class="steps">
       {chain.steps.map((step, n) => (
-        <StepOf key={n} step={step} />
+        <StepOf key={n} step={step} told={chain.answer} />
       ))}
     </ol>
   </section>
 );
 
-function StepOf({ step }: { step: ExplanationStep }) {
+function StepOf({ step, told }: { step: ExplanationStep; told: string }) {
   const passed = step.passed !== false;
   const lines = step.lines ?? [];
   return (
@@ -73,7 +73,7 @@ function StepOf({ step }: { step: ExplanationStep }) {
       <div>
         <p>
           <strong>{plain(step.name)}</strong> <span class="unseen">{passed ? "passed" : "ended here"}: </span>
-          {step.result} {step.at && <span class="soft"><Moment at={step.at} /></span>}
+          {told.endsWith(step.result) ? "see above" : step.result} {step.at && <span class="soft"><Moment at={step.at} /></span>}
         </p>
         {lines.length > 0 && (
           <details open={!passed}>

@@ -17,7 +17,7 @@ const COLUMNS: readonly Column<PortfolioDay>[] = [
   { head: "P&L", amount: true, cell: (d) => <Gain amount={d.pnl} /> },
   { head: "Cash", amount: true, wide: true, cell: (d) => <Money amount={d.cash} /> },
   { head: "Deposits", amount: true, wide: true, cell: (d) => (Number(d.deposits) === 0 ? NONE : <Gain amount={d.deposits} />) },
-  { head: "Drawdown", amount: true, cell: (d) => percent(d.drawdown_percent, 2) },
+  { head: "Drawdown", amount: true, wide: true, cell: (d) => percent(d.drawdown_percent, 2) },
 ];
 
 export function History() {

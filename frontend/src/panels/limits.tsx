@@ -3,6 +3,7 @@ import type { RiskLimits } from "../api/bodies";
 import { percent, quantity } from "../format/money";
 import { Bar } from "../parts/bar";
 import { Loaded, Panel } from "../parts/panel";
+import { number } from "../results/numbers";
 import { useRead } from "../store/hooks";
 
 interface Shown {
@@ -28,7 +29,7 @@ const SHOWN: readonly Shown[] = [
 /** From here on a limit is close. */
 const CLOSE = 0.8;
 
-const amount = (text: string, unit: Shown["unit"]): string => (unit === "%" ? percent(text, 1) : `${quantity(text)}${unit}`);
+const amount = (text: string, unit: Shown["unit"]): string => (unit === "%" ? percent(text, 1) : unit === "×" ? `${number(Number(text))}×` : quantity(text));
 
 export function Limits() {
   const view = useRead<RiskLimits>("/api/risk/limits");

@@ -27,6 +27,9 @@ const COLUMNS: readonly Column<Position>[] = [
   { head: "Since", wide: true, cell: (p) => <Moment at={p.opened_at} form={marketDay} /> },
 ];
 
+/** On a phone the row with its buttons has no room for what its chart shows. */
+const withRoom = (column: Column<Position>): Column<Position> => (["Price, $", "Stop, $"].includes(column.head) ? { ...column, wide: true } : column);
+
 const NoStop = () => (
   <span class="state bad">
     <span class="shape" aria-hidden="true">
@@ -56,7 +59,7 @@ export function Positions({ opened, open }: PositionsProps) {
   const view = usePositions();
   const mayTrade = useMay("trader");
   const [closing, setClosing] = useState<Position | null>(null);
-  const columns = [...(open ? [opener(opened ?? null, open)] : []), ...COLUMNS, ...(open && mayTrade ? [closer(setClosing)] : [])];
+  const columns = [...(open ? [opener(opened ?? null, open)] : []), ...(open ? COLUMNS.map(withRoom) : COLUMNS), ...(open && mayTrade ? [closer(setClosing)] : [])];
   return (
     <Panel title="Positions" aside={<Count of={view.data?.items ?? []} />} flush view={view}>
       <Loaded
@@ -90,6 +93,7 @@ export function Positions({ opened, open }: PositionsProps) {
 const opener = (opened: string | null, open: (symbol: string | null) => void): Column<Position> => ({
   head: "Lots",
   narrow: true,
+  plainHead: true,
   cell: (p) => (
     <button type="button" class="opener" aria-expanded={p.symbol === opened} aria-label={`Lots and chart of ${p.symbol}`} onClick={() => open(p.symbol === opened ? null : p.symbol)} data-testid="open-lots">
       {p.symbol === opened ? "▾" : "▸"}

@@ -69,8 +69,7 @@ function Watched({ symbol, signal, picked, pick }: { symbol: string; signal: Sig
       <button type="button" aria-label={symbol} aria-pressed={picked} title={`Show ${symbol} in the chart`} onClick={() => pick(symbol)}>
         {symbol}
       </button>
-      <span class="watched-price">{seen ? <PriceOf symbol={symbol} traded={signal?.code !== UNTRADED} /> : NONE}</span>
-      {seen ? <Strip symbol={symbol} /> : <span />}
+      {seen ? <Seen symbol={symbol} traded={signal?.code !== UNTRADED} /> : <span class="watched-price">{NONE}</span>}
       <span class="watched-signal soft">
         <SignalState signal={signal} />
         <SymbolLink symbol={symbol} label="why?" />
@@ -89,11 +88,35 @@ function useAfter(milliseconds: number): boolean {
   return passed;
 }
 
-function PriceOf({ symbol, traded }: { symbol: string; traded: boolean }) {
+function Seen({ symbol, traded }: { symbol: string; traded: boolean }) {
+  const opened = useAfter(STRIPS_AFTER_MS);
+  const { data } = useRead<Indicators>(opened ? `/api/indicators/${encodeURIComponent(symbol)}?limit=${STRIP_BARS}` : null, STRIP_EVERY_MS);
+  return (
+    <>
+      <span class="watched-price">
+        <PriceOf symbol={symbol} traded={traded} bars={data} />
+      </span>
+      {data ? <Strip symbol={symbol} indicators={data} /> : <span />}
+    </>
+  );
+}
+
+/** Before the first price of a symbol is heard, the last bar's close stands there. */
+function PriceOf({ symbol, traded, bars }: { symbol: string; traded: boolean; bars: Indicators | undefined }) {
   const live = usePrice(symbol);
   const polls = useCell(connection) === "polling";
   const quote = useRead<Quote>(polls && traded && !live ? `/api/latest/${encodeURIComponent(symbol)}` : null, PRICE_EVERY_MS).data;
-  return <LivePrice symbol={symbol} otherwise={quote ? price(quote.last) : NONE} />;
+  return <LivePrice symbol={symbol} otherwise={quote ? price(quote.last) : <LastClose bars={bars} />} />;
+}
+
+function LastClose({ bars }: { bars: Indicators | undefined }) {
+  const [close, at] = [bars?.closes.at(-1), bars?.times.at(-1)];
+  if (close === undefined || !at) return <>{NONE}</>;
+  return (
+    <span class="soft" title={`close of the bar of ${marketDay(at)}`}>
+      {price(close.toFixed(4))}
+    </span>
+  );
 }
 
 function SignalState({ signal }: { signal: Signal | undefined }) {
@@ -120,11 +143,10 @@ const OSCILLATOR: readonly (readonly [name: string, tone: Stroke["tone"]])[] = [
 const SCALE = [0, 100] as const;
 const EXTREMES = [20, 80];
 
-function Strip({ symbol }: { symbol: string }) {
-  const opened = useAfter(STRIPS_AFTER_MS);
-  const { data } = useRead<Indicators>(opened ? `/api/indicators/${encodeURIComponent(symbol)}?limit=${STRIP_BARS}` : null, STRIP_EVERY_MS);
-  const strokes = useMemo(() => OSCILLATOR.filter(([name]) => data?.series[name]).map(([name, tone]) => ({ tone, values: data!.series[name]! })), [data]);
-  const last = data?.series.k?.at(-1);
+function Strip({ symbol, indicators }: { symbol: string; indicators: Indicators }) {
+  const { series } = indicators;
+  const strokes = useMemo(() => OSCILLATOR.filter(([name]) => series[name]).map(([name, tone]) => ({ tone, values: series[name]! })), [series]);
+  const last = series.k?.at(-1);
   if (strokes.length === 0) return <span />;
   return (
     <Sparkline

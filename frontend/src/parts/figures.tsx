@@ -23,7 +23,7 @@ export function Gain({ amount, unit = "$" }: { amount: string | null; unit?: "$"
 export const Money = ({ amount }: { amount: string | null }) => <>{amount === null ? NONE : money(amount)}</>;
 
 /** The last trade as the feed told it, or `otherwise` while it has told nothing. */
-export function LivePrice({ symbol, otherwise = "" }: { symbol: string; otherwise?: string }) {
+export function LivePrice({ symbol, otherwise = "" }: { symbol: string; otherwise?: ComponentChildren }) {
   const of = usePrice(symbol);
   if (!of?.last) return <>{otherwise}</>;
   const sides = `bid ${of.bid ? price(of.bid) : NONE}, ask ${of.ask ? price(of.ask) : NONE}`;
@@ -66,6 +66,9 @@ const ORDER_TONES: Readonly<Record<string, Tone>> = {
 export const orderTone = (status: string): Tone => ORDER_TONES[status.toLowerCase()] ?? "busy";
 
 export const plain = (code: string): string => code.replace(/_/g, " ").toLowerCase();
+
+/** The label of a field that a code names. Names that people gave stay as they gave them. */
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** A reason is a code of the rules or a person's sentence; only a code is made readable. */
 export const words = (reason: string): string => (reason.includes(" ") ? reason : plain(reason));

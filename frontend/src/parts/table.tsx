@@ -10,6 +10,8 @@ export interface Column<T> {
   narrow?: boolean;
   /** Left out on a phone. */
   wide?: boolean;
+  /** Its head is read, not seen. */
+  plainHead?: boolean;
 }
 
 interface TableProps<T> {
@@ -36,7 +38,7 @@ export function Table<T>({ caption, columns, rows, rowKey, testid, rowProps, bel
           <tr>
             {columns.map((column) => (
               <th key={column.head} scope="col" class={looks(column)}>
-                {column.head}
+                {column.plainHead ? <span class="unseen">{column.head}</span> : column.head}
               </th>
             ))}
           </tr>

@@ -21,7 +21,7 @@ export function Histogram({ of }: { of: Distribution }) {
               </rect>
               {index % labelled === 0 && (
                 <text x={index * step + 1} y={HEIGHT - 4}>
-                  {Number(bin.low_percent)}%
+                  {number(Number(bin.low_percent), 1).replace(/\.0$/, "")}%
                 </text>
               )}
             </g>
@@ -32,31 +32,33 @@ export function Histogram({ of }: { of: Distribution }) {
         mean {gained(of.mean_percent)}, median {gained(of.median_percent)}, standard deviation {number(of.deviation_percent)} points
         <details class="more">
           <summary>The same as a table</summary>
-          <table>
-            <caption class="unseen">Trades by their gain</caption>
-            <thead>
-              <tr>
-                <th scope="col">Gained</th>
-                <th scope="col" class="amount">
-                  Trades
-                </th>
-                <th scope="col" class="amount">
-                  Profit
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {of.bins.map((bin) => (
-                <tr key={bin.low_percent}>
-                  <th scope="row">
-                    {Number(bin.low_percent)}% to {Number(bin.high_percent)}%
+          <div class="scroll" role="group" aria-label="Trades by their gain" tabIndex={0}>
+            <table>
+              <caption class="unseen">Trades by their gain</caption>
+              <thead>
+                <tr>
+                  <th scope="col">Gained</th>
+                  <th scope="col" class="amount">
+                    Trades
                   </th>
-                  <td class="amount">{bin.trades}</td>
-                  <td class="amount">{money(bin.pnl)}</td>
+                  <th scope="col" class="amount">
+                    Profit
+                  </th>
                 </tr>
-              ))}
-            </tbody>
-          </table>
+              </thead>
+              <tbody>
+                {of.bins.map((bin) => (
+                  <tr key={bin.low_percent}>
+                    <th scope="row">
+                      {Number(bin.low_percent)}% to {Number(bin.high_percent)}%
+                    </th>
+                    <td class="amount">{bin.trades}</td>
+                    <td class="amount">{money(bin.pnl)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
         </details>
       </figcaption>
     </figure>

@@ -2,7 +2,7 @@
 import { useMemo, useState } from "preact/hooks";
 import type { AccountCurve, AnalyticsSummary, Benchmark, Distribution, EquityMark, MonthlyReturns, Page, PnlRow } from "../api/bodies";
 import type { Line } from "../chart/lines";
-import { NONE, money, price } from "../format/money";
+import { NONE, money } from "../format/money";
 import { marketDate, marketDay } from "../format/time";
 import { Figure, Gain, Moment, words } from "../parts/figures";
 import { TitledPairs, type Pair } from "../parts/pairs";
@@ -18,21 +18,26 @@ import { TIMES, TRADES, isPart, queryOf, type Part } from "./query";
 
 const NO_TRADE = "No trade has been closed yet. A trade counts once its position is sold: by its stop, its target or a SELL signal.";
 
+const useSummary = (part: Part) => useRead<AnalyticsSummary>(`/api/analytics/summary${queryOf(part, [...TRADES, "benchmark"])}`);
+
 export function Results({ part }: { part: Part }) {
-  const view = useRead<AnalyticsSummary>(`/api/analytics/summary${queryOf(part, [...TRADES, "benchmark"])}`);
   return (
-    <>
-      <section class="panel strip" aria-label="Results" data-testid="results">
-        <Loaded view={view} what="results" rows={1}>
-          {(summary) => <Figures summary={summary} />}
-        </Loaded>
-      </section>
-      <Panel title="In numbers" testid="ratios" view={view}>
-        <Loaded view={view} what="ratios" rows={4}>
-          {(summary) => <Ratios summary={summary} part={part} />}
-        </Loaded>
-      </Panel>
-    </>
+    <section class="panel strip" aria-label="Results" data-testid="results">
+      <Loaded view={useSummary(part)} what="results" rows={1}>
+        {(summary) => <Figures summary={summary} />}
+      </Loaded>
+    </section>
+  );
+}
+
+export function InNumbers({ part }: { part: Part }) {
+  const view = useSummary(part);
+  return (
+    <Panel title="In numbers" testid="ratios" view={view}>
+      <Loaded view={view} what="ratios" rows={4}>
+        {(summary) => <Ratios summary={summary} part={part} />}
+      </Loaded>
+    </Panel>
   );
 }
 
@@ -56,13 +61,15 @@ const Figures = ({ summary }: { summary: AnalyticsSummary }) => (
       </span>
     </Figure>
     <Figure label="Win rate">{summary.win_rate_percent ? share(Number(summary.win_rate_percent)) : NONE}</Figure>
-    <Figure label="Profit factor">{summary.profit_factor ? price(summary.profit_factor) : NONE}</Figure>
+    <Figure label="Profit factor">{number(summary.profit_factor === null ? null : Number(summary.profit_factor))}</Figure>
     <Figure label="Sharpe, a year">{number(summary.curve?.sharpe)}</Figure>
     <Figure label="Since">
       <Moment at={summary.since} form={marketDay} />
     </Figure>
   </dl>
 );
+
+const inTrades = (count: number): string => `${count} ${count === 1 ? "trade" : "trades"}`;
 
 const amount = (value: string | null) => (value === null ? NONE : <Gain amount={value} />);
 
@@ -71,12 +78,12 @@ function Ratios({ summary, part }: { summary: AnalyticsSummary; part: Part }) {
     ["Expectancy, a trade", amount(summary.expectancy)],
     ["Average win", amount(summary.average_win)],
     ["Average loss", amount(summary.average_loss)],
-    ["Payoff, win to loss", summary.payoff_ratio ? price(summary.payoff_ratio) : NONE],
+    ["Payoff, win to loss", number(summary.payoff_ratio === null ? null : Number(summary.payoff_ratio))],
     ["Largest win", amount(summary.largest_win)],
     ["Largest loss", amount(summary.largest_loss)],
     ["Held on average", days(summary.average_holding_days)],
-    ["Longest run of wins", `${summary.longest_win_streak_trades} trades`],
-    ["Longest run of losses", `${summary.longest_loss_streak_trades} trades`],
+    ["Longest run of wins", inTrades(summary.longest_win_streak_trades)],
+    ["Longest run of losses", inTrades(summary.longest_loss_streak_trades)],
     ["Slippage", summary.slippage_bps === null ? NONE : `${number(Number(summary.slippage_bps), 1)} bps, ${money(summary.slippage_dollars ?? "0")}`],
   ];
   const account: Pair[] = [
@@ -185,7 +192,7 @@ const columnsOf = (by: string): readonly Column<PnlRow>[] => {
     { head: GROUPS.find(([one]) => one === by)?.[1] ?? by, cell: (row) => (by === "symbol" ? <SymbolLink symbol={row.key} /> : by === "tag" ? <span class="wrap">{words(row.key) || NONE}</span> : row.key || NONE) },
     { head: "Trades", amount: true, cell: (row) => row.trades },
     { head: "Won", amount: true, wide: true, cell: (row) => (row.win_rate_percent === null ? NONE : share(Number(row.win_rate_percent))) },
-    { head: "Profit factor", amount: true, wide: true, cell: (row) => (row.profit_factor === null ? NONE : price(row.profit_factor)) },
+    { head: "Profit factor", amount: true, wide: true, cell: (row) => number(row.profit_factor === null ? null : Number(row.profit_factor)) },
     { head: "Realised", amount: true, cell: (row) => <Gain amount={row.realised_pnl} /> },
   ];
   return isPeriod

@@ -4,7 +4,7 @@ import type { Disposal, TaxLots, TaxTotals } from "../api/bodies";
 import { session } from "../desk";
 import { NONE, quantity } from "../format/money";
 import { useAccount } from "../panels/account";
-import { Figure, Gain, Money } from "../parts/figures";
+import { Figure, Gain, Money, capital } from "../parts/figures";
 import { ErrorNotice, Loaded, Panel } from "../parts/panel";
 import { SymbolLink } from "../parts/symbol";
 import { Table, type Column } from "../parts/table";
@@ -73,7 +73,7 @@ export function Tax() {
 }
 
 const Total = ({ term, totals }: { term: string; totals: TaxTotals }) => (
-  <Figure label={`${term} term, taxable`}>
+  <Figure label={`${capital(term)} term, taxable`}>
     <Gain amount={totals.taxable_gain} />
     <span class="soft">
       {" "}

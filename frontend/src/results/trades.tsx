@@ -12,6 +12,7 @@ import { Table, type Column } from "../parts/table";
 import { useRead } from "../store/hooks";
 import { useSend } from "../store/send";
 import { saveFile } from "./file";
+import { number } from "./numbers";
 import { TRADES, csvOf, queryOf, type Part } from "./query";
 
 const PAGE = 50;
@@ -28,7 +29,7 @@ const COLUMNS: readonly Column<Trade>[] = [
   { head: "Exit", amount: true, wide: true, cell: (t) => price(t.exit_price) },
   { head: "Profit", amount: true, cell: (t) => <Gain amount={t.pnl} /> },
   { head: "%", amount: true, cell: (t) => <Gain amount={t.pnl_percent} unit="%" /> },
-  { head: "Slippage", amount: true, wide: true, cell: (t) => (t.slippage_bps === null ? NONE : `${Number(t.slippage_bps).toFixed(1)} bps`) },
+  { head: "Slippage", amount: true, wide: true, cell: (t) => (t.slippage_bps === null ? NONE : `${number(Number(t.slippage_bps), 1)} bps`) },
   { head: "Strategy", wide: true, cell: (t) => t.strategy || NONE },
   { head: "Opened for", wide: true, cell: (t) => <span class="wrap soft">{words(t.tag) || NONE}</span> },
   { head: "Closed for", wide: true, cell: (t) => <span class="wrap soft">{words(t.reason) || NONE}</span> },

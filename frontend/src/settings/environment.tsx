@@ -1,6 +1,6 @@
 // Where the stack runs and with what; secrets by name alone.
 import type { ConfigurationEnvironment } from "../api/bodies";
-import { plain } from "../parts/figures";
+import { capital, plain } from "../parts/figures";
 import { Pairs, type Pair } from "../parts/pairs";
 import { Loaded, Panel } from "../parts/panel";
 import { useRead } from "../store/hooks";
@@ -12,7 +12,7 @@ export function Environment() {
       <Loaded view={view} what="environment">
         {(found) => (
           <>
-            <Pairs pairs={pairsOf({ environment: found.environment, account: found.account, version: found.version, python: found.python, region: found.region, "log level": `${found.log_level}, from the ${found.log_level_from}` })} />
+            <Pairs pairs={pairsOf({ Environment: found.environment, Account: found.account, Version: found.version, Python: found.python, Region: found.region, "Log level": `${found.log_level}, from the ${found.log_level_from}` })} />
             <details class="more">
               <summary>Parameters of the stack</summary>
               <Pairs pairs={pairsOf(found.parameters)} />
@@ -29,4 +29,4 @@ export function Environment() {
 }
 
 const pairsOf = (found: Readonly<Record<string, string>>): Pair[] =>
-  Object.entries(found).map(([name, value]) => [/[a-z]/.test(name) ? name : plain(name), value || "not set"]);
+  Object.entries(found).map(([name, value]) => [/[a-z]/.test(name) ? name : capital(plain(name)), value || "not set"]);

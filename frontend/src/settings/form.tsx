@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { TargetedSubmitEvent } from "preact";
 import type { Configuration } from "../api/bodies";
+import { capital, plain } from "../parts/figures";
 import { Buttons, Field } from "../parts/form";
 import { ErrorNotice, Loaded, Panel } from "../parts/panel";
 import { useMay } from "../parts/role";
@@ -67,7 +68,7 @@ function sectionsOf(root: Schema, config: Configuration): Section[] {
   const words: Readonly<Record<string, string>> = { risk: "Risk limits", orders: "Orders", monitoring: "Monitoring" };
   return [
     ...Object.entries((config.settings.strategies ?? {}) as Record<string, { rule: string }>).map(([name, { rule }]) => strategySection(root, name, rule)),
-    ...groups.map(([name, schema]) => ({ title: words[name] ?? name, open: false, fields: fieldsOf(root, schema, name) })),
+    ...groups.map(([name, schema]) => ({ title: words[name] ?? capital(plain(name)), open: false, fields: fieldsOf(root, schema, name) })),
     { title: "Runs and logs", open: false, fields: fieldsOf(root, top, "", ["watchlist", "watchlists", "strategies"]) },
   ];
 }
@@ -218,7 +219,7 @@ function Input({ field, value, before, fault, changed, disabled, edit }: InputPr
   const testid = `setting-${field.path}`;
   return (
     <div ref={wrap} class={changed ? "setting changed" : "setting"}>
-      <Field label={field.label} unit={field.unit && field.kind === "number" ? field.unit : undefined} hint={hint} error={fault}>
+      <Field label={capital(field.label)} unit={field.unit && field.kind === "number" ? field.unit : undefined} hint={hint} error={fault}>
         {(props) =>
           field.kind === "switch" ? (
             <select {...props} value={value} disabled={disabled} onChange={(event) => edit(event.currentTarget.value)} data-testid={testid}>

@@ -56,7 +56,7 @@ function Form({ now }: { now: NotificationSettings }) {
   const shown = new Set(["time_zone", "quiet_until", ...wanted.channels.flatMap((_, n) => ["name", "address"].map((name) => `channels[${n}].${name}`))]);
   return (
     <form class="form" onSubmit={submit} noValidate autocomplete="off">
-      {wanted.channels.length === 0 && <p class="empty">You have no channel.{now.owner_is_mailed && " As long as nobody names the owner's address, he is mailed everything."}</p>}
+      {wanted.channels.length === 0 && <p class="empty">You have no channel.{now.owner_is_mailed && " As long as no channel names the owner's address, everything is mailed there."}</p>}
       <fieldset class="bare" disabled={!mayChange}>
         <legend class="unseen">Channels</legend>
         {wanted.channels.map((channel, index) => (
@@ -162,7 +162,7 @@ function ChannelFields({ channel, user, categories, saved, nameFault, addressFau
       </div>
       <div class="buttons start">
         <TestMessage user={user} channel={channel.name} saved={saved} />
-        <button type="button" class="quiet" onClick={remove}>
+        <button type="button" class="quiet" onClick={remove} data-testid="channel-remove">
           Remove
         </button>
       </div>
@@ -192,7 +192,7 @@ const STATES = ["", "sending", "sent", "failed", "given_up", "held", "repeated"]
 const COLUMNS: readonly Column<NotificationDelivery>[] = [
   { head: "Sent", cell: (d) => <WallMoment at={d.changed_at} /> },
   { head: "To", wide: true, cell: (d) => d.user },
-  { head: "Over", cell: (d) => d.channel },
+  { head: "Over", wide: true, cell: (d) => d.channel },
   { head: "Subject", cell: (d) => <span class="wrap">{d.subject}</span> },
   { head: "Severity", wide: true, cell: (d) => d.severity },
   { head: "State", cell: (d) => <State tone={TONES[d.state] ?? "busy"}>{plain(d.state)}</State> },

@@ -36,7 +36,7 @@ export function Watchlists() {
                 <div class="watchlist-head">
                   <h3>{list.name}</h3>
                   <span class="soft">
-                    {list.symbols.length} symbols, {list.strategies.length === 0 ? "judged by none" : `judged by ${list.strategies.join(", ")}`}
+                    {counted(list.symbols.length)}, {list.strategies.length === 0 ? "judged by none" : `judged by ${list.strategies.join(", ")}`}
                   </span>
                   {mayChange && (
                     <span class="actions">
@@ -44,7 +44,7 @@ export function Watchlists() {
                         Change
                       </button>
                       {list.name !== "default" && (
-                        <button type="button" class="quiet" onClick={() => remove(list)} aria-label={`Remove the watchlist ${list.name}`}>
+                        <button type="button" class="quiet" onClick={() => remove(list)} aria-label={`Remove the watchlist ${list.name}`} data-testid="watchlist-remove">
                           Remove
                         </button>
                       )}
@@ -72,6 +72,8 @@ export function Watchlists() {
   );
 }
 
+const counted = (count: number): string => `${count} ${count === 1 ? "symbol" : "symbols"}`;
+
 const symbolsIn = (text: string): string[] => [...new Set(text.toUpperCase().split(/[\s,;]+/).filter(Boolean))];
 
 function Edit({ list, close }: { list: Watchlist; close: () => void }) {
@@ -87,7 +89,7 @@ function Edit({ list, close }: { list: Watchlist; close: () => void }) {
     event.preventDefault();
     const saved = await run(() => send<Watchlist>("PUT", `${PATH}/${encodeURIComponent(name.trim())}`, { symbols, reason: reason.trim() }, { ifMatch: `"${list.version}"`, touches: ["/api/config"] }));
     if (!saved) return;
-    toast("good", `${saved.name} has ${saved.symbols.length} symbols`);
+    toast("good", `${saved.name} has ${counted(saved.symbols.length)}`);
     close();
   }
 
@@ -99,7 +101,7 @@ function Edit({ list, close }: { list: Watchlist; close: () => void }) {
             {(props) => <input {...props} value={name} maxLength={40} onInput={(event) => setName(event.currentTarget.value)} data-testid="watchlist-name" />}
           </Field>
         )}
-        <Field label="Symbols" hint={`${symbols.length} symbols, apart by spaces, commas or lines.`} error={wrong.length > 0 ? `No symbol: ${wrong.slice(0, 5).join(", ")}. Write them as AAPL or BRK.B.` : undefined}>
+        <Field label="Symbols" hint={`${counted(symbols.length)}, apart by spaces, commas or lines.`} error={wrong.length > 0 ? `No symbol: ${wrong.slice(0, 5).join(", ")}. Write them as AAPL or BRK.B.` : undefined}>
           {(props) => <textarea {...props} rows={6} spellcheck={false} value={text} onInput={(event) => setText(event.currentTarget.value)} data-testid="watchlist-symbols" />}
         </Field>
         <Field label="Reason" hint="Kept with the version.">
@@ -125,5 +127,5 @@ function Remove({ list, close }: { list: Watchlist; close: () => void }) {
     await send("DELETE", `${PATH}/${encodeURIComponent(list.name)}?reason=${encodeURIComponent(reason)}`, undefined, { ifMatch: `"${list.version}"`, touches: ["/api/config"] });
     toast("good", `The watchlist ${list.name} is gone`);
   }
-  return <Confirm title={`Remove the watchlist ${list.name}?`} text={<p>Its {list.symbols.length} symbols are no longer judged by it.</p>} confirm="Remove it" tone="bad" reason onConfirm={remove} onClose={close} />;
+  return <Confirm title={`Remove the watchlist ${list.name}?`} text={<p>What it names ({counted(list.symbols.length)}) is no longer judged by it.</p>} confirm="Remove it" tone="bad" reason onConfirm={remove} onClose={close} />;
 }

@@ -1,6 +1,6 @@
 // The order ticket and, beside it, what the risk rules say of it while it is typed.
 import { useState } from "preact/hooks";
-import type { TargetedSubmitEvent } from "preact";
+import type { ComponentChildren, TargetedSubmitEvent } from "preact";
 import type { OrderAccepted } from "../api/bodies";
 import { quantity } from "../format/money";
 import { useAccount } from "../panels/account";
@@ -71,7 +71,8 @@ const SIZE_WORDS = (side: Side): Readonly<Record<string, string>> => ({
 
 const title = (code: string): string => plain(code).replace(/^./, (letter) => letter.toUpperCase());
 
-export function OrderTicket() {
+/** `children` stand below the verdict. */
+export function OrderTicket({ children }: { children: ComponentChildren }) {
   const [ticket, setTicket, clear] = useDraft<Ticket>("ticket", EMPTY);
   const [pending, setPending] = useDraft<Pending | null>("ticket-pending", null);
   const [asking, setAsking] = useState(false);
@@ -167,7 +168,10 @@ export function OrderTicket() {
           <Confirm title="Trade real money?" text={<p>{wordsOf(ticket)}</p>} confirm="Place the order" tone="bad" onConfirm={place} onClose={() => setAsking(false)} />
         )}
       </Panel>
-      <VerdictPanel asked={asked} side={ticket.side} symbol={symbolOf(ticket)} lacks={text === null ? lacking(gaps, Object.keys(faults)) : null} />
+      <div class="column">
+        <VerdictPanel asked={asked} side={ticket.side} symbol={symbolOf(ticket)} lacks={text === null ? lacking(gaps, Object.keys(faults)) : null} />
+        {children}
+      </div>
     </div>
   );
 }

@@ -1,17 +1,13 @@
-// Every order with its whole story, page by page; and what was filled of them.
+// Every order with its whole story, page by page.
 import { useState } from "preact/hooks";
 import type { Order, Page } from "../api/bodies";
-import { money, price, quantity } from "../format/money";
-import { parseDecimal } from "../format/decimal";
-import { ORDER_COLUMNS, purposeOf } from "../panels/orders";
-import { Moment, Side, plain } from "../parts/figures";
+import { ORDER_COLUMNS } from "../panels/orders";
+import { plain } from "../parts/figures";
 import { Pager } from "../parts/pager";
 import { Loaded, Panel } from "../parts/panel";
-import { SymbolLink } from "../parts/symbol";
 import { Table, type Column } from "../parts/table";
 import { useRead } from "../store/hooks";
 import { OrderStory } from "./order-story";
-import { timesPrice } from "./value";
 
 const PAGE = 50;
 const STATUSES = [
@@ -70,6 +66,7 @@ export function OrderLog() {
 const opener = (opened: string | null, toggle: (id: string) => void): Column<Order> => ({
   head: "More",
   narrow: true,
+  plainHead: true,
   cell: (o) => (
     <button
       type="button"
@@ -82,29 +79,3 @@ const opener = (opened: string | null, toggle: (id: string) => void): Column<Ord
     </button>
   ),
 });
-
-const FILLS: readonly Column<Order>[] = [
-  { head: "Time", cell: (o) => <Moment at={o.updated_at} /> },
-  { head: "Side", cell: (o) => <Side side={o.side} /> },
-  { head: "Symbol", cell: (o) => <SymbolLink symbol={o.symbol} /> },
-  { head: "Shares", amount: true, cell: (o) => quantity(o.filled_quantity) },
-  { head: "Average", amount: true, cell: (o) => (o.filled_average_price ? price(o.filled_average_price) : "–") },
-  { head: "Worth", amount: true, wide: true, cell: (o) => (o.filled_average_price ? money(timesPrice(o.filled_quantity, o.filled_average_price)) : "–") },
-  { head: "Of", amount: true, wide: true, cell: (o) => (o.quantity ? quantity(o.quantity) : "–") },
-  { head: "For", wide: true, cell: purposeOf },
-];
-
-const isFilled = (order: Order): boolean => parseDecimal(order.filled_quantity).units > 0n;
-
-/** The newest orders of which something was filled, each with its average price. */
-export function Fills() {
-  const view = useRead<Page<Order>>("/api/orders?limit=100");
-  const filled = (page: Page<Order>) => page.items.filter(isFilled).sort((a, b) => Date.parse(b.updated_at) - Date.parse(a.updated_at)).slice(0, 25);
-  return (
-    <Panel title="Fills" testid="fills" aside="of the newest 100 orders" flush view={view}>
-      <Loaded view={view} what="fills" isEmpty={(page) => filled(page).length === 0} empty="Nothing was filled yet.">
-        {(page) => <Table caption="Filled orders" columns={FILLS} rows={filled(page)} rowKey={(o) => o.client_order_id} rowProps={(o) => ({ "data-testid": "fill-row", "data-symbol": o.symbol })} />}
-      </Loaded>
-    </Panel>
-  );
-}

@@ -1,30 +1,45 @@
-// Orders that a rule, or the broker, refused: they never became one, so the list of events tells them.
-import { feed } from "../desk";
-import type { FeedEntry } from "../live/feed";
-import { Moment, Side, State } from "../parts/figures";
-import { Panel } from "../parts/panel";
+// Orders that a rule refused or that could not be carried out: they never became one.
+import { useState } from "preact/hooks";
+import type { Page, Refusal } from "../api/bodies";
+import { Moment, Side, State, plain } from "../parts/figures";
+import { Pager } from "../parts/pager";
+import { Loaded, Panel } from "../parts/panel";
 import { SymbolLink } from "../parts/symbol";
 import { Table, type Column } from "../parts/table";
-import { useCell } from "../store/hooks";
-import { codesOf } from "../ticket/sent";
+import { NONE } from "../format/money";
+import { useRead } from "../store/hooks";
 
-const COLUMNS: readonly Column<FeedEntry>[] = [
-  { head: "Time", cell: (e) => <Moment at={e.at} /> },
-  { head: "Side", cell: (e) => <Side side={String(e.detail.side ?? "")} /> },
-  { head: "Symbol", cell: (e) => <SymbolLink symbol={String(e.detail.symbol ?? "")} /> },
-  { head: "Refused by", cell: (e) => <State tone="bad">{codesOf(e).join(", ")}</State> },
-  { head: "Reason", wide: true, cell: (e) => <span class="wrap soft">{String(e.detail.message ?? "")}</span> },
+const PAGE = 20;
+
+const COLUMNS: readonly Column<Refusal>[] = [
+  { head: "Time", cell: (r) => <Moment at={r.at} /> },
+  { head: "Side", wide: true, cell: (r) => <Side side={r.side || null} /> },
+  { head: "Symbol", cell: (r) => (r.symbol ? <SymbolLink symbol={r.symbol} /> : NONE) },
+  {
+    head: "Refused by",
+    cell: (r) => (
+      <div class="wrap">
+        <State tone="bad">{r.codes.map(plain).join(", ")}</State>
+        <p class="soft">{r.message}</p>
+      </div>
+    ),
+  },
 ];
 
 export function Refusals() {
-  const refused = useCell(feed).filter((event) => event.type === "TradeRejected");
+  const [cursors, setCursors] = useState<readonly string[]>([]);
+  const cursor = cursors.at(-1);
+  const view = useRead<Page<Refusal>>(`/api/refusals?limit=${PAGE}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
   return (
-    <Panel title="Refused" testid="refusals" aside="since this page was opened" flush>
-      {refused.length === 0 ? (
-        <p class="empty">No order was refused since this page was opened. Why a signal came to nothing is told on its symbol's page.</p>
-      ) : (
-        <Table caption="Refused orders" columns={COLUMNS} rows={refused} rowKey={(e) => e.id} rowProps={(e) => ({ "data-testid": "refusal-row", "data-symbol": String(e.detail.symbol ?? "") })} />
-      )}
+    <Panel title="Refused" testid="refusals" flush view={view}>
+      <Loaded view={view} what="refusals" isEmpty={(page) => page.items.length === 0} empty="No order was refused. Why a signal came to nothing is told on its symbol's page.">
+        {(page) => (
+          <>
+            <Table caption="Refused orders, newest first" columns={COLUMNS} rows={page.items} rowKey={(r) => r.id + r.wall_at} rowProps={(r) => ({ "data-testid": "refusal-row", "data-symbol": r.symbol })} />
+            <Pager newer={cursors.length > 0 ? () => setCursors(cursors.slice(0, -1)) : null} older={page.next ? () => setCursors([...cursors, page.next!]) : null} />
+          </>
+        )}
+      </Loaded>
     </Panel>
   );
 }

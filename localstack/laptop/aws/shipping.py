@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from laptop.aws import changes, environments, variant
 from laptop.aws.environments import LIVE, Target
+from laptop.build import Architecture, Built
 from laptop.deploy import Clients, Prepared, carry_out, packaged, prepare, status_of, upload
-from laptop.errors import DeployError, LaptopError
+from laptop.errors import LaptopError
 from laptop.layout import REPOSITORY, TEMPLATE
 
 SITE: Final = REPOSITORY / "infra" / "site.yaml"
@@ -61,6 +62,27 @@ class Shipment:
     def bucket(self) -> str:
         """Where the zips go; a bucket's name is the world's, so it holds account and region."""
         return f"alpaquero-artifacts-{self.account_id}-{self.region}"
+
+
+def architecture_of(target: Target) -> Architecture:
+    """The processors that an environment's functions run on.
+
+    Raises
+    ------
+    LaptopError
+        When Lambda has none of that name.
+    """
+    wanted = target.parameters.get("Architecture", "x86_64")
+    if wanted == "x86_64":
+        return "x86_64"
+    if wanted == "arm64":
+        return "arm64"
+    raise LaptopError(f"Architecture={wanted} is none of Lambda's: x86_64 or arm64")
+
+
+def as_built(target: Target, built: Built) -> Target:
+    """The environment, told for which processors its layers were built."""
+    return replace(target, parameters={**target.parameters, "Architecture": built.architecture})
 
 
 class DeclinedError(LaptopError):
@@ -166,12 +188,7 @@ def ship_stack(shipment: Shipment, stack: str, body: str, parameters: Mapping[st
         shipment.owner.say(f"{stack}: nothing to change")
         return False
     review(shipment, prepared)
-    try:
-        carry_out(shipment.clients, prepared, seconds=shipment.seconds, pause=shipment.pause)
-    except DeployError as error:
-        raise DeployError(
-            f"{error}\n{stack} was rolled back to what it was: mend this and deploy again"
-        ) from error
+    carry_out(shipment.clients, prepared, seconds=shipment.seconds, pause=shipment.pause)
     return True
 
 

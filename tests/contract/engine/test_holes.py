@@ -6,16 +6,20 @@ A test here fails when an upgrade of the engine closes a hole: then its repair m
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.sync.client import connect
 
-from laptop import repairs
+from laptop import checkpoint, repairs
+from laptop.deploy import deploy, status_of
 from laptop.engine import api_host
+from laptop.layout import ENGINE_PYTHON
 from tests.contract.engine.conftest import STACK, Bare, wait_for
 
 PAGE = "http://localhost:9100"
@@ -255,3 +259,69 @@ def test_an_apis_own_host_is_routed(bare: Bare) -> None:
     request.add_header("Host", api_host(bare.id("Api"), bare.engine.port))
     with urllib.request.urlopen(request, timeout=10) as reply:  # noqa: S310
         assert json.load(reply)["path"] == "/open"
+
+
+ENDS_WORK = """
+from types import SimpleNamespace
+from ministack.core import lambda_runtime as runtime
+killed = []
+runtime.kill_workers = killed.extend
+runtime._workers["1:us-east-1:work:$LATEST"] = [SimpleNamespace(in_use=True)]
+runtime.invalidate_worker("work", qualifier="$LATEST")
+print(len(killed))
+"""
+
+
+def test_a_deploy_ends_workers_in_use() -> None:
+    """The engine by itself kills what a changed function is at."""
+    asked = [ENGINE_PYTHON, "-c", ENDS_WORK]
+    told = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout.strip() == "1", closed(27, "lets work end", "laptop.finishing")
+
+
+@pytest.mark.parametrize("changed", ["code", "configuration"])
+def test_a_deploy_lets_work_end(bare: Bare, changed: str) -> None:
+    """A message whose function is deployed meanwhile is worked on to its end, and not hidden for a minute."""
+    client, name = bare.client("lambda"), bare.id("Work")
+    now = client.get_function_configuration(FunctionName=name)
+    bare.client("sqs").send_message(QueueUrl=bare.id("SlowQueue"), MessageBody=changed)
+    assert wait_for(lambda: bare.counts("SlowQueue") == (0, 1))
+
+    if changed == "code":
+        client.update_function_code(FunctionName=name, ZipFile=bare.artifacts["functions/probe"].read_bytes())
+    else:
+        environment = {"Variables": now["Environment"]["Variables"] | {"CHANGED": "yes"}}
+        client.update_function_configuration(FunctionName=name, Environment=environment)
+
+    assert bare.counts("SlowQueue") == (0, 1), "the work had ended before the deploy: the test is void"
+    assert wait_for(lambda: bare.counts("SlowQueue") == (0, 0), seconds=10)
+    assert bare.note("work") == [changed]
+
+
+TABLE = """Resources:
+  Kept:
+    Type: AWS::DynamoDB::Table
+    DeletionPolicy: Retain
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
+      KeySchema: [{AttributeName: pk, KeyType: HASH}]
+"""
+
+
+def test_a_stack_made_anew_empties_the_table_that_the_deleted_one_left(bare: Bare, tmp_path: Path) -> None:
+    """A created table takes the place of one of its name, items and all; AWS gives it another name."""
+    template = tmp_path / "template.yaml"
+    template.write_text(TABLE)
+    made = deploy(bare.sessions, template, stack="kept", artifacts={}).resources["Kept"]
+    bare.client("dynamodb").put_item(TableName=made, Item={"pk": {"S": "one"}})
+    cloudformation = bare.client("cloudformation")
+    cloudformation.delete_stack(StackName="kept")
+    assert wait_for(lambda: status_of(cloudformation, "kept") is None)
+    assert checkpoint.left_tables(bare.sessions, "kept") == {"Kept": made}
+    assert len(checkpoint.scan(bare.client("dynamodb"), made)) == 1
+
+    again = deploy(bare.sessions, template, stack="kept", artifacts={}).resources["Kept"]
+
+    emptied = again == made and checkpoint.scan(bare.client("dynamodb"), made) == []
+    assert emptied, closed(28, "keeps a retained table", "LaptopCloud._keep_what_is_left")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +15,13 @@ from laptop.stack import DEFAULT_PORTS
 from laptop.template import functions, template
 
 README = (REPOSITORY / "README.md").read_text()
+COST = (REPOSITORY / "infra" / "cost.md").read_text()
 ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text()
+FOLDERS = (REPOSITORY, REPOSITORY / "docs", REPOSITORY / "docs" / "services", REPOSITORY / "infra")
+PAGES = sorted(page for folder in FOLDERS for page in folder.glob("*.md"))
 MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
 WORKERS = sorted(name for name, given in functions().items() if not given["Handler"].startswith("api."))
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 
 
 def of_type(kind: str) -> list[str]:
@@ -56,13 +62,48 @@ def test_the_port_table_is_the_codes() -> None:
     assert told == set(DEFAULT_PORTS.values())
 
 
-def test_commands_that_are_named_exist() -> None:
-    """Every `make X` and `alpaquero X` of the README can be typed."""
-    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE)) <= MAKE_TARGETS
-    assert set(re.findall(r"bin/alpaquero ([a-z][a-z-]*)", README)) <= set(COMMANDS)
+def anchors(page: Path) -> set[str]:
+    """What a link may name after its #, as hosts make it of headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\((?!https?:)([^)]+)\)", README))))
-def test_links_lead_somewhere(link: str) -> None:
-    """A link of the README to a file of ours has that file."""
-    assert (REPOSITORY / link).exists()
+@pytest.mark.parametrize("page", [REPOSITORY / "README.md", REPOSITORY / "docs" / "deploy.md"])
+def test_the_price_is_that_of_the_cost_page(page: Path) -> None:
+    """What a month costs for 100 symbols and bars of a day, at list price and with what is free."""
+    row = next(line for line in COST.splitlines() if line.startswith("| 100 |"))
+    told = re.search(
+        r"[Ss]ome (\d+) dollars a month.*?(\d+) with what AWS leaves free", page.read_text(), re.DOTALL
+    )
+    assert told
+    assert [round(float(amount)) for amount in row.split("|")[-2].split("/")] == [int(told[1]), int(told[2])]
+
+
+@every_page
+def test_commands_that_are_named_exist(page: Path) -> None:
+    """Every `make X`, `alpaquero X` and `python -m X` can be typed."""
+    text = page.read_text()
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= MAKE_TARGETS
+    assert set(re.findall(r"(?:^|`|bin/)alpaquero ([a-z][a-z-]*)", text, re.MULTILINE)) <= set(COMMANDS)
+    for module in set(re.findall(r"python -m (laptop[\w.]*)", text)):
+        assert find_spec(module), module
+    for path in set(re.findall(r"pytest (tests/[\w./-]+)", text)):
+        assert (REPOSITORY / path).exists(), path
+
+
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    """A link to a file of ours has that file, and the heading that it names."""
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text()):
+        path = (page.parent / target).resolve() if target else page
+        assert path.is_relative_to(REPOSITORY), target
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
+
+
+@every_page
+def test_files_that_are_named_exist(page: Path) -> None:
+    """A path in backticks below one of our folders is there; built layers have no file of their own."""
+    roots = "functions|layers/alpaquero|localstack|frontend|infra|tests|docs"
+    for name in set(re.findall(rf"`((?:{roots})/[\w./-]+)`", page.read_text())):
+        assert (REPOSITORY / name).exists(), name

@@ -272,13 +272,53 @@ def test_a_job_without_time_left_ends_with_the_fix(
     assert "15 minutes" in only_job().message
 
 
-def test_a_job_that_another_worker_runs_is_left_to_it(call: Call, queues: FakeQueues) -> None:
-    """A message that came twice waits until the first worker must have ended."""
+def test_a_message_that_came_twice_waits_for_its_own_worker(call: Call, queues: FakeQueues) -> None:
+    """It comes again when the first worker must have ended, for no other message brings the job."""
     post(call)
-    backtests.save(only_job(), status=Status.RUNNING, attempts=1, started_at=datetime.now(UTC))
+    _run_by("0")
     assert 1 == len(work(queues)["batchItemFailures"])
     assert Status.RUNNING is only_job().status
     assert 960 == queues.delayed[0][2]
+
+
+def test_a_repeated_request_leaves_no_message_behind(
+    call: Call, queues: FakeQueues, world: dict[str, Any]
+) -> None:
+    """Its message is done with at once when that of the first request has its job run."""
+    post(call)
+    post(call)
+    assert 2 == len(queues.bodies(QUEUE))
+    _run_by("the first message")
+    assert {"batchItemFailures": []} == work(queues)
+    assert [] == queues.delayed
+    assert "request" not in world
+
+
+def test_of_two_workers_that_begin_at_once_one_runs_the_job(
+    call: Call, queues: FakeQueues, world: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slower one sees that the other was quicker, and its message is done with."""
+    post(call)
+    read, waiting = backtests.get, [None]
+
+    def as_the_other_begins(identifier: str) -> Job:
+        job = read(identifier)
+        if waiting:
+            waiting.pop()
+            _run_by("the other message")
+        return job
+
+    monkeypatch.setattr(backtests, "get", as_the_other_begins)
+    assert {"batchItemFailures": []} == work(queues)
+    assert ("the other message", 1) == (only_job().run_by, only_job().attempts)
+    assert "request" not in world
+
+
+def _run_by(message: str) -> None:
+    """Has the only job begun by the worker of a message."""
+    backtests.save(
+        only_job(), status=Status.RUNNING, attempts=1, started_at=datetime.now(UTC), run_by=message
+    )
 
 
 def test_a_finished_job_is_not_run_again(call: Call, queues: FakeQueues, world: dict[str, Any]) -> None:

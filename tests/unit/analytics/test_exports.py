@@ -151,7 +151,7 @@ def test_what_cannot_be_exported_is_refused(call: Call, queues: FakeQueues, aske
 def test_an_export_that_fails_says_so_and_one_that_aws_held_up_comes_again(
     call: Call, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A mistake of ours is final; a bucket that does not answer is not."""
+    """A mistake of ours is final; a bucket that does not answer is asked again after a minute."""
 
     def fails(error: Exception) -> Callable[..., Any]:
         def table_of(*_: Any) -> Any:
@@ -160,9 +160,10 @@ def test_an_export_that_fails_says_so_and_one_that_aws_held_up_comes_again(
         return table_of
 
     identifier = begin(call, kind="fills")[1]["id"]
-    records = queues.receive(QUEUE)
+    records = [record | {"receiptHandle": "r1"} for record in queues.receive(QUEUE)]
     monkeypatch.setattr(exports, "table_of", fails(EndpointConnectionError(endpoint_url="x")))
     assert 1 == len(backtest.handler({"Records": records}, None)["batchItemFailures"])
+    assert [(QUEUE, "r1", backtest.TRY_AGAIN_SECONDS)] == queues.delayed
     assert Status.QUEUED is exports.get(identifier).status
     monkeypatch.setattr(exports, "table_of", fails(ZeroDivisionError()))
     assert [] == backtest.handler({"Records": records}, None)["batchItemFailures"]

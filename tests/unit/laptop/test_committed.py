@@ -14,7 +14,7 @@ from laptop.committed import findings, findings_in, tracked
 BAD = {
     "an index": "--index-" + "url somewhere",
     "a wheel's address": "six @ https:" + "//files.example.org/packages/six-1.17.0.whl",
-    "a resolved tarball": '"resolved": ' + '"https://npm.example.org/six/-/six-1.0.0.tgz"',
+    "a resolved tarball": '"resolved": ' + '"' + "https:" + "//npm.example.org/six",
     "a home folder": "open('/" + "home/ana/prices.csv')",
     "a Mac's home folder": "/" + "Users/ana/prices.csv",
     "a key of AWS": "AKIA" + "ABCDEFGHIJKLMNOP",

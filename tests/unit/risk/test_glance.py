@@ -134,5 +134,16 @@ def test_most_of_a_backtest_is_seen_at_a_glance() -> None:
     buys = rules._proposal(an_intent(symbol="A", reference_price=facts.price), book, RiskLimits(), facts)
     sells = rules._proposal(an_exit(symbol="B"), book, RiskLimits(), Facts(now=CLOSED))
     assert (buys.intent.purpose, sells.intent.purpose) == (Purpose.ENTRY, Purpose.EXIT)
-    assert glance.passes(buys)
-    assert glance.passes(sells)
+    assert glance.in_doubt(buys) == glance.in_doubt(sells) == glance.NONE
+
+
+def test_after_losses_the_rules_about_losses_alone_are_asked() -> None:
+    """What else a glance answers for is answered: a verdict after six losses asks four rules, not all."""
+    facts = Facts(now=CLOSED, price=D(50), sessions=SESSIONS)
+    facts = replace(facts, market=MarketPrice(NOON.replace(hour=20), last=facts.price))
+    book = a_book(as_of=CLOSED, day="2012-07-02", day_start_equity=D(100_000))
+    book = replace(book, activity=Activity(loss_streak=6, last_loss_at=CLOSED - timedelta(hours=30)))
+    intent = an_intent(symbol="A", reference_price=facts.price)
+    doubt = glance.in_doubt(rules._proposal(intent, book, RiskLimits(), facts))
+    assert doubt == {"daily_loss", "drawdown", "loss_streak", "stop_guard"} <= glance.ANSWERED
+    assert assess(intent, book, RiskLimits(), facts, failed_only=True).approved

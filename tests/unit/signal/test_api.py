@@ -128,6 +128,7 @@ def test_indicators_are_those_of_the_strategy_that_judges_the_symbol(call: Call)
     assert (200, "stochrsi_ema", 30) == (status, found["strategy"], len(found["times"]))
     assert {"k", "d", "ema", "ema_fast", "ema_slow"} == found["series"].keys()
     assert {30} == {len(series) for series in found["series"].values()}
+    assert [float(close) for close in columns.close[-30:]] == found["closes"]
     assert 404 == call(api.app, "/api/indicators/{symbol}", path={"symbol": "IBM"})[0]
     query = {"strategy": "nope"}
     status, answer = call(api.app, "/api/indicators/{symbol}", path={"symbol": "AAPL"}, query=query)

@@ -11,6 +11,7 @@ import pytest
 
 from alpaquero import wall
 from alpaquero.events.schemas import TradeRejected
+from alpaquero.orders.identity import manual_key
 from alpaquero.risk.book import TradingState
 from functions.trading import api, sync
 from tests.fakes.queues import FakeQueues
@@ -64,6 +65,42 @@ def test_a_reconciliation_is_asked_for_and_read(world: World, call: Call) -> Non
     [day] = found["days"]
     assert (found["to"], "FILL", "0") == (day["day"], day["kind"], day["difference"].split(".")[0])
     assert ["cash", "AAPL"] == [balance["name"] for balance in found["balances"]]
+
+
+def test_every_fill_is_listed_by_itself(world: World, call: Call) -> None:
+    """Newest first, page by page, with what it was worth; those of one symbol when asked."""
+    for symbol in ("AAPL", "IBM", "MSFT"):
+        world.broker.prices[symbol] = Decimal(100)
+        world.hold(symbol=symbol, key=manual_key("paper", f"buy {len(world.books.fills())}"))
+    _, whole = call(api.app, "/api/fills")
+    assert [fill.id for fill in reversed(world.books.fills())] == [fill["id"] for fill in whole["items"]]
+    first = whole["items"][0]
+    assert Decimal(first["value"]) == Decimal(first["quantity"]) * Decimal(first["price"]) > 0
+    assert world.order(first["client_order_id"]).broker_order_id == first["broker_order_id"]
+    paged: list[str] = []
+    cursor: str | None = None
+    for _ in whole["items"]:
+        query = {"limit": "1"} | ({"cursor": cursor} if cursor else {})
+        _, page = call(api.app, "/trading/fills", query=query)
+        paged += [fill["id"] for fill in page["items"]]
+        cursor = page["next"]
+    assert [fill["id"] for fill in whole["items"]] == paged
+    _, of_one = call(api.app, "/api/fills", query={"symbol": "ibm", "limit": "1"})
+    assert ["IBM"] == [fill["symbol"] for fill in of_one["items"]]
+
+
+def test_a_refusal_is_listed_after_it_was_told(world: World, call: Call) -> None:
+    """An order that never was is found with the rules that refused it, newest first."""
+    world.trading_is(TradingState.HALTED)
+    for symbol in ("AAPL", "IBM"):
+        world.place(an_intent(symbol=symbol, key=manual_key("paper", symbol)))
+    _, page = call(api.app, "/api/refusals", query={"limit": "1"})
+    [newest] = page["items"]
+    assert ("IBM", True) == (newest["symbol"], "trading_state" in newest["codes"])
+    _, older = call(api.app, "/trading/refusals", query={"limit": "1", "cursor": page["next"]})
+    assert ["AAPL"] == [one["symbol"] for one in older["items"]]
+    _, of_one = call(api.app, "/api/refusals", query={"symbol": "aapl"})
+    assert ["AAPL"] == [one["symbol"] for one in of_one["items"]]
 
 
 def test_another_key_is_another_order(world: World, call: Call) -> None:

@@ -42,7 +42,12 @@ def signal_key(  # noqa: PLR0917 - the parts of the key, in the order they are h
     """
     if bar_close.tzinfo is None:
         raise ValueError("bar_close must carry a time zone; pass an aware UTC datetime")
-    return _hash("signal", account, strategy, timeframe, side, symbol, _in_utc(bar_close))
+    return _encoded(_signals_of(account, strategy, timeframe, side, symbol) + _part(_in_utc(bar_close)))
+
+
+@lru_cache(maxsize=1024)  # a backtest's signals of a symbol differ in their bar's close alone
+def _signals_of(*parts: str) -> str:
+    return _joined("signal", *parts)
 
 
 @lru_cache(maxsize=256)  # the signals of a run share their bar's close
@@ -105,7 +110,18 @@ def is_ours(text: str) -> bool:
 
 
 def _hash(*parts: str) -> str:
+    return _encoded(_joined(*parts))
+
+
+def _joined(*parts: str) -> str:
+    return "".join([_part(part) for part in parts])
+
+
+def _part(text: str) -> str:
     # Each part carries its length, so ("ab", "c") and ("a", "bc") differ.
-    text = "".join([f"{len(part)}:{part}" for part in parts])
+    return f"{len(text)}:{text}"
+
+
+def _encoded(text: str) -> str:
     number = int.from_bytes(sha256(text.encode()).digest()[:_KEY_BYTES])
     return "".join([_PAIRS[number >> shift & 0x3FF] for shift in _SHIFTS])

@@ -15,12 +15,13 @@ from typing import Protocol
 from alpaquero.orders.intent import Side
 from alpaquero.orders.order import Fill
 from alpaquero.portfolio.movements import ShareEntry, ShareMovement, Split, in_order
-from alpaquero.quickly_made import dataclass
+from alpaquero.quickly_made import dataclass, maker
 
 KEPT = timedelta(days=61)  # as long as the longest window and the longest pause together
 MOST_STOPS = 200
 ORDER_WINDOW = timedelta(minutes=1)
 _ZERO = Decimal(0)
+_BUY = Side.BUY  # Python 3.11 takes ten times as long to find it in its enum
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,9 @@ def activity_of(
     )
 
 
+_held, _active = maker(Holding), maker(Activity)
+
+
 class Folding:
     """A fold that goes on, entry by entry; the entries come in order, each once: see `movements.in_order`."""
 
@@ -210,17 +214,21 @@ class Folding:
 
     def take(self, fill: Execution) -> None:
         """Counts what one fill does to the shares of its symbol."""
-        signed = fill.quantity if fill.side is Side.BUY else -fill.quantity
+        signed = fill.quantity if fill.side is _BUY else -fill.quantity
         episode = fill.client_order_id or fill.id
-        trade = self._own(fill.symbol) or Running(_ZERO, Holding(fill.at, episode))
+        trade = self._own(fill.symbol)
+        if trade is None:
+            trade = self.running[fill.symbol] = Running(_ZERO, _held(fill.at, episode))
         before = trade.quantity
         trade.quantity += signed
-        trade.cash -= signed * fill.price
-        self.cash_flow -= signed * fill.price
-        self.running[fill.symbol] = trade
+        paid = signed * fill.price
+        trade.cash -= paid
+        self.cash_flow -= paid
+        if not before:
+            return
         if before * signed < 0 and fill.client_order_id in self._stop_order_ids and self._counts(fill.at):
             self.stops[episode] = fill.at
-        if before and before * trade.quantity <= 0:
+        if before * trade.quantity <= 0:
             self._closed(trade, fill, episode)
 
     def _own(self, symbol: str) -> Running | None:
@@ -268,13 +276,14 @@ class Folding:
 
         As `activity_in`, but for exits that lie longer back than any rule looks.
         """
-        if self.newest_fill_at is not None:
-            since = self.newest_fill_at - KEPT
+        stops = sorted(self.stops.values())
+        if stops and self.newest_fill_at is not None and stops[0] < (since := self.newest_fill_at - KEPT):
             self.stops = {name: at for name, at in self.stops.items() if at >= since}
-        return Activity(
+            stops = sorted(self.stops.values())
+        return _active(
             loss_streak=self.streak,
             last_loss_at=self.last_loss,
-            stop_exits=tuple(sorted(self.stops.values())[-MOST_STOPS:]),
+            stop_exits=tuple(stops[-MOST_STOPS:]),
             last_exit_at=self.exits,
             holdings={symbol: trade.holding for symbol, trade in self.running.items()},
         )
@@ -300,4 +309,5 @@ class Folding:
 def orders_within(placed: Iterable[datetime], now: datetime) -> tuple[datetime, ...]:
     """Those of the orders' times that lie in the last minute of market time, oldest first."""
     since = now - ORDER_WINDOW
-    return tuple(sorted([at for at in placed if at > since]))
+    within = [at for at in placed if at > since]
+    return tuple(sorted(within)) if within else ()

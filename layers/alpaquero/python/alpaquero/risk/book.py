@@ -198,8 +198,9 @@ class RiskBook:
 
     def symbol_exposure(self, symbol: str) -> Decimal:
         """Dollars in one symbol, held and reserved."""
-        held = self.positions.get(symbol)
-        reserved = sum([r.notional for r in self._reserved(Purpose.ENTRY, symbol)], _ZERO)
+        held, reserved = self.positions.get(symbol), _ZERO
+        if self.reservations:
+            reserved = sum([r.notional for r in self._reserved(Purpose.ENTRY, symbol)], _ZERO)
         return reserved + abs(held.market_value) if held else reserved
 
     def _reserved(self, purpose: Purpose, symbol: str | None = None) -> list[Reservation]:

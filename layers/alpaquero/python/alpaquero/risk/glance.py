@@ -1,8 +1,8 @@
 """At a glance: whether an intent passes every rule for sure; for a backtest's many verdicts.
 
-`passes` is true only where each of the rules `ANSWERED` passes. Where it is false the rules are
-asked one by one, so a glance refuses nothing. What it looks at is named by the rule it answers for.
-Called by `assess` when nobody wants the words of rules that pass.
+`in_doubt` names those of the rules `ANSWERED` that may not pass. They are asked one by one, so a glance
+refuses nothing. What it looks at is named by the rule it answers for. Called by `assess` when nobody
+wants the words of rules that pass.
 """
 
 from __future__ import annotations
@@ -27,35 +27,40 @@ ANSWERED = frozenset({
     "order_notional", "position_limit", "exposure_limit", "sector_limit", "leverage_limit", "cash_reserve",
     "buying_power", "intraday_margin", "quantity",
 })  # fmt: skip
+LOSSES = frozenset({"daily_loss", "drawdown", "loss_streak", "stop_guard"})  # answered for together
+NONE = frozenset[str]()
 _ONE = Decimal(1)
+# Python 3.11 takes ten times as long to find a member in its enum.
+_BUY, _SELL, _EXIT, _ACTIVE = Side.BUY, Side.SELL, Purpose.EXIT, TradingState.ACTIVE
 _ROUNDED = Decimal("0.0001")  # percent: losses are rounded to so much before they are compared
 
 
-def passes(proposal: Proposal) -> bool:
-    """Whether every rule answered for passes for sure; false where one of them has to be asked."""
+def in_doubt(proposal: Proposal) -> frozenset[str]:
+    """The rules answered for that have to be asked: none where each passes for sure, `LOSSES`, or all."""
     intent, book, limits, facts = proposal.intent, proposal.book, proposal.limits, proposal.facts
     until = intent.valid_until
     if not (
-        book.trading_state is TradingState.ACTIVE  # trading_state
+        book.trading_state is _ACTIVE  # trading_state
         and (until is None or facts.now <= until)  # signal_validity
         and intent.asked_at is None  # request_age
     ):
-        return False
-    if intent.purpose is Purpose.EXIT:
-        return _sells_what_is_free(proposal)
-    return (
-        intent.side is Side.BUY  # direction
+        return ANSWERED
+    if intent.purpose is _EXIT:
+        return NONE if _sells_what_is_free(proposal) else ANSWERED
+    if not (
+        intent.side is _BUY  # direction
         and _is_sized_within_bounds(proposal)
         and _trades_in_time(intent, book, limits, facts)
         and _is_alone(intent, book, limits, facts)
-        and _loses_little(book, limits)
-    )
+    ):
+        return ANSWERED
+    return NONE if _loses_little(book, limits) else LOSSES
 
 
 def _sells_what_is_free(proposal: Proposal) -> bool:
     """`direction`, `price_collar` (not for an exit at market), `nothing_to_sell`."""
     intent = proposal.intent
-    if intent.side is not Side.SELL or intent.limit_price is not None or intent.stop_price is not None:
+    if intent.side is not _SELL or intent.limit_price is not None or intent.stop_price is not None:
         return False
     return 0 < proposal.quantity <= proposal.book.free_quantity(intent.symbol, forced=intent.forced)
 

@@ -12,7 +12,7 @@ from decimal import ROUND_FLOOR, Decimal
 
 from alpaquero.orders.intent import Intent, OrderClass, Purpose
 from alpaquero.orders.terms import NINE_PLACES, is_whole
-from alpaquero.quickly_made import dataclass
+from alpaquero.quickly_made import dataclass, maker
 from alpaquero.risk import amount_rules, glance, loss_rules, market_rules, sizing, symbol_rules
 from alpaquero.risk.book import Reservation, RiskBook
 from alpaquero.risk.facts import Facts
@@ -22,6 +22,9 @@ from alpaquero.risk.verdict import RuleResult, Verdict
 
 __all__ = ["RULES", "Facts", "Rule", "RuleResult", "Verdict", "assess", "reservation_for"]
 
+_ZERO = Decimal(0)
+_proposed, _approved = maker(Proposal), maker(Verdict)
+_EXIT, _BRACKET = Purpose.EXIT, OrderClass.BRACKET  # Python 3.11 takes long to find them in their enums
 ENTRY, EXIT = frozenset({Purpose.ENTRY}), frozenset({Purpose.EXIT})
 BOTH = ENTRY | EXIT
 
@@ -99,9 +102,11 @@ RULES: tuple[Rule, ...] = (
 )
 
 _JUDGES = {purpose: tuple(rule for rule in RULES if purpose in rule.purposes) for purpose in Purpose}
-_NOT_SEEN = {
-    purpose: tuple(rule for rule in judges if rule.code not in glance.ANSWERED)
+# Of those what a glance leaves to be asked, by what it is in doubt of.
+_ASKED = {
+    (purpose, in_doubt): tuple(r for r in judges if r.code not in glance.ANSWERED or r.code in in_doubt)
     for purpose, judges in _JUDGES.items()
+    for in_doubt in (glance.NONE, glance.LOSSES, glance.ANSWERED)
 }
 
 
@@ -116,12 +121,13 @@ def assess(
     proposal = _proposal(intent, book.on_day_of(facts.now), limits, facts)
     results: tuple[RuleResult, ...] = ()
     if failed_only:
-        asked = (_NOT_SEEN if glance.passes(proposal) else _JUDGES)[intent.purpose]
-        results = tuple([rule.result(proposal) for rule in asked if not rule.judge(proposal).passed])
+        asked = _ASKED[intent.purpose, glance.in_doubt(proposal)]
+        if asked:
+            results = tuple([rule.result(proposal) for rule in asked if not rule.judge(proposal).passed])
     else:
         results = tuple(rule.result(proposal) for rule in RULES)
     if results and not all(result.passed for result in results):
-        return Verdict(approved=False, quantity=Decimal(0), results=results, bound_by=proposal.bound_by)
+        return Verdict(approved=False, quantity=_ZERO, results=results, bound_by=proposal.bound_by)
     if proposal.price is None or proposal.stop_distance is None:  # an exit: it is not sized by its stop
         return Verdict(
             approved=True,
@@ -131,7 +137,7 @@ def assess(
             take_profit_price=intent.take_profit_price,
         )
     stop, target = _exit_prices(proposal, proposal.price, proposal.stop_distance)
-    return Verdict(
+    return _approved(
         approved=True,
         quantity=proposal.quantity,
         results=results,
@@ -147,7 +153,7 @@ def _exit_prices(
 ) -> tuple[Decimal | None, Decimal | None]:
     """Stop and target that an entry brings: its own, and for a bracket the settings' for what it lacks."""
     stop, target = proposal.intent.stop_loss_price, proposal.intent.take_profit_price
-    if proposal.intent.kind is not OrderClass.BRACKET:
+    if proposal.intent.kind is not _BRACKET:
         return stop, target
     return (
         stop or sizing.stop_loss_price(price, distance),
@@ -168,12 +174,12 @@ def reservation_for(intent: Intent, verdict: Verdict) -> Reservation:
 
 
 def _proposal(intent: Intent, book: RiskBook, limits: RiskLimits, facts: Facts) -> Proposal:
-    price, worst, distance, bound_by = None, Decimal(0), None, None
+    price, worst, distance, bound_by = None, _ZERO, None, None
     caps: dict[str, sizing.Cap] = {}
-    if intent.purpose is Purpose.EXIT:
+    if intent.purpose is _EXIT:
         quantity = exit_quantity(intent, book.free_quantity(intent.symbol, forced=intent.forced))
     else:
-        quantity = intent.quantity or Decimal(0)
+        quantity = intent.quantity or _ZERO
         price = _judged_price(intent, facts.price)
         caps = sizing.caps(intent.symbol, book, limits)
     if price is not None:
@@ -193,7 +199,7 @@ def _proposal(intent: Intent, book: RiskBook, limits: RiskLimits, facts: Facts) 
                 known=caps,
             )
             quantity, bound_by = sized.quantity, sized.bound_by
-    return Proposal(
+    return _proposed(
         intent=intent,
         book=book,
         limits=limits,
@@ -224,8 +230,11 @@ def _worst_price(intent: Intent, price: Decimal, limits: RiskLimits) -> Decimal:
     """Dollars a share to count at: a limit order never pays more, any other may fill higher than judged."""
     if intent.limit_price is not None:
         return intent.limit_price
-    trail = intent.trail_price or price * (intent.trail_percent or Decimal(0)) / 100
-    return sizing.reserve_price(price + trail, limits)
+    if intent.trail_price is not None:
+        price += intent.trail_price
+    elif intent.trail_percent is not None:
+        price += price * intent.trail_percent / 100
+    return sizing.reserve_price(price, limits)
 
 
 def _judged_price(intent: Intent, known: Decimal | None) -> Decimal | None:

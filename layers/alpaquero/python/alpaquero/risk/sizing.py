@@ -9,27 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import NamedTuple
+
+import msgspec
 
 from alpaquero.orders.intent import Purpose
 from alpaquero.prices.ticks import Direction, round_price
-from alpaquero.quickly_made import dataclass
+from alpaquero.quickly_made import dataclass, maker
 from alpaquero.risk.book import RiskBook
 from alpaquero.risk.limits import HUNDRED, UNKNOWN_SECTOR, RiskLimits, SizingMethod
 
 _ZERO = Decimal(0)
+# Python 3.11 takes ten times as long to find a member in its enum.
+_ATR, _FIXED_FRACTION = SizingMethod.ATR, SizingMethod.FIXED_FRACTION
+_UP, _DOWN = Direction.UP, Direction.DOWN
 
 
-@dataclass(frozen=True, slots=True)
-class Sizing:
-    """Whole shares, the cap that decided, and what each cap alone would allow (in shares)."""
-
-    quantity: Decimal
-    bound_by: str
-    caps: dict[str, Decimal]
-
-
-class Cap(NamedTuple):
+class Cap(msgspec.Struct, frozen=True, gc=False):
     """A limit on what an entry may cost, in dollars, and how much of it is used already."""
 
     limit: Decimal
@@ -39,6 +34,29 @@ class Cap(NamedTuple):
     def left(self) -> Decimal:
         """Dollars an entry may still cost; negative when the limit is passed already."""
         return self.limit - self.used
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """Whole shares, and the cap that decided.
+
+    `by_method` is what the method and the risk allow, in shares; the others are dollars over `worst_price`.
+    """
+
+    quantity: Decimal
+    bound_by: str
+    by_method: Mapping[str, Decimal]
+    others: Mapping[str, Cap]
+    worst_price: Decimal
+
+    @property
+    def caps(self) -> dict[str, Decimal]:
+        """What each cap alone would allow, in shares."""
+        others = {code: _whole_shares(cap.left, self.worst_price) for code, cap in self.others.items()}
+        return {**self.by_method, **others}
+
+
+_sized = maker(Sizing)
 
 
 def percent_of(value: Decimal, percent: Decimal) -> Decimal:
@@ -90,7 +108,7 @@ def caps(symbol: str, book: RiskBook, limits: RiskLimits) -> dict[str, Cap]:
 
 def stop_distance(price: Decimal, limits: RiskLimits, average_true_range: Decimal | None) -> Decimal | None:
     """Dollars a share from `price` to the stop; None when the method needs a range that is not known."""
-    if limits.sizing_method is not SizingMethod.ATR:
+    if limits.sizing_method is not _ATR:
         return percent_of(price, limits.stop_loss_percent)
     return None if average_true_range is None else average_true_range * limits.atr_stop_multiple
 
@@ -113,15 +131,16 @@ def size_entry(
     """
     at_risk = percent_of(book.equity, limits.equity_at_risk_percent)
     whole = {"equity_at_risk": _whole_shares(at_risk, stop_distance)}
-    if limits.sizing_method is SizingMethod.FIXED_FRACTION:
+    if limits.sizing_method is _FIXED_FRACTION:
         fraction = percent_of(book.equity, limits.fixed_fraction_percent)
         whole["fixed_fraction"] = _whole_shares(fraction, worst_price)
-    found = caps(symbol, book, limits) if known is None else known
-    for code, (limit, used) in found.items():
-        left = limit - used
-        whole[code] = left // worst_price if left > 0 else _ZERO
     bound_by = min(whole, key=whole.__getitem__)
-    return Sizing(quantity=whole[bound_by], bound_by=bound_by, caps=whole)
+    quantity, found = whole[bound_by], caps(symbol, book, limits) if known is None else known
+    for code, cap in found.items():
+        left = cap.limit - cap.used
+        if quantity and left < quantity * worst_price:  # so many do not fit
+            quantity, bound_by = _whole_shares(left, worst_price), code
+    return _sized(quantity, bound_by, whole, found, worst_price)
 
 
 def _whole_shares(dollars: Decimal, price: Decimal) -> Decimal:
@@ -130,9 +149,9 @@ def _whole_shares(dollars: Decimal, price: Decimal) -> Decimal:
 
 def stop_loss_price(price: Decimal, distance: Decimal) -> Decimal:
     """The stop of a long entry judged at `price`, on its price step, never nearer than `distance` dollars."""
-    return round_price(price - distance, Direction.DOWN)
+    return round_price(price - distance, _DOWN)
 
 
 def take_profit_price(price: Decimal, limits: RiskLimits) -> Decimal:
     """The target of a long entry judged at `price`, on its price step, never nearer than the setting."""
-    return round_price(price + percent_of(price, limits.take_profit_percent), Direction.UP)
+    return round_price(price + percent_of(price, limits.take_profit_percent), _UP)

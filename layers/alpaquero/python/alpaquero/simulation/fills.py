@@ -38,6 +38,13 @@ _AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
 _WHOLE = _AUCTIONS | {TimeInForce.FOK}
 _AS_THEY_COME = frozenset({TimeInForce.DAY, TimeInForce.GTC})
 
+# Python 3.11 takes ten times as long to find a member in its enum.
+_BUY, _SELL = Side.BUY, Side.SELL
+_MARKET, _LIMIT, _STOP_LIMIT = OrderType.MARKET, OrderType.LIMIT, OrderType.STOP_LIMIT
+_TRAILING_STOP = OrderType.TRAILING_STOP
+_UP, _DOWN = Direction.UP, Direction.DOWN
+_START, _INSIDE = Moment.START, Moment.INSIDE
+
 O = TypeVar("O", bound=Workable)  # noqa: E741 - an order
 
 
@@ -48,17 +55,17 @@ def quote_around(price: Decimal, half_spread_bps: Decimal) -> Quote:
     Quote(bid=Decimal('99.99'), ask=Decimal('100.01'))
     """
     return Quote(
-        bid=taken(Side.SELL, price, half_spread_bps),
-        ask=taken(Side.BUY, price, half_spread_bps),
+        bid=taken(_SELL, price, half_spread_bps),
+        ask=taken(_BUY, price, half_spread_bps),
     )
 
 
 def taken(side: Side, price: Decimal, half_spread_bps: Decimal) -> Decimal:
     """What an order that takes the quote around `price` pays or gets."""
     half = price * half_spread_bps / _BASIS_POINTS
-    if side is Side.BUY:
-        return round_price(price + half, Direction.UP)
-    return round_price(price - half, Direction.DOWN)
+    if side is _BUY:
+        return round_price(price + half, _UP)
+    return round_price(price - half, _DOWN)
 
 
 def match(order: Workable, span: PriceSpan, terms: MatchingTerms) -> Fill | None:
@@ -83,7 +90,7 @@ def match_exits(stop: O, target: O, span: PriceSpan, terms: MatchingTerms) -> tu
     of_stop, of_target = match(stop, span, terms), match(target, span, terms)
     if of_stop is None:
         return None if of_target is None else (target, of_target)
-    if of_target is None or of_stop.moment is not Moment.INSIDE or of_target.moment is Moment.INSIDE:
+    if of_target is None or of_stop.moment is not _INSIDE or of_target.moment is _INSIDE:
         return stop, of_stop
     return target, of_target
 
@@ -100,13 +107,13 @@ def rest_after(order: Workable, fill: Fill, span: PriceSpan) -> PriceSpan:
     side of the order's own price is still to come; the other one may lie before the fill, so there
     only the fill price and the last price count.
     """
-    if fill.moment is Moment.START:
+    if fill.moment is _START:
         return PriceSpan(span.open, span.high, span.low, span.close, ends_session=span.ends_session)
     if fill.moment is Moment.END:
         return PriceSpan(span.close, span.close, span.close, span.close, ends_session=span.ends_session)
     level = _level(order, span)
     limited = _works_as_limit(order)
-    falling = (order.side is Side.BUY) is limited
+    falling = (order.side is _BUY) is limited
     certain = limited or order.type is OrderType.STOP
     return PriceSpan(
         open=level,
@@ -127,12 +134,12 @@ def _level(order: Workable, span: PriceSpan) -> Decimal:
         raise ValueError(f"order {order.client_order_id}: a {order.type} order fills at the start of a span")
     if limit is None:
         return trigger[0]
-    return min(trigger[0], limit) if order.side is Side.BUY else max(trigger[0], limit)
+    return min(trigger[0], limit) if order.side is _BUY else max(trigger[0], limit)
 
 
 def _works_as_limit(order: Workable) -> bool:
     """Whether it is a limit order, or a stop-limit whose stop was reached in an earlier span."""
-    return order.type is OrderType.LIMIT or (order.type is OrderType.STOP_LIMIT and order.triggered)
+    return order.type is _LIMIT or (order.type is _STOP_LIMIT and order.triggered)
 
 
 def _execution(order: Workable, span: PriceSpan, half_spread_bps: Decimal) -> tuple[Decimal, Moment] | None:
@@ -141,12 +148,12 @@ def _execution(order: Workable, span: PriceSpan, half_spread_bps: Decimal) -> tu
         if order.time_in_force in _AUCTIONS:
             return _auction_execution(order, span)
         span = PriceSpan(span.open, span.open, span.open, span.open)
-    if order.type is OrderType.MARKET or (order.triggered and order.type is not OrderType.STOP_LIMIT):
-        return taken(order.side, span.open, half_spread_bps), Moment.START
-    if order.type is OrderType.LIMIT or order.triggered:
+    if order.type is _MARKET or (order.triggered and order.type is not _STOP_LIMIT):
+        return taken(order.side, span.open, half_spread_bps), _START
+    if order.type is _LIMIT or order.triggered:
         return _limit_execution(order, span, half_spread_bps)
     trigger = _trigger(order, span)
-    if trigger is None or order.type is OrderType.STOP_LIMIT:
+    if trigger is None or order.type is _STOP_LIMIT:
         return trigger and _stop_limit_execution(order, span, trigger, half_spread_bps)
     return taken(order.side, trigger[0], half_spread_bps), trigger[1]
 
@@ -156,27 +163,27 @@ def _stop_limit_execution(
 ) -> tuple[Decimal, Moment] | None:
     """A stop-limit whose stop was reached trades as a limit in what the span is sure to have left."""
     level, moment = trigger
-    if moment is Moment.START:
+    if moment is _START:
         return _limit_execution(order, span, half_spread_bps)
     rest = PriceSpan(level, max(level, span.close), min(level, span.close), span.close)
     limited = _limit_execution(order, rest, half_spread_bps)
-    return None if limited is None else (limited[0], Moment.INSIDE)
+    return None if limited is None else (limited[0], _INSIDE)
 
 
 def _trigger(order: Workable, span: PriceSpan) -> tuple[Decimal, Moment] | None:
     """The price at which the order's stop is reached: the first price after a gap, else the stop."""
-    if order.type is OrderType.TRAILING_STOP:
+    if order.type is _TRAILING_STOP:
         return follow(order, span).reached
     stop = order.stop_price
     if stop is None:
         return None
-    if order.side is Side.SELL:
+    if order.side is _SELL:
         gapped, reached = span.open <= stop, span.low <= stop
     else:
         gapped, reached = span.open >= stop, span.high >= stop
     if gapped:
-        return span.open, Moment.START
-    return (stop, Moment.INSIDE) if reached else None
+        return span.open, _START
+    return (stop, _INSIDE) if reached else None
 
 
 def _auction_execution(order: Workable, span: PriceSpan) -> tuple[Decimal, Moment] | None:
@@ -184,10 +191,10 @@ def _auction_execution(order: Workable, span: PriceSpan) -> tuple[Decimal, Momen
     opening = order.time_in_force is TimeInForce.OPG
     if not (span.starts_session if opening else span.ends_session):
         return None
-    price, moment = (span.open, Moment.START) if opening else (span.close, Moment.END)
+    price, moment = (span.open, _START) if opening else (span.close, Moment.END)
     if order.limit_price is None:
         return price, moment
-    through = price < order.limit_price if order.side is Side.BUY else price > order.limit_price
+    through = price < order.limit_price if order.side is _BUY else price > order.limit_price
     return (price, moment) if through else None
 
 
@@ -198,19 +205,19 @@ def _limit_execution(
     limit = order.limit_price
     if limit is None:
         return None
-    selling = order.side is Side.SELL
+    selling = order.side is _SELL
     if span.open > limit if selling else span.open < limit:
         crossed = taken(order.side, span.open, half_spread_bps)
-        return max(limit, crossed) if selling else min(limit, crossed), Moment.START
+        return max(limit, crossed) if selling else min(limit, crossed), _START
     reached = span.high > limit if selling else span.low < limit
-    return (limit, Moment.INSIDE) if reached else None
+    return (limit, _INSIDE) if reached else None
 
 
 def _fill_quantity(order: Workable, price: Decimal, terms: MatchingTerms) -> Decimal:
     """All that is open, or once in an order's life a whole-share part of it, as the draw says."""
     if order.notional is not None:
         shares = (order.notional / price).quantize(_SHARE_STEP, rounding=ROUND_FLOOR)
-        return shares if order.side is Side.BUY else min(shares, order.quantity)
+        return shares if order.side is _BUY else min(shares, order.quantity)
     still_open = order.quantity - order.filled_quantity
     if order.filled_quantity or still_open <= 1 or order.time_in_force in _WHOLE:
         return still_open

@@ -55,7 +55,7 @@ class Role(Word):
     @property
     def words(self) -> str:
         """The role as people read it."""
-        return self.value.replace("_", " ")
+        return self.replace("_", " ")
 
 
 EXITS = frozenset({Role.TARGET, Role.STOP})
@@ -117,7 +117,7 @@ class Matched(Protocol):
 O = TypeVar("O", bound=Matched)  # noqa: E741 - an order
 
 
-class Stretch(msgspec.Struct, frozen=True):
+class Stretch(msgspec.Struct, frozen=True, gc=False):
     """Where in a session's path matching is at: the session, the path, and two fractions of it.
 
     No order of it came later than `since`, and nothing in it happens earlier.
@@ -133,10 +133,13 @@ class Stretch(msgspec.Struct, frozen=True):
         """Market time at a fraction of the session, to the millisecond."""
         if fraction is START:
             return max(self.session.open, self.since)
-        milliseconds = (self.session.close - self.session.open) // MILLISECOND
-        # A fraction where two price lines cross may have a numerator of dozens of digits.
-        passed = milliseconds * fraction.numerator // fraction.denominator
-        return max(self.session.open + passed * MILLISECOND, self.since)
+        return max(time_in(self.session, (fraction.numerator, fraction.denominator)), self.since)
+
+
+def time_in(session: Session, fraction: tuple[int, int]) -> datetime:
+    """Market time at a fraction of a session, to the millisecond; over and under the line."""
+    over, under = fraction  # where two price lines cross they may have dozens of digits
+    return session.open + (session.close - session.open) // MILLISECOND * over // under * MILLISECOND
 
 
 class Matching(ABC, Generic[O]):

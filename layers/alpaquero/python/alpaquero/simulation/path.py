@@ -40,7 +40,7 @@ class PricePath(Protocol):
         ...
 
 
-class SessionPath(msgspec.Struct, frozen=True):
+class SessionPath(msgspec.Struct, frozen=True, gc=False):
     """Prices of one session as a function of the fraction of it that has passed, 0 to 1."""
 
     open: Decimal
@@ -86,17 +86,29 @@ class SessionPath(msgspec.Struct, frozen=True):
 
     def reached(self, price: Decimal, after: Fraction) -> Fraction:
         """The first fraction from `after` on at which the path is at `price`; 1 when it never is."""
-        begun = after.numerator  # 0 at the session's first price, which nothing lies before
+        if not after.numerator:
+            return Fraction(*self.reached_from_start(price))
         for leg, (start, end) in enumerate(pairwise(self.knots)):
-            if (begun and _LEG_ENDS[leg] < after) or not (start <= price <= end or end <= price <= start):
+            if _LEG_ENDS[leg] < after or not (start <= price <= end or end <= price <= start):
                 continue
-            # (leg + (price - start) / (end - start)) / 3 in whole numbers: fractions cost ten times as much.
-            over, under = (price - start).as_integer_ratio()
-            whole, part = (end - start).as_integer_ratio() if end != start else (1, 1)
-            at = Fraction(leg * whole * under + over * part, _LEGS * whole * under)
-            if not begun or at >= after:
+            at = Fraction(*_part(leg, start, end, price))
+            if at >= after:
                 return at
         return Fraction(1)
+
+    def reached_from_start(self, price: Decimal) -> tuple[int, int]:
+        """`reached` from the first price on, over and under the line: to make a fraction costs more."""
+        for leg, (start, end) in enumerate(pairwise(self.knots)):
+            if start <= price <= end or end <= price <= start:
+                return _part(leg, start, end, price)
+        return 1, 1
+
+
+def _part(leg: int, start: Decimal, end: Decimal, price: Decimal) -> tuple[int, int]:
+    """(leg + (price - start) / (end - start)) / 3, over and under the line: where a leg is at a price."""
+    over, under = (price - start).as_integer_ratio()
+    whole, part = (end - start).as_integer_ratio() if end != start else (1, 1)
+    return leg * whole * under + over * part, _LEGS * whole * under
 
 
 class MinutePath:

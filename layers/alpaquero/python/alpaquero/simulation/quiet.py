@@ -20,7 +20,7 @@ _LEAST_STEP = Decimal("1e-9")  # finer than any price
 _WAITING = frozenset({TimeInForce.DAY, TimeInForce.GTC})
 
 
-class QuietBand(msgspec.Struct, frozen=True):
+class QuietBand(msgspec.Struct, frozen=True, gc=False):
     """A range of prices, both ends in it."""
 
     low: Decimal = Decimal(0)

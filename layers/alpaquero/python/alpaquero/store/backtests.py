@@ -41,7 +41,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One backtest. Times are wall time; `message` says why it failed and the fix.
 
     `progress_percent` and `progress_note` are told while it runs; `figures` holds the outcome without
-    its curve and trades once it is done.
+    its curve and trades once it is done; `run_by` is the id of the message whose worker has begun it.
     """
 
     id: str
@@ -54,6 +54,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     progress_note: str = ""
     attempts: int = 0
     started_at: datetime | None = None
+    run_by: str = ""
     ended_at: datetime | None = None
     figures: dict[str, Any] | None = None
     version: int = 1

@@ -262,6 +262,14 @@ class Books:
         found = BookItem.query(self.account, newer, consistent_read=True)
         return [from_body(item.body, Fill) for item in found if item.sk != FILL + after]
 
+    def newest_fills(self, limit: int, before: str | None = None) -> tuple[list[Fill], str | None]:
+        """A page of fills, newest first, and the id that the next page must come `before`."""
+        ids = BookItem.sk.between(FILL, f"{FILL}{before}" if before else f"{FILL}~")
+        wanted = limit + 1 if before else limit  # the end of a range is part of it
+        found = list(BookItem.query(self.account, ids, limit=wanted, scan_index_forward=False))
+        fills = [from_body(item.body, Fill) for item in found if item.sk != f"{FILL}{before}"]
+        return fills, fills[-1].id if len(fills) == limit else None
+
     def fills_since(self, moment: datetime) -> list[Fill]:
         """Every fill from a day before `moment` on: ids begin with the trade's time, not in UTC."""
         return self.fills(f"{moment - timedelta(days=1):%Y%m%d}")

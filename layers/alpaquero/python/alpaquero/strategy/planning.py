@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.sessions import Session, bars_of
@@ -115,19 +116,15 @@ def valid_until(calendar: Sequence[Session], timeframe: Timeframe, close: dateti
 
     Raises `LookupError` when the calendar ends before.
     """
-    left = bars
-    for session in calendar:
-        if session.close <= close:
-            continue
-        if timeframe is Timeframe.DAY:  # a backtest asks thousands of times
-            later = [session.close]
-        else:
-            later = [bar_close for _, bar_close in bars_of(session, timeframe) if bar_close > close]
+    first, left = bisect_right(calendar, close, key=_close), bars
+    if timeframe is Timeframe.DAY and first + bars <= len(calendar):  # a backtest asks thousands of times
+        return calendar[first + bars - 1].close
+    for session in calendar[first:]:
+        later = [bar_close for _, bar_close in bars_of(session, timeframe) if bar_close > close]
         if len(later) >= left:
             return later[left - 1]
         left -= len(later)
     raise LookupError(f"the calendar ends before {bars} more bars; lower signal_validity_bars")
 
 
-def _close(bar: ClosedBar) -> datetime:
-    return bar.close
+_close = attrgetter("close")

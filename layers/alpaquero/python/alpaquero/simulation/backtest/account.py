@@ -30,6 +30,7 @@ _GTC_END = time(16, 15)  # ... at this time in New York
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _ZERO = Decimal(0)
 _ABOVE_ALL = Decimal("Infinity")
+_BUY = Side.BUY  # Python 3.11 takes ten times as long to find it in its enum
 
 
 class SimulatedOrder(msgspec.Struct, eq=False, kw_only=True):
@@ -81,7 +82,7 @@ class SimulatedOrder(msgspec.Struct, eq=False, kw_only=True):
         return self
 
 
-class Watch(msgspec.Struct, eq=False):
+class Watch(msgspec.Struct, eq=False, gc=False):
     """Between which prices nothing happens to a symbol's orders, in dollars and as floats.
 
     `until` is the place of the first session that leaves them, as far as whoever watches has looked.
@@ -98,7 +99,7 @@ class Watch(msgspec.Struct, eq=False):
         return self.low <= low and high <= self.high
 
 
-class Booked(msgspec.Struct, eq=False):
+class Booked(msgspec.Struct, eq=False, gc=False):
     """A fill with what it cost beside its price; its id is made when it is asked for."""
 
     client_order_id: str
@@ -389,10 +390,12 @@ class Account(Matching[SimulatedOrder]):
         filled_before: Decimal = _ZERO,
     ) -> Booked:
         """Book a fill of the order `identifier`, and move cash and shares."""
-        self.cash -= self.cost(side, fill)
-        self._own(symbol, self.owned(symbol) + (fill.quantity if side is Side.BUY else -fill.quantity))
-        fee = self.fill_terms.fee(fill.quantity, fill.price)
-        booked = Booked(identifier, symbol, side, fill.quantity, fill.price, at, fee, filled_before)
+        quantity, price = fill.quantity, fill.price
+        signed = quantity if side is _BUY else -quantity
+        fee = self.fill_terms.fee(quantity, price)
+        self.cash -= signed * price + fee
+        self._own(symbol, self.owned(symbol) + signed)
+        booked = Booked(identifier, symbol, side, quantity, price, at, fee, filled_before)
         self.booked.append(booked)
         return booked
 
@@ -412,7 +415,7 @@ class Account(Matching[SimulatedOrder]):
 
     def cost(self, side: Side, fill: Fill) -> Decimal:
         """Dollars that a fill takes from cash, with its fee; below zero when it brings some."""
-        signed = fill.quantity if side is Side.BUY else -fill.quantity
+        signed = fill.quantity if side is _BUY else -fill.quantity
         return signed * fill.price + self.fill_terms.fee(fill.quantity, fill.price)
 
     def _set(self, order: SimulatedOrder, fields: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -26,9 +26,10 @@ from alpaquero.portfolio.trades import trades_of
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import Session
+from alpaquero.quickly_made import maker
 from alpaquero.risk import derived
 from alpaquero.risk.activity import Folded, Folding, orders_within
-from alpaquero.risk.book import HeldPosition, Reservation, RiskBook, TradingState
+from alpaquero.risk.book import HeldPosition, Reservation, RiskBook, TradingState, market_day
 from alpaquero.risk.exits import due_exits, next_exit, with_highs
 from alpaquero.risk.facts import Facts, MarketPrice, OpenOrder
 from alpaquero.risk.limits import HUNDRED, RiskLimits, SizingMethod
@@ -51,13 +52,13 @@ from alpaquero.strategy.ranking import rank
 from alpaquero.strategy.settings import StrategySettings
 from alpaquero.strategy.signal import Signal
 
-AROUND = timedelta(days=14)  # how much of the calendar the rules see
 ATR_PERIODS = 8  # bars for each bar of the period, as `store.risk_facts` asks for
 BROKER_REJECTED = "broker_rejected"
 _ZERO = Decimal(0)
+_facts, _market_price = maker(Facts), maker(MarketPrice)
+# Python 3.11 takes ten times as long to find a member in its enum.
+_BUY, _EXIT, _ATR = Side.BUY, Purpose.EXIT, SizingMethod.ATR
 _MARGIN = Decimal("0.001")  # percent: how far from a limit nothing need be looked at
-_DAY = timedelta(days=1)
-_set = object.__setattr__
 _FOUR_DECIMALS = Decimal("0.0001")
 
 
@@ -137,11 +138,8 @@ class LiveBook(RiskBook):
     """The risk book of a backtest, which changes in place; positions in it are long."""
 
     __slots__ = ()
-
-    def put(self, **changes: Any) -> None:
-        """Sets fields."""
-        for name, value in changes.items():
-            _set(self, name, value)
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__  # both have to be the plain ones for either to be quick
 
     @property
     def exposure(self) -> Decimal:
@@ -171,7 +169,7 @@ class Backtest:
             if split.symbol in self.bars:
                 self.splits[split.ex_date].append(split)
                 self.splits_of[split.symbol].append(split)
-        self.places = {symbol: calendar.places(columns).tolist() for symbol, columns in self.bars.items()}
+        self.places = {symbol: calendar.places(columns) for symbol, columns in self.bars.items()}
         self.found = signals.Found()
         for name, one in settings.strategies.items():
             own = settings.watchlist if one.symbols is None else one.symbols
@@ -197,9 +195,8 @@ class Backtest:
         self.cash: list[Decimal] = []
         self.counts = Counter[str]()
         self.passed_over, self.refused = Counter[str](), Counter[str]()
-        self.around: tuple[int, tuple[Session, ...]] = (-1, ())
         opened = calendar.sessions[calendar.first].open
-        self.book = LiveBook(
+        self.book: Any = LiveBook(  # to mypy the fields of a risk book cannot be set
             account=label,
             cash=cash,
             equity=cash,
@@ -249,7 +246,7 @@ class Backtest:
     def _is_idle(self, raised: Sequence[Raised]) -> bool:
         """Whether nothing can come of the signals while nothing is held; then they are counted."""
         for one in raised:
-            if one.side is Side.BUY:
+            if one.side is _BUY:
                 return False
         for one in raised:
             self.pass_over(one, held=False)
@@ -260,7 +257,8 @@ class Backtest:
         held = self.account.cash
         self.equities += [held] * sessions
         self.cash += [held] * sessions
-        self.equity, self.peak = held, max(self.peak, held)
+        self.equity = held
+        self.peak = max(self.peak, held)
 
     def mark(self, equities: Sequence[Decimal], cash: Decimal) -> None:
         """Notes equity after the next sessions, with as much cash after each, and the highest there was."""
@@ -292,7 +290,7 @@ class Backtest:
             account.pass_to(now)
             self._conclude(place, session, now, left)
         if loud or left or self._near_a_limit():
-            self._watch(place, session, now)
+            self._watch(place, now)
             self.quiet_until = self._next_place(place)
         elif self.equity > self.peak:
             self.peak = self.equity
@@ -368,7 +366,7 @@ class Backtest:
         self._fold()
         self.folding.add(movement)
         self.movements.append(movement)
-        self.book.put(highs=derived.with_movements(self.book, [movement]).highs)
+        self.book.highs = derived.with_movements(self.book, [movement]).highs
 
     def _release(self) -> None:
         """What a sync does to reservations: ended orders reserve nothing any more."""
@@ -398,38 +396,32 @@ class Backtest:
                 self.folding.add(fill)
             self.fills_folded, self.traded_lately = len(booked), True
 
-    def book_at(self, session: Session, now: datetime) -> LiveBook:
+    def book_at(self, now: datetime) -> LiveBook:
         """The risk book as it stands; the one there is."""
         account, book = self.account, self.book
         self._fold()
         if self.traded_lately or self.movements:
-            book.put(activity=self.folding.activity())
+            book.activity = self.folding.activity()
             self.traded_lately = False
         self.power = power(self.equity, self.equity - account.cash, account.reserved)
-        book.put(
-            cash=account.cash,
-            equity=self.equity,
-            peak_equity=self.peak,
-            as_of=now,
-            day=session.date.isoformat(),
-            day_start_equity=self.day_start,
-            positions={
-                symbol: HeldPosition(shares, shares * self.prices[symbol])
-                for symbol, shares in account.positions.items()
-            },
-            deducted=tuple(self.reservations),
-            buying_power=self.power,
-            recent_orders=self.recent,
-        )
-        return book
+        book.cash, book.equity, book.peak_equity = account.cash, self.equity, self.peak
+        book.as_of, book.day, book.day_start_equity = now, market_day(now), self.day_start
+        book.positions = {
+            symbol: HeldPosition(shares, shares * self.prices[symbol])
+            for symbol, shares in account.positions.items()
+        }
+        book.deducted, book.buying_power = tuple(self.reservations), self.power
+        book.recent_orders = self.recent
+        live: LiveBook = book
+        return live
 
     # signals become orders
 
     def _conclude(self, place: int, session: Session, now: datetime, raised: Sequence[Raised]) -> None:
         self.counts["signals"] += len(raised)
-        book, entered = self.book_at(session, now), set[str]()
-        for signal in rank([one.signal(session.close) for one in raised]):
-            if signal.side is Side.BUY and signal.symbol in entered:
+        book, entered = self.book_at(now), set[str]()
+        for signal in rank([one.signal(session) for one in raised]):
+            if signal.side is _BUY and signal.symbol in entered:
                 self.passed_over[conclusion.ALREADY_HELD] += 1
                 continue
             intent = self.intent_on(signal, place)
@@ -469,7 +461,7 @@ class Backtest:
         working = self.account.working.get(symbol)
         if not working:
             return False
-        return any(order.client_order_id in self.reservations and order.side is Side.BUY for order in working)
+        return any(order.client_order_id in self.reservations and order.side is _BUY for order in working)
 
     def judged(self, intent: Intent, book: RiskBook, place: int, now: datetime) -> Verdict:
         """What risk says about an intent, which has no prices of its own to round."""
@@ -482,7 +474,7 @@ class Backtest:
                 self.refused[rule.code] += 1
             return
         identifier, account = intent.client_order_id, self.account
-        if intent.purpose is Purpose.EXIT:
+        if intent.purpose is _EXIT:
             account.cancel_all_of(intent.symbol, now)
             account.sell(identifier, intent.symbol, min(verdict.quantity, account.owned(intent.symbol)))
         elif not self._enter(identifier, intent, verdict):
@@ -501,7 +493,7 @@ class Backtest:
     def note_time(self, at: datetime) -> None:
         """Remembers when an order was placed."""
         self.recent = (*orders_within(self.recent, at), at)
-        self.book.put(recent_orders=self.recent)
+        self.book.recent_orders = self.recent
 
     def _enter(self, identifier: str, intent: Intent, verdict: Verdict) -> bool:
         """Sends an entry; whether the broker takes it: no bracket on what is held, none without power."""
@@ -522,21 +514,21 @@ class Backtest:
         reference, owned = intent.reference_price, self.account.owned(intent.symbol)
         if verdict.stop_loss_price is None or verdict.take_profit_price is None or reference is None or owned:
             return None
-        worth = taken(Side.BUY, reference, self.terms.half_spread_bps)
+        worth = taken(_BUY, reference, self.terms.half_spread_bps)
         return worth if verdict.quantity * worth <= self.power else None
 
     def _facts(self, intent: Intent, place: int, now: datetime) -> Facts:
         """What a verdict rests on besides the book: the last close, the calendar, the symbol's orders."""
-        if intent.purpose is Purpose.EXIT:
+        if intent.purpose is _EXIT:
             return Facts(now=now)
         at = self.calendar.sessions[self.calendar.first + place].close
         price = intent.reference_price
         symbol = intent.symbol
-        return Facts(
+        return _facts(
             now=now,
             price=price,
-            market=MarketPrice(at, last=price),
-            sessions=self._sessions_around(place),
+            market=_market_price(at, last=price),
+            sessions=self.calendar.around(place),
             open_orders=self._open_orders(symbol),
             average_true_range=self._true_range(symbol, place),
         )
@@ -547,20 +539,9 @@ class Backtest:
         orders = self.account.open_orders(symbol)
         return tuple([OpenOrder(one.client_order_id, symbol, one.side) for one in orders])
 
-    def _sessions_around(self, place: int) -> tuple[Session, ...]:
-        if self.around[0] != place:
-            sessions = self.calendar.sessions
-            at = self.calendar.first + place
-            today = self.calendar.dates[at]
-            low, high = max(at - AROUND.days - 1, 0), min(at + AROUND.days + 1, len(sessions))
-            begin = bisect_left(self.calendar.dates, today - AROUND, low, at)
-            end = bisect_left(self.calendar.dates, today + AROUND + _DAY, at, high)
-            self.around = place, tuple(sessions[begin:end])
-        return self.around[1]
-
     def _true_range(self, symbol: str, place: int) -> Decimal | None:
         """The average true range where the size or the stop needs it."""
-        if self.limits.sizing_method is not SizingMethod.ATR:
+        if self.limits.sizing_method is not _ATR:
             return None
         period, index = self.limits.atr_period_bars, self.places[symbol][place]
         wanted = period * ATR_PERIODS
@@ -576,15 +557,19 @@ class Backtest:
 
     # what risk does
 
-    def _watch(self, place: int, session: Session, now: datetime) -> None:
+    def _watch(self, place: int, now: datetime) -> None:
         """Marks equity, locks and releases trading, then sells, cancels and protects what is due."""
         self.peak = max(self.peak, self.equity)
         limits, book = self.limits, self.book
         if book.locks or self._near_a_limit():
-            after = locked(self.book_at(session, now), limits, now)
-            book.put(locks=after.locks, trading_state=after.trading_state, asked_state=after.asked_state)
+            after = locked(self.book_at(now), limits, now)
+            book.locks, book.trading_state, book.asked_state = (
+                after.locks,
+                after.trading_state,
+                after.asked_state,
+            )
         if self.account.positions and (limits.trailing_stop_percent or limits.maximum_holding_days):
-            self._sell_due(place, session, now)
+            self._sell_due(place, now)
         if limits.protect_missing_stops and self.account.changed:
             self._protect(now)
         if self.settings.orders.entry_timeout_minutes:
@@ -597,10 +582,10 @@ class Backtest:
         """Whether drawdown or the day's loss may have reached their limit; never no when one has."""
         return equity <= peak * self.least_of_peak or equity <= day_start * self.least_of_day
 
-    def _sell_due(self, place: int, session: Session, now: datetime) -> None:
+    def _sell_due(self, place: int, now: datetime) -> None:
         prices = dict(self.prices) if self.limits.trailing_stop_percent else {}
-        book = self.book_at(session, now)
-        book.put(highs=with_highs(book, prices).highs)
+        book = self.book_at(now)
+        self.book.highs = with_highs(book, prices).highs
         for due in due_exits(book, self.limits, prices, now):
             intent = next_exit(due, book, now, "", self._look_up)
             if intent is not None:
@@ -629,7 +614,7 @@ class Backtest:
             running = self.folding.running.get(symbol)
             if running is None or not is_ours(running.holding.episode):
                 continue
-            for order in [o for o in working if o.side is Side.BUY and o.filled_quantity]:
+            for order in [o for o in working if o.side is _BUY and o.filled_quantity]:
                 account.end(order, Status.CANCELED, now)
             bare = min(shares - covered, shares - account.held(symbol))
             if bare > 0:
@@ -652,7 +637,7 @@ class Backtest:
         late = overdue(
             [self._as_order(one) for one in entries],
             self.settings.orders,
-            self._sessions_around(place),
+            self.calendar.around(place),
             {},
             now,
         )
@@ -743,7 +728,7 @@ class Backtest:
             order = account.orders[identifier]
             if order.role in EXITS:
                 reasons[identifier] = order.role.words
-            if fill.side is Side.BUY:
+            if fill.side is _BUY:
                 entered.setdefault((fill.symbol, fill.at), identifier)
             if fill.fee:
                 fees[fill.symbol].append((fill.at, fill.fee))

@@ -16,7 +16,7 @@ from alpaquero.prices.sessions import Session
 from alpaquero.simulation.backtest.account import Booked
 
 
-class FillRow(msgspec.Struct, frozen=True):
+class FillRow(msgspec.Struct, frozen=True, gc=False):
     """One fill; `price` in dollars a share, `fee` in dollars."""
 
     id: str
@@ -29,7 +29,7 @@ class FillRow(msgspec.Struct, frozen=True):
     fee: Decimal
 
 
-class TradeRow(msgspec.Struct, frozen=True):
+class TradeRow(msgspec.Struct, frozen=True, gc=False):
     """One round trip. Prices are average dollars a share, `pnl` dollars after `fees`.
 
     `strategy` is the name of the instance that entered; the tags are those of the orders.
@@ -52,7 +52,7 @@ class TradeRow(msgspec.Struct, frozen=True):
 AFTER_CLOSE = timedelta(minutes=30)  # when a session is looked at: where the exchange's stepped clock stands
 
 
-class EquityRow(msgspec.Struct, frozen=True):
+class EquityRow(msgspec.Struct, frozen=True, gc=False):
     """The account after a session's close, in dollars."""
 
     at: datetime

@@ -23,12 +23,18 @@ from alpaquero.simulation.backtest.result import AFTER_CLOSE
 from alpaquero.simulation.backtest.signals import Raised
 from alpaquero.simulation.fills import match, match_exits
 from alpaquero.simulation.identity import leg_client_order_id
-from alpaquero.simulation.matching import END, START, Role, Stretch, after_entry
+from alpaquero.simulation.matching import Role, after_entry, time_in
 from alpaquero.simulation.path import SessionPath
 from alpaquero.simulation.working import Fill, Moment, PriceSpan, WorkingOrder
 
 if TYPE_CHECKING:
     from alpaquero.simulation.backtest.engine import Backtest
+
+# Python 3.11 takes ten times as long to find a member in its enum.
+_BUY, _SELL, _GTC = Side.BUY, Side.SELL, TimeInForce.GTC
+_MARKET, _STOP, _LIMIT = OrderType.MARKET, OrderType.STOP, OrderType.LIMIT
+_AS_ENTRY, _AS_STOP, _AS_TARGET = Role.ENTRY, Role.STOP, Role.TARGET
+_AT_FIRST_PRICE = Moment.START
 
 
 class Sale(NamedTuple):
@@ -49,9 +55,9 @@ class RoundTrips:
         self.places, self.columns = test.places[symbol], test.bars[symbol]
         self.matching = test.terms.matching
         self.raising = sorted(self.raised)
-        self.sells = [
-            place for place in self.raising if any(one.side is Side.SELL for one in self.raised[place])
-        ]
+        self.sells = sorted(
+            {place for place, raised in self.raised.items() for one in raised if one.side is _SELL}
+        )
 
     @classmethod
     def of(cls, test: Backtest) -> RoundTrips | None:
@@ -69,7 +75,7 @@ class RoundTrips:
         test, raised, cash = self.test, self.raised[place], self.account.cash
         if len(raised) != 1 or self._near_a_limit([cash]):
             return None
-        if raised[0].side is not Side.BUY or raised[0].source.shadow:
+        if raised[0].side is not _BUY or raised[0].source.shadow:
             return None
         before = test.day_start, test.equity
         test.day_start, test.equity = test.equity, cash
@@ -82,17 +88,17 @@ class RoundTrips:
         """Buys and sells again; the place of the sale."""
         test, account, session = self.test, self.account, self.traded[place]
         cash, now = account.cash, session.close + AFTER_CLOSE
-        intent = test.intent_on(raised.signal(session.close), place)
-        verdict = test.judged(intent, test.book_at(session, now), place, now)
+        intent = test.intent_on(raised.signal(session), place)
+        verdict = test.judged(intent, test.book_at(now), place, now)
         if not verdict.approved or test.worth_of(intent, verdict) is None:
             return None
         bought = self._purchase(place + 1, verdict)
         sale = None if bought is None else self._sale(place + 1, verdict)
         if bought is None or sale is None or self.traded[sale.place].date - session.date >= GTC_LIFE:
             return None
-        paid = cash - account.cost(Side.BUY, bought)
+        paid = cash - account.cost(_BUY, bought)
         marks = self._marks(place + 1, sale.place, bought.quantity, paid)
-        if self._near_a_limit([*marks, paid - account.cost(Side.SELL, sale.fill)]):
+        if self._near_a_limit([*marks, paid - account.cost(_SELL, sale.fill)]):
             return None
         test.counts["signals"] += 1
         test.counts["intents"] += 1
@@ -112,14 +118,13 @@ class RoundTrips:
         """The entry's fill at the open of session `place`, None when that has no bar."""
         if place >= len(self.places) or self.places[place] < 0:
             return None
-        order = _order(Role.ENTRY, Side.BUY, OrderType.MARKET, verdict)
+        order = WorkingOrder(_AS_ENTRY, _BUY, _MARKET, verdict.quantity, time_in_force=_GTC)
         opened = Decimal(repr(self.columns.open[self.places[place]]))
         return match(order, PriceSpan(opened, opened, opened, opened, True), self.matching)
 
     def _sale(self, place: int, verdict: Verdict) -> Sale | None:
         """How the bracket ends from session `place` on; None where a sale's signal or a gap comes first."""
-        stop = _order(Role.STOP, Side.SELL, OrderType.STOP, verdict)
-        target = _order(Role.TARGET, Side.SELL, OrderType.LIMIT, verdict)
+        stop, target = _exits(verdict)
         lowest, highest = float(stop.stop_price or 0), float(target.limit_price or 0)
         lows, highs, first = self.columns.low, self.columns.high, self.places[place]
         sells = bisect_left(self.sells, place)
@@ -131,7 +136,7 @@ class RoundTrips:
                 if outcome is not None and self.places[at] == index:  # else a session had no bar
                     order, fill = outcome
                     when = self._time(at, path, order, fill, self.traded[place].open)
-                    return Sale(at, Role(order.client_order_id), fill, when)
+                    return Sale(at, _AS_STOP if order is stop else _AS_TARGET, fill, when)
         return None
 
     def _time(
@@ -139,8 +144,9 @@ class RoundTrips:
     ) -> datetime:
         """When in its session an exit filled: at the open, or when the path reached its price."""
         session, level = self.traded[place], order.limit_price or order.stop_price
-        fraction = START if fill.moment is Moment.START or level is None else path.reached(level, START)
-        return after_entry(Stretch(session, path, START, END, session.open).time(fraction), entered)
+        if fill.moment is _AT_FIRST_PRICE or level is None:
+            return after_entry(session.open, entered)
+        return after_entry(time_in(session, path.reached_from_start(level)), entered)
 
     # what follows
 
@@ -166,23 +172,19 @@ class RoundTrips:
     def _book(self, intent: Intent, bought: Fill, sale: Sale, opened: datetime) -> None:
         account, entry = self.account, intent.client_order_id
         leg = leg_client_order_id(account.fill_terms.seed, entry, sale.role)
-        if sale.role is Role.STOP:
+        if sale.role is _AS_STOP:
             self.test.stop_ids.add(leg)
-        came = account.book(entry, self.symbol, Side.BUY, bought, opened)
-        went = account.book(leg, self.symbol, Side.SELL, sale.fill, sale.at)
+        came = account.book(entry, self.symbol, _BUY, bought, opened)
+        went = account.book(leg, self.symbol, _SELL, sale.fill, sale.at)
         self.test.round_trip(intent, came, went, sale.role.words)
 
 
-def _order(role: Role, side: Side, kind: OrderType, verdict: Verdict) -> WorkingOrder:
-    """An order of a bracket, known by its role until it fills."""
-    return WorkingOrder(
-        role,
-        side,
-        kind,
-        verdict.quantity,
-        limit_price=verdict.take_profit_price if role is Role.TARGET else None,
-        stop_price=verdict.stop_loss_price if role is Role.STOP else None,
-        time_in_force=TimeInForce.GTC,
+def _exits(verdict: Verdict) -> tuple[WorkingOrder, WorkingOrder]:
+    """The stop and the target of a bracket, known by their roles until one fills."""
+    quantity, stop, target = verdict.quantity, verdict.stop_loss_price, verdict.take_profit_price
+    return (
+        WorkingOrder(_AS_STOP, _SELL, _STOP, quantity, stop_price=stop, time_in_force=_GTC),
+        WorkingOrder(_AS_TARGET, _SELL, _LIMIT, quantity, limit_price=target, time_in_force=_GTC),
     )
 
 

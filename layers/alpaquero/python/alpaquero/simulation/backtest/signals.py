@@ -10,9 +10,9 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import repeat
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -24,13 +24,16 @@ from alpaquero.orders.intent import Side
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import Session, bar_start
-from alpaquero.quickly_made import dataclass
+from alpaquero.quickly_made import dataclass, maker
 from alpaquero.simulation.backtest.terms import SplitDay
 from alpaquero.strategy import judging, registry, sweep
 from alpaquero.strategy.panel import Panel
 from alpaquero.strategy.settings import StrategySettings
 from alpaquero.strategy.signal import Signal, Withheld, WithheldCode
 
+_signal = maker(Signal)
+AROUND = timedelta(days=14)  # how much of the calendar the rules see
+_DAY = timedelta(days=1)
 _PLACES = Decimal("0.000001")  # what an adjusted price is rounded to
 _PRICES = ("open", "high", "low", "close")
 
@@ -56,21 +59,24 @@ class Raised(NamedTuple):
     strength: int
     tag: int
 
-    def signal(self, close: datetime) -> Signal:
-        """The signal, given when its bar closed; most are passed over and need none."""
+    def signal(self, session: Session) -> Signal:
+        """The signal, given the session of its bar; most are passed over and need none."""
         source, settings = self.source, self.source.settings
-        return Signal(
+        return _signal(
             symbol=source.symbol,
             side=self.side,
             strategy=source.strategy,
             timeframe=settings.timeframe,
-            bar_start=datetime.fromtimestamp(source.columns.start[self.bar], UTC),
-            bar_close=close,
+            bar_start=bar_start(session),
+            bar_close=session.close,
             strength=self.strength,
             reference_price=Decimal(repr(source.columns.close[self.bar])),
             reason=source.tags[self.tag],
             shadow=source.shadow,
         )
+
+
+_raised = partial(tuple.__new__, Raised)  # `Raised._make` without its check of the length
 
 
 @dataclass(slots=True)
@@ -149,25 +155,48 @@ class Calendar:
     traded: Sequence[Session]
     starts: npt.NDArray[np.int64]
     dates: Sequence[date]
+    _around: dict[int, tuple[Session, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, sessions: Sequence[Session], first: int, last: int) -> Calendar:
         """The calendar of the sessions from place `first` to `last`, both traded."""
         return _calendar(_Known(sessions), first, last)
 
-    def places(self, columns: Columns) -> npt.NDArray[np.int64]:
+    def around(self, place: int) -> tuple[Session, ...]:
+        """The sessions within `AROUND` of the day of session `first + place`, as live's rules see them."""
+        found = self._around.get(place)
+        if found is None:
+            at = self.first + place
+            today = self.dates[at]
+            low, high = max(at - AROUND.days - 1, 0), min(at + AROUND.days + 1, len(self.sessions))
+            begin = bisect_left(self.dates, today - AROUND, low, at)
+            end = bisect_left(self.dates, today + AROUND + _DAY, at, high)
+            found = self._around[place] = tuple(self.sessions[begin:end])
+        return found
+
+    def places(self, columns: Columns) -> Sequence[int]:
         """For each session traded the index of its bar, -1 without one."""
+        whole = self._bar_each(columns)
+        if whole is not None:
+            return whole
         found, there = self.bars_from(columns)
-        return found if there.all() else np.where(there, found, -1)
+        listed: list[int] = np.where(there, found, -1).tolist()
+        return listed
 
     def bars_from(self, columns: Columns) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
         """For each session traded the index of the first bar from its start on, and if that is its own."""
+        whole = self._bar_each(columns)
+        if whole is not None:
+            return np.arange(whole.start, whole.stop), np.ones(len(whole), np.bool_)
         starts = np.frombuffer(columns.start, dtype=np.int64)
-        first = bisect_left(columns.start, self.starts[0])
-        if np.array_equal(starts[first : first + len(self.starts)], self.starts):  # a bar each
-            return np.arange(first, first + len(self.starts)), np.ones(len(self.starts), np.bool_)
         found = np.searchsorted(starts, self.starts)
         return found, (found < len(starts)) & (starts[np.minimum(found, len(starts) - 1)] == self.starts)
+
+    def _bar_each(self, columns: Columns) -> range | None:
+        """Where the bars of a symbol lie that has one in each session; else None."""
+        first = bisect_left(columns.start, self.starts[0])
+        bars = columns.start[first : first + len(self.starts)]
+        return range(first, first + len(bars)) if bars.tobytes() == self.starts.tobytes() else None
 
 
 def find(  # noqa: PLR0917 - what is judged, on what, and where it goes
@@ -270,7 +299,7 @@ def _all_at_once(  # noqa: PLR0917 - as `find`
         source = Source(part.symbol, name, settings, columns, decided.tags, settings.shadow)
         by_session, buy, sell = found.by_session, Side.BUY, Side.SELL
         rows = zip(repeat(source), [buy if one > 0 else sell for one in sides], bars, strengths, tags)
-        for session, one in zip(sessions[raised].tolist(), map(Raised._make, rows), strict=True):
+        for session, one in zip(sessions[raised].tolist(), map(_raised, rows), strict=True):
             by_session[session].append(one)
 
 

@@ -68,7 +68,10 @@ class RunDetail(Run, frozen=True, kw_only=True):
 
 
 class Indicators(msgspec.Struct, frozen=True, kw_only=True):
-    """A strategy's indicators on the closed, split-adjusted bars, oldest first; null where undefined."""
+    """A strategy's indicators on the closed, split-adjusted bars, oldest first; null where undefined.
+
+    `closes` are the bars' last prices in dollars.
+    """
 
     symbol: str
     strategy: str
@@ -76,3 +79,4 @@ class Indicators(msgspec.Struct, frozen=True, kw_only=True):
     adjustment: str
     times: list[datetime]
     series: dict[str, list[float | None]]
+    closes: list[float]

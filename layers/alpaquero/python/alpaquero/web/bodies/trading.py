@@ -132,6 +132,36 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     balances: list[ReconciledBalance]
 
 
+class Fill(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution at the broker, in market time; without our order's id when the order was not ours."""
+
+    id: str
+    at: datetime
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    value: Decimal
+    client_order_id: str | None
+    broker_order_id: str
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that never was: `codes` are the rules that refused it, or `command_failed`.
+
+    `at` is market time, `wall_at` wall time.
+    """
+
+    id: str
+    at: datetime
+    wall_at: datetime
+    client_order_id: str
+    symbol: str
+    side: str
+    codes: list[str]
+    message: str
+
+
 class OrderAccepted(msgspec.Struct, frozen=True, kw_only=True):
     """The order is queued for the risk check; follow it by its client order id."""
 

@@ -1,0 +1,52 @@
+"""Each handler runs under AWS's runtime interface emulator on the event that the engine sends it.
+
+No container: a process with the function's folder, its layers and AWS's runtime client. `make sam` makes the
+environment that has the emulator.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from laptop.errors import LaptopError
+from laptop.sam import emulator
+from laptop.sam.functions import environment
+from laptop.stack import LaptopCloud
+from laptop.template import functions
+from tests.integration.asking import Caller
+from tests.integration.reading import Traded
+from tests.integration.replays import backtest_left_to_us, event_text, fault, placeholders
+
+pytestmark = pytest.mark.skipif(emulator.why_not() is not None, reason=f"{emulator.why_not()}")
+
+
+@pytest.fixture(scope="module")
+def answers(cloud: LaptopCloud, admin: Caller, traded: Traded) -> dict[str, Any]:
+    """What each function answered, or the error of the one that did not; two run at once."""
+    backtest = backtest_left_to_us(cloud, admin, traded.symbol, key="a backtest under the emulator")
+    values = placeholders(cloud, admin, backtest)
+
+    def ask(function: str) -> Any:
+        try:
+            return emulator.invoke(function, event_text(function, values), environment(cloud, function))
+        except LaptopError as error:
+            return error
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        return dict(zip(functions(), pool.map(ask, functions()), strict=True))
+
+
+@pytest.mark.parametrize("function", functions())
+def test_the_handler_answers(function: str, answers: dict[str, Any]) -> None:
+    """It starts by its own layers, takes the event, reaches the cloud, and answers as its caller needs."""
+    assert fault(function, answers[function]) is None
+
+
+def test_the_backtest_was_run(answers: dict[str, Any], cloud: LaptopCloud, admin: Caller) -> None:
+    """The one that the engine's worker left alone is done, so a process outside has done the work."""
+    assert answers["AnalyticsBacktest"] == {"batchItemFailures": []}
+    newest = admin.ask("GET", "/api/backtests").json()["items"][0]
+    assert newest["status"] == "done"
