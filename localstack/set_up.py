@@ -189,6 +189,10 @@ def sam() -> None:
     stamp(environment, "sam", lock)
 
 
+# Environments that are made only when somebody asks for what runs in them.
+APART = {"--peers": peers, "--audit": audit, "--localstack": localstack, "--sam": sam}
+
+
 def main(arguments: list[str]) -> int:
     """Make what is missing. 0 when everything is there, 1 with one line that says the fix."""
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
@@ -197,18 +201,10 @@ def main(arguments: list[str]) -> int:
         )
         return 1
     try:
-        if "--peers" in arguments:
-            peers()
-            return 0
-        if "--audit" in arguments:
-            audit()
-            return 0
-        if "--localstack" in arguments:
-            localstack()
-            return 0
-        if "--sam" in arguments:
-            sam()
-            return 0
+        for option, make in APART.items():
+            if option in arguments:
+                make()
+                return 0
         with ThreadPoolExecutor(max_workers=2) as pool:
             for made in [pool.submit(engine), pool.submit(laptop)]:
                 made.result()
