@@ -102,12 +102,12 @@ class LocalStack(Engine):
         """Start it and the issuer, and wait until both answer."""
         port, log = self.ports["issuer"], self._log.with_name("issuer.log")
         processes.require_free({"issuer": port})
+        super().start(extra=extra)
         self._issuer = processes.start(
             [sys.executable, "-m", "laptop.issuer", "--state", self._state, "--port", str(port)],
             environment=processes.base_environment(),
             log=log,
         )
-        super().start(extra=extra)
         processes.wait_until(self._issuer_answers, what="the issuer", log=log, process=self._issuer)
 
     def stop(self) -> None:
