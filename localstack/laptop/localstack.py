@@ -7,6 +7,7 @@ of the laptop's own signs people in and the dashboard polls; docs/localstack.md 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import urllib.request
@@ -21,6 +22,7 @@ from laptop.layout import LOCALSTACK_PLUGIN, LOCALSTACK_PYTHON
 if TYPE_CHECKING:
     from laptop.deploy import Deployed
 
+_FROM_SHELL: Final = ("LOCALSTACK_AUTH_TOKEN",)  # releases after 4.14 want one
 _AUTHTYPE: Final = "x-amazon-apigateway-authtype"
 # LocalStack reads the account from the key's id; a number is the account itself.
 _ROOT: Final = "000000000000"
@@ -143,27 +145,32 @@ class LocalStack(Engine):
         return [LOCALSTACK_PYTHON, "-m", "localstack.runtime.main"]
 
     def _environment(self) -> dict[str, str]:
-        return processes.base_environment() | {
-            "HOME": str(self._folder / "objects"),
-            "TMPDIR": str(self._folder / "tmp"),
-            "FILESYSTEM_ROOT": str(self._folder / "state"),
-            "PYTHONPATH": str(LOCALSTACK_PLUGIN),
-            "ALPAQUERO_GUARD": str(GUARD),
-            "OVERRIDE_IN_DOCKER": "0",
-            "GATEWAY_LISTEN": f"{processes.LOOPBACK}:{self.port}",
-            "LOCALSTACK_HOST": f"localhost:{self.port}",
-            "GATEWAY_SERVER": "alpaquero",
-            "LAMBDA_RUNTIME_EXECUTOR": "alpaquero",
-            "LAMBDA_KEEPALIVE_MS": "60000",
-            "PROVIDER_OVERRIDE_DYNAMODB": "alpaquero",
-            "PROVIDER_OVERRIDE_DYNAMODBSTREAMS": "alpaquero",
-            # Nothing is fetched and nobody is told.
-            "SKIP_SSL_CERT_DOWNLOAD": "1",
-            "DISABLE_EVENTS": "1",
-            "DNS_ADDRESS": "0",
-            "AWS_DEFAULT_REGION": REGION,
-            "TZ": "UTC",
-        }
+        token = {name: os.environ[name] for name in _FROM_SHELL if os.environ.get(name)}
+        return (
+            processes.base_environment()
+            | token
+            | {
+                "HOME": str(self._folder / "objects"),
+                "TMPDIR": str(self._folder / "tmp"),
+                "FILESYSTEM_ROOT": str(self._folder / "state"),
+                "PYTHONPATH": str(LOCALSTACK_PLUGIN),
+                "ALPAQUERO_GUARD": str(GUARD),
+                "OVERRIDE_IN_DOCKER": "0",
+                "GATEWAY_LISTEN": f"{processes.LOOPBACK}:{self.port}",
+                "LOCALSTACK_HOST": f"localhost:{self.port}",
+                "GATEWAY_SERVER": "alpaquero",
+                "LAMBDA_RUNTIME_EXECUTOR": "alpaquero",
+                "LAMBDA_KEEPALIVE_MS": "60000",
+                "PROVIDER_OVERRIDE_DYNAMODB": "alpaquero",
+                "PROVIDER_OVERRIDE_DYNAMODBSTREAMS": "alpaquero",
+                # Nothing is fetched and nobody is told.
+                "SKIP_SSL_CERT_DOWNLOAD": "1",
+                "DISABLE_EVENTS": "1",
+                "DNS_ADDRESS": "0",
+                "AWS_DEFAULT_REGION": REGION,
+                "TZ": "UTC",
+            }
+        )
 
 
 def _want_signatures(gateway: Any, api: str, document: Mapping[str, Any]) -> None:
