@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run demo test test-localstack test-slow check bench build sizes audit sbom deploy screens hooks release clean
+.PHONY: help setup setup-tests run demo test test-localstack test-slow check bench build sizes audit checkov sbom deploy screens hooks release clean
 
 # The newest Python of 3.11 to 3.13 that can make environments; PYTHON=... names another.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
@@ -72,6 +72,10 @@ sizes: setup ## Show what the AWS build weighs against its limits; ARGS=--twice 
 audit: setup ## Ask for known vulnerabilities of everything locked
 	@$(BIN)/python localstack/set_up.py --audit
 	@$(BIN)/python -m laptop.audit audit
+
+checkov: setup ## Scan the templates; every finding is mended or has its reason in infra/checkov.yaml
+	@$(BIN)/python localstack/set_up.py --checkov
+	@$(BIN)/python -m laptop.checkov
 
 sbom: setup ## Write build/sbom.json: what ships, as CycloneDX
 	@$(BIN)/python localstack/set_up.py --audit

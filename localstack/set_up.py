@@ -189,8 +189,19 @@ def sam() -> None:
     stamp(environment, "sam", lock)
 
 
+def checkov() -> None:
+    """What `make checkov` runs, apart from everything else."""
+    environment, lock = REPOSITORY / ".venv-checkov", REPOSITORY / "localstack" / "checkov.txt"
+    if is_complete(environment, "checkov", lock):
+        return
+    say("making .venv-checkov: a scanner of templates (300 MB, once)")
+    make_environment(environment)
+    install(environment, lock)
+    stamp(environment, "checkov", lock)
+
+
 # Environments that are made only when somebody asks for what runs in them.
-APART = {"--peers": peers, "--audit": audit, "--localstack": localstack, "--sam": sam}
+APART = {"--peers": peers, "--audit": audit, "--localstack": localstack, "--sam": sam, "--checkov": checkov}
 
 
 def main(arguments: list[str]) -> int:

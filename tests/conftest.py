@@ -99,19 +99,40 @@ CREDENTIALS = {
 }
 
 
-# The one costly thing, a cloud or an engine, that the tests of a folder share by a fixture.
-SHARED = {"integration": "cloud", "browser": "site", "engine": "bare"}
+# Folders whose tests share a cloud or an engine, or start their own: one worker has each, so that few are up
+# at once. Who is named in front of the others begins at once, who is named behind comes last: minutes each.
+TOGETHER = ("tests/integration", "tests/browser", "tests/contract/engine")
+FIRST, LAST = "tests/integration", "tests/browser"
 TEMPORARY = pytest.StashKey[Path]()
 BEFORE_SECONDS = 10  # what led to a failure may lie before its test
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
+def group_of(nodeid: str) -> str:
+    """What one of several workers has to itself: a file's tests, or those of a folder with clouds."""
+    path = nodeid.partition("::")[0]
+    folder = path.rpartition("/")[0]
+    return folder if folder in TOGETHER else path
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers, the tests of one cloud stay on one of them, and so those of one file."""
-    for item in items:
-        shared = SHARED.get(item.path.parent.name)
-        is_shared = shared in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group(shared if is_shared else item.location[0]))
+    """Groups come in the order in which workers shall take them."""
+    items.sort(key=lambda item: (group_of(item.nodeid) == LAST, group_of(item.nodeid) != FIRST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Workers take whole groups (`--dist loadgroup`), for xdist 3.8 sets no group with pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+    if config.getvalue("dist") != "loadgroup":
+        return None
+
+    class Groups(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return Groups(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

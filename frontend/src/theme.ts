@@ -38,9 +38,11 @@ export async function wearPreferences(): Promise<void> {
 
 /** As `wearPreferences`, for one who has just come in: who named no page begins with the preferred one. */
 export async function begin(): Promise<void> {
+  const asked = place.value;
   await wearPreferences();
   const first = PAGES.find(({ path }) => pageOf(path) === kept?.first_page);
-  if (session.cameIn && first && place.value === "/") go(first.path);
+  // Whoever went to the overview meanwhile wants it.
+  if (session.cameIn && first && asked === "/" && place.value === "/") go(first.path);
 }
 
 /** The name that the preferences give a page. */

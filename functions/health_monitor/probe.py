@@ -26,6 +26,7 @@ from alpaquero.events.bus import encoded, publish
 from alpaquero.events.schemas import Event, RunMissed, ServiceDegraded, ServiceRecovered
 from alpaquero.monitoring import missed_runs
 from alpaquero.monitoring.alerts import Alert, Finding, judged
+from alpaquero.monitoring.costs import Memory
 from alpaquero.monitoring.missed_runs import MissingRun
 from alpaquero.monitoring.settings import MonitoringSettings
 from alpaquero.observability import count, logger, observed
@@ -76,6 +77,9 @@ class Settings(ClockSettings, frozen=True, kw_only=True):
     stack: Text
     log_group: Text
     watchdog_secret: str = ""
+    worker_memory: int
+    api_memory: int
+    backtest_memory: int
     schedules: Literal["ENABLED", "DISABLED"] = "ENABLED"
     aws_region: Text = "us-east-1"
 
@@ -85,6 +89,7 @@ QUEUES = queue_urls("QUEUES", SETTINGS.queues)
 DEAD_LETTER_QUEUES = queue_urls("DEAD_LETTER_QUEUES", SETTINGS.dead_letter_queues)
 SCOPES = checks.broker_scopes(SETTINGS.alpaca_trading_url, SETTINGS.alpaca_data_url)
 BOOKS = Books(SETTINGS.account)
+MEMORY = Memory(worker=SETTINGS.worker_memory, api=SETTINGS.api_memory, backtest=SETTINGS.backtest_memory)
 
 _calendars: dict[date, list[Session]] = {}
 
@@ -221,7 +226,8 @@ def read_usage(limits: MonitoringSettings) -> None:
     """Reads what CloudWatch has counted of the day, when the last reading is old enough."""
     now, last = wall.now(), health.usage()
     if last is None or now - last.until >= timedelta(minutes=limits.usage_minutes):
-        health.record_usage(usage.read(aws.client("cloudwatch"), SETTINGS.stack, SETTINGS.log_group, now))
+        found = usage.read(aws.client("cloudwatch"), SETTINGS.stack, SETTINGS.log_group, now, MEMORY)
+        health.record_usage(found)
 
 
 def ping(suffix: str, text: str = "") -> str:

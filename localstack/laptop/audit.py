@@ -30,7 +30,7 @@ _SPEC: Final = "1.6"
 _LOCKS: Final = (
     *(f"layers/{name}.txt" for name in LOCKED_LAYERS),
     *("localstack/laptop.txt", "localstack/engine.txt", "localstack/node.txt", "localstack/audit.txt"),
-    "localstack/sam.txt",
+    *("localstack/sam.txt", "localstack/checkov.txt"),
     "tests/development.txt",
 )
 _NPM_FOLDERS: Final = ("frontend", "localstack/compiler")

@@ -371,12 +371,17 @@ _NOT_COMPILED: Final = (
 )
 
 
+_FOR_INTEL: Final = "  Architecture:\n    Type: String\n    Default: x86_64\n"
+
+
 def _note(base: Path, target: _Target, artifacts: Mapping[str, Path]) -> None:
     """Leave what a deploy needs: the template beside what it names, and what was built for."""
     template = REPOSITORY / "template.yaml"
     if template.exists():
-        # As `sam build` leaves it: beside the built folders, its paths relative to it.
-        (base / "template.yaml").write_text(template.read_text().replace("build/aws/", ""))
+        # As `sam build` leaves it: beside the built folders, its paths relative to it, for what was built.
+        text = template.read_text().replace("build/aws/", "")
+        text = text.replace(_FOR_INTEL, _FOR_INTEL.replace("x86_64", target.architecture))
+        (base / "template.yaml").write_text(text)
     told = {
         "runtime": target.runtime,
         "architecture": target.architecture,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -292,14 +293,34 @@ def mend_method_settings(sessions: Sessions, template: Mapping[str, Resource]) -
 
 
 def before_restart(engine_folder: Path) -> None:
+    """What the engine, which must be stopped, is to forget of the state that it saved."""
+    _forget(engine_folder / "state" / "lambda.json", stream_positions)
+    _forget(engine_folder / "state" / "sqs.json", interrupted_work)
+
+
+def _forget(saved: Path, part: Callable[[dict[str, Any]], bool]) -> None:
+    if saved.exists():
+        state = json.loads(saved.read_text())
+        if part(state["payload"]):
+            saved.write_text(json.dumps(state))
+
+
+def stream_positions(state: dict[str, Any]) -> bool:
     """Hole 18: a stream mapping's saved position outlives the stream, which a restart empties.
 
-    The engine must be stopped. Without a saved position the mapping starts at the stream's
-    beginning, as the template says.
+    Without a saved position the mapping starts at the stream's beginning, as the template says.
     """
-    saved = engine_folder / "state" / "lambda.json"
-    if not saved.exists():
-        return
-    state = json.loads(saved.read_text())
-    if state["payload"].pop("dynamodb_stream_positions", None):
-        saved.write_text(json.dumps(state))
+    return bool(state.pop("dynamodb_stream_positions", None))
+
+
+def interrupted_work(state: dict[str, Any]) -> bool:
+    """Hole 29: who had taken a message ended with the engine, and it stays hidden, minutes for a sync.
+
+    On AWS nobody stops all workers. A message that was put back for later comes at once, too: a try more.
+    """
+    now, changed = time.time(), False
+    for queue in state["queues"]["data"].values():
+        for message in queue["messages"]:
+            if message["receive_count"] and message["visible_at"] > now:
+                message["visible_at"], changed = now, True
+    return changed

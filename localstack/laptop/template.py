@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -28,11 +29,16 @@ def _tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any
 _Loader.add_multi_constructor("!", _tag)
 
 
+def read(path: Path) -> dict[str, Any]:
+    """A template, such as those of infra/."""
+    loaded: dict[str, Any] = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader with tags
+    return loaded
+
+
 @lru_cache(maxsize=1)
 def template() -> dict[str, Any]:
-    """The whole template."""
-    loaded: dict[str, Any] = yaml.load(TEMPLATE.read_text(), _Loader)  # noqa: S506 - a SafeLoader with tags
-    return loaded
+    """The whole of template.yaml."""
+    return read(TEMPLATE)
 
 
 def functions() -> dict[str, dict[str, Any]]:

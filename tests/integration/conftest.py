@@ -28,6 +28,7 @@ from tests.integration.reading import BusTap, Item, Traded, item, items, wait_fo
 
 HERE = Path(__file__).parent
 UPSETTING = "test_description"
+SOME_SHARE = 0.6  # of a file's tests that use the shared cloud, when others of it start their own
 # The shipped prices raise a BUY of GOOG on 2012-04-11 whose stop is hit on 2012-04-16.
 FIRST_SESSION, SESSIONS = "2012-04-09", 6
 VIEWER, VIEWER_PASSWORD = "viewer@alpaquero.local", "Only-looking-1234"
@@ -40,15 +41,24 @@ OrderByHand = Callable[[str], httpx.Response]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test of this folder needs the cloud; those that wait for a schedule come late.
+    """Every test of this folder needs a cloud; files that start their own come before the shared one is up.
 
-    Last comes what leaves the books upset.
+    Tests that wait for a schedule come late, and last what leaves the books upset.
     """
     ours = [test for test in items if HERE in test.path.parents]
+    sharing: dict[Path, list[bool]] = {}
     for test in ours:
         test.add_marker(pytest.mark.cloud)
+        sharing.setdefault(test.path, []).append("market" in getattr(test, "fixturenames", ()))
+    share = {path: sum(shares) / len(shares) for path, shares in sharing.items()}
+    ours.sort(
+        key=lambda test: (
+            test.path.stem == UPSETTING,
+            "fired" in getattr(test, "fixturenames", ()),
+            share[test.path] if share[test.path] <= SOME_SHARE else 1,
+        )
+    )
     places = [number for number, test in enumerate(items) if HERE in test.path.parents]
-    ours.sort(key=lambda test: (test.path.stem == UPSETTING, "fired" in getattr(test, "fixturenames", ())))
     for place, test in zip(places, ours, strict=True):
         items[place] = test
 

@@ -6,7 +6,6 @@ The cloud is one of its own, without an exchange: nothing trades, what is kept i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -181,7 +180,7 @@ class Life:
 
 
 @pytest.fixture(scope="module")
-def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     """The repository's template deployed, and so on; each step as `alpaquero up` takes it."""
     state, folder, told = tmp_path_factory.mktemp("life"), tmp_path_factory.mktemp("releases"), list[str]()
     ports = dict(zip(DEFAULT_PORTS, free_ports(len(DEFAULT_PORTS)), strict=True))
@@ -223,7 +222,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
             "buckets": [bucket["Name"] for bucket in one.client("s3").list_buckets()["Buckets"]],
         }
         one.deploy(artifacts)
-        yield Life(
+        return Life(
             made=made,
             upgraded=upgraded,
             refused=str(refused.value),

@@ -20,7 +20,8 @@ export class ApiError extends Error {
   }
 }
 
-const TIMEOUT_MS = 15_000;
+/** As long as API Gateway waits for a function, which may have to start. */
+const TIMEOUT_MS = 30_000;
 
 export interface Answer {
   status: number;
@@ -46,9 +47,7 @@ export async function call(method: Method, path: string, token?: string, sent: S
   let status: number;
   let text: string;
   try {
-    const response = await fetch(path, request);
-    status = response.status;
-    text = await response.text();
+    ({ status, text } = await answerOf(method, path, request));
   } catch (error) {
     if (sent.signal?.aborted) throw new ApiError(0, "aborted", `${method} ${path} was given up.`);
     const slow = error instanceof DOMException && error.name === "TimeoutError";
@@ -62,6 +61,24 @@ export async function call(method: Method, path: string, token?: string, sent: S
   }
   if (status < 200 || status > 299) throw errorOf(status, text, `${method} ${path}`);
   return { status, text };
+}
+
+/** A network that changes, as from one Wi-Fi to another, ends what is under way: a read is then made once more. */
+const AGAIN_AFTER_MS = 300;
+
+async function answerOf(method: Method, path: string, request: RequestInit): Promise<Answer> {
+  try {
+    return await fetched(path, request);
+  } catch (error) {
+    if (method !== "GET" || request.signal?.aborted) throw error;
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_AFTER_MS));
+    return fetched(path, request);
+  }
+}
+
+async function fetched(path: string, request: RequestInit): Promise<Answer> {
+  const response = await fetch(path, request);
+  return { status: response.status, text: await response.text() };
 }
 
 interface Refusal {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Chart, Marker, Order, Plotted, Position } from "../api/bodies";
-import { barStart, candles, chartTime, equityPoints, explainedAt, levelsOf, line, lineTone, signs } from "./series";
+import { barStart, candles, chartTime, equityPoints, explainedAt, levelsOf, line, lineTone, signs, tellsOfOlder } from "./series";
 
 const at = (iso: string) => Date.parse(iso) / 1000;
 
@@ -89,4 +89,14 @@ test("a position's stop and target are drawn once though their orders wait at th
   const position = { average_entry_price: "10", stop_price: "9", target_price: "12" } as Position;
   const levels = levelsOf(position, [order("12", "new"), order("15", "new"), order("16", "canceled")]);
   expect(levels.map(({ kind, price }) => [kind, price])).toEqual([["entry", 10], ["stop", 9], ["target", 12], ["order", 15]]);
+});
+
+test("an explanation of the bar before is told apart from that of the bar that is named", () => {
+  const named = { start: Date.parse("2012-04-10T04:00:00Z") / 1000, timeframe: "1Day" };
+  const chain = (bar_close: string | null, timeframe = "1Day") => ({ bar_close, timeframe });
+  expect(tellsOfOlder(chain("2012-04-09T20:00:00Z"), named)).toBe(true);
+  expect(tellsOfOlder(chain("2012-04-10T20:00:00Z"), named)).toBe(false);
+  // A daily rule says nothing of the hour that was picked, but of the day before it.
+  expect(tellsOfOlder(chain("2012-04-09T20:00:00Z", "1Hour"), named)).toBe(false);
+  expect(tellsOfOlder(chain(null), named)).toBe(false);
 });

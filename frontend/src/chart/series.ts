@@ -86,6 +86,16 @@ export function explainedAt(chart: Chart, start: number): string | null {
   return next === undefined ? null : new Date((next - 1) * 1000).toISOString();
 }
 
+/** A bar by its start, in seconds since 1970, and its length. */
+export interface NamedBar {
+  start: number;
+  timeframe: string;
+}
+
+/** Whether a chain of explanation ends with a bar before the one that is named: that one was not judged yet. */
+export const tellsOfOlder = (chain: { timeframe: string; bar_close: string | null }, named: NamedBar): boolean =>
+  chain.timeframe === named.timeframe && chain.bar_close !== null && Date.parse(chain.bar_close) <= named.start * 1000;
+
 /** A line across the chart. */
 export interface Level {
   price: number;

@@ -3,7 +3,7 @@ import type { Connection } from "./socket";
 
 export type Freshness = Connection | "stale";
 
-/** Polling asks every 5 s and waits 15 s for an answer. */
+/** Polling asks every 5 s; an answer that takes longer than this leaves the page behind. */
 export const STALE_AFTER_MS = 20_000;
 
 /** `heard` is when the server last answered or sent anything, 0 before. A live socket answers for itself. */

@@ -113,8 +113,8 @@ function BarWhy({ symbol, chart, picked }: { symbol: string; chart: Chart | unde
   const start = times[found];
   const to = (n: number) => (times[n] === undefined ? null : () => setQuery({ bar: n === times.length - 1 ? null : String(times[n]) }));
   const at = chart && start !== undefined ? explainedAt(chart, start) : null;
-  const name = !chart || start === undefined || (chart.forming && at === null) ? "the last bar that closed" : barName(start, chart.timeframe);
-  return <Why symbol={symbol} at={at} bar={name} earlier={to(found - 1)} later={to(found + 1)} />;
+  const named = !chart || start === undefined || (chart.forming && at === null) ? null : { start, timeframe: chart.timeframe };
+  return <Why symbol={symbol} at={at} bar={named ? barName(named.start, named.timeframe) : "the last bar that closed"} named={named} earlier={to(found - 1)} later={to(found + 1)} />;
 }
 
 function barName(start: number, timeframe: string): string {

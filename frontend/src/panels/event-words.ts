@@ -32,6 +32,8 @@ const AN_ORDER_ID = / of aq\d+-\S+/g;
 /** A message of one word names a step of ours, and an order's id another row: neither says anything to a trader. */
 const sentence = (message: string): string => (message.includes(" ") ? message.replace(AN_ORDER_ID, "") : "");
 
+const counted = (count: string, what: string): string => `${count} ${what}${count === "1" ? "" : "s"}`;
+
 const SAYINGS: Readonly<Record<string, (detail: Detail) => Words>> = {
   OrderFilled: (d) => ({
     tone: buys(d) ? "up" : "down",
@@ -79,7 +81,7 @@ const SAYINGS: Readonly<Record<string, (detail: Detail) => Words>> = {
   DaySummarised: (d) => ({
     tone: "quiet",
     head: `Session of ${text(d, "date")} closed`,
-    text: `${gain(text(d, "pnl") || "0")} (${gainPercent(text(d, "pnl_percent") || "0")}), ${text(d, "fills")} fills`,
+    text: `${gain(text(d, "pnl") || "0")} (${gainPercent(text(d, "pnl_percent") || "0")}), ${counted(text(d, "fills"), "fill")}`,
   }),
   RunMissed: (d) => ({ tone: "bad", head: `Bar of ${marketDay(text(d, "bar_close"))} not judged`, text: text(d, "message") }),
   ServiceDegraded: (d) => ({ tone: "bad", head: `${text(d, "service")} degraded`, text: text(d, "message") }),

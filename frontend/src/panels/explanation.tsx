@@ -1,5 +1,7 @@
 // Why a symbol did, or did not, trade on a bar: the chain from the schedule's tick to the fill.
 import type { Explanation, ExplanationChain, ExplanationLine, ExplanationStep } from "../api/bodies";
+import { tellsOfOlder, type NamedBar } from "../chart/series";
+import { marketDay } from "../format/time";
 import { Moment, capital, plain } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
 import { useRead } from "../store/hooks";
@@ -10,12 +12,14 @@ interface Props {
   at: string | null;
   /** How the bar is named to the reader. */
   bar: string;
+  /** The bar that is named: its start in seconds since 1970, and its length; null for whatever closed last. */
+  named: NamedBar | null;
   /** Null where there is no bar to go to. */
   earlier: (() => void) | null;
   later: (() => void) | null;
 }
 
-export function Why({ symbol, at, bar, earlier, later }: Props) {
+export function Why({ symbol, at, bar, named, earlier, later }: Props) {
   const view = useRead<Explanation>(`/api/signals/${encodeURIComponent(symbol)}/explain${at ? `?at=${encodeURIComponent(at)}` : ""}`);
   return (
     <Panel title="Why did it, or did it not, trade?" testid="why" view={view}>
@@ -36,7 +40,7 @@ export function Why({ symbol, at, bar, earlier, later }: Props) {
           ) : (
             <>
               {explanation.chains.map((chain) => (
-                <ChainOf key={`${chain.strategy} ${chain.timeframe}`} chain={chain} />
+                <ChainOf key={`${chain.strategy} ${chain.timeframe}`} chain={chain} older={named !== null && tellsOfOlder(chain, named)} />
               ))}
             </>
           )
@@ -46,11 +50,16 @@ export function Why({ symbol, at, bar, earlier, later }: Props) {
   );
 }
 
-const ChainOf = ({ chain }: { chain: ExplanationChain }) => (
+const ChainOf = ({ chain, older }: { chain: ExplanationChain; older: boolean }) => (
   <section class="chain">
     <h3>
       {chain.strategy} <span class="soft">on bars of {chain.timeframe}</span> {chain.mode !== "trade" && <span class="badge">{plain(chain.mode)}</span>}
     </h3>
+    {older && chain.bar_close && (
+      <p class="notice" data-testid="why-older">
+        This bar was not judged yet. The last one that was, of <Moment at={chain.bar_close} form={marketDay} />:
+      </p>
+    )}
     <p class="chain-answer" data-testid="why-answer">
       {capital(chain.answer)}
     </p>

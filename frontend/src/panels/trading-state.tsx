@@ -8,6 +8,7 @@ import { useMay } from "../parts/role";
 import { toast } from "../parts/toast";
 import { useRead } from "../store/hooks";
 import { send } from "../store/send";
+import { changeOf, offersFor, type Offer } from "./switch";
 
 export const STATE_TONES: Readonly<Record<string, Tone>> = { ACTIVE: "good", REDUCING: "busy", HALTED: "bad" };
 
@@ -60,39 +61,41 @@ function Standing({ now }: { now: CurrentTradingState }) {
   );
 }
 
-type Target = "ACTIVE" | "REDUCING" | "HALTED";
-
-const RANK: Readonly<Record<string, number>> = { HALTED: 0, REDUCING: 1, ACTIVE: 2 };
-
-const OFFERS: readonly { to: Target; label: string; title: string }[] = [
-  { to: "HALTED", label: "Halt trading", title: "Halt all trading?" },
-  { to: "REDUCING", label: "Reduce only", title: "Only reduce from now on?" },
-  { to: "ACTIVE", label: "Resume trading", title: "Let the bot trade again?" },
-];
+const NOTHING_IS_SOLD = "Nothing is sold either while trading is halted. To sell everything that is held, choose Reduce only.";
 
 function Switches({ now }: { now: CurrentTradingState }) {
-  const [asked, setAsked] = useState<Target | null>(null);
+  const [offer, setOffer] = useState<Offer | null>(null);
   const [flatten, setFlatten] = useState(false);
-  const may = { lower: useMay("trader"), raise: useMay("admin") };
-  // What was asked for counts here: a lock lowers the state for a while without changing that.
-  const offers = OFFERS.filter(({ to }) => to !== now.asked && (RANK[to]! < RANK[now.asked]! ? may.lower : may.raise));
-  const offer = OFFERS.find(({ to }) => to === asked);
+  const offers = offersFor(now, { lower: useMay("trader"), raise: useMay("admin") });
   if (offers.length === 0) return <p class="soft">Changing it needs the role {now.asked === "ACTIVE" ? "trader" : "admin"}.</p>;
-  async function change(reason: string): Promise<void> {
-    const body = { state: asked, reason, flatten: flatten && asked !== "ACTIVE" };
+  function ask(chosen: Offer): void {
+    setFlatten(false);
+    setOffer(chosen);
+  }
+  async function change(chosen: Offer, reason: string): Promise<void> {
+    const body = changeOf(chosen, reason, flatten);
     const answer = await send<CurrentTradingState>("POST", PATH, body, { touches: [PATH, "/api/account", "/api/risk"] });
-    toast(answer.state === "ACTIVE" ? "good" : "plain", `Trading is ${answer.state}.`);
+    toast(answer.state === "ACTIVE" ? "good" : "plain", `Trading is ${answer.state}${body.flatten ? ", everything is being sold" : ""}.`);
   }
   return (
     <div class="buttons start">
-      {offers.map(({ to, label }) => (
-        <button key={to} type="button" class={to === "HALTED" ? "danger-button" : "quiet"} onClick={() => setAsked(to)} data-testid={`to-${to}`}>
-          {label}
+      {offers.map((each) => (
+        <button key={each.label} type="button" class={each.to === "HALTED" || each.sells ? "danger-button" : "quiet"} onClick={() => ask(each)} data-testid={each.sells ? "sell-everything" : `to-${each.to}`}>
+          {each.label}
         </button>
       ))}
       {offer && (
-        <Confirm title={offer.title} text={MEANS[offer.to]} confirm={offer.label} tone={offer.to === "ACTIVE" ? "plain" : "bad"} reason onConfirm={change} onClose={() => setAsked(null)}>
-          {offer.to !== "ACTIVE" && (
+        <Confirm
+          title={offer.title}
+          text={offer.sells ? "Every position is sold at market; none is opened." : MEANS[offer.to]}
+          confirm={offer.label}
+          tone={offer.to === "ACTIVE" ? "plain" : "bad"}
+          reason
+          onConfirm={(reason) => change(offer, reason)}
+          onClose={() => setOffer(null)}
+        >
+          {offer.to === "HALTED" && <p class="soft">{NOTHING_IS_SOLD}</p>}
+          {offer.to === "REDUCING" && !offer.sells && (
             <label class="check">
               <input type="checkbox" checked={flatten} onChange={(event) => setFlatten(event.currentTarget.checked)} data-testid="flatten" /> Also sell everything that is held, at market
             </label>

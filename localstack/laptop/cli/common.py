@@ -27,6 +27,25 @@ def state_option(command: _Command) -> _Command:
     )(command)
 
 
+def _pairs(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    for pair in given:
+        if "=" not in pair:
+            raise click.BadParameter(f"{pair} is no pair: write it as MailTo=you@example.com")
+    return dict(pair.split("=", 1) for pair in given)
+
+
+def set_option(command: _Command) -> _Command:
+    """``--set NAME=VALUE``, as often as wanted: a mapping ``given``."""
+    return click.option(
+        "--set",
+        "given",
+        multiple=True,
+        callback=_pairs,
+        metavar="NAME=VALUE",
+        help="A parameter of the template.",
+    )(command)
+
+
 def json_option(command: _Command) -> _Command:
     """``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")(

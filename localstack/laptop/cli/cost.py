@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from laptop.cli.common import json_option, print_json, print_table, progress, state_option
+from laptop.cli.common import json_option, print_json, print_table, progress, set_option, state_option
 
 if TYPE_CHECKING:
     from laptop.cost.model import Bill, Load
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     "--meter", is_flag=True, help="Measure anew on a private cloud; writes infra/measurements.json."
 )
 @click.option("--write", is_flag=True, help="Write the tables of infra/cost.md.")
+@set_option
 @state_option
 @json_option
 def cost(  # noqa: PLR0917 - one parameter an option
@@ -45,6 +46,7 @@ def cost(  # noqa: PLR0917 - one parameter an option
     metered: bool,
     meter: bool,
     write: bool,
+    given: dict[str, str],
     state: Path | None,
     as_json: bool,
 ) -> int:
@@ -53,7 +55,7 @@ def cost(  # noqa: PLR0917 - one parameter an option
     It rests on infra/measurements.json, taken on the laptop's engine: Lambda's own times differ.
     """
     if metered:
-        return _metered(state, as_json)
+        return _metered(state, given, as_json)
     from laptop.cost.model import Load, containers, month
     from laptop.cost.plant import plant
 
@@ -63,7 +65,7 @@ def cost(  # noqa: PLR0917 - one parameter an option
     load = Load(
         symbols=symbols, bar_minutes=minutes, orders_a_day=orders, dashboard_hours_a_day=dashboard_hours
     )
-    bill = month(load, measured, plant())
+    bill = month(load, measured, plant(given))
     before = sum(containers().values(), Decimal(0))
     if as_json:
         print_json(_as_json(load, bill, before, measured))
@@ -119,7 +121,7 @@ def _show(load: Load, bill: Bill, before: Decimal, measured: Measurements) -> No
     )
 
 
-def _metered(state: Path | None, as_json: bool) -> int:
+def _metered(state: Path | None, given: dict[str, str], as_json: bool) -> int:
     """What a stack has done since its engine started, up to now or its end, and what AWS would charge."""
     from alpaquero.monitoring.costs import cost_line
     from laptop.cost import metering
@@ -128,7 +130,7 @@ def _metered(state: Path | None, as_json: bool) -> int:
     from laptop.layout import StateFolder
 
     done = metering.metered(StateFolder.at(state))
-    lines = [cost_line(what, quantity) for what, quantity in sorted(uses_of(done, plant()).items())]
+    lines = [cost_line(what, quantity) for what, quantity in sorted(uses_of(done, plant(given)).items())]
     total = sum((line.usd for line in lines if line.usd is not None), Decimal(0))
     if as_json:
         print_json(

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from laptop.cli.common import json_option, print_json, progress
+from laptop.cli.common import json_option, print_json, progress, set_option
 
 if TYPE_CHECKING:
     from laptop.aws.environments import Target
     from laptop.aws.shipping import Owner, Shipment
-
-
-def _pairs(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    for pair in given:
-        if "=" not in pair:
-            raise click.BadParameter(f"{pair} is no pair: write it as MailTo=you@example.com")
-    return dict(pair.split("=", 1) for pair in given)
 
 
 @click.command()
@@ -27,14 +21,7 @@ def _pairs(_context: click.Context, _option: click.Parameter, given: tuple[str, 
 @click.option("--region", help="The AWS region; the shell's or the profile's by default.")
 @click.option("--profile", help="The AWS profile to use.")
 @click.option("--paper-profile", help="Live: the profile of the account with the paper stack, if another.")
-@click.option(
-    "--set",
-    "given",
-    multiple=True,
-    callback=_pairs,
-    metavar="NAME=VALUE",
-    help="A parameter of the template.",
-)
+@set_option
 @click.option(
     "--gradual", type=click.Choice(["none", "canary", "linear"]), help="How traffic moves to new code."
 )
@@ -82,12 +69,12 @@ def deploy(
     paper: Any = paper_profile and boto3.Session(profile_name=paper_profile, region_name=session.region_name)
     number = _checked(session, _as_it_will_be(session, target), paper or None, say)
     owner = _owner(say, yes=yes)
-    built = _built(say, uncompiled=uncompiled)
+    built = _built(say, _as_it_will_be(session, target), uncompiled=uncompiled)
     if shipping.needs_number(target):
         shipping.confirm_live(owner, number)
     shipment = shipping.Shipment(
         clients=session,
-        target=target,
+        target=shipping.as_built(target, built),
         region=session.region_name,
         account_id=session.client("sts").get_caller_identity()["Account"],
         owner=owner,
@@ -110,8 +97,6 @@ def deploy(
 
 def _as_it_will_be(session: Any, target: Target) -> Target:
     """The environment with the parameters that its stack keeps from the last deploy."""
-    from dataclasses import replace
-
     from laptop.aws.environments import parameters_now
 
     kept = parameters_now(session.client("cloudformation"), target.stack)
@@ -166,12 +151,12 @@ def _owner(say: Callable[[str], None], *, yes: bool) -> Owner:
     )
 
 
-def _built(say: Callable[[str], None], *, uncompiled: bool) -> Any:
-    """Layers and functions for AWS, compiled; the build itself refuses what is too heavy."""
+def _built(say: Callable[[str], None], target: Target, *, uncompiled: bool) -> Any:
+    """Layers and functions for the stack's processors, compiled; the build refuses what is too heavy."""
     from laptop.aws import shipping
     from laptop.build import build
 
-    built = build("aws", say=say)
+    built = build("aws", architecture=shipping.architecture_of(target), say=say)
     if not uncompiled:
         shipping.require_compiled(built.compiler)
     return built

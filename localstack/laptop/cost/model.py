@@ -12,7 +12,7 @@ from decimal import Decimal
 from math import ceil
 from typing import Final
 
-from alpaquero.monitoring.costs import cost_line, memory_mb
+from alpaquero.monitoring.costs import cost_line
 from alpaquero.monitoring.prices import price_of
 from laptop.cost.plant import Plant
 from laptop.cost.work import SHARD_SYMBOLS, Done, Measurements, RunStretch, Stretch, Work, scaled, together
@@ -30,6 +30,7 @@ IDLE_RECEIVES_A_MINUTE: Final = 15
 CUSTOM_METRICS: Final = 5
 LOG_COMPRESSION: Final = 0.15  # of what was taken in, as CloudWatch's page reckons
 KEPT_MONTHS: Final = 400 / 30.4  # Runs keeps its items 400 days, so in the end so many months are in it
+ACCESS_LOG_BYTES: Final = 400  # of a request's line, with what CloudWatch adds to each
 CHUNK_BYTES: Final = 3_900  # of a symbol-day of minute bars; a symbol-year of daily bars is about as large
 PAGE_READS_A_MINUTE: Final = 2  # the dashboard reads each path anew every 30 s while its socket lives
 SOCKET_MESSAGES_A_MINUTE: Final = 25  # prices each 3 s, events, pings
@@ -172,6 +173,8 @@ def month(load: Load, measured: Measurements, plant: Plant) -> Bill:
             ),
         ),
     ]
+    asked = sum(part.uses.get("api_requests", 0) for part in parts)
+    parts.append(Part("access logs", "requests to the APIs", {"log_bytes": asked * ACCESS_LOG_BYTES}))
     parts.append(_storage(load, measured, parts, plant))
     return Bill(tuple(parts))
 
@@ -186,7 +189,7 @@ def uses_of(stretch: Stretch, plant: Plant) -> Quantities:
 
     for name, work in stretch.done.items():
         use("lambda_requests", work.invocations)
-        use("lambda_compute", work.milliseconds / 1000 * memory_mb(name) / 1024)
+        use("lambda_compute", work.milliseconds / 1000 * plant.memory.of(name) / 1024)
         use("traces", work.invocations)
         use("dynamodb_reads", work.reads)
         use("dynamodb_writes", work.writes)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import yaml
 
+from alpaquero.monitoring.costs import Memory
+from laptop.errors import LaptopError
 from laptop.layout import REPOSITORY
-from laptop.template import defaulted, template
+from laptop.template import template
 
 _RATE: Final = re.compile(r"rate\((\d+) minutes?\)")
 _ALARMS: Final = frozenset({"AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"})
@@ -38,13 +40,26 @@ class Plant:
     dashboards: int
     secrets: int
     log_days: int
+    memory: Memory = field(default_factory=Memory)
 
 
-def plant() -> Plant:
-    """That of template.yaml, with the alarms and dashboards of further stacks in infra/."""
+def plant(given: Mapping[str, str] | None = None) -> Plant:
+    """That of template.yaml, with the alarms and dashboards of further stacks in infra/.
+
+    `given` are parameters other than their defaults.
+
+    Raises
+    ------
+    LaptopError
+        When the template has none of such a name.
+    """
     document = template()
     resources = document["Resources"]
     defaults = {name: one.get("Default") for name, one in document["Parameters"].items()}
+    unknown = sorted(set(given or {}) - set(defaults))
+    if unknown:
+        raise LaptopError(f"the template has no parameter {', '.join(unknown)}: see template.yaml")
+    defaults |= given or {}
     everything = [*resources.values(), *(one for stack in _other_stacks() for one in stack.values())]
     kinds = [one["Type"] for one in everything]
     return Plant(
@@ -54,7 +69,12 @@ def plant() -> Plant:
         alarms=sum(_alarm_metrics(one) for one in everything if one["Type"] in _ALARMS),
         dashboards=kinds.count("AWS::CloudWatch::Dashboard"),
         secrets=sum(name in defaults for name in _SECRETS),
-        log_days=int(defaulted(resources["Logs"]["Properties"]["RetentionInDays"])),
+        log_days=int(defaults["LogsKeptDays"]),
+        memory=Memory(
+            worker=int(defaults["WorkerMemory"]),
+            api=int(defaults["ApiMemory"]),
+            backtest=int(defaults["BacktestMemory"]),
+        ),
     )
 
 

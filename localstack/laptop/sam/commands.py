@@ -116,7 +116,7 @@ class Sam:
     def options(self) -> list[str]:
         """The options that every ``sam local`` command takes here."""
         options = ["--template-file", str(self.template), "--env-vars", str(self.environments)]
-        options += ["--skip-pull-image"]
+        options += ["--skip-pull-image", "--add-host", f"localhost:{self.engine.bridge.ip}"]
         return options if self.image.is_official else [*options, "--invoke-image", self.image.name]
 
     def _environment(self) -> dict[str, str]:

@@ -29,8 +29,8 @@ Say = Callable[[str], None]
 
 PACKAGES: Final = debian.Packages(("docker.io", "iptables", "iproute2"))
 _ANSWERS_WITHIN_SECONDS: Final = 60
-# Sixteen private networks of which the first that nobody has is taken.
-_NETWORKS: Final = tuple(f"172.31.250.{16 * place + 1}/28" for place in range(16))
+# Sixteen private networks of which the first that nobody has is taken; a warm container a function fits.
+_NETWORKS: Final = tuple(f"172.31.{240 + place}.1/24" for place in range(16))
 
 
 class NoContainersError(LaptopError):

@@ -1,8 +1,9 @@
 """What a function needs to run outside the engine: its environment there, and the template for ``sam``.
 
 ``laptop.sam.commands`` and ``laptop.sam.emulator`` call it. The environment is the one that the engine gives
-the function in the same cloud, with the laptop's own keys; for a container every loopback address in it
-becomes the bridge's.
+the function in the same cloud, with the laptop's own keys. For a container every loopback address in it
+becomes the bridge's; but the exchange stays at ``localhost``, since functions send Alpaca's keys over plain
+HTTP to no other name. There the container's own loopback refuses, and ``--add-host`` names the bridge next.
 """
 
 from __future__ import annotations
@@ -40,7 +41,11 @@ def environment(stack: Stack, function: str, host: IPv4Address | None = None) ->
     }
     if host is None:
         return found | {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
-    return {name: value.replace(f"//{LOOPBACK}:", f"//{host}:") for name, value in found.items()}
+    port = stack.ports["exchange"]
+    inside = {
+        name: value.replace(f"//{LOOPBACK}:{port}", f"//localhost:{port}") for name, value in found.items()
+    }
+    return {name: value.replace(f"//{LOOPBACK}:", f"//{host}:") for name, value in inside.items()}
 
 
 def write_environments(stack: Stack, host: IPv4Address, path: Path) -> None:

@@ -191,14 +191,19 @@ def test_a_pushs_own_address_fails_and_the_engines_works(bare: Bare) -> None:
     assert wait_for(lambda: "Gone" in bare.invoke("Push", push).get("errorMessage", ""))
 
 
-def test_a_stream_mapping_goes_silent_after_a_restart_and_is_mended(bare: Bare) -> None:
-    """A restarted engine delivers no stream record until the saved position is dropped."""
+def test_a_restart_forgets_streams_and_keeps_messages_hidden_and_is_mended(bare: Bare) -> None:
+    """It delivers no stream record, and nothing that was taken, until the saved state is mended."""
+    sqs, taken = bare.client("sqs"), {"QueueUrl": bare.id("TakenQueue")}
+    sqs.send_message(**taken, MessageBody="taken")
+    assert len(sqs.receive_message(**taken, VisibilityTimeout=600)["Messages"]) == 1
     assert _publishes(bare, "before", seconds=10)
     bare.restart()
     assert not _publishes(bare, "lost", seconds=1.5), closed(18, "resumes stream mappings", "before_restart")
+    assert bare.counts("TakenQueue") == (0, 1), closed(29, "shows what was taken again", "before_restart")
     bare.engine.stop()
     repairs.before_restart(bare.state.engine)
     bare.restart()
+    assert bare.counts("TakenQueue") == (1, 0)
     assert _publishes(bare, "after", seconds=10)
 
 

@@ -13,6 +13,7 @@ from moto import mock_aws
 from laptop.aws import environments, shipping
 from laptop.aws.environments import Target, filled, parameters_now, target_of
 from laptop.aws.shipping import DeclinedError, Owner, Shipment
+from laptop.build import Built
 from laptop.errors import LaptopError
 
 QUEUE = """
@@ -132,6 +133,19 @@ def test_a_build_without_bytecode_is_refused() -> None:
     shipping.require_compiled("cpython-3.13.1")
     with pytest.raises(LaptopError, match=r"Python 3\.13"):
         shipping.require_compiled(None)
+
+
+def test_layers_are_built_for_the_stacks_processors_and_it_is_told_so() -> None:
+    """A stack on arm64 stays there; its parameter says what was built, never only what was wanted."""
+    target = Target("paper", "alpaquero-paper", {"Architecture": "arm64", "MailTo": "a@b.c"})
+    assert shipping.architecture_of(target) == "arm64"
+    assert shipping.architecture_of(Target("paper", "alpaquero-paper", {})) == "x86_64"
+    built = Built(Path("build"), {}, architecture="arm64")
+    assert (
+        shipping.as_built(Target("paper", "one", {"MailTo": "a@b.c"}), built).parameters == target.parameters
+    )
+    with pytest.raises(LaptopError, match="x86_64 or arm64"):
+        shipping.architecture_of(Target("paper", "one", {"Architecture": "i386"}))
 
 
 def test_health_is_waited_for() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import time
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from laptop import build as building
 from laptop.build import BOTOCORE_SERVICES, POWERTOOLS_FOLDERS, POWERTOOLS_UTILITIES, build
 from laptop.bytecode import of_interpreter
 from laptop.errors import LaptopError
-from laptop.layout import ENGINE_PYTHON, REPOSITORY
+from laptop.layout import ENGINE_PYTHON, REPOSITORY, TEMPLATE
 
 
 @pytest.fixture
@@ -97,6 +98,30 @@ def test_the_template_beside_the_build_names_its_folders(repository: Path) -> No
     """`sam deploy` from the build folder finds the built layers."""
     folder = build("aws").folder
     assert (folder / "template.yaml").read_text() == "A: {ContentUri: layers/api/}\n"
+
+
+def test_samconfig_deploys_the_template_that_a_build_leaves(repository: Path) -> None:
+    """`sam deploy` takes it from the folder of its runtime, where the build has put it."""
+    config = tomllib.loads((REPOSITORY / "samconfig.toml").read_text())
+    named = {
+        name: config[name]["deploy"]["parameters"]["template_file"] for name in ("local", "paper", "live")
+    }
+    left = {
+        runtime: str((build(runtime).folder / "template.yaml").relative_to(repository))
+        for runtime in ("local", "aws")
+    }
+    assert named == {"local": left["local"], "paper": left["aws"], "live": left["aws"]}
+
+
+def test_the_template_beside_the_build_is_for_the_processors_it_was_built_for(repository: Path) -> None:
+    """`sam deploy` from there runs arm64 layers on arm64, as the template's own parameter says."""
+    template = repository / "template.yaml"
+    text = TEMPLATE.read_text()
+    template.write_text(text)
+    written = (build("aws", architecture="arm64").folder / "template.yaml").read_text()
+    changed = [line for line in written.splitlines() if line not in text.splitlines()]
+    assert "    Default: arm64" in changed
+    assert {line.split(":")[0].strip() for line in changed} <= {"Default", "ContentUri", "Properties"}
 
 
 def test_code_that_does_not_compile_is_named(repository: Path) -> None:

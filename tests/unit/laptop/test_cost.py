@@ -17,6 +17,7 @@ from laptop.cost.model import DAY, HOURS, SESSIONS, Bill, Load, Part, containers
 from laptop.cost.page import PAGE, page_as_it_should_be
 from laptop.cost.plant import Consumer, Plant, plant
 from laptop.cost.work import SHARD_SYMBOLS, Measurements, RunStretch, Stretch, Work, together
+from laptop.errors import LaptopError
 from laptop.marked import begin, page_with
 
 PLANT = Plant(
@@ -68,6 +69,15 @@ MEASURED = Measurements(
 def part(bill: Bill, name: str) -> Part:
     """A part of the bill."""
     return next(one for one in bill.parts if one.name == name)
+
+
+def test_memory_given_by_parameter_is_what_is_priced() -> None:
+    """Twice the memory is twice the GB-seconds; a name that is none of the template's is refused."""
+    done = stretch(TradingSync=Work(invocations=1, milliseconds=1000), TradingApi=Work(milliseconds=1000))
+    before, after = uses_of(done, plant()), uses_of(done, plant({"WorkerMemory": "1024"}))
+    assert (before["lambda_compute"], after["lambda_compute"]) == (1.0, 1.5)
+    with pytest.raises(LaptopError, match="no parameter Memory"):
+        plant({"Memory": "1024"})
 
 
 def test_schedules_tick_day_and_night_at_the_template_s_rates() -> None:

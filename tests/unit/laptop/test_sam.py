@@ -13,7 +13,7 @@ from contextlib import closing
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -141,26 +141,32 @@ class FakeStack:
     """As much of a stack as an environment is read from."""
 
     endpoint = f"http://{LOOPBACK}:4566"
+    ports: ClassVar[dict[str, int]] = {"engine": 4566, "exchange": 9200}
     credentials = SimpleNamespace(key_id="AKIAEXAMPLE", secret_key="not a secret")
 
     def physical(self, name: str) -> str:
         return f"alpaquero-{name}"
 
     def client(self, _service: str) -> Any:
-        variables = {"TOKEN_KEYS_URL": f"http://{LOOPBACK}:4566/pool", "BOOKS_TABLE": "books"}
+        variables = {
+            "TOKEN_KEYS_URL": f"http://{LOOPBACK}:4566/pool",
+            "ALPACA_TRADING_URL": f"http://{LOOPBACK}:9200",
+            "BOOKS_TABLE": "books",
+        }
         return SimpleNamespace(
             get_function_configuration=lambda **_: {"Environment": {"Variables": variables}}
         )
 
 
 def test_a_container_is_given_the_bridges_address() -> None:
-    """Every loopback address becomes the one a container reaches; a process beside the cloud keeps it."""
+    """Loopback becomes the bridge, but the exchange stays at the one name that plain HTTP may have."""
     stack: Any = FakeStack()
     inside = functions.environment(stack, "SignalApi", IPv4Address("172.17.0.1"))
     beside = functions.environment(stack, "SignalApi")
     assert inside["AWS_ENDPOINT_URL"] == "http://172.17.0.1:4566"
     assert inside["TOKEN_KEYS_URL"] == "http://172.17.0.1:4566/pool"
     assert beside["TOKEN_KEYS_URL"] == f"http://{LOOPBACK}:4566/pool"
+    assert inside["ALPACA_TRADING_URL"] == "http://localhost:9200"
     assert inside["BOOKS_TABLE"] == beside["BOOKS_TABLE"] == "books"
 
 

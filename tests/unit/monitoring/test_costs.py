@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from alpaquero.monitoring.costs import COUNTED, LARGER_MB, MEMORY_MB, cost_of, memory_mb
+from alpaquero.monitoring.costs import COUNTED, Memory, cost_of
 from alpaquero.monitoring.prices import PRICES, price_of
-from laptop.template import defaulted, functions, template
+from laptop.template import functions, template
+
+PARAMETERS = {"WorkerMemory": 1, "ApiMemory": 2, "BacktestMemory": 3}
 
 
-def test_the_memory_billed_is_the_template_s() -> None:
-    """A function that is given more memory must be named here."""
-    shared = defaulted(template()["Globals"]["Function"]["MemorySize"])
+def test_each_function_is_billed_for_the_memory_that_the_template_gives_it() -> None:
+    """Which of the three parameters a function has is known here, and what each is by default."""
+    shared = template()["Globals"]["Function"]["MemorySize"]
     given = {
-        name: defaulted(properties.get("MemorySize", shared)) for name, properties in functions().items()
+        name: PARAMETERS[properties.get("MemorySize", shared)["Ref"]]
+        for name, properties in functions().items()
     }
-    larger = {name: memory for name, memory in given.items() if memory != shared}
-    assert (shared, larger) == (MEMORY_MB, dict(LARGER_MB))
-    assert memory_mb("AnalyticsBacktest") > memory_mb("TradingSync")
+    memory = Memory(worker=1, api=2, backtest=3)
+    assert {name: memory.of(name) for name in given} == given
+    defaults = [template()["Parameters"][name]["Default"] for name in PARAMETERS]
+    assert Memory() == Memory(worker=defaults[0], api=defaults[1], backtest=defaults[2])
 
 
 def test_a_line_is_quantity_times_price() -> None:

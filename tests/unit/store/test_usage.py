@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from alpaquero.monitoring.costs import Memory
 from alpaquero.store import usage
 
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
@@ -48,18 +49,20 @@ class CloudWatch:
 def test_figures_are_those_of_our_functions_today() -> None:
     """Sums since midnight UTC by the template's names, and the GB-seconds they are billed for."""
     cloudwatch = CloudWatch()
-    found = usage.read(cloudwatch, "bot", "logs", NOW)
+    found = usage.read(cloudwatch, "bot", "logs", NOW, Memory())
     assert set(found.functions) == {"TradingSync", "SignalPlan"}
     assert found.functions["TradingSync"]["Invocations"] == 12
     assert found.functions["TradingSync"]["Throttles"] == 0
     assert (found.quantities["lambda_requests"], found.quantities["lambda_compute"]) == (24, 6.0)
     assert found.quantities["metrics_read"] == 8
     assert cloudwatch.asked[0]["StartTime"] == NOW.replace(hour=0)
+    twice = usage.read(cloudwatch, "bot", "logs", NOW, Memory(worker=1024))
+    assert twice.quantities["lambda_compute"] == 12.0
 
 
 def test_what_is_not_there_is_unknown_and_says_why() -> None:
     """No table metric is no nought, and neither is a CloudWatch that does not answer."""
-    found = usage.read(CloudWatch(), "bot", "logs", NOW)
+    found = usage.read(CloudWatch(), "bot", "logs", NOW, Memory())
     assert (found.tables, found.quantities["dynamodb_reads"]) == ({}, None)
     assert "no such metrics" in found.missing["AWS/DynamoDB"]
 
@@ -67,7 +70,7 @@ def test_what_is_not_there_is_unknown_and_says_why() -> None:
         def get_paginator(self, name: str) -> Any:
             raise ConnectionError("away")
 
-    found = usage.read(Away(), "bot", "logs", NOW)
+    found = usage.read(Away(), "bot", "logs", NOW, Memory())
     assert (found.functions, found.quantities["lambda_requests"]) == ({}, None)
     assert "ConnectionError" in found.missing["AWS/Lambda"]
 
@@ -90,7 +93,7 @@ def test_requests_to_fifo_queues_are_counted_apart() -> None:
                 }
             ]
 
-    found = usage.read(Queues(), "bot", "logs", NOW)
+    found = usage.read(Queues(), "bot", "logs", NOW, Memory())
     assert (found.quantities["sqs_requests"], found.quantities["sqs_fifo_requests"]) == (16, 8)
 
 

@@ -12,8 +12,29 @@ from decimal import Decimal
 
 from alpaquero.monitoring.prices import Price, price_of
 
-MEMORY_MB = 512  # of a function, unless it is named here; held against the template by a test
-LARGER_MB: Mapping[str, int] = {"AnalyticsBacktest": 1769}
+# Held against the template by a test.
+OF_THE_API = frozenset({"GatewayAuthorizer", "GatewayApi", "GatewaySocket"})
+OF_BACKTESTS = frozenset({"AnalyticsBacktest"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """MB that functions are billed for: the template's WorkerMemory, ApiMemory and BacktestMemory."""
+
+    worker: int = 512
+    api: int = 512
+    backtest: int = 1769
+
+    def of(self, function: str) -> int:
+        """Those of the function of this logical id.
+
+        >>> memory = Memory(api=1024)
+        >>> memory.of("TradingApi"), memory.of("TradingSync")
+        (1024, 512)
+        """
+        if function in OF_BACKTESTS:
+            return self.backtest
+        return self.api if function in OF_THE_API or function.endswith("Api") else self.worker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +57,6 @@ COUNTED = (
     "log_bytes",
     "metrics_read",
 )
-
-
-def memory_mb(function: str) -> int:
-    """The memory that the function of this logical id is billed for."""
-    return LARGER_MB.get(function, MEMORY_MB)
 
 
 def cost_of(quantities: Mapping[str, float | None]) -> list[Cost]:

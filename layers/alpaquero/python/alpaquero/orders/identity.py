@@ -50,7 +50,7 @@ def _signals_of(*parts: str) -> str:
     return _joined("signal", *parts)
 
 
-@lru_cache(maxsize=256)  # the signals of a run share their bar's close
+@lru_cache(maxsize=4096)  # the signals of a run share their bar's close
 def _in_utc(at: datetime) -> str:
     return at.astimezone(UTC).isoformat()
 

@@ -210,7 +210,7 @@ class RiskBook:
         return [r for r in of_symbol if r.purpose is purpose]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def market_day(at: datetime) -> str:
     """The date in New York, as ISO 8601."""
     return at.astimezone(NEW_YORK).date().isoformat()

@@ -130,12 +130,13 @@ def size_entry(
     whatever the method. Of equal caps the one listed first is named.
     """
     at_risk = percent_of(book.equity, limits.equity_at_risk_percent)
-    whole = {"equity_at_risk": _whole_shares(at_risk, stop_distance)}
+    quantity, bound_by = _whole_shares(at_risk, stop_distance), "equity_at_risk"
+    whole, found = {bound_by: quantity}, caps(symbol, book, limits) if known is None else known
     if limits.sizing_method is _FIXED_FRACTION:
         fraction = percent_of(book.equity, limits.fixed_fraction_percent)
-        whole["fixed_fraction"] = _whole_shares(fraction, worst_price)
-    bound_by = min(whole, key=whole.__getitem__)
-    quantity, found = whole[bound_by], caps(symbol, book, limits) if known is None else known
+        whole["fixed_fraction"] = shares = _whole_shares(fraction, worst_price)
+        if shares < quantity:
+            quantity, bound_by = shares, "fixed_fraction"
     for code, cap in found.items():
         left = cap.limit - cap.used
         if quantity and left < quantity * worst_price:  # so many do not fit

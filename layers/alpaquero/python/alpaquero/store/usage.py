@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from alpaquero.monitoring.costs import memory_mb
+from alpaquero.monitoring.costs import Memory
 
 BATCH = 500  # metrics that one call may ask for
 FIFO = ".fifo"  # how the name of every FIFO queue ends
@@ -74,8 +74,11 @@ QUEUES = Kind(
 LOGS = Kind("AWS/Logs", "LogGroupName", {"IncomingBytes": "Sum"})
 
 
-def read(cloudwatch: Any, stack: str, log_group: str, now: datetime) -> Usage:
-    """What CloudWatch has counted since midnight UTC for the resources of `stack`."""
+def read(cloudwatch: Any, stack: str, log_group: str, now: datetime, memory: Memory) -> Usage:
+    """What CloudWatch has counted since midnight UTC for the resources of `stack`.
+
+    `memory` is what its functions are given.
+    """
     since = now.replace(hour=0, minute=0, second=0, microsecond=0)
     missing: dict[str, str] = {}
     asked = 0
@@ -107,7 +110,7 @@ def read(cloudwatch: Any, stack: str, log_group: str, now: datetime) -> Usage:
         tables={_logical(name, prefix): figures for name, figures in tables.items()},
         quantities={
             "lambda_requests": _total(functions, ["Invocations"]),
-            "lambda_compute": _compute(functions, prefix),
+            "lambda_compute": _compute(functions, prefix, memory),
             "dynamodb_reads": _total(tables, ["ConsumedReadCapacityUnits"]),
             "dynamodb_writes": _total(tables, ["ConsumedWriteCapacityUnits"]),
             "sqs_requests": _total(standard, QUEUES.metrics),
@@ -170,13 +173,13 @@ def _total(found: Mapping[str, Mapping[str, float]], metrics: Iterable[str]) -> 
     return sum(figures[metric] for figures in found.values() for metric in wanted)
 
 
-def _compute(functions: Mapping[str, Mapping[str, float]], prefix: str) -> float | None:
+def _compute(functions: Mapping[str, Mapping[str, float]], prefix: str, memory: Memory) -> float | None:
     """GB-seconds: the memory that is billed, for as long as each ran."""
     if not functions:
         return None
     return round(
         sum(
-            figures["Duration"] / 1000 * memory_mb(_logical(name, prefix)) / 1024
+            figures["Duration"] / 1000 * memory.of(_logical(name, prefix)) / 1024
             for name, figures in functions.items()
         ),
         3,

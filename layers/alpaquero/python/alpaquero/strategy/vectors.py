@@ -22,6 +22,7 @@ from alpaquero.strategy.protocol import ROUNDING_DIGITS, Decisions
 Floats = npt.NDArray[np.float64]
 
 _BLOCK_BARS = 32  # of a recursion: one matrix product within, one step of the loop from block to block
+_FEW_BARS = 128  # one product is quicker than blocks, as for the blocks of ten years
 CHUNK_VALUES = 32_768  # of a panel at a time, so that what is worked on stays in the processor's cache
 FORGOTTEN = 1e-18  # a share of what was before a window that no rounding shows
 _CANCELLED = 1e-3  # of a sum is left after a subtraction: digits are gone, so it is computed anew
@@ -361,6 +362,9 @@ def _rolling_sums(
 def _recursion(values: Floats, kept: float) -> Floats:
     """F[t] = kept F[t-1] + x[t] along each row, from 0."""
     rows, bars = values.shape
+    if bars <= _FEW_BARS:
+        found: Floats = values @ _steps(kept, _FEW_BARS)[:bars, :bars]
+        return found
     padded = np.zeros((rows, padded_bars(bars)))
     padded[:, :bars] = values
     return run(padded, kept)[:, :bars]
@@ -373,14 +377,15 @@ def run(values: Floats, kept: float, out: Floats | None = None) -> Floats:
     for BLAS to start threads for, which would cost more.
     """
     rows, bars = values.shape
+    steps = _steps(kept, _BLOCK_BARS)
     if bars <= _BLOCK_BARS:
-        found: Floats = values @ _block_steps(kept)[:bars, :bars]
+        found: Floats = values @ steps[:bars, :bars]
         return found
     blocks = values.reshape(rows, -1, _BLOCK_BARS)
-    carried = _recursion(blocks @ _block_steps(kept)[:, -1], kept**_BLOCK_BARS)
+    carried = _recursion(blocks @ steps[:, -1], kept**_BLOCK_BARS)
     blocks[:, 1:, 0] += kept * carried[:, :-1]
     into = None if out is None else out.reshape(blocks.shape)
-    found = np.matmul(blocks, _block_steps(kept), out=into)
+    found = np.matmul(blocks, steps, out=into)
     return found.reshape(rows, bars)
 
 
@@ -441,6 +446,7 @@ def _wilder_steps(period: int, count: int) -> Floats:
 
 
 @lru_cache(maxsize=64)
-def _block_steps(kept: float) -> Floats:
-    ago = np.subtract.outer(np.arange(_BLOCK_BARS), np.arange(_BLOCK_BARS)).T
+def _steps(kept: float, bars: int) -> Floats:
+    """What turns so many values into their recursion, in one matrix product."""
+    ago = np.subtract.outer(np.arange(bars), np.arange(bars)).T
     return np.where(ago >= 0, kept ** np.maximum(ago, 0), 0.0)

@@ -38,7 +38,7 @@ from alpaquero.risk.rules import assess, reservation_for
 from alpaquero.risk.verdict import Verdict
 from alpaquero.simulation.backtest import signals
 from alpaquero.simulation.backtest.account import Account, Booked, SimulatedOrder, Watch
-from alpaquero.simulation.backtest.result import AFTER_CLOSE, Result, TradeRow
+from alpaquero.simulation.backtest.result import Result, TradeRow
 from alpaquero.simulation.backtest.round_trips import RoundTrips, path_of
 from alpaquero.simulation.backtest.signals import Raised
 from alpaquero.simulation.backtest.terms import FillTerms, SplitDay
@@ -271,7 +271,7 @@ class Backtest:
     # a session
 
     def _session(self, place: int, session: Session, raised: Sequence[Raised]) -> None:
-        account, now = self.account, session.close + AFTER_CLOSE
+        account, now = self.account, self.calendar.evenings[place]
         loud = (
             place >= self.quiet_until
             or now >= account.earliest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from hashlib import sha256
@@ -14,6 +14,7 @@ import msgspec
 from alpaquero.orders.intent import Side
 from alpaquero.prices.sessions import Session
 from alpaquero.simulation.backtest.account import Booked
+from alpaquero.simulation.backtest.terms import AFTER_CLOSE
 
 
 class FillRow(msgspec.Struct, frozen=True, gc=False):
@@ -47,9 +48,6 @@ class TradeRow(msgspec.Struct, frozen=True, gc=False):
     fees: Decimal
     entry_tag: str
     exit_tag: str
-
-
-AFTER_CLOSE = timedelta(minutes=30)  # when a session is looked at: where the exchange's stepped clock stands
 
 
 class EquityRow(msgspec.Struct, frozen=True, gc=False):

@@ -19,7 +19,6 @@ from alpaquero.orders.kinds import OrderType, Side, TimeInForce
 from alpaquero.prices.columns import Columns
 from alpaquero.risk.verdict import Verdict
 from alpaquero.simulation.backtest.account import GTC_LIFE
-from alpaquero.simulation.backtest.result import AFTER_CLOSE
 from alpaquero.simulation.backtest.signals import Raised
 from alpaquero.simulation.fills import match, match_exits
 from alpaquero.simulation.identity import leg_client_order_id
@@ -87,7 +86,7 @@ class RoundTrips:
     def _trip(self, place: int, raised: Raised) -> int | None:
         """Buys and sells again; the place of the sale."""
         test, account, session = self.test, self.account, self.traded[place]
-        cash, now = account.cash, session.close + AFTER_CLOSE
+        cash, now = account.cash, test.calendar.evenings[place]
         intent = test.intent_on(raised.signal(session), place)
         verdict = test.judged(intent, test.book_at(now), place, now)
         if not verdict.approved or test.worth_of(intent, verdict) is None:

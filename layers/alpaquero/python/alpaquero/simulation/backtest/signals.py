@@ -25,7 +25,7 @@ from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import Session, bar_start
 from alpaquero.quickly_made import dataclass, maker
-from alpaquero.simulation.backtest.terms import SplitDay
+from alpaquero.simulation.backtest.terms import AFTER_CLOSE, SplitDay
 from alpaquero.strategy import judging, registry, sweep
 from alpaquero.strategy.panel import Panel
 from alpaquero.strategy.settings import StrategySettings
@@ -139,12 +139,13 @@ def _calendar(known: _Known, first: int, last: int) -> Calendar:
     traded = known.sessions[first : last + 1]
     starts = np.fromiter(map(_start_seconds, map(_date, traded)), np.int64, len(traded))
     dates = list(map(_date, known.sessions))
-    return Calendar(known.sessions, first, last, traded, starts, dates)
+    evenings = [session.close + AFTER_CLOSE for session in traded]
+    return Calendar(known.sessions, first, last, traded, starts, dates, evenings)
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """The sessions traded, and where each symbol's bars lie in them.
+    """The sessions traded, when each is looked at, and where each symbol's bars lie in them.
 
     `places[symbol][i]` is the index of the symbol's bar of session `first + i`, -1 without one.
     """
@@ -155,6 +156,7 @@ class Calendar:
     traded: Sequence[Session]
     starts: npt.NDArray[np.int64]
     dates: Sequence[date]
+    evenings: Sequence[datetime]
     _around: dict[int, tuple[Session, ...]] = field(default_factory=dict)
 
     @classmethod

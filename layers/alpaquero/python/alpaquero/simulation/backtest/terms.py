@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from alpaquero.quickly_made import dataclass
 from alpaquero.simulation.working import MatchingTerms
 
+AFTER_CLOSE = timedelta(minutes=30)  # when a session is looked at: where the exchange's stepped clock stands
 _ZERO = Decimal(0)
 
 
