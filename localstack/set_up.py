@@ -200,8 +200,8 @@ def checkov() -> None:
     stamp(environment, "checkov", lock)
 
 
-# Environments that are made only when somebody asks for what runs in them.
-APART = {"--peers": peers, "--audit": audit, "--localstack": localstack, "--sam": sam, "--checkov": checkov}
+# Environments that one target alone needs; it makes its own.
+TOOLS = {"--peers": peers, "--audit": audit, "--localstack": localstack, "--sam": sam, "--checkov": checkov}
 
 
 def main(arguments: list[str]) -> int:
@@ -212,7 +212,7 @@ def main(arguments: list[str]) -> int:
         )
         return 1
     try:
-        for option, make in APART.items():
+        for option, make in TOOLS.items():
             if option in arguments:
                 make()
                 return 0

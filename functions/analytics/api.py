@@ -566,7 +566,8 @@ def _check(request: BacktestRequest) -> None:
     try:
         settings = settings_for(request, base.strategies, base.risk, base.orders)
     except ValueError as error:
-        raise InvalidRequest(str(error), "changes" if request.changes else "strategies") from None
+        named = "changes" if request.changes else "timeframe" if request.timeframe else "strategies"
+        raise InvalidRequest(str(error), named) from None
     bars = bars_of(request, settings.timeframe)
     if bars > MOST_BARS:
         raise InvalidRequest(

@@ -134,6 +134,7 @@ def check(settings: TradingSettings) -> list[Finding]:
             lambda: queues.depths(QUEUES), lambda: queues.depths(DEAD_LETTER_QUEUES), limits
         ),
         *checks.breaker_findings(SCOPES),
+        *checks.usage_findings(health.usage(), limits),
     ]
     if SETTINGS.schedules == "ENABLED":  # else nobody runs by the clock, and nothing is late
         findings += checks.work_findings(limits, now)
@@ -227,7 +228,7 @@ def read_usage(limits: MonitoringSettings) -> None:
     now, last = wall.now(), health.usage()
     if last is None or now - last.until >= timedelta(minutes=limits.usage_minutes):
         found = usage.read(aws.client("cloudwatch"), SETTINGS.stack, SETTINGS.log_group, now, MEMORY)
-        health.record_usage(found)
+        health.record_usage(usage.after(last, found))
 
 
 def ping(suffix: str, text: str = "") -> str:

@@ -45,6 +45,7 @@ from alpaquero.web.parameters import known_form, unknown
 ADJUSTMENT: Final = "split"
 DAYS_BESIDES: Final = 10  # of a window, for holidays
 SIGNALS_A_CHART: Final = 500
+LONGEST_WAIT: Final = timedelta(days=90)  # how long an order may be open before it ends: Alpaca's GTC
 MOST_BARS: Final = 10_000
 A_MOMENT: Final = "A day in New York such as 2012-07-03, or a time such as 2012-07-03T13:30:00Z."
 SYNTHETIC: Final = "synthetic"
@@ -151,7 +152,7 @@ class ChartAsked(Struct, frozen=True, kw_only=True, rename={"first": "from", "la
     refuses=(502, 503),
 )
 def chart(symbol: str, query: ChartAsked) -> bodies.Chart:
-    """Bars of a symbol with a strategy's indicators, its signals and our fills.
+    """Bars of a symbol with a strategy's indicators, its signals, our fills, our orders that came to nothing.
 
     The newest `limit` bars of `timeframe`, within `from` and `to`; `strategy` names whose indicators.
     """
@@ -170,6 +171,7 @@ def chart(symbol: str, query: ChartAsked) -> bodies.Chart:
     until = bars.start_at(-1) + timedelta(days=1)  # what a bar gave is on record under its close
     signals = runs.newest_signals(wanted.symbol, SIGNALS_A_CHART, before=until.isoformat())
     fills = BOOKS.fills_since(bars.start_at(0))
+    ended = BOOKS.ended_orders_of(wanted.symbol, bars.start_at(0) - LONGEST_WAIT)
     return bodies.Chart(
         symbol=wanted.symbol,
         timeframe=wanted.timeframe,
@@ -184,7 +186,7 @@ def chart(symbol: str, query: ChartAsked) -> bodies.Chart:
         indicators=charts.indicators(wanted.symbol, read.columns, shown, strategy, forming=forming)
         if strategy
         else [],
-        markers=charts.markers(wanted.symbol, bars, wanted.timeframe, signals, fills),
+        markers=charts.markers(wanted.symbol, bars, wanted.timeframe, signals, fills, ended=ended),
         as_of=read.clock.now,
     )
 

@@ -243,7 +243,7 @@ class Engine:
             "AWS_SECRET_ACCESS_KEY": self._credentials.root_secret,
             "AWS_ENDPOINT_URL": self.endpoint,  # the functions call back here
             "MINISTACK_REGION": REGION,
-            "LAMBDA_WARM_TTL_SECONDS": "60",
+            "LAMBDA_WARM_TTL_SECONDS": "20",
             "LOG_LEVEL": "WARNING",
             "TZ": "UTC",
         }

@@ -15,13 +15,15 @@ from playwright.sync_api import Browser, expect
 
 from laptop.layout import StateFolder
 from laptop.stack import Stack
+from tests.integration.reading import wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.cloud]
 
 ALPAQUERO = str(Path(sys.executable).with_name("alpaquero"))
 SECONDS_PER_SESSION = 20  # three sessions pass between two firings of the schedule
 PATIENCE_SECONDS = 300
-MEMORY_LIMIT_MB = 2200  # 2,077 was seen beside another cloud, when several functions run twice
+MEMORY_LIMIT_MB = 2000
+RUSH_ENDS_WITHIN_SECONDS = 90  # a page that opens has some functions run twice; the second ones end when idle
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,14 @@ def test_a_filled_trade_shows_by_itself(running: Stack, browser: Browser) -> Non
 
 
 def test_it_stays_within_its_memory(running: Stack) -> None:
-    """With every function warm, everything it started takes less than 2.2 GB of proportional memory."""
-    told = status(running)
-    sys.stdout.write(f"memory_mb {told['memory_mb']}, seconds_to_ready {told['seconds_to_ready']}\n")
-    assert told["memory_mb"] < MEMORY_LIMIT_MB
+    """At rest, with every function warm, all that it started takes less than 2 GB of proportional memory."""
+    taken: list[float] = []
+
+    def is_within() -> bool:
+        taken.append(status(running)["memory_mb"])
+        return taken[-1] < MEMORY_LIMIT_MB
+
+    try:
+        wait_for(is_within, what="the memory to be within its limit", seconds=RUSH_ENDS_WITHIN_SECONDS)
+    finally:
+        sys.stdout.write(f"memory_mb {taken}\n")

@@ -137,20 +137,26 @@ def test_preferences_are_kept_and_followed(visitor: Visitor) -> None:
 def test_who_named_a_page_is_not_sent_to_the_preferred_one(visitor: Visitor) -> None:
     """Not at sign-in, nor when the preferences come after a click on the overview."""
     page = visitor.page
-    visitor.prefer(first_page="portfolio", symbols=["MSFT"])
     late: list[Route] = []
-    page.route("**/api/config/preferences", late.append)
-    visitor.open("/trading")
-    visitor.sign_in()
-    expect(page).to_have_title("Trading · Alpaquero")
-    page.get_by_role("link", name="Overview").click()
-    expect(page.get_by_test_id("watched").first).to_be_visible()
-    for route in late:
-        route.continue_()
-    expect(page.get_by_test_id("watched").first).to_have_attribute("data-symbol", "MSFT")
-    expect(page).to_have_url(f"{visitor.site.url}/")
+
+    def hold(route: Route) -> None:
+        late.append(route)
+
+    page.route("**/api/config/preferences", hold)
+    visitor.prefer(first_page="portfolio", symbols=["MSFT"])
+    try:
+        visitor.open("/trading")
+        visitor.sign_in()
+        expect(page).to_have_title("Trading · Alpaquero")
+        page.get_by_role("link", name="Overview").click()
+        expect(page.get_by_test_id("watched").first).to_be_visible()
+        for route in late:
+            route.continue_()
+        expect(page.get_by_test_id("watched").first).to_have_attribute("data-symbol", "MSFT")
+        expect(page).to_have_url(f"{visitor.site.url}/")
+    finally:
+        visitor.prefer()
     page.unroute_all(behavior="ignoreErrors")
-    visitor.prefer()
 
 
 def test_sign_out_gives_up_what_is_being_read(visitor: Visitor) -> None:

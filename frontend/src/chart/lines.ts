@@ -1,6 +1,6 @@
 // Lines over time in one or two panes: equity with its drawdown, or two backtests beside each other.
 import { AreaSeries, LineSeries, createChart, type ISeriesApi } from "lightweight-charts";
-import { fitted, frame } from "./canvas";
+import { fitting, frame } from "./canvas";
 import { paletteOf, watchTheme, type Palette } from "./palette";
 import type { ChartTime } from "./series";
 
@@ -28,6 +28,7 @@ type Drawn = ISeriesApi<"Line"> | ISeriesApi<"Area">;
 
 export function openLines(element: HTMLElement): LinesCanvas {
   const canvas = createChart(element, frame(paletteOf(element)));
+  const fit = fitting(canvas, element, NAMES_OF_LINES);
   let drawn: Drawn[] = [];
   let shown: readonly Line[] = [];
 
@@ -45,7 +46,7 @@ export function openLines(element: HTMLElement): LinesCanvas {
     });
     if (lines.some(({ pane }) => pane === 1)) canvas.panes()[1]?.setStretchFactor(0.4);
     canvas.timeScale().applyOptions({ timeVisible: lines.some(({ points }) => typeof points[0]?.time === "number") });
-    fitted(canvas, new Set(lines.flatMap(({ points }) => points.map(({ time }) => time))).size, element, NAMES_OF_LINES);
+    fit(new Set(lines.flatMap(({ points }) => points.map(({ time }) => time))).size);
   }
 
   const stopWatching = watchTheme(() => {

@@ -97,7 +97,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bare]:
         bare.engine.stop()
 
 
-def wait_for(holds: Callable[[], Any], *, seconds: float = 10) -> Any:
+def wait_for(holds: Callable[[], Any], *, seconds: float = 60) -> Any:
     """The first true answer, or the last one when the time is up."""
     deadline = time.monotonic() + seconds
     while not (found := holds()) and time.monotonic() < deadline:

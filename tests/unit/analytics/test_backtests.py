@@ -151,6 +151,7 @@ def test_the_same_key_is_the_same_backtest(call: Call, queues: FakeQueues) -> No
     [
         ({"symbols": []}, "symbols", "symbols is empty"),
         ({"start": "2030-01-01"}, None, "exchange them"),
+        ({"timeframe": "1Min"}, "timeframe", "a backtest trades daily bars"),
         ({"strategies": ["nothing"]}, "strategies", "there is no strategy 'nothing'"),
         ({"changes": {"strategy.rsi_period_bars": 1}}, "changes", "rsi_period_bars is 1"),
         ({"symbols": [f"S{n}" for n in range(5000)], "start": "2000-01-03"}, "symbols", "may read 2,000,000"),

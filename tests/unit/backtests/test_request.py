@@ -108,11 +108,12 @@ def test_a_change_that_could_mean_two_strategies_is_refused() -> None:
         made(CURRENT, changes={"strategy.rsi_period_bars": 9})
 
 
-def test_strategies_of_two_timeframes_are_not_tested_together() -> None:
-    """One run has bars of one length."""
+def test_a_strategy_of_shorter_bars_is_refused_or_tested_on_daily_ones() -> None:
+    """The engine trades daily bars: the message says which strategy does not, and what can be done."""
     mixed = {**CURRENT, "hourly": StrategySettings(timeframe=Timeframe.HOUR)}
-    with pytest.raises(ValueError, match="one timeframe at a time"):
+    with pytest.raises(ValueError, match=r"hourly judges bars of 1Hour; .* timeframe 1Day"):
         made(mixed)
+    assert made(mixed, timeframe=Timeframe.DAY).timeframe is Timeframe.DAY
 
 
 def test_an_unknown_strategy_is_told_with_those_that_exist() -> None:

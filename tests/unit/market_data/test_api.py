@@ -14,7 +14,7 @@ from msgspec import structs
 from alpaquero import wall
 from alpaquero.errors import BrokerUnavailable
 from alpaquero.orders.intent import Side
-from alpaquero.orders.order import Fill
+from alpaquero.orders.order import Fill, OrderEvent
 from alpaquero.prices.bars import Bar, Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.store import bars as bar_store
@@ -25,6 +25,7 @@ from alpaquero.strategy.run import Run, SignalRecord
 from alpaquero.strategy.settings import Mode, StrategySettings
 from functions.market_data import api
 from tests.fakes.broker import FakeBroker, FakeMarketData
+from tests.unit.orders.builders import an_order
 
 Call = Callable[..., tuple[int, Any]]
 CHART = "/api/chart/{symbol}"
@@ -303,6 +304,19 @@ def test_a_span_without_bars_is_told_apart_from_an_unknown_symbol(call: Call, qu
 def test_a_chart_from_the_beginning_of_time_holds_what_there_is(call: Call) -> None:
     """Whoever wants everything asks from the year 1."""
     assert len(chart(call, **{"from": "0001-01-01"})["bars"]["time"]) == len(BARS)
+
+
+@pytest.mark.usefixtures("feed")
+def test_an_order_that_waited_for_weeks_and_ended_is_on_the_chart(call: Call) -> None:
+    """It is marked where it ended, though it was written before the first bar; another symbol's is not."""
+    written, at = BARS[0].start - timedelta(days=60), BARS[8].start.replace(hour=15)
+    order = an_order(
+        status="canceled", created_at=written, updated_at=at, history=(OrderEvent(at=at, status="canceled"),)
+    )
+    other = replace(order, client_order_id="other", symbol="IBM")
+    waiting = replace(order, client_order_id="waiting", status="new")
+    Books("paper").commit(new_orders=[order, other, waiting])
+    assert [(m["kind"], m["outcome"]) for m in chart(call, limit="3")["markers"]] == [("order", "canceled")]
 
 
 @pytest.mark.usefixtures("feed")

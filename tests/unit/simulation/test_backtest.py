@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import random
 from array import array
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from unittest.mock import patch
 
 import pytest
 
 from alpaquero.orders.intent import Side
+from alpaquero.orders.order import Fill
+from alpaquero.portfolio.movements import in_order
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.risk.activity import Folded, Folding
 from alpaquero.risk.limits import RiskLimits
-from alpaquero.simulation.backtest import FillTerms, Result, SplitDay, run
+from alpaquero.simulation.backtest import FillTerms, Result, SplitDay, engine, run
+from alpaquero.simulation.backtest.account import Booked
+from alpaquero.simulation.backtest.signals import Calendar
 from alpaquero.strategy.settings import Mode, StrategySettings
 from laptop.exchange.history import History, shipped_history
 from tests.fakes.backtests import Settings
@@ -115,6 +122,58 @@ def test_every_trade_knows_its_strategy_and_tags() -> None:
     exits = {trade.exit_tag for trade in result.trades}
     assert exits <= {"stop loss", "take profit", "stochrsi_overbought_downtrend"}
     assert {"stop loss", "take profit"} <= exits
+
+
+@pytest.mark.parametrize("partial_fills", [0.0, 0.4])
+def test_the_short_ways_to_trades_and_losses_are_the_long_ones(partial_fills: float) -> None:
+    """Folding every fill in the order of the broker's ids gives the same trades, fills and equity."""
+    levels = {"oversold_level": 45.0, "overbought_level": 55.0}
+    settings = Settings(
+        strategies={"loose": StrategySettings(parameters=levels)},
+        risk=RiskLimits(
+            stop_loss_percent=Decimal("0.7"),  # gaps end many holdings at one open
+            take_profit_percent=Decimal("0.7"),
+            loss_streak_limit_trades=2,
+            loss_streak_pause_hours=100,
+            position_limit_percent=Decimal(5),
+        ),
+    )
+    terms = FillTerms(partial_fill_probability=partial_fills, fee_per_share=Decimal("0.005"))
+
+    def by_ids(test: engine.Backtest, fills: list[Booked]) -> list[Fill]:
+        return in_order([test.account.record_of(one) for one in fills])
+
+    short = _run(400, settings=settings, terms=terms)
+    with (
+        patch.object(engine.Backtest, "_in_order", by_ids),
+        patch.object(engine, "_whole_trips", return_value=0),
+    ):
+        long = _run(400, settings=settings, terms=terms)
+    assert len(short.trades) > 30
+    for one in ("trades", "fills", "equity", "refused", "passed_over"):
+        assert repr(getattr(short, one)) == repr(getattr(long, one))
+
+
+def test_fills_at_one_instant_are_folded_as_the_brokers_ids_have_them() -> None:
+    """Which of two sales at one open came first decides a streak of losses; purchases may come as they do."""
+    calendar = Calendar.of(_history().calendar, 0, 10)
+    test = engine.Backtest(_bars(), calendar, Settings(strategies={}), (), FillTerms(), Decimal(1), "paper")
+    account, at, draw, one = test.account, calendar.traded[5].open, random.Random(3), Decimal(1)
+    account.pass_to(at)
+    for number in range(40):
+        fills = []
+        for symbol in "ABCD":
+            account.buy_with_exits(f"aq1-{symbol}{number}", symbol, one, stop=one, target=one, worth=one)
+            entry, leg, _ = (order.client_order_id for order in account.working.pop(symbol))
+            price = Decimal(draw.choice([4, 6]))
+            fills.append(Booked(entry, symbol, Side.BUY, one, Decimal(5), at, Decimal(0), Decimal(0)))
+            fills.append(Booked(leg, symbol, Side.SELL, one, price, at, Decimal(0), one))
+        short, long = (Folding(Folded(), set[str](), None) for _ in range(2))
+        for fill in test._in_order(fills):
+            short.take(fill)
+        for record in in_order([account.record_of(fill) for fill in fills]):
+            long.take(record)
+        assert (short.streak, short.exits) == (long.streak, long.exits)
 
 
 def test_slippage_makes_entries_dearer_and_never_touches_a_target() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -13,6 +14,7 @@ from alpaquero.monitoring.settings import MonitoringSettings
 from alpaquero.store import checks, health
 from alpaquero.store.books import Books, SyncNotes
 from alpaquero.store.broker_state import SharedBrokerState
+from alpaquero.store.usage import Usage, after
 
 LIMITS = MonitoringSettings(sync_lag_seconds=300, queue_depth=5)
 SCOPES = checks.broker_scopes("https://paper-api.alpaca.markets", "https://data.alpaca.markets")
@@ -70,3 +72,45 @@ def test_a_look_that_cannot_be_made_is_neither_good_nor_bad() -> None:
     found = checks.queue_findings(away, dict, LIMITS)
     assert [one.is_bad for one in found] == [None, False]
     assert msgspec.to_builtins(found[0])["message"] == "could not look (ConnectionError)"
+
+
+MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def usage_at(hour: int, *, errors: float, invocations: float = 100, throttles: float = 0) -> Usage:
+    """A day's reading: one function and one table."""
+    return Usage(
+        since=MIDNIGHT,
+        until=MIDNIGHT + timedelta(hours=hour),
+        functions={"TradingSync": {"Invocations": invocations, "Errors": errors, "Throttles": throttles}},
+        tables={"Books": {"ReadThrottleEvents": 0.0, "WriteThrottleEvents": throttles}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("errors", "invocations", "is_bad"), [(7, 100, True), (5, 100, False), (2, 3, False), (3, 3, True)]
+)
+def test_a_function_that_keeps_failing_is_bad(errors: float, invocations: float, is_bad: bool) -> None:
+    """More than the setting's share of its invocations, and three at least: one of two says nothing."""
+    found = after(None, usage_at(1, errors=errors, invocations=invocations))
+    failing, throttled = checks.usage_findings(found, LIMITS)
+    assert (failing.name, failing.is_bad, throttled.is_bad) == ("errors", is_bad, False)
+    assert is_bad == ("TradingSync" in failing.message)
+
+
+def test_failures_before_the_last_reading_are_over() -> None:
+    """The day's sums go on, what was added since the reading before is judged; a new day begins anew."""
+    morning = after(None, usage_at(1, errors=50))
+    noon = after(morning, usage_at(2, errors=50, invocations=300, throttles=2))
+    failing, throttled = checks.usage_findings(noon, LIMITS)
+    assert (failing.is_bad, throttled.is_bad) == (False, True)
+    assert "TradingSync: 2 times" in throttled.message
+    assert "Books: 2 times" in throttled.message
+    tomorrow = replace(usage_at(1, errors=9), since=MIDNIGHT + timedelta(days=1))
+    assert checks.usage_findings(after(noon, tomorrow), LIMITS)[0].is_bad
+
+
+def test_where_nobody_counts_nothing_is_said() -> None:
+    """The laptop's engine counts no invocations, and before the first reading there are none."""
+    nobody = Usage(since=MIDNIGHT, until=MIDNIGHT)
+    assert [] == checks.usage_findings(None, LIMITS) == checks.usage_findings(after(None, nobody), LIMITS)

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from alpaquero.broker.protocol import BrokerClock
 from alpaquero.orders.intent import Side
-from alpaquero.orders.order import Fill
+from alpaquero.orders.order import Fill, Order, OrderEvent
 from alpaquero.prices.bars import Bar, Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.strategy import judging
@@ -21,6 +22,7 @@ from alpaquero.strategy.run import SignalRecord
 from alpaquero.strategy.settings import StrategySettings
 from alpaquero.web import charts
 from alpaquero.web.app import json_response
+from tests.unit.orders.builders import an_order
 
 MIDNIGHT = datetime(2024, 1, 2, 5, tzinfo=UTC)  # New York's, a Tuesday
 CLOSE = MIDNIGHT.replace(hour=21)
@@ -106,6 +108,37 @@ def test_a_marker_says_what_became_of_its_signal() -> None:
         ("withheld", False, "stochrsi_ema"),
         ("withheld", True, "stochrsi_ema"),
     ]
+
+
+def an_end(day: int, status: str, **changes: Any) -> Order:
+    """An order of AAPL that ended at three in the afternoon of a day, by a cancel that sync saw later."""
+    at = WEEK.start_at(day).replace(hour=20)
+    events = (
+        OrderEvent(at=MIDNIGHT - timedelta(days=9), status="intended"),
+        OrderEvent(at=at, status=status, why="why"),
+    )
+    return an_order(status=status, updated_at=CLOSE, history=events, limit_price=Decimal("9.50"), **changes)
+
+
+def test_orders_that_came_to_nothing_are_marked_when_they_ended() -> None:
+    """Cancelled, rejected and expired ones are; filled and replaced ones and cancelled legs are not."""
+    told = [an_end(5, "canceled"), an_end(6, "rejected"), an_end(7, "expired", parent="entry")]
+    others = [an_end(5, "filled"), an_end(5, "replaced"), an_end(5, "canceled", parent="entry")]
+    others += [an_end(5, "canceled", symbol="IBM"), an_end(1, "canceled")]
+    found = charts.markers("AAPL", WEEK[4:], Timeframe.DAY, [], [], ended=told + others)
+    assert [(m.kind, m.outcome, m.time, m.side, m.price) for m in found] == [
+        ("order", status, WEEK.start_at(day).replace(hour=20), "buy", Decimal("9.50"))
+        for day, status in ((5, "canceled"), (6, "rejected"), (7, "expired"))
+    ]
+    assert found[0].text == "buy 10 at 9.50 canceled: why"
+
+
+def test_an_order_by_amount_is_told_in_dollars() -> None:
+    """A market order by notional has neither price nor quantity."""
+    order = an_order(status="rejected", quantity=None, notional=Decimal(500))
+    marker = charts.order_marker(order)
+    assert (marker.text, marker.price, marker.quantity) == ("buy $500 of rejected", None, None)
+    assert marker.time == order.updated_at
 
 
 @pytest.mark.parametrize("forming", [False, True])

@@ -143,11 +143,12 @@ def settings_for(
     for path, value in request.changes.items():
         _change(plain, path, value)
     made = _made(plain)
-    timeframes = {str(one.timeframe) for one in made.strategies.values()}
-    if len(timeframes) > 1:
-        raise ValueError(
-            f"the strategies judge bars of {', '.join(sorted(timeframes))}; test one timeframe at a time"
-        )
+    for name, one in made.strategies.items():
+        if one.timeframe is not Timeframe.DAY:
+            raise ValueError(
+                f"{name} judges bars of {one.timeframe}; a backtest trades daily bars: leave it out, or test "
+                "it on daily ones with timeframe 1Day"
+            )
     return made
 
 

@@ -11,6 +11,7 @@ RANGES = {
     "missed_run_minutes": (1, 1_440),
     "queue_depth": (1, 1_000_000),
     "usage_minutes": (1, 1_440),
+    "error_percent": (1, 100),
 }
 
 
@@ -22,7 +23,8 @@ class MonitoringSettings:
     `sync_lag_seconds` (wall time) is how old the last sync and the last look of the risk monitor may
     be. `missed_run_minutes` (wall time) is how long a bar that is due may wait for its run.
     `queue_depth` is how many messages may wait in one queue. `usage_minutes` is how often
-    CloudWatch is read, which costs money.
+    CloudWatch is read, which costs money; `error_percent` is the share of a function's invocations
+    that may have failed since the reading before.
     """
 
     raise_after_probes: int = 3
@@ -31,6 +33,7 @@ class MonitoringSettings:
     missed_run_minutes: int = 15
     queue_depth: int = 1_000
     usage_minutes: int = 30
+    error_percent: int = 5
 
     def __post_init__(self) -> None:
         for name, (low, high) in RANGES.items():

@@ -19,6 +19,7 @@ from alpaquero.quickly_made import dataclass
 from alpaquero.risk.activity import Activity, orders_within
 
 _ZERO = Decimal(0)
+_ENTRY, _EXIT = Purpose.ENTRY, Purpose.EXIT  # Python 3.11 takes long to find them in their enum
 
 
 class TradingState(StrEnum):
@@ -159,20 +160,20 @@ class RiskBook:
 
         A `forced` exit ends the others, so only those that are forced themselves count against it.
         """
-        exits = [r for r in self._reserved(Purpose.EXIT, symbol) if r.side is Side.SELL]
+        exits = [r for r in self._reserved(_EXIT, symbol) if r.side is Side.SELL]
         promised = sum((r.quantity for r in exits if r.forced or not forced), Decimal(0))
         return max(self.held_quantity(symbol) - promised, Decimal(0))
 
     def pending_entry(self, symbol: str) -> bool:
         """Whether an entry in this symbol has not ended."""
-        return bool(self._reserved(Purpose.ENTRY, symbol))
+        return bool(self._reserved(_ENTRY, symbol))
 
     @property
     def reserved_cash(self) -> Decimal:
         """Dollars promised to entries that have not ended."""
         if not self.reservations:
             return _ZERO
-        return sum([r.notional for r in self._reserved(Purpose.ENTRY)], _ZERO)
+        return sum([r.notional for r in self._reserved(_ENTRY)], _ZERO)
 
     @property
     def exposure(self) -> Decimal:
@@ -184,7 +185,7 @@ class RiskBook:
         """Dollars promised to entries that the broker's buying power does not count yet."""
         if not self.reservations:
             return _ZERO
-        entries = [(i, r) for i, r in self.reservations.items() if r.purpose is Purpose.ENTRY]
+        entries = [(i, r) for i, r in self.reservations.items() if r.purpose is _ENTRY]
         return sum([r.notional for i, r in entries if i not in self.deducted], _ZERO)
 
     @property
@@ -194,20 +195,20 @@ class RiskBook:
 
     def exiting(self, symbol: str) -> bool:
         """Whether an exit of this symbol has not ended."""
-        return bool(self._reserved(Purpose.EXIT, symbol))
+        return bool(self._reserved(_EXIT, symbol))
 
     def symbol_exposure(self, symbol: str) -> Decimal:
         """Dollars in one symbol, held and reserved."""
         held, reserved = self.positions.get(symbol), _ZERO
         if self.reservations:
-            reserved = sum([r.notional for r in self._reserved(Purpose.ENTRY, symbol)], _ZERO)
+            reserved = sum([r.notional for r in self._reserved(_ENTRY, symbol)], _ZERO)
         return reserved + abs(held.market_value) if held else reserved
 
     def _reserved(self, purpose: Purpose, symbol: str | None = None) -> list[Reservation]:
         if not self.reservations:
             return []
-        of_symbol = [r for r in self.reservations.values() if symbol is None or r.symbol == symbol]
-        return [r for r in of_symbol if r.purpose is purpose]
+        reserved = self.reservations.values()
+        return [r for r in reserved if r.purpose is purpose and (symbol is None or r.symbol == symbol)]
 
 
 @lru_cache(maxsize=4096)

@@ -60,6 +60,11 @@ class Role(Word):
 
 EXITS = frozenset({Role.TARGET, Role.STOP})
 _STOPS = frozenset({OrderType.STOP, OrderType.TRAILING_STOP})
+# Python 3.11 takes ten times as long to find a member in its enum.
+_ENTRY, _STOP, _TARGET = Role.ENTRY, Role.STOP, Role.TARGET
+_NEW, _CANCELED, _FILLED = Status.NEW, Status.CANCELED, Status.FILLED
+_STOP_LIMIT, _TRAILING_STOP = OrderType.STOP_LIMIT, OrderType.TRAILING_STOP
+_AT_FIRST_PRICE, _INSIDE = Moment.START, Moment.INSIDE
 
 
 class Matched(Protocol):
@@ -200,8 +205,8 @@ class Matching(ABC, Generic[O]):
     def pair(self, order: O) -> list[O]:
         """The exits of the order's group, stop first."""
         members = self.members(order.group)
-        stops = [member for member in members if member.role is Role.STOP]
-        return stops + [member for member in members if member.role is Role.TARGET]
+        stops = [member for member in members if member.role is _STOP]
+        return stops + [member for member in members if member.role is _TARGET]
 
     def begin(self) -> None:
         """What was filled up to here may be known to others: no fill from now on is listed before it."""
@@ -209,7 +214,7 @@ class Matching(ABC, Generic[O]):
 
     def end(self, order: O, status: Status, at: datetime) -> None:
         """End an order early, and with it whatever of its group still works."""
-        stamp = "canceled_at" if status is Status.CANCELED else "expired_at"
+        stamp = "canceled_at" if status is _CANCELED else "expired_at"
         others = [member for member in self.members(order.group) if member.id != order.id]
         for one in (order, *others):
             if self.current(one).working:
@@ -235,14 +240,14 @@ class Matching(ABC, Generic[O]):
             rest = rest_after(order.for_matching(), fill, span)
             filled = self.fill(order, fill, stretch.time(at), _followed(order, span))
             filled = self._fill_on(filled, fill, rest)
-            if order.role is Role.ENTRY and not filled.working:
+            if order.role is _ENTRY and not filled.working:
                 self._wake_exits(filled, stretch.time(at))
                 later = Stretch(stretch.session, stretch.path, at, stretch.end, stretch.since)
                 self._match_exits(order.group, later, rest)
         left = self.current(order)
         if left.working and is_over(left.for_matching(), span):
             ended = stretch.end if left.time_in_force is TimeInForce.CLS else stretch.start
-            self.end(left, Status.CANCELED, stretch.time(ended))
+            self.end(left, _CANCELED, stretch.time(ended))
 
     def _wake_exits(self, entry: O, at: datetime) -> None:
         """The entry is filled: its exits work, for the shares that are there and not held elsewhere."""
@@ -253,12 +258,12 @@ class Matching(ABC, Generic[O]):
         free = abs(self.owned(entry.symbol)) - held_by_others
         for leg in exits:
             if free <= 0:
-                self.change(leg, at, status=Status.CANCELED, canceled_at=at)
+                self.change(leg, at, status=_CANCELED, canceled_at=at)
             elif free < leg.remaining:
                 self.change(leg, at, quantity=free)
         awake = self.current(exits[-1])
         if awake.working:
-            self.change(awake, at, status=Status.NEW)
+            self.change(awake, at, status=_NEW)
 
     def _match_exits(self, group: str, stretch: Stretch, span: PriceSpan) -> None:
         """Match the exits of a group: what fills of one is no longer there for the other."""
@@ -276,8 +281,8 @@ class Matching(ABC, Generic[O]):
         rest = rest_after(matched, fill, span)
         filled = self._fill_on(self.fill(leg, fill, at), fill, rest)
         for other in legs:
-            if not filled.working or leg.role is Role.STOP:
-                self.change(other, at, status=Status.CANCELED, canceled_at=at)
+            if not filled.working or leg.role is _STOP:
+                self.change(other, at, status=_CANCELED, canceled_at=at)
             else:
                 self.change(other, at, quantity=other.quantity - fill.quantity)
 
@@ -286,20 +291,20 @@ class Matching(ABC, Generic[O]):
         if order.triggered:
             return
         working = order.for_matching()
-        if order.type is OrderType.TRAILING_STOP:
+        if order.type is _TRAILING_STOP:
             mark = follow(working, span).high_water_mark
             if mark != order.high_water_mark:
                 self.change(order, self.now, high_water_mark=mark)
         elif triggers(working, span):
-            self.change(order, self.now, triggered=True, status=Status.NEW)
+            self.change(order, self.now, triggered=True, status=_NEW)
 
     def _fraction_of(self, order: O, fill: Fill, stretch: Stretch, span: PriceSpan) -> Fraction:
         """When in the session a fill happened: at an end of the stretch, or when its price was reached."""
-        if fill.moment is not Moment.INSIDE:
-            return stretch.start if fill.moment is Moment.START else stretch.end
-        if order.type is OrderType.TRAILING_STOP:
+        if fill.moment is not _INSIDE:
+            return stretch.start if fill.moment is _AT_FIRST_PRICE else stretch.end
+        if order.type is _TRAILING_STOP:
             return _trail_fraction(order, stretch, span)
-        if order.type is OrderType.STOP_LIMIT:
+        if order.type is _STOP_LIMIT:
             return _stop_limit_fraction(order, stretch, span)
         return _reached(order.limit_price or order.stop_price, stretch, stretch.start)
 
@@ -308,7 +313,7 @@ class Matching(ABC, Generic[O]):
 
         `rest` is what the fill left of the span.
         """
-        if fill.moment is not Moment.INSIDE or order.type not in _STOPS or not order.working:
+        if fill.moment is not _INSIDE or order.type not in _STOPS or not order.working:
             return order
         more = match(order.for_matching(), rest, self._terms)
         return order if more is None else self.fill(order, more, order.updated_at)
@@ -334,7 +339,7 @@ class Matching(ABC, Generic[O]):
         complete = cumulative == quantity
         has_stop = order.stop_price is not None or order.high_water_mark is not None
         after = {
-            "status": Status.FILLED if complete else Status.PARTIALLY_FILLED,
+            "status": _FILLED if complete else Status.PARTIALLY_FILLED,
             "quantity": quantity,
             "filled_quantity": cumulative,
             "filled_value": order.filled_value + fill.quantity * fill.price,
@@ -352,7 +357,7 @@ def after_entry(at: datetime, entered: datetime) -> datetime:
 
 def _followed(order: Matched, span: PriceSpan) -> dict[str, Any]:
     """What else changes of an order that fills in a span: the mark that a trailing stop trailed from."""
-    if order.type is not OrderType.TRAILING_STOP or order.triggered:
+    if order.type is not _TRAILING_STOP or order.triggered:
         return {}
     return {"high_water_mark": follow(order.for_matching(), span).high_water_mark}
 

@@ -235,6 +235,15 @@ class Books:
         found = BookItem.by_time.query(self.account, later, consistent_read=True)
         return [from_body(item.body, Order) for item in found]
 
+    def ended_orders_of(self, symbol: str, since: datetime) -> list[Order]:
+        """The orders of one symbol that were written at `since` or later and are over, oldest first."""
+        found = BookItem.by_time.query(
+            self.account,
+            ByTime.listed_at >= since.isoformat(),
+            filter_condition=(BookItem.symbol == symbol) & BookItem.open_since.does_not_exist(),
+        )
+        return [from_body(item.body, Order) for item in found]
+
     def newest_orders(self, limit: int, before: str | None = None) -> tuple[list[Order], str | None]:
         """A page of orders, newest first, and what the next page must come `before`."""
         older = ByTime.listed_at < before if before else None

@@ -18,7 +18,10 @@ from alpaquero.monitoring.settings import MonitoringSettings
 from alpaquero.store import health
 from alpaquero.store.books import Books
 from alpaquero.store.broker_state import SharedBrokerState
+from alpaquero.store.usage import Usage
 
+FEWEST_ERRORS = 3  # fewer say nothing of a share
+THROTTLES = ("Throttles", "ReadThrottleEvents", "WriteThrottleEvents")
 OUTBOX_SECONDS = 60.0  # the sweeper publishes what waited 20 s, each minute
 WATCHED = {"trading": "the sync with the broker", "risk": "the risk monitor"}  # both run each minute
 
@@ -82,6 +85,32 @@ def queue_findings(
         return f"messages were given up ({', '.join(holding)}); see alpaquero redrive" if holding else ""
 
     return [looked("queues", "trading", piled), looked("dead_letters", "trading", lost)]
+
+
+def usage_findings(found: Usage | None, limits: MonitoringSettings) -> list[Finding]:
+    """Whether functions fail or AWS holds anything back, by the last reading; nothing where nobody counts."""
+    if found is None or not found.lately:
+        return []
+
+    def failing() -> str:
+        shares = {
+            name: 100 * figures["Errors"] / figures["Invocations"]
+            for name, figures in found.lately.items()
+            if figures.get("Errors", 0) >= FEWEST_ERRORS and figures["Invocations"]
+        }
+        over = {name: share for name, share in shares.items() if share > limits.error_percent}
+        named = ", ".join(f"{name}: {share:.0f}%" for name, share in sorted(over.items()))
+        return f"functions fail ({named} of their invocations); look with: alpaquero logs" if named else ""
+
+    def throttled() -> str:
+        held = {
+            name: sum(figures.get(metric, 0) for metric in THROTTLES)
+            for name, figures in found.lately.items()
+        }
+        named = ", ".join(f"{name}: {count:.0f} times" for name, count in sorted(held.items()) if count)
+        return f"AWS held back {named}; see the account's limits and alpaquero doctor" if named else ""
+
+    return [looked("errors", "health_monitor", failing), looked("throttles", "health_monitor", throttled)]
 
 
 def broker_scopes(trading_url: str, data_url: str) -> tuple[str, str]:

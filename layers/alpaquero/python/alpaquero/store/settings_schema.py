@@ -133,6 +133,7 @@ HELP = {
     "monitoring.missed_run_minutes": "How long a bar that is due may wait for its run.",
     "monitoring.queue_depth": "How many messages may wait in one queue.",
     "monitoring.usage_minutes": "How often CloudWatch is read, which costs money.",
+    "monitoring.error_percent": "Share of a function's invocations that may fail between two readings.",
 }
 
 

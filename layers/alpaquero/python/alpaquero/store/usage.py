@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -26,15 +26,28 @@ Figures = dict[str, float]
 class Usage:
     """The day from `since` (midnight UTC) to `until`; sums by metric, by logical name.
 
-    `quantities` are what has a price, None where nobody counted; `missing` says why, by namespace.
+    `lately` holds what functions and tables have counted since the reading before. `quantities` are what
+    has a price, None where nobody counted; `missing` says why, by namespace.
     """
 
     since: datetime
     until: datetime
     functions: dict[str, Figures] = field(default_factory=dict)
     tables: dict[str, Figures] = field(default_factory=dict)
+    lately: dict[str, Figures] = field(default_factory=dict)
     quantities: dict[str, float | None] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+
+
+def after(before: Usage | None, found: Usage) -> Usage:
+    """`found` with what it counted beyond `before`, or beyond midnight when that was another day's."""
+    start = before if before and before.since == found.since else None
+    known = {**start.functions, **start.tables} if start else {}
+    lately = {
+        name: {metric: amount - known.get(name, {}).get(metric, 0.0) for metric, amount in figures.items()}
+        for name, figures in {**found.functions, **found.tables}.items()
+    }
+    return replace(found, lately=lately)
 
 
 @dataclass(frozen=True, slots=True)

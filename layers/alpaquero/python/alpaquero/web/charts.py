@@ -14,7 +14,8 @@ from typing import cast
 import msgspec
 
 from alpaquero.broker.protocol import BrokerClock
-from alpaquero.orders.order import Fill
+from alpaquero.orders.lifecycle import OURS_TO_END, OrderStatus
+from alpaquero.orders.order import Fill, Order
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import LENGTHS, NEW_YORK
@@ -79,10 +80,17 @@ def markers(
     timeframe: Timeframe,
     signals: Iterable[SignalRecord],
     fills: Iterable[Fill],
+    *,
+    ended: Iterable[Order] = (),
 ) -> list[Marker]:
-    """The timeframe's signals and the symbol's fills on the bars, oldest first."""
+    """The timeframe's signals, the symbol's fills and its orders that came to an end, oldest first.
+
+    Of `ended` those count that were cancelled, rejected or ran out: filled ones have their fills. A
+    cancelled leg tells nothing: its sibling filled, or an exit took it back.
+    """
     found = [signal_marker(one) for one in signals if one.timeframe == timeframe]
     found += [fill_marker(fill) for fill in fills if fill.symbol == symbol]
+    found += [order_marker(order) for order in ended if order.symbol == symbol and _is_told(order)]
     first, last = columns.start_at(0), columns.start_at(-1) + LENGTHS.get(timeframe, A_DAY)
     return sorted((m for m in found if first <= m.time <= last), key=lambda m: (m.time, m.kind, m.strategy))
 
@@ -115,6 +123,30 @@ def fill_marker(fill: Fill) -> Marker:
         quantity=fill.quantity,
         text=f"{fill.side} {fill.quantity:f} at {fill.price:f}",
     )
+
+
+def order_marker(order: Order) -> Marker:
+    """An order that ended without its fill, when it did, at the price it waited for."""
+    end = next((event for event in reversed(order.history) if event.status == order.status), None)
+    price = order.limit_price if order.limit_price is not None else order.stop_price
+    size = f"{order.quantity:f}" if order.quantity is not None else f"${order.notional:f} of"
+    asked = f"{order.side} {size}" + ("" if price is None else f" at {price:f}")
+    why = (end.why or end.answer) if end else ""
+    return Marker(
+        kind="order",
+        outcome=order.status,
+        shadow=False,
+        strategy=order.strategy or "",
+        time=end.at if end else order.updated_at,
+        side=order.side,
+        price=price,
+        quantity=order.quantity,
+        text=f"{asked} {order.status}" + (f": {why}" if why else ""),
+    )
+
+
+def _is_told(order: Order) -> bool:
+    return order.status in OURS_TO_END and not (order.parent and order.status == OrderStatus.CANCELED)
 
 
 def _day(moment: datetime) -> str:

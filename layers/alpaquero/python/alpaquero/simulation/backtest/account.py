@@ -30,7 +30,10 @@ _GTC_END = time(16, 15)  # ... at this time in New York
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _ZERO = Decimal(0)
 _ABOVE_ALL = Decimal("Infinity")
-_BUY = Side.BUY  # Python 3.11 takes ten times as long to find it in its enum
+# Python 3.11 takes ten times as long to find a member in its enum.
+_BUY, _SELL, _GTC = Side.BUY, Side.SELL, TimeInForce.GTC
+_ACCEPTED, _NEW, _HELD, _FILLED = Status.ACCEPTED, Status.NEW, Status.HELD, Status.FILLED
+_LEGS = ((Role.TARGET, OrderType.LIMIT), (Role.STOP, OrderType.STOP))
 
 
 class SimulatedOrder(msgspec.Struct, eq=False, kw_only=True):
@@ -149,31 +152,31 @@ class Account(Matching[SimulatedOrder]):
         worth: Decimal,
     ) -> None:
         """Take in a market bracket; a waiting share of it counts `worth` dollars of buying power."""
-        entry = self._order(client_order_id, symbol, Side.BUY, quantity, role=Role.ENTRY)
+        entry = self._order(client_order_id, symbol, _BUY, quantity, role=Role.ENTRY)
         entry.worth = worth
         legs = [
             self._order(
                 leg_client_order_id(self.fill_terms.seed, client_order_id, role),
                 symbol,
-                Side.SELL,
+                _SELL,
                 quantity,
                 role=role,
                 type_=kind,
                 group=entry.group,
-                status=Status.HELD,
+                status=_HELD,
             )
-            for role, kind in ((Role.TARGET, OrderType.LIMIT), (Role.STOP, OrderType.STOP))
+            for role, kind in _LEGS
         ]
         legs[0].limit_price, legs[1].stop_price = target, stop
         self._take([entry, *legs])
 
     def sell(self, client_order_id: str, symbol: str, quantity: Decimal) -> None:
         """Take in a market sale."""
-        self._take([self._order(client_order_id, symbol, Side.SELL, quantity)])
+        self._take([self._order(client_order_id, symbol, _SELL, quantity)])
 
     def protect(self, client_order_id: str, symbol: str, quantity: Decimal, stop: Decimal) -> None:
         """Take in a stop by itself."""
-        order = self._order(client_order_id, symbol, Side.SELL, quantity, type_=OrderType.STOP)
+        order = self._order(client_order_id, symbol, _SELL, quantity, type_=OrderType.STOP)
         order.stop_price = stop
         self._take([order])
 
@@ -205,7 +208,7 @@ class Account(Matching[SimulatedOrder]):
         role: Role = Role.ALONE,
         type_: OrderType = OrderType.MARKET,
         group: str | None = None,
-        status: Status = Status.ACCEPTED,
+        status: Status = _ACCEPTED,
     ) -> SimulatedOrder:
         return SimulatedOrder(
             client_order_id=client_order_id,
@@ -214,7 +217,7 @@ class Account(Matching[SimulatedOrder]):
             type=type_,
             role=role,
             group=group or order_id(self.fill_terms.seed, client_order_id),
-            time_in_force=TimeInForce.GTC,
+            time_in_force=_GTC,
             quantity=quantity,
             status=status,
             submitted_at=self._now,
@@ -238,8 +241,8 @@ class Account(Matching[SimulatedOrder]):
         self._session = session
         for orders in self.working.values():
             for order in orders:
-                if order.status is Status.ACCEPTED:
-                    order.status, order.updated_at = Status.NEW, session.open
+                if order.status is _ACCEPTED:
+                    order.status, order.updated_at = _NEW, session.open
 
     def split(self, day: SplitDay, price: Decimal, at: datetime) -> Decimal:
         """A split of a symbol, with `price` dollars a share after it; answers what was paid in lieu.
@@ -321,7 +324,7 @@ class Account(Matching[SimulatedOrder]):
         """Dollars of buying power that waiting entries hold."""
         if not self.working:
             return _ZERO
-        waiting = (order for orders in self.working.values() for order in orders if order.side is Side.BUY)
+        waiting = (order for orders in self.working.values() for order in orders if order.side is _BUY)
         return sum((order.remaining * order.worth for order in waiting), _ZERO)
 
     # the rules ask
@@ -343,7 +346,7 @@ class Account(Matching[SimulatedOrder]):
         """Whether a working order may trade."""
         if order.status in TERMINAL:
             return False
-        return order.role not in EXITS or self._groups[order.group][0].status is Status.FILLED
+        return order.role not in EXITS or self._groups[order.group][0].status is _FILLED
 
     def members(self, group: str) -> Sequence[SimulatedOrder]:
         """The orders of a group, its head first."""
@@ -357,7 +360,7 @@ class Account(Matching[SimulatedOrder]):
         """Shares that working exits hold; the two exits of a pair hold theirs once."""
         holds: dict[str, Decimal] = {}
         for order in self.working.get(symbol, ()):
-            if order.side is Side.SELL and self.live(order):
+            if order.side is _SELL and self.live(order):
                 holds[order.group] = max(holds.get(order.group, _ZERO), order.remaining)
         return sum(holds.values(), _ZERO)
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, Protocol
 
 from alpaquero.orders.identity import client_order_id, exit_key, is_ours
@@ -28,7 +29,7 @@ from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import Session
 from alpaquero.quickly_made import maker
 from alpaquero.risk import derived
-from alpaquero.risk.activity import Folded, Folding, orders_within
+from alpaquero.risk.activity import Execution, Folded, Folding, orders_within
 from alpaquero.risk.book import HeldPosition, Reservation, RiskBook, TradingState, market_day
 from alpaquero.risk.exits import due_exits, next_exit, with_highs
 from alpaquero.risk.facts import Facts, MarketPrice, OpenOrder
@@ -55,7 +56,7 @@ from alpaquero.strategy.signal import Signal
 ATR_PERIODS = 8  # bars for each bar of the period, as `store.risk_facts` asks for
 BROKER_REJECTED = "broker_rejected"
 _ZERO = Decimal(0)
-_facts, _market_price = maker(Facts), maker(MarketPrice)
+_facts, _market_price, _position = maker(Facts), maker(MarketPrice), maker(HeldPosition)
 # Python 3.11 takes ten times as long to find a member in its enum.
 _BUY, _EXIT, _ATR = Side.BUY, Purpose.EXIT, SizingMethod.ATR
 _MARGIN = Decimal("0.001")  # percent: how far from a limit nothing need be looked at
@@ -392,9 +393,22 @@ class Backtest:
         """Folds the fills that came since it was last asked."""
         booked = self.account.booked
         if len(booked) > self.fills_folded:
-            for fill in in_order([self.account.record_of(one) for one in booked[self.fills_folded :]]):
-                self.folding.add(fill)
+            for fill in self._in_order(booked[self.fills_folded :]):
+                self.folding.take(fill)
+                self.folding.newest_fill_at = fill.at
             self.fills_folded, self.traded_lately = len(booked), True
+
+    def _in_order(self, fills: Sequence[Booked]) -> Iterable[Execution]:
+        """The fills as `movements.in_order` has them, but for purchases of different symbols at one instant.
+
+        Their order changes nothing, and no id has to be made to know it.
+        """
+        placed = [(one.at, not is_ours(one.client_order_id), one) for one in fills]
+        sold = [(at, is_leg) for at, is_leg, one in placed if one.side is not _BUY]
+        alike = {(at, is_leg, one.symbol) for at, is_leg, one in placed}
+        if len(set(sold)) < len(sold) or len(alike) < len(placed):
+            return in_order([self.account.record_of(one) for one in fills])
+        return [one for _, _, one in sorted(placed, key=itemgetter(0, 1))]
 
     def book_at(self, now: datetime) -> LiveBook:
         """The risk book as it stands; the one there is."""
@@ -407,7 +421,7 @@ class Backtest:
         book.cash, book.equity, book.peak_equity = account.cash, self.equity, self.peak
         book.as_of, book.day, book.day_start_equity = now, market_day(now), self.day_start
         book.positions = {
-            symbol: HeldPosition(shares, shares * self.prices[symbol])
+            symbol: _position(shares, shares * self.prices[symbol])
             for symbol, shares in account.positions.items()
         }
         book.deducted, book.buying_power = tuple(self.reservations), self.power
@@ -691,70 +705,93 @@ class Backtest:
 
     def round_trip(self, intent: Intent, entry: Booked, leg: Booked, tag: str) -> None:
         """Takes in a whole round trip, the fill that opened it and the one that closed it, both booked."""
-        paid = sum([one.fee for one in (entry, leg) if one.fee], _ZERO)
-        for one in (entry, leg):
-            self.folding.take(one)
+        self.folding.take(entry)
+        self.folding.take(leg)
         self.folding.newest_fill_at, self.traded_lately = leg.at, True
         self.fills_folded = len(self.account.booked)
         self.in_trades.update((self.fills_folded - 2, self.fills_folded - 1))
-        self.trades.append(
-            TradeRow(
-                symbol=entry.symbol,
-                strategy=intent.strategy or "",
-                side=entry.side,
-                quantity=entry.quantity,
-                opened_at=entry.at,
-                closed_at=leg.at,
-                entry_price=entry.price,
-                exit_price=leg.price,
-                pnl=leg.quantity * leg.price - entry.quantity * entry.price - paid,
-                fees=paid,
-                entry_tag=intent.reason,
-                exit_tag=tag,
-            )
-        )
+        self.trades.append(_trade(entry, leg, intent.strategy or "", intent.reason, tag))
 
     def _round_trips(self) -> list[TradeRow]:
         """Every round trip by the time it closed, with its strategy, tags and fees."""
-        account = self.account
-        booked = [one for place, one in enumerate(account.booked) if place not in self.in_trades]
-        if not booked:
+        fills_of: dict[str, list[Booked]] = defaultdict(list)
+        for place, one in enumerate(self.account.booked):
+            if place not in self.in_trades:
+                fills_of[one.symbol].append(one)
+        if not fills_of:
             return self.trades
-        reasons = {identifier: tag for identifier, (_, tag) in self.told.items()}
+        rows, rest, split = [*self.trades], list[Booked](), {moved.symbol for moved in self.movements}
+        for symbol, fills in fills_of.items():
+            whole = 0 if symbol in split else _whole_trips(fills)
+            for entry, leg in zip(fills[:whole:2], fills[1:whole:2], strict=True):
+                strategy, tag = self.told[entry.client_order_id]
+                rows.append(_trade(entry, leg, strategy, tag, self._reason(leg)))
+            rest += fills[whole:]
+        return sorted([*rows, *self._folded_trips(rest)], key=_closed)
+
+    def _reason(self, fill: Booked) -> str:
+        """Why the order of a fill was placed."""
+        order = self.account.orders[fill.client_order_id]
+        return order.role.words if order.role in EXITS else self.told.get(order.id, ("", ""))[1]
+
+    def _folded_trips(self, booked: Sequence[Booked]) -> Iterator[TradeRow]:
+        """The round trips that fills in parts and splits add up to."""
         entered: dict[tuple[str, datetime], str] = {}
         fees: dict[str, list[tuple[datetime, Decimal]]] = defaultdict(list)
         for fill in booked:
-            identifier = fill.client_order_id
-            order = account.orders[identifier]
-            if order.role in EXITS:
-                reasons[identifier] = order.role.words
             if fill.side is _BUY:
-                entered.setdefault((fill.symbol, fill.at), identifier)
+                entered.setdefault((fill.symbol, fill.at), fill.client_order_id)
             if fill.fee:
                 fees[fill.symbol].append((fill.at, fill.fee))
-        rows = [*self.trades]
-        for trade in trades_of([*map(account.record_of, booked), *self.movements], reasons):
+        reasons = {fill.client_order_id: self._reason(fill) for fill in booked}
+        for trade in trades_of([*map(self.account.record_of, booked), *self.movements], reasons):
             strategy, tag = self.told[entered[trade.symbol, trade.opened_at]]
             paid = sum(
                 (fee for at, fee in fees[trade.symbol] if trade.opened_at <= at <= trade.closed_at), _ZERO
             )
-            rows.append(
-                TradeRow(
-                    symbol=trade.symbol,
-                    strategy=strategy,
-                    side=trade.side,
-                    quantity=trade.quantity,
-                    opened_at=trade.opened_at,
-                    closed_at=trade.closed_at,
-                    entry_price=trade.entry_price,
-                    exit_price=trade.exit_price,
-                    pnl=trade.pnl - paid,
-                    fees=paid,
-                    entry_tag=tag,
-                    exit_tag=trade.reason,
-                )
+            yield TradeRow(
+                symbol=trade.symbol,
+                strategy=strategy,
+                side=trade.side,
+                quantity=trade.quantity,
+                opened_at=trade.opened_at,
+                closed_at=trade.closed_at,
+                entry_price=trade.entry_price,
+                exit_price=trade.exit_price,
+                pnl=trade.pnl - paid,
+                fees=paid,
+                entry_tag=tag,
+                exit_tag=trade.reason,
             )
-        return sorted(rows, key=_closed) if self.trades else rows
+
+
+def _whole_trips(fills: Sequence[Booked]) -> int:
+    """How many of a symbol's fills, from none held on, are each bought at once and sold again at once."""
+    whole = 0
+    for entry, leg in zip(fills[::2], fills[1::2], strict=False):
+        if entry.side is not _BUY or leg.side is _BUY or entry.quantity != leg.quantity:
+            break
+        whole += 2
+    return whole
+
+
+def _trade(entry: Booked, leg: Booked, strategy: str, entry_tag: str, exit_tag: str) -> TradeRow:
+    """The round trip of the fill that opened it and the one that closed it."""
+    paid = entry.fee + leg.fee if entry.fee or leg.fee else _ZERO
+    return TradeRow(
+        symbol=entry.symbol,
+        strategy=strategy,
+        side=entry.side,
+        quantity=entry.quantity,
+        opened_at=entry.at,
+        closed_at=leg.at,
+        entry_price=entry.price,
+        exit_price=leg.price,
+        pnl=leg.quantity * leg.price - entry.quantity * entry.price - paid,
+        fees=paid,
+        entry_tag=entry_tag,
+        exit_tag=exit_tag,
+    )
 
 
 def _date(session: Session) -> date:

@@ -43,12 +43,13 @@ class Plotted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Marker(msgspec.Struct, frozen=True, kw_only=True):
-    """Something the bot did on the chart: `kind` is signal or fill.
+    """Something the bot did on the chart: `kind` is signal, fill or order.
 
-    Of a signal `outcome` is raised or withheld, `shadow` says that its strategy trades nothing.
+    Of a signal `outcome` is raised or withheld, `shadow` says that its strategy trades nothing. An order
+    is one that ended without its fill: `outcome` is canceled, rejected or expired.
     """
 
-    kind: Literal["signal", "fill"]
+    kind: Literal["signal", "fill", "order"]
     outcome: str
     shadow: bool
     strategy: str
