@@ -14,8 +14,8 @@ import time
 from collections import OrderedDict
 from typing import Any
 
-from localstack.aws.connect import connect_to  # type: ignore[import-not-found]
-from localstack.services.apigateway.next_gen.execute_api import (  # type: ignore[import-not-found]
+from localstack.aws.connect import connect_to
+from localstack.services.apigateway.next_gen.execute_api import (
     gateway_response as refusals,
 )
 
@@ -63,8 +63,8 @@ def _check_signature(context: Any) -> None:
 
 def _holder(account: str, key_id: str) -> Signer | None:
     """The user of a key, or the role that a function has assumed by it."""
-    from moto.iam.models import iam_backends  # type: ignore[import-not-found]
-    from moto.sts.models import sts_backends  # type: ignore[import-not-found]
+    from moto.iam.models import iam_backends
+    from moto.sts.models import sts_backends
 
     for user in iam_backends[account]["aws"].users.values():
         for key in user.access_keys:

@@ -11,18 +11,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-from localstack.services.lambda_.invocation.executor_endpoint import (  # type: ignore[import-not-found]
+from localstack.services.lambda_.invocation.executor_endpoint import (
     StatusErrorException,
 )
-from localstack.services.lambda_.invocation.lambda_models import (  # type: ignore[import-not-found]
+from localstack.services.lambda_.invocation.lambda_models import (
     InvocationResult,
 )
-from localstack.services.lambda_.invocation.runtime_executor import (  # type: ignore[import-not-found]
+from localstack.services.lambda_.invocation.runtime_executor import (
     RuntimeExecutor,
 )
 
 from alpaquero_plugin.runtime_api import LOOPBACK, Answer, Invocation, Worker, error
-from localstack import config  # type: ignore[attr-defined]
+from localstack import config
 
 _RUNTIME_CLIENT = ("awslambdaric", "simplejson", "snapshot_restore_py", "runtime_client")
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
@@ -31,7 +31,7 @@ _FROM_SHELL = ("PATH", "LANG", "SSL_CERT_FILE")
 
 def runtime_folder() -> Path:
     """A folder with Lambda's runtime client alone, so that functions do not see LocalStack's packages."""
-    import awslambdaric  # type: ignore[import-not-found]
+    import awslambdaric
 
     packages = Path(awslambdaric.__file__).parents[1]
     folder = Path(os.environ["TMPDIR"]) / "lambda-runtime"
@@ -43,7 +43,7 @@ def runtime_folder() -> Path:
     return folder
 
 
-class ProcessExecutor(RuntimeExecutor):  # type: ignore[misc]
+class ProcessExecutor(RuntimeExecutor):
     """One environment of one version of a function. LocalStack gives it one event at a time."""
 
     def __init__(self, id: str, function_version: Any) -> None:  # noqa: A002 -- LocalStack names it

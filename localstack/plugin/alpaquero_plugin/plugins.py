@@ -10,15 +10,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from localstack.runtime.hooks import on_infra_start  # type: ignore[import-not-found]
-from localstack.runtime.server.core import RuntimeServerPlugin  # type: ignore[import-not-found]
-from localstack.services.lambda_.invocation.plugins import (  # type: ignore[import-not-found]
+from localstack.runtime.hooks import on_infra_start
+from localstack.runtime.server.core import RuntimeServerPlugin
+from localstack.services.lambda_.invocation.plugins import (
     RuntimeExecutorPlugin,
 )
-from localstack.services.plugins import Service, aws_provider  # type: ignore[import-not-found]
+from localstack.services.plugins import Service, aws_provider
 
 
-class ProcessExecutorPlugin(RuntimeExecutorPlugin):  # type: ignore[misc]
+class ProcessExecutorPlugin(RuntimeExecutorPlugin):
     """Functions as processes, in place of containers."""
 
     name = "alpaquero"
@@ -30,18 +30,18 @@ class ProcessExecutorPlugin(RuntimeExecutorPlugin):  # type: ignore[misc]
         return ProcessExecutor
 
 
-class LoopbackServerPlugin(RuntimeServerPlugin):  # type: ignore[misc]
+class LoopbackServerPlugin(RuntimeServerPlugin):
     """LocalStack's server on the addresses of `GATEWAY_LISTEN`; the stock one listens on every interface."""
 
     name = "alpaquero"
 
     def load(self, *_args: object, **_options: object) -> Any:
         """The server."""
-        from localstack.runtime.server.twisted import TwistedRuntimeServer  # type: ignore[import-not-found]
-        from rolo.serving.twisted import TwistedGateway  # type: ignore[import-not-found]
-        from twisted.internet import reactor  # type: ignore[import-not-found]
+        from localstack.runtime.server.twisted import TwistedRuntimeServer
+        from rolo.serving.twisted import TwistedGateway
+        from twisted.internet import reactor
 
-        class LoopbackServer(TwistedRuntimeServer):  # type: ignore[misc]
+        class LoopbackServer(TwistedRuntimeServer):
             def register(self, gateway: Any, listen: Any, _ssl_creds: Any = None) -> None:
                 site = TwistedGateway(gateway)
                 for place in listen:
@@ -52,32 +52,32 @@ class LoopbackServerPlugin(RuntimeServerPlugin):  # type: ignore[misc]
 
 def _in_memory(api: type) -> Any:
     """A service that moto answers: the stock DynamoDB is a Java program, fetched at first use."""
-    from localstack.services.moto import MotoFallbackDispatcher  # type: ignore[import-not-found]
+    from localstack.services.moto import MotoFallbackDispatcher
 
     provider = type("Provider", (api,), {})
     return Service.for_provider(provider(), dispatch_table_factory=MotoFallbackDispatcher)
 
 
-@aws_provider(api="dynamodb", name="alpaquero")  # type: ignore[untyped-decorator]
+@aws_provider(api="dynamodb", name="alpaquero")
 def dynamodb() -> Any:
     """DynamoDB in memory."""
-    from localstack.aws.api.dynamodb import DynamodbApi  # type: ignore[import-not-found]
+    from localstack.aws.api.dynamodb import DynamodbApi
 
     return _in_memory(DynamodbApi)
 
 
-@aws_provider(api="dynamodbstreams", name="alpaquero")  # type: ignore[untyped-decorator]
+@aws_provider(api="dynamodbstreams", name="alpaquero")
 def dynamodbstreams() -> Any:
     """The streams of the same tables."""
-    from localstack.aws.api.dynamodbstreams import DynamodbstreamsApi  # type: ignore[import-not-found]
+    from localstack.aws.api.dynamodbstreams import DynamodbstreamsApi
 
     return _in_memory(DynamodbstreamsApi)
 
 
-@on_infra_start()  # type: ignore[untyped-decorator]
+@on_infra_start()
 def extend() -> None:
     """Authorizers, the guard against web pages, and what a deploy or a log lacks otherwise."""
-    from localstack.services.apigateway.next_gen.execute_api import (  # type: ignore[import-not-found]
+    from localstack.services.apigateway.next_gen.execute_api import (
         handlers,
     )
 
@@ -92,11 +92,11 @@ def extend() -> None:
 
 def _guard() -> None:
     """Refuse other hosts and web pages, as the guard before the default engine does."""
-    from localstack.aws import handlers  # type: ignore[import-not-found]
-    from localstack.http import Response  # type: ignore[import-not-found]
+    from localstack.aws import handlers
+    from localstack.http import Response
 
     sys.path.insert(0, str(Path(os.environ["ALPAQUERO_GUARD"]).parent))
-    from guard import refusal  # type: ignore[import-not-found]
+    from guard import refusal
 
     sys.path.pop(0)
 
@@ -113,7 +113,7 @@ def _guard() -> None:
 
 def _log_group() -> None:
     """Write a function's log to the group that its `LoggingConfig` names."""
-    from localstack.services.lambda_.invocation.execution_environment import (  # type: ignore[import-not-found]
+    from localstack.services.lambda_.invocation.execution_environment import (
         ExecutionEnvironment,
     )
 
@@ -127,7 +127,7 @@ def _log_group() -> None:
 
 def _conditions() -> None:
     """Leave a resource unread whose condition does not hold; what it refers to may not be there either."""
-    from localstack.services.cloudformation.engine.v2 import (  # type: ignore[import-not-found]
+    from localstack.services.cloudformation.engine.v2 import (
         change_set_model_preproc as reader,
     )
 
@@ -146,11 +146,11 @@ def _conditions() -> None:
 
 def _senders() -> None:
     """Make the stack's sender known to SES; LocalStack knows the resource by name alone."""
-    from localstack.services.cloudformation.resource_provider import (  # type: ignore[import-not-found]
+    from localstack.services.cloudformation.resource_provider import (
         OperationStatus,
         ProgressEvent,
     )
-    from localstack.services.ses.resource_providers.aws_ses_emailidentity import (  # type: ignore[import-not-found]
+    from localstack.services.ses.resource_providers.aws_ses_emailidentity import (
         SESEmailIdentityProvider,
     )
 
