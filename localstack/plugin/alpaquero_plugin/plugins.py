@@ -88,6 +88,7 @@ def extend() -> None:
     _log_group()
     _conditions()
     _senders()
+    _refusals()
 
 
 def _guard() -> None:
@@ -165,3 +166,28 @@ def _senders() -> None:
 
     SESEmailIdentityProvider.create = create
     SESEmailIdentityProvider.delete = delete
+
+
+def _refusals() -> None:
+    """Answer a refused request in the template's words, with its headers."""
+    from alpaquero_plugin.refusals import headers, worded
+    from localstack.services.apigateway.next_gen.execute_api.gateway_response import (
+        get_gateway_response_or_default,
+    )
+    from localstack.services.apigateway.next_gen.execute_api.handlers.gateway_exception import (
+        GatewayExceptionHandler,
+    )
+
+    stock = GatewayExceptionHandler.create_exception_response
+
+    def answered(self: Any, exception: Any, context: Any) -> Any:
+        answer = stock(self, exception, context)
+        given = context.deployment.rest_api.gateway_responses
+        wanted = get_gateway_response_or_default(exception.type, given)
+        template = (wanted.get("responseTemplates") or {}).get("application/json")
+        if template and given:
+            answer.data = worded(template, context.context_variables or {}, str(exception.message or ""))
+            answer.headers.update(headers(wanted.get("responseParameters") or {}))
+        return answer
+
+    GatewayExceptionHandler.create_exception_response = answered
