@@ -170,13 +170,14 @@ def _senders() -> None:
 
 def _refusals() -> None:
     """Answer a refused request in the template's words, with its headers."""
-    from alpaquero_plugin.refusals import headers, worded
     from localstack.services.apigateway.next_gen.execute_api.gateway_response import (
         get_gateway_response_or_default,
     )
     from localstack.services.apigateway.next_gen.execute_api.handlers.gateway_exception import (
         GatewayExceptionHandler,
     )
+
+    from alpaquero_plugin.refusals import headers, worded
 
     stock = GatewayExceptionHandler.create_exception_response
 

@@ -19,8 +19,8 @@ def worded(template: str, variables: Mapping[str, Any], message: str) -> str:
 
     Examples
     --------
-    >>> worded('{"message": $context.error.messageString, "id": "$context.requestId"}', {"requestId": "1"}, "no")
-    '{"message": "no", "id": "1"}'
+    >>> worded('[$context.error.messageString, "$context.requestId"]', {"requestId": "1"}, "no")
+    '["no", "1"]'
     """
     special = {"error.message": message, "error.messageString": json.dumps(message)}
 
