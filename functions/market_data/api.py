@@ -186,7 +186,15 @@ def chart(symbol: str, query: ChartAsked) -> bodies.Chart:
         indicators=charts.indicators(wanted.symbol, read.columns, shown, strategy, forming=forming)
         if strategy
         else [],
-        markers=charts.markers(wanted.symbol, bars, wanted.timeframe, signals, fills, ended=ended),
+        markers=charts.markers(
+            wanted.symbol,
+            bars,
+            wanted.timeframe,
+            signals,
+            fills,
+            ended=ended,
+            to_now=wanted.last is None,
+        ),
         as_of=read.clock.now,
     )
 

@@ -133,6 +133,14 @@ def test_orders_that_came_to_nothing_are_marked_when_they_ended() -> None:
     assert found[0].text == "buy 10 at 9.50 canceled: why"
 
 
+def test_an_order_cancelled_before_the_market_opens_is_on_the_newest_chart() -> None:
+    """No bar is there yet for that day; a chart of an older span does not tell it."""
+    order = an_end(9, "canceled")
+    on_newest = charts.markers("AAPL", WEEK[:7], Timeframe.DAY, [], [], ended=[order], to_now=True)
+    assert [m.kind for m in on_newest] == ["order"]
+    assert charts.markers("AAPL", WEEK[:7], Timeframe.DAY, [], [], ended=[order]) == []
+
+
 def test_an_order_by_amount_is_told_in_dollars() -> None:
     """A market order by notional has neither price nor quantity."""
     order = an_order(status="rejected", quantity=None, notional=Decimal(500))

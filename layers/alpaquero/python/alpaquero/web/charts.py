@@ -82,16 +82,20 @@ def markers(
     fills: Iterable[Fill],
     *,
     ended: Iterable[Order] = (),
+    to_now: bool = False,
 ) -> list[Marker]:
     """The timeframe's signals, the symbol's fills and its orders that came to an end, oldest first.
 
     Of `ended` those count that were cancelled, rejected or ran out: filled ones have their fills. A
     cancelled leg tells nothing: its sibling filled, or an exit took it back.
+    With `to_now` those are told too that ended since the last bar, as before the market opens.
     """
     found = [signal_marker(one) for one in signals if one.timeframe == timeframe]
     found += [fill_marker(fill) for fill in fills if fill.symbol == symbol]
     found += [order_marker(order) for order in ended if order.symbol == symbol and _is_told(order)]
     first, last = columns.start_at(0), columns.start_at(-1) + LENGTHS.get(timeframe, A_DAY)
+    if to_now:
+        last = max([last, *(marker.time for marker in found if marker.kind == "order")])
     return sorted((m for m in found if first <= m.time <= last), key=lambda m: (m.time, m.kind, m.strategy))
 
 
