@@ -11,9 +11,10 @@ import pytest
 from laptop.demo import ACCOUNT, LOG_GROUP
 from laptop.quiescence import Quiescence
 from laptop.stack import LaptopCloud
+from laptop.watch import Watch
 from tests.fakes.tokens import token
 from tests.integration.asking import Caller, sign_in
-from tests.integration.reading import items
+from tests.integration.reading import items, wait_for
 from tests.localstack.conftest import SESSIONS, VIEWER, VIEWER_PASSWORD
 
 
@@ -90,13 +91,19 @@ def test_a_viewer_looks_and_does_not_trade(localstack: LaptopCloud, visitor: Cal
 
 
 def test_an_order_by_hand_goes_the_same_way(localstack: LaptopCloud, admin: Caller) -> None:
-    """An order placed by the API reaches the exchange and can be cancelled by the API."""
+    """An order placed by the API reaches the exchange, comes over the bus, and is cancelled by the API."""
+    watch = Watch(localstack)
     entry = {"symbol": "IBM", "side": "buy", "quantity": "1", "order_type": "limit", "limit_price": "150.00"}
     placed = admin.ask("POST", "/api/orders", body=entry, headers={"Idempotency-Key": "by-hand-1"})
     assert placed.status_code == 202, placed.text
     name, quiet = placed.json()["client_order_id"], Quiescence(localstack, ACCOUNT)
     quiet.wait()
     assert name in {order.client_order_id for order in localstack.exchange.report().orders}
+    told = wait_for(
+        lambda: [event for event in watch.events() if event["detail"].get("client_order_id") == name],
+        what="the order to come over the bus",
+    )
+    assert told[0]["detail-type"] == "OrderSubmitted"
     assert admin.ask("DELETE", f"/api/orders/{name}").status_code == 202
     quiet.wait()
     localstack.tick("sync")
