@@ -4,8 +4,8 @@ The live-parity engine goes by the rules that trade live: risk, sizing, the life
 symbols it is measured twice: each symbol by itself in an account of its own, which is what backtesting.py
 does too, and as one portfolio whose limits let every symbol trade, which backtesting.py cannot do; each
 makes some 20,000 trades. Where the rule buys and sells is compared first, bar by bar, with TA-Lib's values
-over the whole series. Peers compile and warm up before they are timed, and so does the engine. Times of
-the engine and of backtesting.py are processor time, for a loaded machine makes each of them wait.
+over the whole series. Peers compile and warm up before they are timed, and so does the engine. Times are
+processor time, for a loaded machine makes each of them wait; none of the four starts threads.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from statistics import median
-from time import perf_counter, process_time
+from time import process_time
 from typing import Final
 
 import numpy as np
@@ -41,6 +41,7 @@ BARS: Final = 2520
 RULE: Final = "stochrsi_ema"
 CASH_A_SYMBOL: Final = Decimal(100_000)
 ROUNDS: Final = 7
+SHORT_ROUNDS: Final = 21  # of one symbol: what disturbs a round of some milliseconds doubles it
 LONG_ROUNDS: Final = 1  # 500 symbols take backtesting.py a quarter of a minute
 FIVE_TIMES: Final = Goal(at_most=0.2, of_ratio=True)
 # The rule sees windows of 250 bars, TA-Lib the whole series: a flag on the edge of a level may differ.
@@ -81,7 +82,7 @@ def measure() -> Iterator[Row]:
 
 def _rows(others: peers.Peer, series: dict[str, Columns]) -> Iterator[Row]:
     count, shown = len(series), f"backtest, {len(series)} x {BARS:,} daily bars"
-    long_rounds = ROUNDS if count == 1 else LONG_ROUNDS
+    rounds, long_rounds = (SHORT_ROUNDS, SHORT_ROUNDS) if count == 1 else (ROUNDS, LONG_ROUNDS)
     _live_parity(dict(list(series.items())[:1]))
     for work in ("vectorbt", *(["backtesting.py"] if count == 1 else [])):
         others.ask(work=work, symbols=count)
@@ -89,7 +90,7 @@ def _rows(others: peers.Peer, series: dict[str, Columns]) -> Iterator[Row]:
         name: [] for name in ("engine", "portfolio", "array path", "backtesting.py", "vectorbt")
     }
     trades: dict[str, int] = {}
-    for turn in range(ROUNDS):
+    for turn in range(rounds):
         if turn < long_rounds:
             alone = [_live_parity({symbol: columns}) for symbol, columns in series.items()]
             times["engine"].append(sum(seconds for seconds, _ in alone))
@@ -102,7 +103,7 @@ def _rows(others: peers.Peer, series: dict[str, Columns]) -> Iterator[Row]:
         times["array path"].append(seconds)
         for name in ("backtesting.py", "vectorbt") if turn < long_rounds else ("vectorbt",):
             answer = others.ask(work=name, symbols=count)
-            times[name].append(answer["processor_seconds" if name == "backtesting.py" else "seconds"])
+            times[name].append(answer["seconds"])
             trades[name] = answer["trades"]
     sys.stderr.write(f"trades of {count} symbols: {trades}\n")
     took = {name: median(each) * 1000 for name, each in times.items() if each}
@@ -116,10 +117,10 @@ def _rows(others: peers.Peer, series: dict[str, Columns]) -> Iterator[Row]:
 
 def _array_path(series: dict[str, Columns]) -> tuple[float, int]:
     """Screening of one parameter set, from columns to figures."""
-    began = perf_counter()
+    began = process_time()
     panel = Panel.of(list(series.values()))
     (found,) = screen(panel, RULE, [registry.strategy(RULE).Parameters()], limits=RiskLimits())
-    return perf_counter() - began, int(found.trades.sum())
+    return process_time() - began, int(found.trades.sum())
 
 
 @lru_cache

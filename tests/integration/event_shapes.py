@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+HEADERS = frozenset({"headers", "multiValueHeaders"})
+
 
 def shape(value: Any) -> Any:
     """The same names with the kinds of their values; a list is the set of its members' shapes.
 
-    Text that holds a JSON object has the shape of the object, for messages carry their body so.
+    Which headers a client sends is its own affair. Text that holds a JSON object has the shape of the
+    object, for messages carry their body so.
     """
     if isinstance(value, dict):
-        return {name: shape(member) for name, member in value.items()}
+        return {name: "headers" if name in HEADERS else shape(member) for name, member in value.items()}
     if isinstance(value, list):
         return sorted({json.dumps(shape(member), sort_keys=True) for member in value})
     if isinstance(value, str):

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from laptop import owner
@@ -14,31 +16,75 @@ from laptop.stack import LaptopCloud
 from laptop.template import functions
 from tests.integration.asking import Caller
 from tests.integration.dashboards import ticket
-from tests.integration.sent_events import BACKTEST, TICKET, TOKEN, queue_backtest
+from tests.integration.reading import wait_for
+from tests.integration.sent_events import TICKET, TOKEN, queue_backtest
 
 
-def event_text(function: str, values: Mapping[str, str]) -> str:
-    """A function's event with its placeholders filled."""
-    return filled(event_file(function).read_text(), values)
+@dataclass(frozen=True)
+class Replay:
+    """The events as one round of functions is given them.
+
+    ``values`` fill the placeholders; ``bodies`` are messages that the cloud's own workers left alone, for the
+    functions whose work is there only once.
+    """
+
+    values: Mapping[str, str]
+    bodies: Mapping[str, str]
+
+    def event(self, function: str) -> str:
+        """A function's event, its message a live one where it has one."""
+        event = json.loads(filled(event_file(function).read_text(), self.values))
+        if function in self.bodies:
+            event["Records"][0]["body"] = self.bodies[function]
+        return json.dumps(event)
 
 
-def placeholders(cloud: LaptopCloud, admin: Caller, backtest: str) -> dict[str, str]:
-    """What the placeholders stand for in this cloud now; a ticket is good once."""
-    return {TOKEN: owner.access_token(cloud), TICKET: ticket(admin), BACKTEST: backtest}
+def replay(cloud: LaptopCloud, admin: Caller, symbol: str, day: str) -> Replay:
+    """A round of its own: a fresh token and ticket, a backtest and an ingest (of ``day``) left to it."""
+    token = owner.access_token(cloud)
+    admin = admin.having(token)  # these tests come late, and a token lasts 15 minutes
+    asked = {"symbols": [symbol], "start": day, "end": day}
+
+    def ingest() -> None:
+        answer = admin.ask("POST", "/api/historical/ingest", body=asked)
+        assert answer.status_code == 202, answer.text
+
+    def backtest() -> None:
+        queue_backtest(cloud, admin, symbol, key=f"a backtest for the round of {day}")
+
+    return Replay(
+        {TOKEN: token, TICKET: ticket(admin)},
+        {
+            "AnalyticsBacktest": _left_to_us(cloud, "AnalyticsBacktest", "BacktestQueue", backtest),
+            "HistoricalDataIngest": _left_to_us(cloud, "HistoricalDataIngest", "IngestQueue", ingest),
+        },
+    )
 
 
-def backtest_left_to_us(cloud: LaptopCloud, admin: Caller, symbol: str, *, key: str) -> str:
-    """A queued backtest that the engine's own worker leaves alone, for a function outside to run."""
-    client = cloud.client("lambda")
-    name = cloud.physical("AnalyticsBacktest")
-    (mapping,) = client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+def _left_to_us(cloud: LaptopCloud, function: str, queue: str, ask: Callable[[], None]) -> str:
+    """The message that ``ask`` has sent, taken before the cloud's own worker sees it."""
+    client, sqs, address = cloud.client("lambda"), cloud.client("sqs"), cloud.physical(queue)
+    (mapping,) = client.list_event_source_mappings(FunctionName=cloud.physical(function))[
+        "EventSourceMappings"
+    ]
     client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
     try:
-        identifier = queue_backtest(cloud, admin, symbol, key=key)
-        cloud.client("sqs").purge_queue(QueueUrl=cloud.physical("BacktestQueue"))
+        ask()
+        (message,) = wait_for(
+            lambda: sqs.receive_message(QueueUrl=address).get("Messages"), what=f"a message in {queue}"
+        )
+        sqs.delete_message(QueueUrl=address, ReceiptHandle=message["ReceiptHandle"])
     finally:
         client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
-    return identifier
+    return str(message["Body"])
+
+
+def work_was_done(cloud: LaptopCloud, admin: Caller) -> bool:
+    """Whether the newest backtest and the newest ingest are done: nobody but a replayed function did them."""
+    admin = admin.having(owner.access_token(cloud))
+    backtest = admin.ask("GET", "/api/backtests").json()["items"][0]
+    ingest = admin.ask("GET", "/api/historical/ingest").json()["items"][0]
+    return bool(backtest["status"] == "done" and ingest["state"] == "done")
 
 
 def fault(function: str, answer: Any) -> str | None:

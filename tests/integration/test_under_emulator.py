@@ -18,7 +18,7 @@ from laptop.stack import LaptopCloud
 from laptop.template import functions
 from tests.integration.asking import Caller
 from tests.integration.reading import Traded
-from tests.integration.replays import backtest_left_to_us, event_text, fault, placeholders
+from tests.integration.replays import fault, replay, work_was_done
 
 pytestmark = pytest.mark.skipif(emulator.why_not() is not None, reason=f"{emulator.why_not()}")
 
@@ -26,12 +26,11 @@ pytestmark = pytest.mark.skipif(emulator.why_not() is not None, reason=f"{emulat
 @pytest.fixture(scope="module")
 def answers(cloud: LaptopCloud, admin: Caller, traded: Traded) -> dict[str, Any]:
     """What each function answered, or the error of the one that did not; two run at once."""
-    backtest = backtest_left_to_us(cloud, admin, traded.symbol, key="a backtest under the emulator")
-    values = placeholders(cloud, admin, backtest)
+    given = replay(cloud, admin, traded.symbol, "2012-03-05")
 
     def ask(function: str) -> Any:
         try:
-            return emulator.invoke(function, event_text(function, values), environment(cloud, function))
+            return emulator.invoke(function, given.event(function), environment(cloud, function))
         except LaptopError as error:
             return error
 
@@ -45,8 +44,9 @@ def test_the_handler_answers(function: str, answers: dict[str, Any]) -> None:
     assert fault(function, answers[function]) is None
 
 
-def test_the_backtest_was_run(answers: dict[str, Any], cloud: LaptopCloud, admin: Caller) -> None:
-    """The one that the engine's worker left alone is done, so a process outside has done the work."""
-    assert answers["AnalyticsBacktest"] == {"batchItemFailures": []}
-    newest = admin.ask("GET", "/api/backtests").json()["items"][0]
-    assert newest["status"] == "done"
+def test_work_that_was_left_to_them_is_done(
+    answers: dict[str, Any], cloud: LaptopCloud, admin: Caller
+) -> None:
+    """The backtest and the ingest that no worker of the engine saw are done."""
+    assert answers
+    assert work_was_done(cloud, admin)

@@ -22,7 +22,7 @@ from alpaquero.strategy.protocol import ROUNDING_DIGITS, Decisions
 Floats = npt.NDArray[np.float64]
 
 _BLOCK_BARS = 32  # of a recursion: one matrix product within, one step of the loop from block to block
-_FEW_BARS = 128  # one product is quicker than blocks, as for the blocks of ten years
+_FEW_VALUES = 128  # one product is quicker than blocks, as over the blocks of one symbol's ten years
 CHUNK_VALUES = 32_768  # of a panel at a time, so that what is worked on stays in the processor's cache
 FORGOTTEN = 1e-18  # a share of what was before a window that no rounding shows
 _CANCELLED = 1e-3  # of a sum is left after a subtraction: digits are gone, so it is computed anew
@@ -362,8 +362,8 @@ def _rolling_sums(
 def _recursion(values: Floats, kept: float) -> Floats:
     """F[t] = kept F[t-1] + x[t] along each row, from 0."""
     rows, bars = values.shape
-    if bars <= _FEW_BARS:
-        found: Floats = values @ _steps(kept, _FEW_BARS)[:bars, :bars]
+    if rows * bars <= _FEW_VALUES:
+        found: Floats = values @ _steps(kept, _FEW_VALUES)[:bars, :bars]
         return found
     padded = np.zeros((rows, padded_bars(bars)))
     padded[:, :bars] = values
