@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,14 +31,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             test.add_marker(pytest.mark.localstack)
 
 
+@contextmanager
+def mapped(cloud: LaptopCloud) -> Iterator[None]:
+    """The port mappings, started before any function takes one of the cloud's free ports for itself."""
+    ready, log = cloud.state.root / "ports-ready", cloud.state.logs / "ports.log"
+    process: subprocess.Popen[bytes] = processes.start(
+        [sys.executable, "-m", "laptop.ports", "--state", cloud.state.root, "--ready", ready],
+        environment=processes.base_environment(),
+        log=log,
+    )
+    try:
+        processes.wait_until(ready.exists, what="the port mappings", log=log, process=process)
+        yield
+    finally:
+        processes.stop(process)
+
+
 @pytest.fixture(scope="session")
 def localstack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaptopCloud]:
-    """The cloud that has traded."""
+    """The cloud that has traded, with its port mappings."""
     if not LOCALSTACK_PYTHON.exists():
         pytest.fail("LocalStack is not installed: run `make test-localstack`, which does it")
     state = tmp_path_factory.mktemp("localstack")
     exchange = ExchangeOptions(seed=1, clock="stepped", start=FIRST_SESSION)
-    with LaptopCloud(state, exchange=exchange, engine="localstack") as cloud:
+    with LaptopCloud(state, exchange=exchange, engine="localstack") as cloud, mapped(cloud):
         owner.ensure(cloud)
         issuer.add_user(cloud.state.root, VIEWER, VIEWER_PASSWORD, "viewer")
         watchlist.ensure(cloud, None, reason="the tests' symbols")
@@ -48,25 +65,9 @@ def localstack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaptopCloud
 
 
 @pytest.fixture(scope="session")
-def ports(localstack: LaptopCloud) -> Iterator[dict[str, int]]:
-    """The port mappings, by name."""
-    ready, log = localstack.state.root / "ports-ready", localstack.state.logs / "ports.log"
-    process: subprocess.Popen[bytes] = processes.start(
-        [sys.executable, "-m", "laptop.ports", "--state", localstack.state.root, "--ready", ready],
-        environment=processes.base_environment(),
-        log=log,
-    )
-    try:
-        processes.wait_until(ready.exists, what="the port mappings", log=log, process=process)
-        yield localstack.ports
-    finally:
-        processes.stop(process)
-
-
-@pytest.fixture(scope="session")
-def visitor(ports: dict[str, int]) -> Caller:
+def visitor(localstack: LaptopCloud) -> Caller:
     """Somebody who has not signed in."""
-    return Caller(ports["gateway"])
+    return Caller(localstack.ports["gateway"])
 
 
 @pytest.fixture(scope="session")

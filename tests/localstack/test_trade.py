@@ -93,7 +93,7 @@ def test_a_viewer_looks_and_does_not_trade(localstack: LaptopCloud, visitor: Cal
 def test_an_order_by_hand_goes_the_same_way(localstack: LaptopCloud, admin: Caller) -> None:
     """An order placed by the API reaches the exchange, comes over the bus, and is cancelled by the API."""
     watch = Watch(localstack)
-    entry = {"symbol": "IBM", "side": "buy", "quantity": "1", "order_type": "limit", "limit_price": "150.00"}
+    entry = {"symbol": "AAPL", "side": "buy", "quantity": "1", "order_type": "limit", "limit_price": "400.00"}
     placed = admin.ask("POST", "/api/orders", body=entry, headers={"Idempotency-Key": "by-hand-1"})
     assert placed.status_code == 202, placed.text
     name, quiet = placed.json()["client_order_id"], Quiescence(localstack, ACCOUNT)
