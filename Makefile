@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run demo test test-slow check bench build sizes audit checkov sbom deploy screens sam hooks release clean
+.PHONY: help setup setup-tests run demo test test-localstack test-slow check bench build sizes audit checkov sbom deploy screens sam hooks release clean
 
 # The newest Python of 3.11 to 3.13 that can make environments; PYTHON=... names another.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
@@ -14,9 +14,10 @@ RUNTIME ?= local
 ARCHITECTURE ?= x86_64
 ARGS ?=
 ENV ?= paper
+ENGINE ?=
 
 help: ## Show these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Make the environments from their lock files (the other commands do it by themselves)
 	@if [ -z "$(PYTHON)" ]; then echo "error: no Python 3.11, 3.12 or 3.13 with venv found: install one (Debian: apt install python3-venv) or set PYTHON=" >&2; exit 1; fi
@@ -26,8 +27,9 @@ setup-tests:
 	@if [ -z "$(PYTHON)" ]; then echo "error: no Python 3.11, 3.12 or 3.13 with venv found: install one (Debian: apt install python3-venv) or set PYTHON=" >&2; exit 1; fi
 	@$(PYTHON) localstack/set_up.py --development
 
-run: setup ## Start everything on this machine and show what happens (Ctrl-C stops it)
-	@exec $(BIN)/alpaquero up $(ARGS)
+run: setup ## Start everything on this machine and show what happens (Ctrl-C stops it); ENGINE=localstack
+	@if [ "$(ENGINE)" = localstack ]; then $(BIN)/python localstack/set_up.py --localstack; fi
+	@exec $(BIN)/alpaquero up $(if $(ENGINE),--engine $(ENGINE)) $(ARGS)
 
 demo: setup ## Trade 250 sessions of real prices through every part, and compare the books
 	@exec $(BIN)/alpaquero demo $(ARGS)
@@ -35,7 +37,11 @@ demo: setup ## Trade 250 sessions of real prices through every part, and compare
 test: setup-tests ## Run every test of the normal tier
 	@$(BIN)/python -m laptop.chromium
 	@$(BIN)/python -m laptop.dashboard test
-	$(BIN)/python -m pytest -m "not slow and not sam" -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not localstack and not sam" -n 2 --dist loadgroup $(ARGS)
+
+test-localstack: setup-tests ## Trade on LocalStack itself, as a process
+	@$(BIN)/python localstack/set_up.py --localstack
+	$(BIN)/python -m pytest -m localstack tests/localstack $(ARGS)
 
 test-slow: setup-tests ## Run the long tests
 	@$(BIN)/python -m laptop.chromium

@@ -40,7 +40,10 @@ class Stage:
 
 STAGES = (
     Stage("check", ("make", "check"), minutes=8),
-    Stage("test", ("make", "test"), minutes=30),
+    Stage("checkov", ("make", "checkov"), minutes=6),
+    Stage("test", ("make", "test"), minutes=40),
+    Stage("sam", ("make", "sam"), minutes=15),
+    Stage("localstack", ("make", "test-localstack"), minutes=10),
     Stage("build", ("make", "build", "RUNTIME=aws"), minutes=5),
     Stage("sizes", ("make", "sizes", "ARGS=--twice"), minutes=8),
     Stage("sbom", ("make", "sbom"), minutes=4),

@@ -167,6 +167,17 @@ def audit() -> None:
     stamp(environment, "audit", lock)
 
 
+def localstack() -> None:
+    """LocalStack itself, the other engine, which nobody needs who does not ask for it."""
+    environment, lock = REPOSITORY / ".venv-localstack", REPOSITORY / "localstack" / "localstack.txt"
+    if is_complete(environment, "localstack", lock):
+        return
+    say("making .venv-localstack: LocalStack, 340 MB")
+    make_environment(environment)
+    install_showing(environment, lock)
+    stamp(environment, "localstack", lock)
+
+
 def sam() -> None:
     """What `make sam` runs: the SAM command line and AWS's runtime client, apart from everything else."""
     environment, lock = REPOSITORY / ".venv-sam", REPOSITORY / "localstack" / "sam.txt"
@@ -190,7 +201,7 @@ def checkov() -> None:
 
 
 # Environments that one target alone needs; it makes its own.
-TOOLS = {"--peers": peers, "--audit": audit, "--sam": sam, "--checkov": checkov}
+TOOLS = {"--peers": peers, "--audit": audit, "--localstack": localstack, "--sam": sam, "--checkov": checkov}
 
 
 def main(arguments: list[str]) -> int:

@@ -18,7 +18,7 @@ from chalice.app import Response
 from alpaquero import aws
 from alpaquero.errors import NotAllowed, NotSignedIn
 from alpaquero.observability import logger
-from alpaquero.settings import FunctionSettings, Text, Url, load
+from alpaquero.settings import IssuerSettings, Url, load
 from alpaquero.store import program_keys
 from alpaquero.store.connections import TICKET_SECONDS, issue_ticket
 from alpaquero.web.app import Answer, json_response, service_app
@@ -27,13 +27,11 @@ from alpaquero.web.bodies.gateway import MadeKey, MakeKey, ProgramKey, Session, 
 from alpaquero.web.tokens import token_checker
 
 
-class Settings(FunctionSettings, frozen=True, kw_only=True):
-    """What sign-in needs."""
+class Settings(IssuerSettings, frozen=True, kw_only=True):
+    """What sign-in needs; `sign_in_url` is where an engine without Cognito answers Cognito's calls."""
 
-    token_issuer: Text
-    token_keys_url: Url
-    user_pool_client: Text
     dashboard_origin: Url
+    sign_in_url: Url | None = None
 
 
 COOKIE = "alpaquero_refresh"
@@ -50,7 +48,7 @@ app = service_app("gateway", works=True)
 @lru_cache(maxsize=1)
 def cognito() -> Any:
     """The user pool's client, made at the first sign-in."""
-    return aws.client("cognito-idp")
+    return aws.client("cognito-idp", endpoint_url=settings.sign_in_url)
 
 
 @app.endpoint("POST", public="/api/auth/sign-in", role=None, body=SignInRequest, refuses=(401, 403))

@@ -13,22 +13,14 @@ from typing import Any
 
 from alpaquero.errors import NotSignedIn
 from alpaquero.observability import logger, observed
-from alpaquero.settings import FunctionSettings, Text, Url, load
+from alpaquero.settings import IssuerSettings, load
 from alpaquero.web.principal import Principal
 from alpaquero.web.tokens import token_checker
 
 KEY_PREFIX = "aqk."
 
 
-class Settings(FunctionSettings, frozen=True, kw_only=True):
-    """What the authorizer needs."""
-
-    token_issuer: Text
-    token_keys_url: Url
-    user_pool_client: Text
-
-
-settings = load(Settings)
+settings = load(IssuerSettings)
 checker = token_checker(
     issuer=settings.token_issuer, client=settings.user_pool_client, keys_url=settings.token_keys_url
 )

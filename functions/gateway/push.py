@@ -26,9 +26,9 @@ from alpaquero.store.connections import forget_connection, open_connections
 
 
 class Settings(FunctionSettings, frozen=True, kw_only=True):
-    """Where pushes go."""
+    """Where pushes go; nowhere on an engine without sockets, where no dashboard ever connects."""
 
-    websocket_endpoint: Url
+    websocket_endpoint: Url | None = None
 
 
 class Envelope(msgspec.Struct, rename={"name": "detail-type"}):

@@ -47,6 +47,8 @@ def wildcards(statement: dict[str, Any]) -> Iterator[str]:
     """The resources of a statement that are not named in full; all that `NotResource` leaves are such."""
     for resource in listed(statement.get("Resource", [])):
         text = resource.get("Fn::Sub", "") if isinstance(resource, dict) else resource
+        if isinstance(text, list):  # a text and what to put into it
+            text = text[0]
         if "*" in str(text):
             yield str(text)
     for resource in listed(statement.get("NotResource", [])):

@@ -1,7 +1,7 @@
-"""The LocalStack-compatible engine as a child process: start, wait, stop, sessions.
+"""The engine as a child process: start, wait, stop, sessions. The default is LocalStack-compatible.
 
-The supervisor and ``LaptopCloud`` call it. Which engine it is, and how it wants to be told, is
-known here and in ``laptop.repairs`` alone.
+The supervisor and ``LaptopCloud`` call it. Which engine it is, and how it wants to be told, is known
+alone here, in ``laptop.repairs``, which mends the default, and in ``laptop.localstack``, the other.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
-from laptop import processes
+from laptop import processes, repairs
 from laptop.credentials import Credentials
 from laptop.errors import LaptopError
 from laptop.layout import ENGINE_PYTHON
+
+if TYPE_CHECKING:
+    from laptop.deploy import Deployed
 
 REGION: Final = "us-east-1"
 DEFAULT_PORT: Final = 4566
@@ -78,9 +81,14 @@ def key_of_function(function_arn: str, role_arn: str) -> str:
 
 
 class Sessions:
-    """boto3 clients against one endpoint, made once each; safe to share between threads."""
+    """boto3 clients against one endpoint, made once each; safe to share between threads.
 
-    def __init__(self, endpoint: str, key_id: str, secret_key: str) -> None:
+    ``elsewhere`` has the endpoints of services that answer at another address.
+    """
+
+    def __init__(
+        self, endpoint: str, key_id: str, secret_key: str, *, elsewhere: Mapping[str, str] | None = None
+    ) -> None:
         from localstack_client.session import Session
 
         self._session = Session(
@@ -93,7 +101,7 @@ class Sessions:
         self._session._service_endpoint_mapping = dict.fromkeys(
             self._session._service_endpoint_mapping,
             endpoint,
-        )
+        ) | dict(elsewhere or {})
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -119,7 +127,7 @@ class Sessions:
 
 
 class Engine:
-    """One engine with its state in ``folder``, listening on loopback ``port``.
+    """The default engine with its state in ``folder``, listening on loopback ``port``.
 
     Parameters
     ----------
@@ -133,18 +141,67 @@ class Engine:
         The root key it is started with.
     guard
         What starts the engine behind a guard; measurements give one that also counts.
+    ports
+        The stack's ports, with those of ``own_ports``.
     """
 
+    name: ClassVar[str] = "ministack"
+    # Ports that this engine needs beside the design's.
+    own_ports: ClassVar[Mapping[str, int]] = {}
+
     def __init__(
-        self, folder: Path, port: int, *, log: Path, credentials: Credentials, guard: Path = GUARD
+        self,
+        folder: Path,
+        port: int,
+        *,
+        log: Path,
+        credentials: Credentials,
+        guard: Path = GUARD,
+        ports: Mapping[str, int] | None = None,
     ) -> None:
         self._guard = guard
+        self.ports = dict(ports or {})
         self._folder = folder
         self._log = log
         self._credentials = credentials
         self.port = port
         self.endpoint = f"http://{processes.LOOPBACK}:{port}"
         self.process: subprocess.Popen[bytes] | None = None
+
+    @staticmethod
+    def elsewhere(ports: Mapping[str, int]) -> dict[str, str]:  # noqa: ARG004 -- the other engine's needs them
+        """The endpoints of services that the engine does not answer itself."""
+        return {}
+
+    @staticmethod
+    def after_deploy(sessions: Sessions, stack: str, deployed: Deployed) -> None:
+        """Mend what a deploy left out."""
+        repairs.after_deploy(sessions, stack, deployed)
+
+    @staticmethod
+    def sent_mail(endpoint: str) -> list[dict[str, Any]]:
+        """What SES was asked to send, as `sent_mail` has it."""
+        return sent_mail(endpoint)
+
+    @staticmethod
+    def sent_sms(endpoint: str) -> list[dict[str, Any]]:
+        """What SNS was asked to send to phones, as `sent_sms` has it."""
+        return sent_sms(endpoint)
+
+    def before_restart(self) -> None:
+        """Mend the saved state; the engine must be stopped."""
+        repairs.before_restart(self._folder)
+
+    def parameters(self) -> dict[str, str]:
+        """What the template is told of this engine."""
+        return {
+            "TokenKeysBase": self.endpoint,
+            "SocketCallbackBase": f"{self.endpoint}/_aws/execute-api",  # hole 10
+        }
+
+    def processes(self) -> dict[str, subprocess.Popen[bytes]]:
+        """What it started, by name."""
+        return {} if self.process is None else {"engine": self.process}
 
     @property
     def has_state(self) -> bool:
@@ -159,6 +216,15 @@ class Engine:
     def forget(self) -> None:
         """Drop a state that cannot be trusted; the engine must be stopped."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    _missing: ClassVar[str] = "the engine's environment is missing: run `make setup`"
+    _patience: ClassVar[float] = 30
+
+    def _command(self) -> list[str | Path]:
+        return [ENGINE_PYTHON, self._guard]
+
+    def _root(self) -> Sessions:
+        return Sessions(self.endpoint, self._credentials.root_key_id, self._credentials.root_secret)
 
     def _environment(self) -> dict[str, str]:
         temporary = self._folder / "tmp"
@@ -190,20 +256,23 @@ class Engine:
         LaptopError
             When its environment is missing, its port is taken or it does not come up.
         """
-        if not ENGINE_PYTHON.exists():
-            raise LaptopError("the engine's environment is missing: run `make setup`")
+        command = self._command()
+        if not Path(command[0]).exists():
+            raise LaptopError(self._missing)
         shutil.rmtree(self._folder / "tmp", ignore_errors=True)  # hole 20
         for name in ("state", "objects", "tmp"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         processes.require_free({"engine": self.port})
         (self._folder / _CLEAN_MARKER).unlink(missing_ok=True)
         self.process = processes.start(
-            [ENGINE_PYTHON, self._guard],
+            command,
             environment=self._environment() | dict(extra or {}),
             log=self._log,
             folder=self._folder,
         )
-        processes.wait_until(self.answers, what="the engine", log=self._log, process=self.process)
+        processes.wait_until(
+            self.answers, what="the engine", log=self._log, process=self.process, seconds=self._patience
+        )
 
     def answers(self) -> bool:
         """Whether its health route answers."""
@@ -236,8 +305,7 @@ class Engine:
 
     def user(self) -> Credentials:
         """Make the IAM user who deploys and signs, unless he is there; gives the credentials with his key."""
-        root = Sessions(self.endpoint, self._credentials.root_key_id, self._credentials.root_secret)
-        iam = root.client("iam")
+        iam = self._root().client("iam")
         names = {user["UserName"] for user in iam.list_users()["Users"]}
         if USER in names and self._credentials.key_id:
             return self._credentials
@@ -247,3 +315,20 @@ class Engine:
         key = iam.create_access_key(UserName=USER)["AccessKey"]
         self._credentials = self._credentials.with_user(key["AccessKeyId"], key["SecretAccessKey"])
         return self._credentials
+
+
+def engine_class(name: str) -> type[Engine]:
+    """The engine of a name.
+
+    Raises
+    ------
+    LaptopError
+        When there is none.
+    """
+    if name == Engine.name:
+        return Engine
+    if name == "localstack":
+        from laptop.localstack import LocalStack
+
+        return LocalStack
+    raise LaptopError(f"there is no engine {name}: name {Engine.name} or localstack")

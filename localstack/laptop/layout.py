@@ -14,6 +14,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 TEMPLATE = REPOSITORY / "template.yaml"
 BUILD = REPOSITORY / "build"
 ENGINE_PYTHON = REPOSITORY / ".venv-engine" / "bin" / "python"
+# In LocalStack's own image it is that image's.
+LOCALSTACK_PYTHON = Path(
+    os.environ.get("ALPAQUERO_LOCALSTACK_PYTHON", REPOSITORY / ".venv-localstack" / "bin" / "python")
+)
+LOCALSTACK_PLUGIN = REPOSITORY / "localstack" / "plugin"
 DEFAULT_STATE = REPOSITORY / ".alpaquero"
 
 

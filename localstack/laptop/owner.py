@@ -17,6 +17,11 @@ _GROUP = "admin"
 def ensure(stack: Stack) -> None:
     """Make the owner an admin with the generated password, unless he is there."""
     secrets = stack.credentials
+    if "UserPool" not in stack.outputs:
+        from laptop import issuer
+
+        issuer.add_user(stack.state.root, secrets.email, secrets.password, _GROUP)
+        return
     make_admin(stack.client("cognito-idp"), stack.outputs["UserPool"], secrets.email, secrets.password)
 
 

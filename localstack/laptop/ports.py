@@ -128,6 +128,8 @@ class Ports:
         async def route(request: Request, connection: Connection) -> bool:
             if request.path == DOCUMENTATION or request.path.startswith(f"{DOCUMENTATION}/"):
                 return await self.objects.answer(request, connection)
+            if request.path == "/ws" and "SocketApi" not in self.directory.record.outputs:
+                raise RefusedError(404, "not_found", "This engine has no sockets: the dashboard polls.")
             if request.path == "/ws":
                 query = request.target.removeprefix("/ws")
                 return await connection.relay(

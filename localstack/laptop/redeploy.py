@@ -50,6 +50,7 @@ def restart_service(stack: Stack, service: str, *, say: Callable[[str], None]) -
         stack=STACK,
         artifacts=artifacts,
         parameters={item["ParameterKey"]: item["ParameterValue"] for item in given},
+        mend=stack.engine_class.after_deploy,
     )
     schema.migrate(dynamodb, stack.tables, say=say)
     client = stack.client("lambda")

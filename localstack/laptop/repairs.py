@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from laptop.engine import Sessions
 
 Resource = dict[str, Any]
+Mend = Callable[["Sessions", str, "Deployed"], None]
 
 _NAME: Final = re.compile(r"\$\{(\w+)\}")
 _STRAY_STAGE: Final = "Stage"
@@ -45,21 +46,25 @@ def deploy_mended(
     stack: str,
     artifacts: Mapping[str, Path],
     parameters: Mapping[str, str],
+    mend: Mend | None = None,
 ) -> Deployed:
     """Deploy, and mend what that left out; a roll-back leaves out the same.
+
+    ``mend`` is the engine's own ``after_deploy``, the default engine's unless given.
 
     Raises
     ------
     DeployError
         As `laptop.deploy.deploy` does; after a `RolledBackError` the stack serves as it did before.
     """
+    mend = mend or after_deploy
     try:
         deployed = deploy.deploy(sessions, template, stack=stack, artifacts=artifacts, parameters=parameters)
     except RolledBackError:
-        after_deploy(sessions, stack, deploy.described(sessions, stack))
+        mend(sessions, stack, deploy.described(sessions, stack))
         raise
     if deployed.changed:
-        after_deploy(sessions, stack, deployed)
+        mend(sessions, stack, deployed)
     return deployed
 
 
@@ -121,9 +126,8 @@ def mend_time_to_live(sessions: Sessions, template: Mapping[str, Resource], ids:
 def mend_rest_apis(sessions: Sessions, template: Mapping[str, Resource], ids: Mapping[str, str]) -> None:
     """Holes 2, 16, 24 and 25 in each REST API, then a new deployment, without which they show no effect."""
     gateway = sessions.client("apigateway")
-    for name, properties in _of_type(template, "AWS::ApiGateway::RestApi"):
-        document = properties.get("Body")
-        if not document or name not in ids:
+    for name, document in rest_apis(template):
+        if name not in ids:
             continue
         api = ids[name]
         put_gateway_responses(gateway, api, document)
@@ -133,6 +137,13 @@ def mend_rest_apis(sessions: Sessions, template: Mapping[str, Resource], ids: Ma
         put_resource_policy(gateway, api, document)
         for stage in gateway.get_stages(restApiId=api)["item"]:
             gateway.create_deployment(restApiId=api, stageName=stage["stageName"])
+
+
+def rest_apis(template: Mapping[str, Resource]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each REST API of a processed template with the OpenAPI document that it was imported from."""
+    for name, properties in _of_type(template, "AWS::ApiGateway::RestApi"):
+        if properties.get("Body"):
+            yield name, properties["Body"]
 
 
 def put_gateway_responses(gateway: Any, api: str, document: Mapping[str, Any]) -> None:
@@ -148,14 +159,16 @@ def put_gateway_responses(gateway: Any, api: str, document: Mapping[str, Any]) -
         )
 
 
-def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Each path, METHOD and operation of an OpenAPI document."""
     for path, item in document["paths"].items():
         for method, operation in item.items():
             if method in _METHODS:
                 yield path, method.upper(), operation
 
 
-def _resource_ids(gateway: Any, api: str) -> dict[str, str]:
+def resource_ids(gateway: Any, api: str) -> dict[str, str]:
+    """The id of each path of a REST API."""
     return {item["path"]: item["id"] for item in gateway.get_resources(restApiId=api, limit=500)["items"]}
 
 
@@ -183,8 +196,8 @@ def put_models_and_validators(gateway: Any, api: str, document: Mapping[str, Any
                 validateRequestBody=wanted["validateRequestBody"],
                 validateRequestParameters=wanted["validateRequestParameters"],
             )["id"]
-    resources = _resource_ids(gateway, api)
-    for path, method, operation in _operations(document):
+    resources = resource_ids(gateway, api)
+    for path, method, operation in operations(document):
         validator = operation.get("x-amazon-apigateway-request-validator")
         if validator:
             place = {"restApiId": api, "resourceId": resources[path], "httpMethod": method}
@@ -222,8 +235,8 @@ def _validate(gateway: Any, place: Mapping[str, str], operation: Mapping[str, An
 
 def put_mock_responses(gateway: Any, api: str, document: Mapping[str, Any]) -> None:
     """Hole 2: the preflight's mock answers 200 without its CORS headers."""
-    resources = _resource_ids(gateway, api)
-    for path, method, operation in _operations(document):
+    resources = resource_ids(gateway, api)
+    for path, method, operation in operations(document):
         integration = operation.get("x-amazon-apigateway-integration") or {}
         if str(integration.get("type", "")).lower() != "mock":
             continue

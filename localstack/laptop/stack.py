@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from laptop import checkpoint, credentials, deploy, processes, repairs
-from laptop.engine import GUARD, Engine, Sessions, port_from_environment
+from laptop.engine import GUARD, Engine, Sessions, engine_class, port_from_environment
 from laptop.errors import LaptopError, NotRunningError
 from laptop.layout import TEMPLATE, StateFolder, write_private
 
@@ -61,17 +61,20 @@ DEFAULT_PORTS: Final[Mapping[str, int]] = {
 }
 
 
-def chosen_ports(which: Literal["default", "free"]) -> dict[str, int]:
+def chosen_ports(which: Literal["default", "free"], own: Mapping[str, int] | None = None) -> dict[str, int]:
     """The port of every part: free ones, or the design's with the environment's changes.
+
+    ``own`` are ports of the engine's, as ``Engine.own_ports``.
 
     Raises
     ------
     LaptopError
         When a variable holds no port number.
     """
+    ports = dict(DEFAULT_PORTS) | dict(own or {})
     if which == "free":
-        return dict(zip(DEFAULT_PORTS, processes.free_ports(len(DEFAULT_PORTS)), strict=True))
-    ports = dict(DEFAULT_PORTS) | {"engine": port_from_environment()}
+        return dict(zip(ports, processes.free_ports(len(ports)), strict=True))
+    ports["engine"] = port_from_environment()
     for name in ports:
         variable = f"ALPAQUERO_PORT_{name.upper()}"
         value = os.environ.get(variable)
@@ -144,6 +147,7 @@ class StackRecord:
     started_at: float
     seconds_to_ready: float | None = None
     urls: dict[str, str] = field(default_factory=dict)
+    engine: str = Engine.name
 
     def keep(self, path: Path) -> None:
         """Write it, mode 0600."""
@@ -171,7 +175,9 @@ class Stack:
         *,
         outputs: Mapping[str, str],
         resources: Mapping[str, str],
+        engine: str = Engine.name,
     ) -> None:
+        self.engine_class = engine_class(engine)
         self.state = state
         self.ports = dict(ports)
         self.sessions = sessions
@@ -196,8 +202,24 @@ class Stack:
                 f"nothing is up in {state.root}: start it with `alpaquero up` or `make run`"
             )
         endpoint = f"http://{processes.LOOPBACK}:{record.ports['engine']}"
-        sessions = Sessions(endpoint, secrets.key_id, secrets.secret_key)
-        return cls(state, record.ports, sessions, outputs=record.outputs, resources=record.resources)
+        elsewhere = engine_class(record.engine).elsewhere(record.ports)
+        sessions = Sessions(endpoint, secrets.key_id, secrets.secret_key, elsewhere=elsewhere)
+        return cls(
+            state,
+            record.ports,
+            sessions,
+            outputs=record.outputs,
+            resources=record.resources,
+            engine=record.engine,
+        )
+
+    def sent_mail(self) -> list[dict[str, Any]]:
+        """What SES was asked to send, oldest first: ``at``, ``to``, ``subject``, ``body``."""
+        return self.engine_class.sent_mail(self.endpoint)
+
+    def sent_sms(self) -> list[dict[str, Any]]:
+        """What SNS was asked to send to phones: ``to``, ``body``; of one number oldest first."""
+        return self.engine_class.sent_sms(self.endpoint)
 
     @property
     def endpoint(self) -> str:
@@ -343,6 +365,8 @@ class LaptopCloud(Stack):
         After an unclean stop, put the exchange's book back as the checkpoint has it.
     guard
         What starts the engine, as ``laptop.engine.Engine`` takes it.
+    engine
+        Which engine, as ``laptop.engine.engine_class`` knows them.
     say
         Called with a line for each step.
     """
@@ -361,6 +385,7 @@ class LaptopCloud(Stack):
         fresh: bool = False,
         resume_book: bool = False,
         guard: Path = GUARD,
+        engine: str = Engine.name,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         folder = StateFolder.at(state)
@@ -368,9 +393,10 @@ class LaptopCloud(Stack):
             for path in (folder.engine, folder.exchange, folder.checkpoint):
                 shutil.rmtree(path, ignore_errors=True)
         secrets = credentials.load_or_generate(folder.credentials_file)
-        numbers = chosen_ports(ports) if isinstance(ports, str) else dict(ports)
+        kind = engine_class(engine)
+        numbers = chosen_ports(ports, kind.own_ports) if isinstance(ports, str) else dict(ports)
         if ports == "free":
-            numbers = _ports_of_last_time(folder) or numbers
+            numbers = _ports_of_last_time(folder, set(numbers)) or numbers
         self._options = (exchange or ExchangeOptions()) if with_exchange else None
         self._schedules = schedules
         self._given = dict(parameters or {})
@@ -378,12 +404,13 @@ class LaptopCloud(Stack):
         self._artifacts = artifacts
         self._resume_book = resume_book
         self._say = say
-        self._engine = Engine(
+        self._engine = kind(
             folder.engine,
             numbers["engine"],
             log=folder.logs / "engine.log",
             credentials=secrets,
             guard=guard,
+            ports=numbers,
         )
         self._exchange: subprocess.Popen[bytes] | None = None
         self.was_resumed = False
@@ -391,9 +418,10 @@ class LaptopCloud(Stack):
         super().__init__(
             folder,
             numbers,
-            Sessions(self._engine.endpoint, secrets.key_id, secrets.secret_key),
+            self._sessions_of(secrets),
             outputs={},
             resources={},
+            engine=engine,
         )
 
     def __enter__(self) -> Self:
@@ -483,7 +511,7 @@ class LaptopCloud(Stack):
         # A queue's address holds the engine's port, so a saved state serves that port alone.
         moved = last is not None and last.ports["engine"] != self._engine.port
         if self._engine.has_state and not moved:
-            repairs.before_restart(self.state.engine)
+            self._engine.before_restart()
             self.was_resumed = True
             return False
         self._engine.forget()
@@ -525,7 +553,11 @@ class LaptopCloud(Stack):
         secrets = self._engine.user()
         credentials.keep(self.state.credentials_file, secrets)
         self.__dict__.pop("credentials", None)
-        self.sessions = Sessions(self._engine.endpoint, secrets.key_id, secrets.secret_key)
+        self.sessions = self._sessions_of(secrets)
+
+    def _sessions_of(self, secrets: credentials.Credentials) -> Sessions:
+        elsewhere = self._engine.elsewhere(self._engine.ports)
+        return Sessions(self._engine.endpoint, secrets.key_id, secrets.secret_key, elsewhere=elsewhere)
 
     @property
     def _secret_names(self) -> dict[str, str]:
@@ -559,8 +591,7 @@ class LaptopCloud(Stack):
             "SignalRate": "rate(1 minute)",
             "DashboardOrigin": origin,
             "MailTo": self.credentials.email,
-            "TokenKeysBase": self.endpoint,
-            "SocketCallbackBase": f"{self.endpoint}/_aws/execute-api",  # hole 10
+            **self._engine.parameters(),
         }
         declared = deploy.declared_parameters(self._template)
         return {key: value for key, value in known.items() if key in declared} | self._given
@@ -584,7 +615,12 @@ class LaptopCloud(Stack):
         if tables and is_new:
             self._keep_what_is_left(tables)
         deployed = repairs.deploy_mended(
-            self.sessions, self._template, stack=STACK, artifacts=artifacts, parameters=self.parameters()
+            self.sessions,
+            self._template,
+            stack=STACK,
+            artifacts=artifacts,
+            parameters=self.parameters(),
+            mend=self._engine.after_deploy,
         )
         # A route that changed gave its API a new id (hole 17): always read them again.
         self.outputs = dict(deployed.outputs)
@@ -596,15 +632,16 @@ class LaptopCloud(Stack):
 
     def ended(self) -> str | None:
         """The name of a part that ended by itself, or None while all run."""
-        if not self._engine.runs:
-            return "the engine"
+        for name, process in self._engine.processes().items():
+            if process.poll() is not None:
+                return f"the {name}"
         if self._exchange is not None and self._exchange.poll() is not None:
             return "the exchange"
         return None
 
     def children(self) -> list[Child]:
         """The processes this cloud started."""
-        started = {"engine": self._engine.process, "exchange": self._exchange}
+        started = {**self._engine.processes(), "exchange": self._exchange}
         return [Child.of(name, process.pid) for name, process in started.items() if process is not None]
 
     def record(
@@ -626,6 +663,7 @@ class LaptopCloud(Stack):
                 "exchange": self.exchange_url,
                 "engine": self.endpoint,
             },
+            engine=self._engine.name,
         )
         record.keep(self.state.stack_file)
         return record
@@ -650,9 +688,9 @@ class LaptopCloud(Stack):
         self._engine.kill()
 
 
-def _ports_of_last_time(folder: StateFolder) -> dict[str, int] | None:
+def _ports_of_last_time(folder: StateFolder, wanted: set[str]) -> dict[str, int] | None:
     """A private cloud's ports when it last ran, while they are free: then its state serves again."""
     last = StackRecord.load(folder.stack_file)
-    if last is None or set(last.ports) != set(DEFAULT_PORTS):
+    if last is None or set(last.ports) != wanted:
         return None
     return last.ports if all(processes.port_is_free(port) for port in last.ports.values()) else None

@@ -21,6 +21,7 @@ from typing import Any, Final, Literal
 import psutil
 
 from laptop import owner, processes, watchlist
+from laptop.engine import Engine
 from laptop.errors import LaptopError, NotRunningError
 from laptop.layout import StateFolder
 from laptop.stack import Child, ExchangeOptions, InvocationError, LaptopCloud, StackRecord
@@ -41,6 +42,7 @@ class UpOptions:
     exchange: ExchangeOptions = field(default_factory=ExchangeOptions)
     dashboard: bool = True
     watchlist: int | Literal["all"] | None = None
+    engine: str = Engine.name
 
 
 class Supervisor:
@@ -70,6 +72,7 @@ class Supervisor:
             ports="free" if self._options.free_ports else "default",
             exchange=self._options.exchange,
             schedules=True,
+            engine=self._options.engine,
             say=self._say,
         )
         processes.require_free(cloud.ports)

@@ -16,12 +16,11 @@ from laptop.cli.common import json_option, print_json, state_option
 @json_option
 def mail(limit: int, sms: bool, state: Path | None, as_json: bool) -> int:
     """Show the mail (or SMS) the bot has sent; the laptop's engine sends nothing on."""
-    from laptop.engine import sent_mail, sent_sms
     from laptop.layout import StateFolder
     from laptop.stack import Stack
 
-    read = sent_sms if sms else sent_mail
-    messages = read(Stack.find(StateFolder.at(state)).endpoint)[-limit:]
+    stack = Stack.find(StateFolder.at(state))
+    messages = (stack.sent_sms() if sms else stack.sent_mail())[-limit:]
     if as_json:
         print_json(messages)
         return 0

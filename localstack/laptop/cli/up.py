@@ -31,6 +31,13 @@ FIRST_SHOWN_SESSION = "2012-04-09"
 @watchlist_option
 @click.option("--seed", type=int, default=1, show_default=True, help="Fixes account ids and random draws.")
 @click.option("--from", "start", type=click.DateTime(["%Y-%m-%d"]), help="The first session to trade.")
+@click.option(
+    "--engine",
+    type=click.Choice(["ministack", "localstack"]),
+    default="ministack",
+    show_default=True,
+    help="What stands for AWS; docs/localstack.md tells them apart.",
+)
 @click.option("--dashboard/--no-dashboard", default=True, help="Build and publish the page.")
 @state_option
 @json_option
@@ -60,7 +67,12 @@ def _attached(options: dict[str, Any]) -> int:
         start=_start(options),
     )
     wanted = UpOptions(
-        options["state"], options["free_ports"], exchange, options["dashboard"], options["watchlist"]
+        options["state"],
+        options["free_ports"],
+        exchange,
+        options["dashboard"],
+        options["watchlist"],
+        options["engine"],
     )
 
     def on_ready(cloud: LaptopCloud, record: StackRecord) -> None:
@@ -140,6 +152,8 @@ def _arguments(options: dict[str, Any]) -> list[str]:
         str(options["seed"]),
         "--seconds-per-session",
         str(options["seconds_per_session"]),
+        "--engine",
+        options["engine"],
     ]
     given.append("--dashboard" if options["dashboard"] else "--no-dashboard")
     if options["free_ports"]:

@@ -135,6 +135,8 @@ def _pretend_to_run() -> None:
 def _pretended(name: str) -> str:
     if name in _LISTS:
         return "{}"
+    if name == "TOKEN_ISSUER":  # the functions take no other off the laptop
+        return "https://cognito-idp.us-east-1.amazonaws.com/pretended"
     return "https://alpaquero.example" if name.endswith(("_URL", "_ENDPOINT")) else "pretended"
 
 

@@ -51,7 +51,7 @@ def environment(properties: dict[str, Any]) -> dict[str, str]:
     """The function's variables: those of the tests' function, else their parameter's default."""
     wanted = GLOBALS["Environment"]["Variables"] | properties.get("Environment", {}).get("Variables", {})
     given = {
-        name: os.environ.get(name) or str(PARAMETERS.get(refers_to, {}).get("Default") or SOMEWHERE)
+        name: os.environ.get(name) or str(PARAMETERS.get(str(refers_to), {}).get("Default") or SOMEWHERE)
         for name, refers_to in wanted.items()
     }
     given["LOG_LEVEL"] = "INFO"

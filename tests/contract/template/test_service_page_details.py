@@ -69,7 +69,8 @@ def test_the_parameters_that_are_shown_are_the_stacks() -> None:
     """All that say where and how it runs; not the addresses of mail, watchdog and the laptop's engine."""
     shown = functions()["ConfigurationApi"]["Environment"]["Variables"]["STACK_PARAMETERS"]["Fn::Sub"]
     named, there = set(re.findall(r'"(\w+)": "\$\{\1\}"', shown)), set(template()["Parameters"])
-    kept_back = {"MailFrom", "MailTo", "TokenKeysBase", "SocketCallbackBase", "WatchdogSecret"}
+    addresses = {"MailFrom", "MailTo", "TokenKeysBase", "SocketCallbackBase", "WatchdogSecret"}
+    kept_back = addresses | {"LocalIssuer", "Socket"}
     assert named <= there
     assert there - named <= kept_back
 

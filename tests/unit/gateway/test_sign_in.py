@@ -76,7 +76,12 @@ def test_the_cookie_is_secure_on_aws(
     cognito: Stubber, monkeypatch: pytest.MonkeyPatch, environment: str
 ) -> None:
     """Only the laptop, which has no TLS, leaves `Secure` out."""
-    monkeypatch.setattr(api, "settings", msgspec.structs.replace(api.settings, environment=environment))
+    on_aws = msgspec.structs.replace(
+        api.settings,
+        environment=environment,
+        token_issuer="https://cognito-idp.us-east-1.amazonaws.com/us-east-1_pool",
+    )
+    monkeypatch.setattr(api, "settings", on_aws)
     result = {"AccessToken": token(), "ExpiresIn": 900, "RefreshToken": "r1"}
     expect_auth(cognito, "USER_PASSWORD_AUTH", PASSWORD, {"AuthenticationResult": result})
     assert sign_in()["headers"]["Set-Cookie"].endswith("; Secure")

@@ -9,6 +9,7 @@ from alpaquero.settings import (
     BrokerSettings,
     DataApiSettings,
     FunctionSettings,
+    IssuerSettings,
     Text,
     TradingApiSettings,
     load,
@@ -91,3 +92,28 @@ def test_live_is_open_to_the_live_environment(environment: str) -> None:
     """The live environment may use the live host, and so may a dry run, which sends no order."""
     live = {"ENVIRONMENT": environment, "ALPACA_TRADING_URL": "https://api.alpaca.markets"}
     assert environment == load(TradingApiSettings, SOUND | live).environment
+
+
+COGNITO = {
+    "ACCOUNT": "paper",
+    "TOKEN_ISSUER": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_pool",
+    "TOKEN_KEYS_URL": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_pool/.well-known/jwks.json",
+    "USER_POOL_CLIENT": "client",
+}
+
+
+@pytest.mark.parametrize("environment", ["paper", "live", "dry_run"])
+@pytest.mark.parametrize(
+    "issuer", ["http://127.0.0.1:9300", "https://cognito-idp.evil.example/pool", "https://evil.example"]
+)
+def test_on_aws_only_cognito_signs_people_in(environment: str, issuer: str) -> None:
+    """A function that was told of another issuer does not start."""
+    assert load(IssuerSettings, COGNITO | {"ENVIRONMENT": environment}).user_pool_client == "client"
+    with pytest.raises(ConfigurationError, match="TOKEN_ISSUER is not Cognito"):
+        load(IssuerSettings, COGNITO | {"ENVIRONMENT": environment, "TOKEN_ISSUER": issuer})
+
+
+def test_on_the_laptop_an_issuer_of_its_own_may() -> None:
+    """An engine without Cognito has another."""
+    told = {"ENVIRONMENT": "local", "TOKEN_ISSUER": "http://127.0.0.1:9300"}
+    assert load(IssuerSettings, COGNITO | told).token_issuer == "http://127.0.0.1:9300"

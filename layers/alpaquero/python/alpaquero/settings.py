@@ -12,6 +12,7 @@ A handler states what it needs as a struct, field names being the variables in l
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ DataFeed = Literal["iex", "sip", "delayed_sip"]
 Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/\s]+")]
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_COGNITO = re.compile(r"https://cognito-idp\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/")
 _LIVE_HOST = "api.alpaca.markets"
 _MAY_SEE_LIVE = frozenset({"live", "dry_run"})  # a dry run holds nothing that could send an order
 
@@ -85,6 +87,20 @@ class ClockSettings(DataApiSettings, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         _refuse_wrong_host("ALPACA_TRADING_URL", self.alpaca_trading_url, self.environment)
         _refuse_wrong_host("ALPACA_DATA_URL", self.alpaca_data_url, self.environment)
+
+
+class IssuerSettings(FunctionSettings, frozen=True, kw_only=True):
+    """Whose tokens count. On AWS that is Cognito, whatever the stack was told."""
+
+    token_issuer: Text
+    token_keys_url: Url
+    user_pool_client: Text
+
+    def __post_init__(self) -> None:
+        if self.environment != "local" and not _COGNITO.match(self.token_issuer):
+            raise ValueError(
+                f"TOKEN_ISSUER is not Cognito but ENVIRONMENT is {self.environment}: leave LocalIssuer empty"
+            )
 
 
 Model = TypeVar("Model", bound=FunctionSettings)
