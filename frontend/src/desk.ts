@@ -19,16 +19,16 @@ export const heardAt = new Cell(0);
 const CHIEF = /^\/api\/(account|config|positions|chart\/.+)$/;
 const precedence = new Precedence();
 
-const get = async (path: string): Promise<string> => (await session.request("GET", path)).text;
+const get = async (path: string, anew = true): Promise<string> => (await session.request("GET", path, { anew })).text;
 
 /** A read that stands behind what the page is opened for. */
-export async function getAfter(path: string): Promise<string> {
+export async function getAfter(path: string, anew = true): Promise<string> {
   await precedence.after();
-  return get(path);
+  return get(path, anew);
 }
 
 export const reads = new Reads(
-  (path) => (CHIEF.test(path) ? precedence.first(() => get(path)) : getAfter(path)),
+  (path, anew) => (CHIEF.test(path) ? precedence.first(() => get(path, anew)) : getAfter(path, anew)),
   (good) => good && heardAt.set(Date.now()),
 );
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from statistics import fmean, median, stdev
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from chalice.app import Response
@@ -22,6 +22,7 @@ from alpaquero.backtests.request import BacktestRequest, bars_of, settings_for
 from alpaquero.errors import InvalidRequest, NotFound
 from alpaquero.events import queues
 from alpaquero.events.commands import RunBacktest, RunExport
+from alpaquero.lately import A_WHILE, kept_for
 from alpaquero.observability import correlation_id
 from alpaquero.orders.kinds import Side
 from alpaquero.portfolio.comparison import compare, from_day
@@ -55,6 +56,11 @@ from alpaquero.web.app import Answer, after, from_cursor, json_response, service
 from alpaquero.web.bodies import Page
 from alpaquero.web.bodies import analytics as bodies
 from alpaquero.web.endpoint import Idempotent, Paged
+
+if TYPE_CHECKING:
+    from alpaquero.events.schemas import EquityMarked
+    from alpaquero.portfolio import slippage as rules
+    from alpaquero.portfolio.tax_lots import TaxLots
 
 MOST_BARS = 2_000_000  # what a function gets through in its 15 minutes, with a good margin
 MOST_ANSWER_BYTES = 5_500_000  # Lambda answers at most 6 MB
@@ -172,6 +178,11 @@ class DistributionAsked(TradesOf, frozen=True, kw_only=True):
 )
 def summary(query: SummaryAsked) -> bodies.AnalyticsSummary:
     """How the trading went: trades, profit and loss, the equity curve in figures, beside a benchmark."""
+    return _summary(query)
+
+
+@kept_for(A_WHILE)
+def _summary(query: SummaryAsked) -> bodies.AnalyticsSummary:
     kept = _kept(query)
     found = kept.trades
     of_trades = _summary_of_trades(kept, query)
@@ -233,11 +244,9 @@ def pnl_history(query: HistoryAsked) -> Page[bodies.EquityMark]:
     A stretch of at most `DAYS_OF_MARKS` days is drawn from every mark, a longer one from the last of
     each day. The points kept are those that draw the line best.
     """
-    opened, flows = _opened(), BOOKS.cash_movements()
+    opened, flows = _opened(), _cash_movements()
     if (query.first, query.last, query.points) == (None, None, None):
-        page, last = analytics.newest_marks(
-            SETTINGS.account, query.limit, _after(query.cursor, analytics.MARK)
-        )
+        page, last = _newest_marks(query.limit, _after(query.cursor, analytics.MARK))
         items = [_mark_body(close_of(mark), opened, flows) for mark in page]
         return Page(items=items, next=to_cursor(last) if last else None)
     marked = _marked(query)
@@ -254,7 +263,7 @@ def pnl_history(query: HistoryAsked) -> Page[bodies.EquityMark]:
 def results(query: DistributionAsked) -> bodies.Distribution:
     """How many trades gained how many percent."""
     since, until = query.moments
-    every = analytics.trades_since(SETTINGS.account, since)
+    every = _closed_trades(since)
     closed = [one for one in every if query.holds(one) and (until is None or one.closed_at < until)]
     gains = [float(trade.pnl_percent) for trade in closed if trade.pnl_percent is not None]
     return bodies.Distribution(
@@ -276,8 +285,7 @@ def months(query: Stretch) -> bodies.MonthlyReturns:
     return bodies.MonthlyReturns(months=monthly_returns(index), years=yearly_returns(index))
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """What tables hold for one answer: the trades asked for, and the whole account's cash and closes."""
 
     trades: list[AnyTrade]
@@ -312,16 +320,22 @@ class Kept:
 
 
 def _kept(query: TradesOf) -> Kept:
-    """Reads what an answer needs, most of it at the same time."""
+    """What an answer needs, some seconds old at most."""
     since, _ = query.moments
-    held, book = analytics.open_trades(SETTINGS.account), BOOKS.risk_book()  # each makes its table's client
+    tables = _tables(since, query.days[1])
+    return msgspec.structs.replace(tables, trades=[trade for trade in tables.trades if query.holds(trade)])
+
+
+@kept_for(A_WHILE)
+def _tables(since: datetime | None, last: date) -> Kept:
+    """Reads what most answers need, much of it at the same time."""
+    held, book = analytics.open_trades(SETTINGS.account), _risk_book()  # each makes its table's client
     with ThreadPoolExecutor(max_workers=4) as pool:
-        closed = pool.submit(analytics.trades_since, SETTINGS.account, since)
-        closes = pool.submit(analytics.closes, SETTINGS.account, query.days[1])
-        movements, opened = pool.submit(BOOKS.cash_movements), pool.submit(_opened)
-    every: list[AnyTrade] = [*closed.result(), *held]
+        closed = pool.submit(_closed_trades, since)
+        closes = pool.submit(_closes, last)
+        movements, opened = pool.submit(_cash_movements), pool.submit(_opened)
     return Kept(
-        trades=[trade for trade in every if query.holds(trade)],
+        trades=[*closed.result(), *held],
         closes=closes.result(),
         movements=movements.result(),
         opened=opened.result(),
@@ -329,21 +343,51 @@ def _kept(query: TradesOf) -> Kept:
     )
 
 
+@kept_for(A_WHILE)
+def _closed_trades(since: datetime | None) -> list[Trade]:
+    """The round trips that closed at `since` or later."""
+    return analytics.trades_since(SETTINGS.account, since)
+
+
+@kept_for(A_WHILE)
+def _risk_book() -> RiskBook | None:
+    """The risk book as the monitor marked it last."""
+    return BOOKS.risk_book()
+
+
+@kept_for(A_WHILE)
+def _closes(last: date) -> list[Close]:
+    """The account at the last mark of each day up to `last`."""
+    return analytics.closes(SETTINGS.account, last)
+
+
+@kept_for(A_WHILE)
+def _cash_movements() -> list[CashMovement]:
+    """All cash that came or went without a fill."""
+    return BOOKS.cash_movements()
+
+
 def _account(query: Stretch) -> AccountCurve:
     """The account over the days asked for."""
     first, last = query.days
-    closes = analytics.closes(SETTINGS.account, last)
-    return account_curve(closes, BOOKS.cash_movements(), _opened(), first, last)
+    return account_curve(_closes(last), _cash_movements(), _opened(), first, last)
+
+
+@kept_for(A_WHILE)
+def _newest_marks(limit: int, after_key: str | None) -> tuple[list[EquityMarked], str | None]:
+    """A page of the equity curve, newest first, and the sort key it ends at when there may be more."""
+    return analytics.newest_marks(SETTINGS.account, limit, after_key)
 
 
 def _is_now(query: Stretch) -> bool:
     """Whether the stretch goes on until the newest mark, so that what is held now belongs to it."""
     if query.last is None:
         return True
-    newest, _ = analytics.newest_marks(SETTINGS.account, 1)
+    newest, _ = _newest_marks(1, None)
     return all(day_of(mark.occurred_at) <= query.last for mark in newest)
 
 
+@kept_for(A_WHILE)
 def _opened() -> Close | None:
     """The account when it was first seen; None where its equity was not kept."""
     baseline = BOOKS.baseline()
@@ -423,13 +467,17 @@ def _benchmark(index: Sequence[tuple[date, float]], query: SummaryAsked) -> bodi
 def _marked(query: HistoryAsked) -> list[Close]:
     """The marks of a short stretch, the closes of a longer one, oldest first."""
     first, last = query.days
-    closes = [close for close in analytics.closes(SETTINGS.account, last) if close.date >= first]
+    closes = [close for close in _closes(last) if close.date >= first]
     if not closes or (closes[-1].date - closes[0].date).days >= DAYS_OF_MARKS:
         return closes
     after = begins(closes[-1].date + timedelta(days=1))
-    return [
-        close_of(mark) for mark in analytics.marks_between(SETTINGS.account, begins(closes[0].date), after)
-    ]
+    return [close_of(mark) for mark in _marks_between(begins(closes[0].date), after)]
+
+
+@kept_for(A_WHILE)
+def _marks_between(first: datetime, last: datetime) -> list[EquityMarked]:
+    """The equity curve from `first` until before `last`."""
+    return analytics.marks_between(SETTINGS.account, first, last)
 
 
 def _row_body(row: Row) -> bodies.PnlRow:
@@ -622,7 +670,7 @@ def tax_lots(query: TaxLotsAsked) -> Answer[bodies.TaxLots]:
     from alpaquero.store import exports
 
     asked = exports.ExportRequest(kind=Kind.TAX_LOTS, year=query.year)
-    found = exports.tax_lots_of(BOOKS)
+    found = _every_tax_lot()
     if query.format == "csv":
         return _attached(csv_of(tax_lots_table(found.disposals, asked.days)), asked.filename)
     disposals = [one for one in found.disposals if asked.days.holds(one.closed_on)]
@@ -644,6 +692,14 @@ def tax_lots(query: TaxLotsAsked) -> Answer[bodies.TaxLots]:
     return json_response(body)
 
 
+@kept_for(A_WHILE)
+def _every_tax_lot() -> TaxLots:
+    """Every tax lot of the account."""
+    from alpaquero.store import exports
+
+    return exports.tax_lots_of(BOOKS)
+
+
 class SlippageAsked(Stretch, frozen=True, kw_only=True):
     """Which fills are measured, and by what a backtest is taken to lose."""
 
@@ -661,15 +717,13 @@ def slippage(query: SlippageAsked) -> bodies.Slippage:
     """What fills cost beyond the market on arrival, and beyond what a backtest assumes; above 0 is lost."""
     from alpaquero.backtests.request import FillSettings
     from alpaquero.portfolio import slippage as rules
-    from alpaquero.portfolio.export_tables import Days
-    from alpaquero.store import exports
 
     try:
         fills = FillSettings(half_spread_bps=query.half_spread_bps, slippage_bps=query.slippage_bps)
     except ValueError as error:
         raise InvalidRequest(str(error), str(error).split(" ", 1)[0]) from None
     taken = fills.half_spread_bps + fills.slippage_bps
-    orders = exports.slippages_of(BOOKS, Days(*query.days), taken)
+    orders = _slippages(query.days, taken)
 
     def grouped(key: Callable[[rules.OrderSlippage], str]) -> dict[str, bodies.SlippageFigures]:
         return {
@@ -688,6 +742,15 @@ def slippage(query: SlippageAsked) -> bodies.Slippage:
     )
 
 
+@kept_for(A_WHILE)
+def _slippages(days: tuple[date, date], taken_bps: Decimal) -> list[rules.OrderSlippage]:
+    """The slippage of the orders that filled on these days."""
+    from alpaquero.portfolio.export_tables import Days
+    from alpaquero.store import exports
+
+    return exports.slippages_of(BOOKS, Days(*days), taken_bps)
+
+
 @app.endpoint(
     "GET",
     public="/api/analytics/report",
@@ -697,18 +760,23 @@ def slippage(query: SlippageAsked) -> bodies.Slippage:
 )
 def account_report(query: Stretch) -> Answer[Any]:
     """The account's report: one page that needs no other host."""
+    page = _report(query)
+    return Answer(body=page, status_code=200, headers={"Content-Type": "text/html; charset=utf-8"})
+
+
+@kept_for(A_WHILE)
+def _report(query: Stretch) -> str:
     from alpaquero.backtests.request import FillSettings
     from alpaquero.portfolio import report
     from alpaquero.portfolio import slippage as rules
     from alpaquero.portfolio.export_tables import Days
-    from alpaquero.store import exports
 
-    told = summary(SummaryAsked(first=query.first, last=query.last))
+    told = _summary(SummaryAsked(first=query.first, last=query.last))
     account, (since, _), days = _account(query), query.moments, Days(*query.days)
     fills = FillSettings()
-    orders = exports.slippages_of(BOOKS, days, fills.half_spread_bps + fills.slippage_bps)
-    book = BOOKS.risk_book()
-    page = report.render(
+    orders = _slippages(query.days, fills.half_spread_bps + fills.slippage_bps)
+    book = _risk_book()
+    return report.render(
         report.AccountReport(
             account=SETTINGS.account,
             environment=SETTINGS.environment,
@@ -718,7 +786,7 @@ def account_report(query: Stretch) -> Answer[Any]:
             index=account.index,
             equity=[(close.date, float(close.equity)) for close in account.whole],
             curve=curve_figures(account),
-            trades=[t for t in analytics.trades_since(SETTINGS.account, since) if days.holds(t.closed_at)],
+            trades=[t for t in _closed_trades(since) if days.holds(t.closed_at)],
             realised=told.realised_pnl,
             open_pnl=told.open_pnl,
             income=told.income or ZERO,
@@ -729,7 +797,6 @@ def account_report(query: Stretch) -> Answer[Any]:
             },
         )
     )
-    return Answer(body=page, status_code=200, headers={"Content-Type": "text/html; charset=utf-8"})
 
 
 @app.endpoint(

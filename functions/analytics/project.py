@@ -7,7 +7,7 @@ fact is kept first, then the symbol's round trips are folded from all of them, a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alpaquero.errors import Conflict
 from alpaquero.events.bus import received
@@ -18,7 +18,9 @@ from alpaquero.observability import correlation, logger, observed, record_failed
 from alpaquero.settings import FunctionSettings, load
 from alpaquero.store import analytics
 from alpaquero.store.books import Books
-from alpaquero.store.projections import Fact
+
+if TYPE_CHECKING:
+    from alpaquero.store.projections import Fact
 
 TRIES = 4
 

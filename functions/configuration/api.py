@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from msgspec import Meta, Struct
 
 import alpaquero
 from alpaquero.errors import Conflict, InvalidRequest, NotFound, PreconditionFailed, PreconditionRequired
+from alpaquero.lately import kept_for
 from alpaquero.observability import correlation_id, count, logger
 from alpaquero.settings import FunctionSettings, Text, Url, load
 from alpaquero.store import live_trading, preferences, trading_settings
@@ -35,6 +37,7 @@ from alpaquero.web.endpoint import Conditional
 from alpaquero.web.request_size import SETTINGS_KB
 
 MOST_HISTORY = 50  # versions a page: each is read whole
+VERSIONS_KEPT_SECONDS = 10.0
 STALE = (409, 412, 428)  # the change was decided upon another state, or does not say upon which
 VersionNumber = Annotated[int, Meta(ge=0, le=trading_settings.MOST_VERSIONS)]
 # What the template gives to every function; shown, held to the template by a test.
@@ -120,8 +123,14 @@ def history(query: HistoryAsked) -> Page[bodies.ConfigurationChange]:
 )
 def one_version(version: str) -> bodies.ConfigurationVersion:
     """A version as it was written."""
-    found = trading_settings.stored(number(version, "version"))
+    found = stored_version(number(version, "version"))
     return msgspec.convert(found, bodies.ConfigurationVersion, from_attributes=True)
+
+
+@kept_for(VERSIONS_KEPT_SECONDS)
+def stored_version(version: int) -> StoredVersion:
+    """A version as it was written, which nothing but an import of other settings changes."""
+    return trading_settings.stored(version)
 
 
 class DiffAsked(Struct, frozen=True, kw_only=True, rename={"first": "from", "last": "to"}):
@@ -142,7 +151,7 @@ def diff(query: DiffAsked) -> bodies.ConfigurationDiff:
     """What differs between the versions `from` and `to`: by default the one in force and the one before."""
     to = trading_settings.current().version if query.last is None else query.last
     compared = max(to - 1, 0) if query.first is None else query.first
-    old, new = trading_settings.stored(compared), trading_settings.stored(to)
+    old, new = stored_version(compared), stored_version(to)
     return bodies.ConfigurationDiff(
         from_version=old.version,
         to_version=new.version,
@@ -182,6 +191,11 @@ def roll_back(headers: Conditional, body: bodies.RollBackConfiguration) -> Answe
 @app.endpoint("GET", public="/api/config/schema", service="/configuration/config/schema")
 def schema() -> dict[str, Any]:
     """The settings as a JSON Schema with units, bounds and help, for a form."""
+    return _schema()
+
+
+@cache
+def _schema() -> dict[str, Any]:
     from alpaquero.store import settings_schema
 
     return settings_schema.schema()

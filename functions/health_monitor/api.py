@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from alpaquero import wall
 from alpaquero.errors import SharedStateLost
-from alpaquero.events import queues
-from alpaquero.monitoring.costs import cost_of
-from alpaquero.orders.lifecycle import OrderStatus
+from alpaquero.lately import A_WHILE, kept_for
 from alpaquero.settings import FunctionSettings, Text, Url, load, queue_urls
-from alpaquero.store import checks, counts, health, runs
-from alpaquero.store.books import Books
-from alpaquero.store.usage import Usage
+from alpaquero.store import health
 from alpaquero.web.app import service_app
 from alpaquero.web.bodies import Page
 from alpaquero.web.bodies import health_monitor as bodies
 
+if TYPE_CHECKING:
+    from alpaquero.store.usage import Usage
+
 OK: Final = "ok"
 DEGRADED: Final = "degraded"
 SILENT_AFTER = timedelta(minutes=10)  # of a probe that runs each minute
-QUEUES_KEPT_SECONDS: Final = 10
+QUEUES_KEPT_SECONDS: Final = 10.0
 NEVER_COUNTED = {
     "functions.memory_mb": "CloudWatch has no such metric; the log's handled lines have memory_mb, and a "
     "service's health that of its API",
@@ -49,8 +46,6 @@ class MonitorSettings(FunctionSettings, frozen=True, kw_only=True):
 SETTINGS = load(MonitorSettings)
 QUEUES = queue_urls("QUEUES", SETTINGS.queues)
 DEAD_LETTER_QUEUES = queue_urls("DEAD_LETTER_QUEUES", SETTINGS.dead_letter_queues)
-SCOPES = checks.broker_scopes(SETTINGS.alpaca_trading_url, SETTINGS.alpaca_data_url)
-BOOKS = Books(SETTINGS.account)
 
 app = service_app("health_monitor", {"health": health.probes}, works=True)
 
@@ -90,8 +85,19 @@ def alerts() -> Page[bodies.HealthAlert]:
 
 @app.endpoint("GET", public="/api/monitoring/metrics", service="/health_monitor/metrics")
 def metrics() -> bodies.Metrics:
-    """Counts since the stack began, depths and ages now; what nobody knows is null and says why."""
-    notes, now = BOOKS.notes(), wall.now()
+    """Counts since the stack began, depths and ages at `as_of`; what nobody knows is null and says why."""
+    return _metrics()
+
+
+@kept_for(A_WHILE)
+def _metrics() -> bodies.Metrics:
+    """Gathered from all tables, so not for each page that shows them."""
+    from alpaquero.orders.lifecycle import OrderStatus
+    from alpaquero.store import counts, runs
+    from alpaquero.store.books import Books
+
+    books = Books(SETTINGS.account)
+    notes, now = books.notes(), wall.now()
     newest_runs = runs.newest_of_each(SETTINGS.account)
     counted = counts.counted_on(SETTINGS.account, health.counts(), now.date(), newest_runs)
     newest = runs.newest_in(newest_runs)
@@ -99,13 +105,14 @@ def metrics() -> bodies.Metrics:
     synced, monitored = work.get("trading"), work.get("risk")
     missing = {} if synced else {"sync_lag_seconds": "no sync has run yet"}
     breakers, budgets = _broker(missing)
-    queue_depths, dead_letters = _queue_figures(int(time.monotonic() // QUEUES_KEPT_SECONDS))
+    queue_depths, dead_letters = _queue_figures()
     return bodies.Metrics(
+        as_of=now,
         runs=counted.all_runs,
         orders=counted.orders.number,
         fills=counted.fills.number,
-        unknown_orders=sum(1 for order in BOOKS.open_orders() if order.status == OrderStatus.UNKNOWN),
-        outbox_depth=len(BOOKS.outbox()),
+        unknown_orders=sum(1 for order in books.open_orders() if order.status == OrderStatus.UNKNOWN),
+        outbox_depth=len(books.outbox()),
         queue_depths=queue_depths,
         dead_letters=dead_letters,
         last_run_at=datetime.fromtimestamp(newest.planned_at, UTC) if newest else None,
@@ -122,19 +129,25 @@ def metrics() -> bodies.Metrics:
     )
 
 
-@lru_cache(maxsize=1)
-def _queue_figures(_span: int) -> tuple[dict[str, int], int]:
-    """Depths by queue and how many messages were given up, asked once in each span of some seconds.
+@kept_for(QUEUES_KEPT_SECONDS)
+def _queue_figures() -> tuple[dict[str, int], int]:
+    """Depths by queue and how many messages were given up, asked once in some seconds.
 
     A request a queue is two thirds of what the metrics cost, and SQS's own counts lag by up to a minute.
     """
+    from alpaquero.events import queues
+
     return queues.depths(QUEUES), sum(queues.depths(DEAD_LETTER_QUEUES).values())
 
 
 def _broker(missing: dict[str, str]) -> tuple[list[bodies.BreakerState] | None, list[bodies.RequestBudget]]:
     """Breakers and the budgets that run low, as all functions share them."""
+    from alpaquero.store import checks
+
     try:
-        states = checks.broker_state(SCOPES)
+        states = checks.broker_state(
+            checks.broker_scopes(SETTINGS.alpaca_trading_url, SETTINGS.alpaca_data_url)
+        )
     except SharedStateLost:
         missing["breakers"] = "the table that functions share them in does not answer"
         return None, []
@@ -167,6 +180,8 @@ def _broker(missing: dict[str, str]) -> tuple[list[bodies.BreakerState] | None, 
 @app.endpoint("GET", public="/api/monitoring/usage", service="/health_monitor/usage")
 def usage() -> bodies.Usage:
     """What CloudWatch had counted of the day when it was last read, and what that costs."""
+    from alpaquero.monitoring.costs import cost_of
+
     found = health.usage()
     if found is None:
         return bodies.Usage(missing={"usage": "CloudWatch has not been read yet; the next probe does"})

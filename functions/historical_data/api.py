@@ -17,6 +17,7 @@ from alpaquero.broker.protocol import Adjustment
 from alpaquero.errors import InvalidRequest, NotFound
 from alpaquero.events import queues
 from alpaquero.events.commands import IngestBars
+from alpaquero.lately import A_WHILE, kept_for
 from alpaquero.observability import correlation_id
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
@@ -108,6 +109,11 @@ class GapsAsked(SeriesAsked, frozen=True, kw_only=True):
 )
 def historical(symbol: str, query: BarsAsked) -> bodies.History:
     """Stored bars from `start` to `end` (New York dates), oldest first; asks nobody but our own store."""
+    return _history(symbol, query)
+
+
+@kept_for(A_WHILE)
+def _history(symbol: str, query: BarsAsked) -> bodies.History:
     symbol, timeframe, adjustment = known_form(symbol), query.timeframe, query.adjustment
     today = datetime.now(NEW_YORK).date()
     start, end = max(query.start or FIRST_DAY, FIRST_DAY), min(query.end or today, today)
@@ -173,6 +179,11 @@ def missing(symbol: str, query: GapsAsked) -> bodies.Gaps:
 
     A report on more bars than it can check ends earlier, and says at which `end`.
     """
+    return _missing(symbol, query)
+
+
+@kept_for(A_WHILE)
+def _missing(symbol: str, query: GapsAsked) -> bodies.Gaps:
     symbol, timeframe, adjustment = known_form(symbol), query.timeframe, query.adjustment
     now = reader().clock().now
     today = now.astimezone(NEW_YORK).date()

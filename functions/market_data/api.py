@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
 from math import ceil
-from typing import Annotated, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
-from alpaquero import wall
+from alpaquero import lately, wall
 from alpaquero.broker.protocol import BrokerClock, ClockReader, MarketDataReader
 from alpaquero.errors import (
     BrokerError,
@@ -29,18 +29,15 @@ from alpaquero.errors import (
 from alpaquero.observability import logger
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
-from alpaquero.prices.regular_hours import BARS_A_SESSION, in_session
 from alpaquero.prices.sessions import NEW_YORK, Session
 from alpaquero.settings import ClockSettings, load
-from alpaquero.store import bars as bar_store
-from alpaquero.store import last_known, runs, trading_settings
-from alpaquero.store.books import Books
-from alpaquero.store.series import DAYS_A_SESSION
-from alpaquero.strategy.planning import judges
-from alpaquero.strategy.settings import StrategySettings
+from alpaquero.store import last_known
 from alpaquero.web.app import service_app
 from alpaquero.web.bodies import market_data as bodies
 from alpaquero.web.parameters import known_form, unknown
+
+if TYPE_CHECKING:
+    from alpaquero.strategy.settings import StrategySettings
 
 ADJUSTMENT: Final = "split"
 DAYS_BESIDES: Final = 10  # of a window, for holidays
@@ -56,7 +53,6 @@ CLOCK: Final = "CLOCK"
 T = TypeVar("T")
 
 SETTINGS = load(ClockSettings)
-BOOKS = Books(SETTINGS.account)
 
 
 class ChartReader(MarketDataReader, Protocol):
@@ -89,6 +85,9 @@ class Wanted:
 
     def window(self, now: datetime, lead: int) -> tuple[datetime, datetime]:
         """From when to when bars are read, so that `lead` bars before the first are there too."""
+        from alpaquero.prices.regular_hours import BARS_A_SESSION
+        from alpaquero.store.series import DAYS_A_SESSION
+
         end = now if self.last is None else min(self.last, now)
         sessions = ceil((self.limit + lead) / BARS_A_SESSION[self.timeframe])
         start = end - timedelta(days=DAYS_BESIDES + sessions * DAYS_A_SESSION)
@@ -156,7 +155,14 @@ def chart(symbol: str, query: ChartAsked) -> bodies.Chart:
 
     The newest `limit` bars of `timeframe`, within `from` and `to`; `strategy` names whose indicators.
     """
-    from alpaquero.web import charts  # with strategies and risk rules: for this route alone
+    return _chart(symbol, query)
+
+
+@lately.kept_for(lately.A_WHILE)
+def _chart(symbol: str, query: ChartAsked) -> bodies.Chart:
+    from alpaquero.store import runs  # all for this route alone, strategies and risk rules with it
+    from alpaquero.store.books import Books
+    from alpaquero.web import charts
 
     wanted = _wanted(known_form(symbol), query)
     name, strategy = _strategy(wanted, query.strategy)
@@ -168,10 +174,11 @@ def chart(symbol: str, query: ChartAsked) -> bodies.Chart:
     # Stored bars are closed ones, whatever the clock said when it was last known.
     is_live = read.age_seconds is None
     forming = is_live and charts.is_forming(bars.start_at(-1), wanted.timeframe, read.clock)
+    books = Books(SETTINGS.account)
     until = bars.start_at(-1) + timedelta(days=1)  # what a bar gave is on record under its close
     signals = runs.newest_signals(wanted.symbol, SIGNALS_A_CHART, before=until.isoformat())
-    fills = BOOKS.fills_since(bars.start_at(0))
-    ended = BOOKS.ended_orders_of(wanted.symbol, bars.start_at(0) - LONGEST_WAIT)
+    fills = books.fills_since(bars.start_at(0))
+    ended = books.ended_orders_of(wanted.symbol, bars.start_at(0) - LONGEST_WAIT)
     return bodies.Chart(
         symbol=wanted.symbol,
         timeframe=wanted.timeframe,
@@ -278,7 +285,10 @@ def _strategy(wanted: Wanted, asked: str | None) -> tuple[str | None, StrategySe
 
     Raises `InvalidRequest` for a strategy that is not set, or judges other bars.
     """
-    settings = trading_settings.current().settings
+    from alpaquero.store import trading_settings
+    from alpaquero.strategy.planning import judges
+
+    settings = trading_settings.lately().settings
     if asked is None:
         for name, one in settings.strategies.items():
             if one.timeframe == wanted.timeframe and judges(one, wanted.symbol, settings.watchlist):
@@ -318,6 +328,8 @@ def _live(wanted: Wanted, start: datetime, end: datetime, clock: BrokerClock) ->
     origin = Origin(SYNTHETIC in data.price_source)
     _remember(wanted.key, origin)
     if wanted.timeframe is not Timeframe.DAY:
+        from alpaquero.prices.regular_hours import in_session
+
         days = _sessions(start.astimezone(NEW_YORK).date(), end.astimezone(NEW_YORK).date())
         found = in_session(found, wanted.timeframe, days)
     return Read(found, clock, origin.synthetic)
@@ -325,6 +337,8 @@ def _live(wanted: Wanted, start: datetime, end: datetime, clock: BrokerClock) ->
 
 def _stored(wanted: Wanted, start: datetime, end: datetime, clock: BrokerClock, error: BrokerError) -> Read:
     """The stored bars. Raises `error` when there are none."""
+    from alpaquero.store import bars as bar_store
+
     columns, stored_at = Columns.empty(), 0
     for _, chunk in bar_store.stored_periods(
         wanted.symbol, start, end, timeframe=wanted.timeframe, adjustment=ADJUSTMENT

@@ -19,18 +19,15 @@ from msgspec import Meta, Struct
 
 from alpaquero import wall
 from alpaquero.errors import BrokerUnavailable, BrokerUnclear, NotFound
-from alpaquero.events.schemas import EquityMarked
+from alpaquero.lately import A_MOMENT, A_WHILE, kept_for
 from alpaquero.observability import logger
 from alpaquero.orders.order import LegRole, Order, OrderPurpose
-from alpaquero.portfolio.lots import lots_of
 from alpaquero.portfolio.movements import CashMovement
 from alpaquero.portfolio.positions import Position
 from alpaquero.prices.sessions import NEW_YORK
-from alpaquero.risk import sizing
 from alpaquero.risk.book import RiskBook, TradingState
-from alpaquero.risk.limits import RiskLimits
 from alpaquero.settings import DataApiSettings, load
-from alpaquero.store import analytics, health, positions, trading_settings
+from alpaquero.store import positions
 from alpaquero.store.books import Books, BrokerFigures
 from alpaquero.web.app import service_app
 from alpaquero.web.bodies import Page
@@ -38,12 +35,15 @@ from alpaquero.web.bodies import position as bodies
 
 if TYPE_CHECKING:
     from alpaquero.broker.protocol import BrokerPosition, BrokerTrade, MarketDataReader
+    from alpaquero.events.schemas import EquityMarked
+    from alpaquero.risk.limits import RiskLimits
 
 SETTINGS = load(DataApiSettings)
 BOOKS = Books(SETTINGS.account)
 ZERO, HUNDRED = Decimal(0), Decimal(100)
 PERCENT_STEP = Decimal("0.0001")
 DAYS, MOST_DAYS = 30, 366
+CASH_KEPT_SECONDS = 60.0  # of one version of the risk book
 UNPRICED = (404, 502, 503)  # before the first sync, or neither market data nor the broker has a price
 NOT_OPEN = "the books are not open yet: the first sync opens them, within a minute of the start"
 
@@ -165,6 +165,8 @@ def open_positions() -> Page[bodies.Position]:
 )
 def one_position(symbol: str) -> bodies.PositionDetail:
     """One symbol with its lots and what another entry could buy; 404 for one that was never held."""
+    from alpaquero.portfolio.lots import lots_of
+
     symbol = symbol.upper()
     entries = positions.entries(SETTINGS.account, symbol)
     if not entries:
@@ -210,6 +212,14 @@ def one_position(symbol: str) -> bodies.PositionDetail:
     )
 
 
+@kept_for(A_WHILE)
+def equity_marks(since: datetime) -> list[EquityMarked]:
+    """The equity curve from `since` on, which the risk monitor draws once a minute."""
+    from alpaquero.store import analytics
+
+    return analytics.marks_since(SETTINGS.account, since)
+
+
 class DaysAsked(Struct, frozen=True, kw_only=True):
     """How far back."""
 
@@ -229,8 +239,8 @@ def history(query: DaysAsked) -> Page[bodies.PortfolioDay]:
     if book is None:
         raise NotFound(NOT_OPEN)
     since = book.as_of - timedelta(days=query.days + 1)
-    marks = analytics.marks_since(SETTINGS.account, since)
-    return Page(items=days_of(marks, BOOKS.cash_movements())[: query.days])
+    marks = equity_marks(since)
+    return Page(items=days_of(marks, cash_movements(book.version))[: query.days])
 
 
 @app.endpoint("GET", public="/api/portfolio/summary", service="/position/portfolio/summary", refuses=UNPRICED)
@@ -281,6 +291,8 @@ def sizing_body(
     symbol: str, price: Decimal | None, limits: RiskLimits, book: RiskBook
 ) -> bodies.Sizing | None:
     """What an entry at `price` would buy; None without a price, or when sizes go by the true range."""
+    from alpaquero.risk import sizing
+
     distance = None if price is None else sizing.stop_distance(price, limits, None)
     if price is None or not distance:
         return None
@@ -395,7 +407,15 @@ def broker_positions(books: OpenedBooks) -> dict[str, BrokerPosition]:
 
 def risk_limits() -> RiskLimits:
     """The limits in force, which hold the map of sectors."""
-    return trading_settings.current().settings.risk
+    from alpaquero.store import trading_settings  # with strategies: the account's figures need none
+
+    return trading_settings.lately().settings.risk
+
+
+@kept_for(CASH_KEPT_SECONDS)
+def cash_movements(_version: int) -> list[CashMovement]:
+    """All cash that came or went without a fill, which is written with a new version of the risk book."""
+    return BOOKS.cash_movements()
 
 
 def portfolio(books: OpenedBooks, *, at_last_sync: bool = False) -> Portfolio:
@@ -408,7 +428,8 @@ def portfolio(books: OpenedBooks, *, at_last_sync: bool = False) -> Portfolio:
     held = {p.symbol for p in folded if p.quantity}
     unpriced = sorted(held - at_broker.keys() if at_last_sync else held)
     trades, age = newest_trades(unpriced)
-    ours = valued(folded, books.opening_cash, BOOKS.cash_movements(), books.risk_book, trades, at_broker)
+    moved = cash_movements(books.risk_book.version)
+    ours = valued(folded, books.opening_cash, moved, books.risk_book, trades, at_broker)
     return msgspec.structs.replace(ours, age_seconds=age)
 
 
@@ -417,12 +438,20 @@ def newest_trades(symbols: Sequence[str]) -> tuple[Mapping[str, BrokerTrade], in
     if not symbols:
         return {}, None
     try:
-        return market_data().latest_trades(symbols), None
+        return last_trades(tuple(symbols)), None
     except (BrokerUnavailable, BrokerUnclear) as error:
+        from alpaquero.store import health
+
         synced = health.last_work_of("trading")
         age = int((wall.now() - synced.at).total_seconds()) if synced else health.KEEP_SECONDS
         logger.warning("positions are shown at the prices of the last sync", age_seconds=age, why=str(error))
         return {}, max(0, age)
+
+
+@kept_for(A_MOMENT)
+def last_trades(symbols: tuple[str, ...]) -> Mapping[str, BrokerTrade]:
+    """The newest trades, a moment old at most: each request counts in the broker's budget."""
+    return market_data().latest_trades(symbols)
 
 
 def valued(  # noqa: PLR0917 -- the books' parts, one argument each

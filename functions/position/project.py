@@ -7,7 +7,7 @@ mends a crash in between. `BooksRebuilt`, or the job of the same name, derives a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alpaquero.events.bus import encoded, publish, received
 from alpaquero.events.queues import work_through
@@ -18,7 +18,10 @@ from alpaquero.portfolio.positions import position_of
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store import positions
 from alpaquero.store.books import Books
-from alpaquero.store.projections import Fact, entry_of
+from alpaquero.store.projections import entry_of
+
+if TYPE_CHECKING:
+    from alpaquero.store.projections import Fact
 
 
 class Settings(FunctionSettings, frozen=True, kw_only=True):

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
 from alpaquero.errors import InvalidRequest, NotFound
+from alpaquero.lately import A_WHILE, kept_for
 from alpaquero.prices.bars import Timeframe
 from alpaquero.settings import FunctionSettings, load
-from alpaquero.store import explained, runs, trading_settings
-from alpaquero.store.series import stored_series
-from alpaquero.strategy.conclusion import records_of, wanted
-from alpaquero.strategy.explanation import Explanation
-from alpaquero.strategy.judging import chart
-from alpaquero.strategy.planning import judges
+from alpaquero.store import runs
 from alpaquero.strategy.run import Run, RunState, SignalRecord
-from alpaquero.strategy.settings import StrategySettings
+from alpaquero.strategy.told import Explanation
 from alpaquero.web.app import after, service_app, to_cursor
 from alpaquero.web.bodies import Page
 from alpaquero.web.bodies import signal as bodies
@@ -28,13 +23,24 @@ from alpaquero.web.bodies.signal import Indicators, Signal
 from alpaquero.web.endpoint import Paged
 from alpaquero.web.parameters import known_form
 
+if TYPE_CHECKING:
+    from alpaquero.strategy.settings import StrategySettings
+
 RUNS_A_LOOK = 100  # runs read at a time in search of those that have signals
 RUNS_LOOKED_AT = 1000
 MOST_KEPT_RUNS, MOST_KEPT_SIGNALS = 32, 200  # in this process, of concluded runs
 LONGEST_ID = 40  # of a run, with room; DynamoDB refuses a key of over 1,024 bytes
 
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What came of a run: the shards its conclusion went without, and the signals it recorded."""
+
+    missing_shards: list[int] = []
+    signals: list[SignalRecord] = []
+
+
 SETTINGS = load(FunctionSettings)
-_concluded: dict[tuple[str, float], list[SignalRecord]] = {}
+_concluded: dict[tuple[str, float], Outcome] = {}
 app = service_app("signal", works=True, dependencies={"runs": lambda: runs.newest_runs(SETTINGS.account, 1)})
 
 
@@ -72,6 +78,8 @@ class MomentAsked(Struct, frozen=True, kw_only=True):
 )
 def explain(symbol: str, query: MomentAsked) -> Explanation:
     """Why a symbol did, or did not, trade: on the newest bar, or on the last that closed up to `at`."""
+    from alpaquero.store import explained  # with strategies and risk rules: for this route alone
+
     return explained.explain(SETTINGS.account, known_form(symbol), _utc(query.at))
 
 
@@ -100,13 +108,12 @@ def one_run(id: str) -> bodies.RunDetail:  # noqa: A002 - the path's own name
     run = runs.get(SETTINGS.account, id) if len(id) <= LONGEST_ID else None
     if run is None:
         raise NotFound(f"There is no run {id[:60]}; GET /runs lists them.")
-    decision = runs.decision_of(run.id)
-    missing = [] if decision is None else sorted(set(range(run.shards)) - set(decision.shards))
+    outcome = _outcome_of(run)
     return bodies.RunDetail(
         **msgspec.structs.asdict(_run(run)),
         valid_until=run.valid_until,
-        missing_shards=missing,
-        signals=[_body(record) for record in _signals_of(run)],
+        missing_shards=outcome.missing_shards,
+        signals=[_body(record) for record in outcome.signals],
     )
 
 
@@ -125,6 +132,14 @@ def indicators(symbol: str, query: IndicatorsAsked) -> Indicators:
 
     Empty while no bar is stored: the first run fetches the history.
     """
+    return _indicators(symbol, query)
+
+
+@kept_for(A_WHILE)
+def _indicators(symbol: str, query: IndicatorsAsked) -> Indicators:
+    from alpaquero.store.series import stored_series
+    from alpaquero.strategy.judging import chart
+
     symbol, limit = known_form(symbol), query.limit
     name, chosen = _strategy_for(symbol, query.strategy)
     newest = runs.newest_runs(SETTINGS.account, 1, timeframes=[chosen.timeframe])
@@ -150,7 +165,10 @@ def indicators(symbol: str, query: IndicatorsAsked) -> Indicators:
 
 
 def _strategy_for(symbol: str, asked: str | None) -> tuple[str, StrategySettings]:
-    settings = trading_settings.current().settings
+    from alpaquero.store import trading_settings
+    from alpaquero.strategy.planning import judges
+
+    settings = trading_settings.lately().settings
     if asked is not None and asked not in settings.strategies:
         raise InvalidRequest(f"strategy must be one of {', '.join(settings.strategies)}", "strategy")
     named = {asked: settings.strategies[asked]} if asked else settings.strategies
@@ -181,7 +199,7 @@ def _of_all(limit: int) -> Page[Signal]:
         page = runs.newest_runs(SETTINGS.account, RUNS_A_LOOK, after=last)
         for run in page:
             if run.raised or run.withheld:
-                found += _signals_of(run)
+                found += _outcome_of(run).signals
             if len(found) >= limit:
                 return Page(items=[_body(record) for record in found[:limit]])
         if len(page) < RUNS_A_LOOK:
@@ -190,28 +208,31 @@ def _of_all(limit: int) -> Page[Signal]:
     return Page(items=[_body(record) for record in found])
 
 
-def _signals_of(run: Run) -> Sequence[SignalRecord]:
-    """What the run's conclusion recorded; of a concluded run nothing changes, so it is kept here."""
+def _outcome_of(run: Run) -> Outcome:
+    """What came of the run; of a concluded one nothing changes, so it is kept here."""
     place = (run.id, run.planned_at)
     if place in _concluded:
         return _concluded[place]
-    found = _derived_signals(run)
-    if run.state is RunState.CONCLUDED and len(found) <= MOST_KEPT_SIGNALS:
+    found = _derived(run)
+    if run.state is RunState.CONCLUDED and len(found.signals) <= MOST_KEPT_SIGNALS:
         if len(_concluded) >= MOST_KEPT_RUNS:
             _concluded.pop(next(iter(_concluded)), None)
         _concluded[place] = found
     return found
 
 
-def _derived_signals(run: Run) -> list[SignalRecord]:
+def _derived(run: Run) -> Outcome:
     """What the run's conclusion recorded, derived from its reports and decision."""
+    from alpaquero.strategy.conclusion import records_of, wanted
+
     decision = runs.decision_of(run.id)
     if decision is None:
-        return []
+        return Outcome()
+    missing = sorted(set(range(run.shards)) - set(decision.shards))
     reports = runs.reports(run.id)
     kept = [reports[number] for number in decision.shards]
     ranked, _ = wanted(run, kept, decision)
-    return records_of(run, ranked, kept, decision)
+    return Outcome(missing_shards=missing, signals=records_of(run, ranked, kept, decision))
 
 
 def _run(run: Run) -> bodies.Run:

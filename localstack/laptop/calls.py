@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from laptop.stack import Stack
 
+ANEW: Final = {"cache-control": "no-cache"}  # who commands wants to see what it did
 _STAGE: Final = "v1"
 
 
@@ -87,7 +88,7 @@ def _answered(
         stack.api_url() + path,
         params=dict(query or {}),
         json=None if body is None else dict(body),
-        headers={"authorization": f"Bearer {owner.access_token(stack)}", **(headers or {})},
+        headers={"authorization": f"Bearer {owner.access_token(stack)}", **ANEW, **(headers or {})},
         timeout=30,
         trust_env=False,
     )
@@ -113,7 +114,7 @@ def send(stack: Stack, call: Call) -> httpx.Response:
     """
     import httpx
 
-    headers = dict(call.headers or {})
+    headers = {**ANEW, **(call.headers or {})}
     service = next((name for name, port in stack.ports.items() if port == call.port), "")
     if service in {"gateway", "dashboard"}:
         headers.setdefault("authorization", f"Bearer {owner.access_token(stack)}")

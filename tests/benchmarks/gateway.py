@@ -190,11 +190,11 @@ def _trade(cloud: LaptopCloud) -> None:
 
 
 def _user(cloud: LaptopCloud, name: str) -> str:
-    """The access token of a new viewer."""
+    """The access token of a new admin, who may read all there is."""
     cognito, pool = cloud.client("cognito-idp"), cloud.outputs["UserPool"]
     cognito.admin_create_user(UserPoolId=pool, Username=name, MessageAction="SUPPRESS")
     cognito.admin_set_user_password(UserPoolId=pool, Username=name, Password=PASSWORD, Permanent=True)
-    cognito.admin_add_user_to_group(UserPoolId=pool, Username=name, GroupName="viewer")
+    cognito.admin_add_user_to_group(UserPoolId=pool, Username=name, GroupName="admin")
     signed_in = cognito.initiate_auth(
         ClientId=cloud.outputs["UserPoolClient"],
         AuthFlow="USER_PASSWORD_AUTH",

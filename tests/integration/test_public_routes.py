@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from alpaquero.risk.rules import RULES
-from alpaquero.strategy.explanation import Explanation
+from alpaquero.strategy.told import Explanation
 from alpaquero.web.bodies import Health, Page
 from alpaquero.web.bodies.analytics import (
     AnalyticsSummary,

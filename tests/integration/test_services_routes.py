@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from alpaquero.strategy.explanation import Explanation
+from alpaquero.strategy.told import Explanation
 from alpaquero.web.bodies import Health, Page
 from alpaquero.web.bodies.analytics import (
     AnalyticsSummary,

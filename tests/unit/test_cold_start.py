@@ -1,8 +1,10 @@
-"""A cold start without garbage collection."""
+"""A cold start without garbage collection, and with botocore first."""
 
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -33,3 +35,15 @@ def test_other_programs_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME", raising=False)
     cold_start.begin()
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize(("function", "first"), [("signal", True), ("", False)])
+def test_botocore_is_imported_first_where_it_is_needed(function: str, first: bool) -> None:
+    """A function has botocore before any of our modules imports it from far below; programs go without."""
+    look = "import sys, alpaquero; print('botocore.session' in sys.modules)"
+    environment = {"PYTHONPATH": ":".join(filter(None, sys.path))}
+    environment |= {"AWS_LAMBDA_FUNCTION_NAME": function} if function else {}
+    done = subprocess.run(
+        [sys.executable, "-c", look], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(first)

@@ -31,6 +31,8 @@ export interface Answer {
 export interface Sent {
   body?: unknown;
   headers?: Readonly<Record<string, string>>;
+  /** False is content with an answer that the API gave to another some seconds ago. */
+  anew?: boolean;
   /** Gives the request up; it then throws an `ApiError` of code `aborted`. */
   signal?: AbortSignal;
 }
@@ -39,7 +41,7 @@ export interface Sent {
 export async function call(method: Method, path: string, token?: string, sent: Sent = {}): Promise<Answer> {
   const headers: Record<string, string> = { Accept: "application/json", ...sent.headers };
   if (token) headers.Authorization = `Bearer ${token}`;
-  const request: RequestInit = { method, headers, cache: "no-store", signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(sent.signal ? [sent.signal] : [])]) };
+  const request: RequestInit = { method, headers, cache: sent.anew === false ? "default" : "no-store", signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(sent.signal ? [sent.signal] : [])]) };
   if (sent.body !== undefined) {
     headers["Content-Type"] = "application/json";
     request.body = JSON.stringify(sent.body);

@@ -679,8 +679,9 @@ export interface MarketStatus {
   age_seconds: number;
 }
 
-/** Counts since the stack began, depths and ages now. What nobody knows is null, and `missing` says why by the figure's name. */
+/** Counts since the stack began, depths and ages at `as_of`, some seconds ago at most. What nobody knows is null, and `missing` says why by the figure's name. */
 export interface Metrics {
+  as_of: Moment;
   runs: number;
   orders: number;
   fills: number;

@@ -29,6 +29,22 @@ test("a burst of events costs one fetch of what is shown, and none of what is no
   expect(asked).toEqual(["/api/orders?limit=20", "/api/orders?limit=20"]);
 });
 
+test("the first answer and what an event touched is asked for anew, what the rhythm brings need not be", async () => {
+  const anew: boolean[] = [];
+  const seen = new Reads((_path, asked) => {
+    anew.push(asked);
+    return anew.length === 2 ? Promise.reject(new Error("away")) : Promise.resolve("{}");
+  });
+  seen.watch("/api/chart/GOOG", () => {});
+  await vi.advanceTimersByTimeAsync(0);
+  seen.touch(["/api/chart"]);
+  await vi.advanceTimersByTimeAsync(GATHER_MS);
+  await vi.advanceTimersByTimeAsync(PACE_POLLING_MS);
+  await vi.advanceTimersByTimeAsync(PACE_POLLING_MS);
+  expect(anew).toEqual([true, true, true, false]);
+  seen.clear();
+});
+
 test("a steady stream of events does not put a fetch off for ever", async () => {
   reads.watch("/api/account", () => {});
   await vi.advanceTimersByTimeAsync(0);

@@ -9,7 +9,8 @@ export interface Read<T> {
 
 const NOTHING: Read<never> = {};
 
-export type Fetch = (path: string) => Promise<string>;
+/** `anew` is false where the API may answer what it answered another some seconds ago. */
+export type Fetch = (path: string, anew: boolean) => Promise<string>;
 
 /** Events come in bursts: one fetch answers all that arrive within this time. */
 export const GATHER_MS = 200;
@@ -29,6 +30,8 @@ class Entry {
   stale = false;
   /** An event touched it while nobody looked. */
   outdated = false;
+  /** It was never read, or something may have changed since: only a new answer will do. */
+  overtaken = true;
   timer: ReturnType<typeof setTimeout> | undefined;
   /** When the timer rings, by this computer's clock. */
   due = Infinity;
@@ -76,6 +79,7 @@ export class Reads {
   touch(prefixes: readonly string[]): void {
     for (const entry of this.entries.values()) {
       if (!prefixes.some((prefix) => entry.path.startsWith(prefix))) continue;
+      entry.overtaken = true;
       if (entry.users.size === 0) entry.outdated = true;
       this.schedule(entry, GATHER_MS);
     }
@@ -83,7 +87,9 @@ export class Reads {
 
   reload(path: string): void {
     const entry = this.entries.get(path);
-    if (entry) void this.load(entry);
+    if (!entry) return;
+    entry.overtaken = true;
+    void this.load(entry);
   }
 
   /** How often everything is fetched without being touched: seldom while events arrive live.
@@ -91,7 +97,10 @@ export class Reads {
   setPace(milliseconds: number, within = GATHER_MS): void {
     if (milliseconds === this.pace) return;
     this.pace = milliseconds;
-    for (const entry of this.entries.values()) this.schedule(entry, within);
+    for (const entry of this.entries.values()) {
+      entry.overtaken = true;
+      this.schedule(entry, within);
+    }
   }
 
   /** A page nobody looks at asks for nothing; on return it catches up at once. */
@@ -144,8 +153,10 @@ export class Reads {
     entry.busy = true;
     entry.stale = false;
     entry.outdated = false;
+    const anew = entry.overtaken;
+    entry.overtaken = false;
     try {
-      const text = await this.fetch(entry.path);
+      const text = await this.fetch(entry.path, anew);
       entry.at = Date.now();
       this.heard(true);
       // The same answer keeps the same object, so that no panel draws again for nothing.
@@ -155,6 +166,7 @@ export class Reads {
         this.publish(entry, { data });
       }
     } catch (error) {
+      entry.overtaken ||= anew;
       // What the page gave up itself says nothing of the API.
       if ((error as ApiError).code === "aborted") entry.outdated = true;
       else {

@@ -10,20 +10,16 @@ import boto3
 import msgspec
 import pytest
 
+from alpaquero import lately
 from alpaquero.monitoring.alerts import Alert
 from alpaquero.store import health
 from functions.health_monitor import api
+from tests.unit.conftest import AN_HOUR_LATER
 
 Call = Callable[..., tuple[int, Any]]
 AT = datetime(2026, 11, 20, 15, tzinfo=UTC)
 
 pytestmark = pytest.mark.usefixtures("tables")
-
-
-@pytest.fixture(autouse=True)
-def _queues_are_asked_again() -> None:
-    """No test sees the queue figures that another one asked for."""
-    api._queue_figures.cache_clear()
 
 
 def probed(service: str, status: str, at: datetime = AT) -> None:
@@ -104,18 +100,37 @@ def test_the_metrics_count_queues_and_dead_letters(call: Call, monkeypatch: pyte
     assert metrics["last_sync_at"] is not None
 
 
-def test_the_metrics_ask_the_queues_once_in_ten_seconds(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds since the test began, as the answers that are kept see them; the test moves them."""
+    began, seconds = AN_HOUR_LATER(), [0.0]
+    monkeypatch.setattr(lately, "monotonic", lambda: began + seconds[0])
+    return seconds
+
+
+def test_the_metrics_ask_the_queues_once_in_ten_seconds(
+    call: Call, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two looks within ten seconds ask SQS once; the next ten seconds ask again."""
     asked: list[float] = []
-    seconds = [100.0]
 
     def depths(_urls: object) -> dict[str, int]:
-        asked.append(seconds[0])
+        asked.append(clock[0])
         return {"A": 1}
 
     monkeypatch.setattr("alpaquero.events.queues.depths", depths)
-    monkeypatch.setattr("time.monotonic", lambda: seconds[0])
-    for seconds[0] in (100.0, 109.9, 110.0):
+    for clock[0] in (0.0, 9.9, 15.0):
         status, metrics = call(api.app, "/health_monitor/metrics")
         assert (status, metrics["queue_depths"], metrics["dead_letters"]) == (200, {"A": 1}, 1)
-    assert asked == [100.0, 100.0, 110.0, 110.0]
+    assert asked == [0.0, 0.0, 15.0, 15.0]
+
+
+def test_the_metrics_say_of_when_they_are(
+    call: Call, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within some seconds an answer comes again as it was, with the time it was gathered."""
+    monkeypatch.setattr("alpaquero.events.queues.depths", lambda _urls: {})
+    told = []
+    for clock[0] in (0.0, lately.A_WHILE - 0.1, lately.A_WHILE + 0.1):
+        told.append(call(api.app, "/health_monitor/metrics")[1]["as_of"])
+    assert told[0] == told[1] < told[2]

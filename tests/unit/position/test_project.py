@@ -7,15 +7,17 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from alpaquero.events.schemas import EquityMarked, Event, OrderFilled, PositionChanged
 from alpaquero.portfolio.positions import Position
 from alpaquero.store import positions
-from alpaquero.store.projections import Fact
 from functions.position import project
+
+if TYPE_CHECKING:
+    from alpaquero.store.projections import Fact
 
 Batch = Callable[..., dict[str, Any]]
 AT = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)

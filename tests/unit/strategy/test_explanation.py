@@ -13,10 +13,11 @@ from alpaquero.orders.intent import Side
 from alpaquero.prices.bars import Bar
 from alpaquero.risk.verdict import RuleResult
 from alpaquero.strategy.conclusion import Decision
-from alpaquero.strategy.explanation import Asked, Chain, Evidence, chain, explained, intent_on
+from alpaquero.strategy.explanation import Asked, Evidence, chain, explained, intent_on
 from alpaquero.strategy.protocol import Condition
 from alpaquero.strategy.run import Judged, PassedOver, RunState, ShardReport
 from alpaquero.strategy.signal import Withheld, WithheldCode
+from alpaquero.strategy.told import Chain
 from tests.unit.orders.builders import a_fill, an_order
 from tests.unit.signal.made import CLOSE, FRIDAY, a_run, a_signal, midnight
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from alpaquero import lately
 from alpaquero.errors import (
     BrokerRejected,
     BrokerUnavailable,
@@ -24,6 +25,7 @@ from alpaquero.web.bodies.market_data import Quote
 from alpaquero.web.bodies.trading import PlaceOrder
 from alpaquero.web.endpoint import Paged
 from tests.fakes.proxy import ORIGIN, body_of, proxy_event
+from tests.unit.conftest import AN_HOUR_LATER
 
 
 @pytest.fixture
@@ -49,6 +51,19 @@ def test_one_line_serves_both_apis(app: ServiceApp) -> None:
     for route in ("/api/thing", "/market_data/thing"):
         answer = get(app, route)
         assert (answer["statusCode"], body_of(answer)) == (200, {"ok": True})
+
+
+def test_who_asks_with_no_cache_is_answered_anew(app: ServiceApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept for some seconds is no answer for those who have heard of a change."""
+    seconds = [AN_HOUR_LATER()]
+    monkeypatch.setattr(lately, "monotonic", lambda: seconds[0])
+    numbers = lately.kept_for(60.0)(iter([1, 2, 3]).__next__)
+    serve(app, lambda: {"number": numbers()})
+    told = []
+    for headers in ({}, {}, {"Cache-Control": "no-cache"}, {}):
+        seconds[0] += 1
+        told.append(body_of(get(app, headers=headers))["number"])
+    assert told == [1, 1, 2, 2]
 
 
 def test_structs_are_encoded_for_the_wire(app: ServiceApp) -> None:

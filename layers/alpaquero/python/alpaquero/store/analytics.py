@@ -9,6 +9,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 from pynamodb.exceptions import DoesNotExist, PutError, TransactWriteError
@@ -21,8 +22,11 @@ from alpaquero.portfolio.movements import begins
 from alpaquero.portfolio.pnl import Close, day_of
 from alpaquero.portfolio.trades import OpenTrade, OrderWords, Trade, folded
 from alpaquero.store.books import Books
-from alpaquero.store.projections import Fact, ProjectionItem, entry_of
+from alpaquero.store.projections import ProjectionItem, entry_of
 from alpaquero.store.tables import REGION, connection, from_body, table_name, to_body
+
+if TYPE_CHECKING:
+    from alpaquero.store.projections import Fact
 
 TRADE, MARK, TRADES, OPEN, DAY = "TRADE#", "MARK#", "TRADES", "OPEN#", "DAY#"
 TRIES = 4

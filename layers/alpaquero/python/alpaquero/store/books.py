@@ -23,9 +23,6 @@ from pynamodb.transactions import TransactWrite
 from alpaquero import wall
 from alpaquero.broker.protocol import BrokerPosition
 from alpaquero.errors import Conflict
-from alpaquero.events import bus
-from alpaquero.events.bus import EncodedEvent
-from alpaquero.events.movements import movement_told
 from alpaquero.orders.lifecycle import is_terminal
 from alpaquero.orders.order import ExitStep, Fill, Order
 from alpaquero.portfolio.movements import (
@@ -43,6 +40,7 @@ from alpaquero.store.tables import REGION, connection, from_body, packed, table_
 
 if TYPE_CHECKING:
     from alpaquero.broker.statement import Reconciliation
+    from alpaquero.events.bus import EncodedEvent
 
 ORDER, FILL, OUTBOX = "ORDER#", "FILL#", "OUTBOX#"
 SHARES, CASH = "SHARES#", "CASH#"
@@ -430,6 +428,8 @@ class Books:
 
     def open_with(self, baseline: Baseline) -> Baseline:
         """Records and tells what the account held when first seen; the first record stays for good."""
+        from alpaquero.events.movements import movement_told  # events are for those who write
+
         item = BookItem(self.account, BASELINE, body=to_body(baseline))
         try:
             with TransactWrite(connection=connection()) as transaction:
@@ -528,6 +528,8 @@ class Books:
 
     def outbox(self, *, older_than_seconds: float = 0) -> list[EncodedEvent]:
         """Events that have not reached the bus, in the order of their ids."""
+        from alpaquero.events.bus import EncodedEvent
+
         latest = wall.seconds() - older_than_seconds
         found = BookItem.query(self.account, BookItem.sk.startswith(OUTBOX), consistent_read=True)
         return [from_body(i.body, EncodedEvent) for i in found if (i.written_at or 0) <= latest]
@@ -537,6 +539,8 @@ class Books:
 
         In parts: what has arrived when time runs out is not sent again.
         """
+        from alpaquero.events import bus
+
         refused: list[str] = []
         for start in range(0, len(waiting), PUBLISHED_AT_ONCE):
             part = waiting[start : start + PUBLISHED_AT_ONCE]

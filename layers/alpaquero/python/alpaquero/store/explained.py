@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from alpaquero.lately import Shelf, kept_for
 from alpaquero.orders.order import Fill, Order
 from alpaquero.prices.columns import Columns
 from alpaquero.risk.verdict import Verdict
@@ -14,21 +15,26 @@ from alpaquero.store import judged_bars, runs, trading_settings, verdicts
 from alpaquero.store.books import Books
 from alpaquero.store.trading_settings import TradingSettings
 from alpaquero.strategy.evaluation import bars_needed, digest
-from alpaquero.strategy.explanation import Asked, Evidence, Explanation, explained, intent_on
+from alpaquero.strategy.explanation import Asked, Evidence, explained, intent_on
 from alpaquero.strategy.judging import conditions_of, values_at
 from alpaquero.strategy.planning import judges, of_timeframe, timeframes
-from alpaquero.strategy.run import Run
+from alpaquero.strategy.run import Run, RunState
 from alpaquero.strategy.signal import Withheld
+from alpaquero.strategy.told import Explanation
+
+KEPT_SECONDS = 10.0
+
+_concluded = Shelf(KEPT_SECONDS)
 
 
 def explain(account: str, symbol: str, at: datetime | None = None) -> Explanation:
     """Why `symbol` did, or did not, trade on the last bar that closed up to market time `at`."""
-    current = trading_settings.current().settings
+    current = trading_settings.lately().settings
     found: list[Evidence] = []
     for timeframe in timeframes(current.strategies):
         newest = runs.newest_runs(account, 1, timeframes=[timeframe], until=at)
         run = newest[0] if newest else None
-        settings = trading_settings.of_version(run.settings_version).settings if run else current
+        settings = _settings_of(run.settings_version) if run else current
         missed_since = _missed_since(account, run, at)
         for name, one in of_timeframe(settings.strategies, timeframe).items():
             if judges(one, symbol, settings.watchlist):
@@ -53,11 +59,27 @@ def _missed_since(account: str, run: Run | None, at: datetime | None) -> datetim
     return since if since is not None and since <= at else None
 
 
+@kept_for(KEPT_SECONDS)
+def _settings_of(version: int) -> TradingSettings:
+    """The settings that a run was planned under."""
+    return trading_settings.of_version(version).settings
+
+
 def _judged(about: Evidence, settings: TradingSettings) -> Evidence:
-    """With the reports, the bars that were judged, and what the strategy saw in them."""
+    """With the reports, the bars that were judged, and what the strategy saw in them.
+
+    Of a concluded run that stays, but for bars that somebody corrects.
+    """
     run = about.run
     if run is None or about.missed_since is not None:
         return about
+    if run.state is not RunState.CONCLUDED:
+        return _seen(about, run, settings)
+    place = (run.id, run.planned_at, about.symbol, about.strategy)
+    return _concluded.of(place, lambda: _seen(about, run, settings))
+
+
+def _seen(about: Evidence, run: Run, settings: TradingSettings) -> Evidence:
     about = replace(about, reports=runs.reports(run.id), decision=runs.decision_of(run.id))
     judged = about.judged
     if judged is None:

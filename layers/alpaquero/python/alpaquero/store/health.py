@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
@@ -21,7 +21,9 @@ from alpaquero.monitoring.alerts import Alert
 from alpaquero.monitoring.counts import Counts
 from alpaquero.monitoring.missed_runs import MissingRun
 from alpaquero.store.tables import REGION, from_body, kept_seconds, table_name, to_body
-from alpaquero.store.usage import Usage
+
+if TYPE_CHECKING:
+    from alpaquero.store.usage import Usage
 
 SERVICE, WORK, ALERT, STATE = "SERVICE", "WORK", "ALERT", "STATE"
 MISSING_RUNS, USAGE, COUNTS = "MISSING_RUNS", "USAGE", "COUNTS"
@@ -120,6 +122,8 @@ def record_missing_runs(missing: Iterable[MissingRun]) -> None:
 
 def usage() -> Usage | None:
     """What the last reading of CloudWatch brought; None before the first."""
+    from alpaquero.store.usage import Usage  # with the prices of everything, for who asks
+
     return _one(STATE, USAGE, Usage)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pynamodb.exceptions import DoesNotExist, PutError
 from pynamodb.expressions.condition import Condition
 
@@ -9,8 +11,11 @@ from alpaquero.errors import Conflict
 from alpaquero.portfolio.movements import ShareEntry
 from alpaquero.portfolio.positions import Position, position_of
 from alpaquero.store.books import Books
-from alpaquero.store.projections import Fact, ProjectionItem, entry_of
+from alpaquero.store.projections import ProjectionItem, entry_of
 from alpaquero.store.tables import REGION, from_body, table_name, to_body
+
+if TYPE_CHECKING:
+    from alpaquero.store.projections import Fact
 
 POSITION = "POSITION#"
 TRIES = 4

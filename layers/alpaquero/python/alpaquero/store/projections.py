@@ -7,26 +7,34 @@ own, so the worker that puts last reads them all. A rebuild makes the facts thos
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PutError
 from pynamodb.models import Model
 
-from alpaquero.events import schemas
-from alpaquero.events.movements import entry_of as movement_of
-from alpaquero.events.movements import movement_told
-from alpaquero.events.orders import order_filled
-from alpaquero.events.schemas import OrderFilled, PositionSplit, SharesMoved
 from alpaquero.orders.intent import Side
 from alpaquero.orders.order import Fill
 from alpaquero.portfolio.movements import ShareEntry
 from alpaquero.store.books import Books
 from alpaquero.store.tables import from_body, to_body
 
-Fact = OrderFilled | PositionSplit | SharesMoved
+if TYPE_CHECKING:
+    from alpaquero.events.schemas import OrderFilled, PositionSplit, SharesMoved
+
+    Fact = OrderFilled | PositionSplit | SharesMoved
+
 FILL, SHARES, SPLIT = "FILL#", "SHARES#", "SPLIT#"
-_KINDS: dict[str, type[Fact]] = {FILL: OrderFilled, SHARES: SharesMoved, SPLIT: PositionSplit}
+
+
+@cache
+def _kinds() -> Mapping[str, type[Fact]]:
+    """The events that facts are, by their sort keys; not for those who only read what is folded."""
+    from alpaquero.events.schemas import OrderFilled, PositionSplit, SharesMoved
+
+    return {FILL: OrderFilled, SHARES: SharesMoved, SPLIT: PositionSplit}
 
 
 class ProjectionItem(Model):
@@ -53,7 +61,7 @@ class ProjectionItem(Model):
         """Every fact kept for `symbol`: fills, then movements and splits, in the order of their ids."""
         within = cls.sk.between(FILL, f"{SPLIT}~")
         found = cls.query(f"{account}#{symbol}", within, consistent_read=True)
-        return [from_body(item.body, _KINDS[item.sk[: item.sk.index("#") + 1]]) for item in found]
+        return [from_body(item.body, _kinds()[item.sk[: item.sk.index("#") + 1]]) for item in found]
 
     @classmethod
     def make_facts(cls, account: str, symbols: Iterable[str], books: Books) -> dict[str, str]:
@@ -80,6 +88,8 @@ class ProjectionItem(Model):
 
 def sort_key(fact: Fact) -> str:
     """Where a fact is kept."""
+    from alpaquero.events.schemas import OrderFilled, SharesMoved
+
     if isinstance(fact, OrderFilled):
         return FILL + fact.fill_id
     return (SHARES if isinstance(fact, SharesMoved) else SPLIT) + fact.movement_id
@@ -87,6 +97,11 @@ def sort_key(fact: Fact) -> str:
 
 def facts_of(books: Books) -> list[Fact]:
     """Every fact that the books would tell, as they tell it."""
+    from alpaquero.events import schemas
+    from alpaquero.events.movements import movement_told
+    from alpaquero.events.orders import order_filled
+    from alpaquero.events.schemas import OrderFilled, PositionSplit, SharesMoved
+
     orders = {order.client_order_id: order for order in books.orders()}
     told = [
         order_filled(entry, orders.get(entry.client_order_id or ""))
@@ -100,6 +115,9 @@ def facts_of(books: Books) -> list[Fact]:
 
 def entry_of(fact: Fact) -> ShareEntry:
     """What a fact adds to a fold; of a fill, the broker's order id is the one thing left out."""
+    from alpaquero.events.movements import entry_of as movement_of
+    from alpaquero.events.schemas import OrderFilled
+
     return fill_of(fact) if isinstance(fact, OrderFilled) else movement_of(fact)
 
 

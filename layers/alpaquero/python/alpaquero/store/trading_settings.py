@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -16,6 +17,7 @@ from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from alpaquero.errors import Conflict, InvalidRequest, NotFound
+from alpaquero.lately import A_MOMENT, kept_for
 from alpaquero.monitoring.settings import MonitoringSettings
 from alpaquero.orders.timeouts import OrderSettings
 from alpaquero.prices.symbols import is_symbol
@@ -162,9 +164,21 @@ DEFAULTS = SettingsVersion(
 def current() -> SettingsVersion:
     """The settings in force; the defaults until someone saves any."""
     try:
-        return from_body(SettingsItem.get(SETTINGS, CURRENT, consistent_read=True).body, SettingsVersion)
+        return _version_in(SettingsItem.get(SETTINGS, CURRENT, consistent_read=True).body)
     except DoesNotExist:
         return DEFAULTS
+
+
+@kept_for(A_MOMENT)
+def lately() -> SettingsVersion:
+    """The settings in force a moment ago at most, for what pages show."""
+    return current()
+
+
+@lru_cache(maxsize=4)
+def _version_in(body: str) -> SettingsVersion:
+    """The version that a text holds; making its strategies takes longer than reading it."""
+    return from_body(body, SettingsVersion)
 
 
 def of_version(version: int) -> SettingsVersion:
@@ -178,7 +192,7 @@ def of_version(version: int) -> SettingsVersion:
         kept = SettingsItem.get(SETTINGS, _version_key(version), consistent_read=True)
     except DoesNotExist:
         raise _no_version(version) from None
-    return from_body(kept.body, SettingsVersion)
+    return _version_in(kept.body)
 
 
 def stored(version: int) -> StoredVersion:

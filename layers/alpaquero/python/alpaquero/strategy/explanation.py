@@ -11,8 +11,6 @@ from dataclasses import field
 from datetime import datetime
 from itertools import groupby
 
-import msgspec
-
 from alpaquero.orders.intent import Intent
 from alpaquero.orders.lifecycle import is_terminal
 from alpaquero.orders.order import Fill, Order
@@ -24,45 +22,7 @@ from alpaquero.strategy.protocol import Condition
 from alpaquero.strategy.ranking import rank
 from alpaquero.strategy.run import Judged, PassedOver, Run, RunState, ShardReport
 from alpaquero.strategy.signal import Signal, Withheld
-
-
-class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing looked at; `holds` is None for what is only told. `by` is how far off a condition is."""
-
-    text: str
-    holds: bool | None = None
-    by: float | None = None
-
-
-class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One link of the chain; where `passed` is false the chain ends. `at` is market time."""
-
-    name: str
-    result: str
-    passed: bool = True
-    at: datetime | None = None
-    lines: list[Line] = []
-
-
-class Chain(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one bar by one strategy; `answer` is the chain in a sentence."""
-
-    strategy: str
-    timeframe: str
-    mode: str
-    run_id: str | None
-    bar_close: datetime | None
-    answer: str
-    steps: list[Step]
-
-
-class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a symbol did, or did not, trade, by each strategy that judges it; `at` is what was asked for."""
-
-    symbol: str
-    at: datetime | None
-    answer: str
-    chains: list[Chain]
+from alpaquero.strategy.told import Chain, Explanation, Line, Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

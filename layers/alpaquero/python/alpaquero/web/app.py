@@ -24,7 +24,7 @@ import msgspec
 from chalice.app import Chalice, Request, Response
 
 import alpaquero
-from alpaquero import cold_start, deadline
+from alpaquero import cold_start, deadline, lately
 from alpaquero.errors import (
     BrokerError,
     BrokerRejected,
@@ -237,6 +237,7 @@ class ServiceApp(Chalice):
         logger.clear_state()
         cold_start.over()
         deadline.begin(context)
+        lately.begin(anew="no-cache" in (headers.get("cache-control") or ""))
         name_service(self.service)
         correlation(headers.get("x-correlation-id") or request_context.get("requestId"))
         follow_settings(context)

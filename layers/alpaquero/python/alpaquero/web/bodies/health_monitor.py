@@ -58,11 +58,12 @@ class RequestBudget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts since the stack began, depths and ages now.
+    """Counts since the stack began, depths and ages at `as_of`, some seconds ago at most.
 
     What nobody knows is null, and `missing` says why by the figure's name.
     """
 
+    as_of: datetime
     runs: int
     orders: int
     fills: int
