@@ -141,13 +141,15 @@ def _queue_figures() -> tuple[dict[str, int], int]:
 
 
 def _broker(missing: dict[str, str]) -> tuple[list[bodies.BreakerState] | None, list[bodies.RequestBudget]]:
-    """Breakers and the budgets that run low, as all functions share them."""
+    """Breakers, also of what is not the broker, and the budgets that run low, as all functions share them."""
     from alpaquero.store import checks
+    from alpaquero.store.broker_state import OutboundState
 
     try:
         states = checks.broker_state(
             checks.broker_scopes(SETTINGS.alpaca_trading_url, SETTINGS.alpaca_data_url)
         )
+        outbound = OutboundState().all()
     except SharedStateLost:
         missing["breakers"] = "the table that functions share them in does not answer"
         return None, []
@@ -172,7 +174,7 @@ def _broker(missing: dict[str, str]) -> tuple[list[bodies.BreakerState] | None, 
             failures=breaker.failures,
             tries_again_at=datetime.fromtimestamp(breaker.open_until, UTC) if breaker.is_open else None,
         )
-        for scope, (breaker, _) in states.items()
+        for scope, breaker in ({name: found for name, (found, _) in states.items()} | outbound).items()
     ]
     return breakers, budgets
 

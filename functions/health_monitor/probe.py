@@ -20,7 +20,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from alpaquero import aws, deadline, wall
-from alpaquero.errors import ConfigurationError
+from alpaquero.errors import AlpaqueroError, ConfigurationError
 from alpaquero.events import queues
 from alpaquero.events.bus import encoded, publish
 from alpaquero.events.schemas import Event, RunMissed, ServiceDegraded, ServiceRecovered
@@ -33,6 +33,7 @@ from alpaquero.observability import count, logger, observed
 from alpaquero.outbound import send
 from alpaquero.prices.sessions import NEW_YORK, Session
 from alpaquero.settings import ClockSettings, Text, Url, load, queue_urls
+from alpaquero.shared_breaker import guarded
 from alpaquero.store import checks, counts, health, runs, trading_settings, usage
 from alpaquero.store.books import Books
 from alpaquero.store.checks import looked
@@ -134,6 +135,7 @@ def check(settings: TradingSettings) -> list[Finding]:
             lambda: queues.depths(QUEUES), lambda: queues.depths(DEAD_LETTER_QUEUES), limits
         ),
         *checks.breaker_findings(SCOPES),
+        checks.outbound_finding(),
         *checks.usage_findings(health.usage(), limits),
     ]
     if SETTINGS.schedules == "ENABLED":  # else nobody runs by the clock, and nothing is late
@@ -232,12 +234,25 @@ def read_usage(limits: MonitoringSettings) -> None:
 
 
 def ping(suffix: str, text: str = "") -> str:
-    """Tells the outside watchdog (healthchecks.io's protocol: /start, nothing, /fail); what went wrong."""
-    url = watchdog_url().rstrip("/") + suffix
-    answer = send(
-        url, body=text.encode(), timeout_seconds=PING_SECONDS, loopback=SETTINGS.environment == "local"
-    )
-    return "" if answer.status < 300 else f"the outside watchdog answered {answer.status}; check its URL"
+    """Tells the outside watchdog (healthchecks.io's protocol: /start, nothing, /fail); what went wrong.
+
+    One that keeps failing is left alone for a minute at most.
+    """
+    try:
+        with guarded("watchdog"):
+            _told(watchdog_url().rstrip("/") + suffix, text)
+    except AlpaqueroError as error:
+        return str(error)
+    except (OSError, http.client.HTTPException) as error:
+        return f"the outside watchdog did not answer ({type(error).__name__}); check its URL"
+    return ""
+
+
+def _told(url: str, text: str) -> None:
+    local = SETTINGS.environment == "local"
+    answer = send(url, body=text.encode(), timeout_seconds=PING_SECONDS, loopback=local)
+    if answer.status >= 300:
+        raise _Unwilling(f"the outside watchdog answered {answer.status}; check its URL")
 
 
 @cache
@@ -251,6 +266,10 @@ def watchdog_url() -> str:
         raise ConfigurationError(
             f'the secret {SETTINGS.watchdog_secret!r} must be a JSON object {{"url": "https://..."}}'
         ) from None  # the cause would carry the secret's text
+
+
+class _Unwilling(AlpaqueroError):
+    """The watchdog answered, and not that it has heard."""
 
 
 class _Watchdog(msgspec.Struct):

@@ -3,14 +3,16 @@
 At least once, and in normal running once: each delivery is claimed before it is sent and recorded
 after it (`store.notifications`). An event that somebody could not be told of comes again, after
 longer and longer, and goes only to those who have not had it; after the fifth time it is a dead letter.
+A channel that keeps failing is left alone for a while, and what it should have had is held for `digest`.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from alpaquero import deadline, wall
-from alpaquero.errors import AlpaqueroError
+from alpaquero.errors import AlpaqueroError, LeftAlone
 from alpaquero.events import queues
 from alpaquero.events.bus import received
 from alpaquero.events.mails import Mail, mail_of
@@ -149,6 +151,13 @@ def _send(account: str, delivery: Delivery, mail: Mail, channel: Channel, *, is_
             mail_from=settings.mail_from,
             local=settings.environment == "local",
         )
+    except LeftAlone as error:
+        now = wall.now()
+        until = now + timedelta(seconds=error.retry_after_seconds)
+        store.hold(
+            account, delivery, mail, until, why=f"{channel.name} keeps failing and is left alone", now=now
+        )
+        return
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"[:REASON_MOST]
         failed = State.GIVEN_UP if is_last else State.FAILED

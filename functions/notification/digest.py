@@ -1,7 +1,8 @@
 """Sends what has waited, and tells of the day once it is over; started each minute by `DigestSchedule`.
 
-What waited for a digest, the end of quiet hours or the next hour goes as one message a channel. The
-day's summary is an event like any other, raised some minutes after the close, when the books are level.
+What waited for a digest, the end of quiet hours, the next hour or a channel that kept failing goes as one
+message a channel. The day's summary is an event like any other, raised some minutes after the close, when
+the books are level.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 from alpaquero import wall
 from alpaquero.broker.alpaca import connect_clock
 from alpaquero.broker.protocol import ClockReader
-from alpaquero.errors import BrokerError
+from alpaquero.errors import BrokerError, LeftAlone
 from alpaquero.events import bus
 from alpaquero.events.mails import digest_of
 from alpaquero.events.schemas import DayPosition, DaySummarised, DayTrade, EquityMarked
@@ -92,6 +93,8 @@ def send_digests(now: datetime) -> int:
             continue
         try:
             sent += _send(sorted(waiting, key=lambda one: one.due_at)[:MOST_AT_ONCE], channel, now)
+        except LeftAlone as error:
+            logger.warning("a digest waits on", user=user, channel=name, error=str(error))
         except Exception:
             logger.exception("a digest was not delivered", user=user, channel=name)
             count("NotDelivered", channel=channel.kind)

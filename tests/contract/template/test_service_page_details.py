@@ -90,7 +90,7 @@ def test_every_function_may_read_the_log_level() -> None:
 
 def test_every_alert_is_told() -> None:
     """The looks of the code by name: those of `store.checks`, the dead man's and the watchdog's."""
-    looks = re.findall(r'looked\("(\w+)"', CHECKS + page.sources("health_monitor"))
+    looks = re.findall(r'looked\("([\w:]+)"', CHECKS + page.sources("health_monitor"))
     found = {*looks, *(f"work:{service}" for service in checks.WATCHED), "breaker:trading", "breaker:data"}
     assert first_words("health_monitor", "Alarms") == found | {"probe:<service>"}
 

@@ -132,5 +132,25 @@ def test_a_watchdog_inside_our_own_network_is_never_asked(
     elsewhere = msgspec.structs.replace(probe.SETTINGS, environment="paper")
     monkeypatch.setattr(probe, "SETTINGS", elsewhere)
     monkeypatch.setattr(probe, "ask", lambda path, seconds: (200, b'{"status": "ok"}'))
-    answer = probe.handler({"job": "probe"}, None)
-    assert (watchdog, answer["raised"]) == ([], [])
+    answers = [probe.handler({"job": "probe"}, None) for _ in range(3)]
+    assert (watchdog, answers[-1]["raised"]) == ([], ["watchdog"])
+    assert "https" in health.alerts()["watchdog"].message
+
+
+def test_a_watchdog_that_is_away_is_an_alert_and_soon_left_alone(
+    watchdog: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look says so; after five pings in vain it is not asked at each look."""
+    asked: list[str] = []
+
+    def away(url: str, **_: object) -> None:
+        asked.append(url)
+        raise TimeoutError
+
+    monkeypatch.setattr(probe, "send", away)
+    monkeypatch.setattr(probe, "ask", lambda path, seconds: (200, b'{"status": "ok"}'))
+    answers = [probe.handler({"job": "probe"}, None) for _ in range(4)]
+    assert [answer["bad"] for answer in answers] == [["watchdog"]] * 4
+    assert answers[-1]["raised"] == ["watchdog"]
+    assert len(asked) == 5
+    assert "keeps failing and is left alone" in health.alerts()["watchdog"].message

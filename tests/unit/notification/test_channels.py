@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest.mock import Mock
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sns.models import sns_backends
 
-from alpaquero.errors import ConfigurationError
+from alpaquero.errors import ConfigurationError, LeftAlone
 from alpaquero.events.mails import Mail
 from alpaquero.notifications import channels, webhooks
 from alpaquero.notifications.channels import NotTaken
@@ -188,3 +190,20 @@ def test_a_host_that_asks_for_patience_gets_it(text: str, seconds: float | None)
         with pytest.raises(NotTaken) as refused:
             post()
     assert refused.value.retry_after_seconds == seconds
+
+
+@pytest.mark.usefixtures("outbox")
+def test_a_refused_address_is_no_failure_of_mail_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often one user's address is refused, mail goes on; when SES itself fails, it is left alone."""
+
+    def answering(status: int) -> Any:
+        response: Any = {"Error": {"Code": "x"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        return Mock(send_email=Mock(side_effect=ClientError(response, "SendEmail")))
+
+    mail = Channel(name="mail", kind="email", address="ana@example.com")
+    for status in [400] * 6 + [503] * 5:
+        monkeypatch.setattr(channels, "ses", lambda status=status: answering(status))
+        with pytest.raises(ClientError):
+            channels.send(MAIL, mail, "id", mail_from="a@example.com", local=True)
+    with pytest.raises(LeftAlone, match="mail keeps failing and is left alone; try again in"):
+        channels.send(MAIL, mail, "id", mail_from="a@example.com", local=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sns.models import sns_backends
@@ -17,7 +18,7 @@ from alpaquero.notifications import channels
 from alpaquero.notifications.preferences import OWNER, Channel, Preferences
 from alpaquero.store import notifications as store
 from alpaquero.store.notifications import NotificationItem, State
-from functions.notification import deliver
+from functions.notification import deliver, digest
 from tests.fakes.http_server import Reply, scripted_server
 from tests.fakes.queues import FakeQueues
 from tests.unit.notification.conftest import Clock
@@ -279,6 +280,31 @@ def test_a_host_that_does_not_answer_is_waited_for_once_a_batch(
         assert len(server.asked) == 1
     assert [one["itemIdentifier"] for one in answer["batchItemFailures"]] == ["0", "1"]
     assert len(outbox) == 2
+
+
+def test_a_webhook_that_keeps_failing_is_left_alone_and_nothing_is_lost(
+    outbox: list[Any], queues: FakeQueues, delivered: Batch, clock: Clock
+) -> None:
+    """After five failures the sixth message is not tried but held; the digest sends it once it answers."""
+    wants(HOOK, MAIL, clock=clock)
+    with scripted_server() as server:
+        secret = {"url": server.url, "signing_key": KEY}
+        boto3.client("secretsmanager").create_secret(
+            Name="alpaquero/webhooks/team", SecretString=json.dumps(secret)
+        )
+        server.script = [Reply(503)] * 5 + [Reply(204)]
+        for number in range(1, 6):
+            fill = msgspec.structs.replace(FILLED, id=f"filled:0{number}")
+            assert deliver.handler(delivered(fill), None) == FIRST_FAILED
+        assert deliver.handler(delivered(FILLED), None) == ALL_WELL
+        assert len(server.asked) == 5
+        ((logged,), _) = store.newest("paper", 9, state=State.HELD)
+        assert logged.outcome.startswith("hook keeps failing and is left alone, until")
+        assert log()["filled:1#owner#mail"] == ("sent", 1)
+        clock.move(minutes=1)
+        assert digest.send_digests(clock.at) == 1
+        assert len(server.asked) == 6
+    assert log()["filled:1#owner#hook"] == ("sent", 1)
 
 
 def test_a_persons_word_goes_to_whom_he_named(outbox: list[Any], delivered: Batch, clock: Clock) -> None:

@@ -14,7 +14,7 @@ from alpaquero.broker.breaker import Breaker, failed, probing
 from alpaquero.broker.budget import Window
 from alpaquero.broker.protocol import BrokerOrder
 from alpaquero.errors import SharedStateLost
-from alpaquero.store.broker_state import BrokerStateItem, DryRunOrders, SharedBrokerState
+from alpaquero.store.broker_state import BrokerStateItem, DryRunOrders, OutboundState, SharedBrokerState
 
 SCOPE, NOW = "trading:paper-api.alpaca.markets", 1_000_000.5
 
@@ -40,6 +40,17 @@ def test_scopes_do_not_meet(tables: None) -> None:
     state = SharedBrokerState()
     state.swap(SCOPE, Breaker(), failed(Breaker(), NOW, as_probe=False))
     assert state.read("data:paper-api.alpaca.markets") == (Breaker(), {})
+
+
+def test_what_else_is_called_has_its_breakers_in_one_place(tables: None) -> None:
+    """Each is swapped alone, and all that ever failed are listed with one query."""
+    state, broken = OutboundState(), failed(Breaker(), NOW, as_probe=False)
+    assert (state.read("watchdog"), state.all()) == ((Breaker(), {}), {})
+    assert state.swap("watchdog", Breaker(), broken)
+    assert not state.swap("watchdog", Breaker(), broken)
+    assert state.read("watchdog") == (broken, {})
+    assert state.read("webhook:team") == (Breaker(), {})
+    assert state.all() == {"watchdog": broken}
 
 
 @pytest.mark.parametrize(
@@ -68,6 +79,8 @@ def test_a_table_out_of_reach_is_told_as_such(tables: None, monkeypatch: pytest.
     monkeypatch.setattr(BrokerStateItem, "query", out_of_reach)
     with pytest.raises(SharedStateLost):
         SharedBrokerState().read(SCOPE)
+    with pytest.raises(SharedStateLost):
+        OutboundState().all()
 
 
 def test_intended_orders_are_kept_by_account(tables: None) -> None:

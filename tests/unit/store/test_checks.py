@@ -13,7 +13,7 @@ from alpaquero.broker.breaker import Breaker
 from alpaquero.monitoring.settings import MonitoringSettings
 from alpaquero.store import checks, health
 from alpaquero.store.books import Books, SyncNotes
-from alpaquero.store.broker_state import SharedBrokerState
+from alpaquero.store.broker_state import OutboundState, SharedBrokerState
 from alpaquero.store.usage import Usage, after
 
 LIMITS = MonitoringSettings(sync_lag_seconds=300, queue_depth=5)
@@ -48,6 +48,19 @@ def test_queues_that_pile_up_and_dead_letters_are_bad() -> None:
     assert (lost.is_bad, "B: 1" in lost.message) == (True, True)
     well = checks.queue_findings(lambda: {"A": 5}, lambda: {"A": 0}, LIMITS)
     assert [one.is_bad for one in well] == [False, False]
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_way_to_people_that_keeps_failing_is_bad() -> None:
+    """It is named; one that failed a few times, or answers again, is not."""
+    assert checks.outbound_finding().is_bad is False
+    is_open = Breaker(failures=5, open_until=9e9, opened=1, version=1)
+    OutboundState().swap("webhook:team", Breaker(), is_open)
+    OutboundState().swap("mail", Breaker(), Breaker(failures=2, version=1))
+    found = checks.outbound_finding()
+    assert (found.name, found.is_bad) == ("breaker:outbound", True)
+    assert "webhook:team" in found.message
+    assert "mail" not in found.message
 
 
 @pytest.mark.usefixtures("tables")

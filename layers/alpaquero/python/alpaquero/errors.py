@@ -3,6 +3,7 @@
 AlpaqueroError
 ├── ConfigurationError            the environment, a secret or the template is wrong
 ├── SharedStateLost               the table of the shared breaker and budget was not reached
+├── LeftAlone                     an address that keeps failing is not called for a while
 ├── RequestError                  the caller's doing: `status` and `code` are what an API answers
 │   ├── InvalidRequest            400 invalid_request, with the field
 │   ├── NotSignedIn               401 unauthorized
@@ -40,6 +41,14 @@ class ConfigurationError(AlpaqueroError):
 
 class SharedStateLost(AlpaqueroError):
     """The table of the shared breaker and request budget was not reached; calls go on without it."""
+
+
+class LeftAlone(AlpaqueroError):
+    """What we would call keeps failing, so it was not called; try again after `retry_after_seconds`."""
+
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class RequestError(AlpaqueroError):

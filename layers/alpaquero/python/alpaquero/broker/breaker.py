@@ -1,4 +1,4 @@
-"""The circuit breaker of one host of the broker, as pure rules; `alpaquero.broker.guard` runs them.
+"""The circuit breaker of one host, as pure rules; `alpaquero.shared_breaker` runs them.
 
     closed --FAILURES_TO_OPEN failures in a row--> open --its time is up--> one probe
        ^                                            ^                         |

@@ -1,4 +1,8 @@
-"""Sends one message over one channel: SES, SNS or a webhook; `notification/deliver` and `digest` call it."""
+"""Sends one message over one channel: SES, SNS or a webhook; `notification/deliver` and `digest` call it.
+
+All functions share a circuit breaker for mail, one for SMS, and one for each webhook (`shared_breaker`), so
+that what keeps failing is not waited for at each message.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from alpaquero.errors import AlpaqueroError
 from alpaquero.events.mails import Mail
 from alpaquero.notifications import webhooks
 from alpaquero.notifications.preferences import Channel
+from alpaquero.shared_breaker import guarded
 
 TIMEOUT_SECONDS = 5.0
 MOST_WAIT_SECONDS = 900.0  # of a Retry-After
@@ -33,24 +38,36 @@ class NoAnswer(NotTaken):
 @cache
 def ses() -> Any:
     """The mail client, made at the first mail."""
-    return aws.client("ses")
+    return _patient("ses")
 
 
 @cache
 def sns() -> Any:
     """The SMS client, made at the first SMS."""
-    return aws.client("sns")
+    return _patient("sns")
+
+
+def _patient(service: str) -> Any:
+    """A client that gives up so soon that a function can write down what became of two messages."""
+    from botocore.config import Config
+
+    return aws.client(
+        service, config=Config(connect_timeout=2, read_timeout=4, retries={"total_max_attempts": 2})
+    )
 
 
 def send(mail: Mail, channel: Channel, message_id: str, *, mail_from: str, local: bool) -> str:
     """Sends `mail`; answers the other side's id for it, or its status. Any exception means: not known sent.
 
-    `message_id` is the same in each try of one message; `local` lets webhooks reach loopback.
+    `message_id` is the same in each try of one message; `local` lets webhooks reach loopback. Raises
+    `LeftAlone` when nothing was tried, since this way keeps failing.
     """
     if channel.kind == "email":
-        return _email(mail, channel.address, mail_from)
+        with guarded("mail", _is_of_aws):
+            return _email(mail, channel.address, mail_from)
     if channel.kind == "sms":
-        return _sms(mail, channel.address)
+        with guarded("sms", _is_of_aws):
+            return _sms(mail, channel.address)
     return _webhook(mail, channel, message_id, local=local)
 
 
@@ -76,15 +93,22 @@ def _webhook(mail: Mail, channel: Channel, message_id: str, *, local: bool) -> s
     at = wall.seconds()
     to = webhooks.endpoint(channel.address, channel.format, at)
     body, headers = webhooks.request_of(mail, channel.format, to, message_id, at)
-    try:
-        answer = outbound.send(
-            to.url, body=body, headers=headers, timeout_seconds=TIMEOUT_SECONDS, loopback=local
-        )
-    except (OSError, http.client.HTTPException) as error:
-        raise NoAnswer(f"the webhook's host did not answer ({type(error).__name__})") from None
-    if not 200 <= answer.status < 300:
-        raise NotTaken(f"the webhook's host answered {answer.status}", retry_after(answer.headers))
+    with guarded(f"webhook:{channel.address}"):
+        try:
+            answer = outbound.send(
+                to.url, body=body, headers=headers, timeout_seconds=TIMEOUT_SECONDS, loopback=local
+            )
+        except (OSError, http.client.HTTPException) as error:
+            raise NoAnswer(f"the webhook's host did not answer ({type(error).__name__})") from None
+        if not 200 <= answer.status < 300:
+            raise NotTaken(f"the webhook's host answered {answer.status}", retry_after(answer.headers))
     return f"HTTP {answer.status}"
+
+
+def _is_of_aws(error: Exception) -> bool:
+    """Whether mail or SMS itself failed; a refused address is one message's matter, not everybody's."""
+    answer = getattr(error, "response", None)  # botocore's ClientError
+    return answer is None or answer["ResponseMetadata"].get("HTTPStatusCode", 500) >= 500
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -1,7 +1,8 @@
 """The BrokerState table: what all functions share about the broker's condition, and a dry run's orders.
 
-`alpaquero.broker.guard` reads and writes breakers and budgets; `alpaquero.broker.dry_run` keeps what
-it would have ordered. Rows of breakers and budgets expire a day after their last change.
+`alpaquero.broker.guard` reads and writes breakers and budgets, `alpaquero.shared_breaker` the breakers of
+all else that we call; `alpaquero.broker.dry_run` keeps what it would have ordered. Rows of breakers and
+budgets expire a day after their last change.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from alpaquero.broker.protocol import BrokerOrder
 from alpaquero.errors import SharedStateLost
 from alpaquero.store.tables import REGION, from_body, table_name, to_body
 
-BREAKER, BUDGET, DRY_RUN = "BREAKER", "BUDGET#", "DRY_RUN#"
+BREAKER, BUDGET, DRY_RUN, OUTBOUND = "BREAKER", "BUDGET#", "DRY_RUN#", "OUTBOUND"
 KEEP_SECONDS = 86_400
 KEEP_DRY_ORDERS_SECONDS = 30 * 86_400  # the books keep them for good
 _CONFLICT = "ConditionalCheckFailedException"
 
 
 class BrokerStateItem(Model):
-    """`<scope>` / `BREAKER` or `BUDGET#<key>`; `DRY_RUN#<account>` / client order id.
+    """`<scope>` / `BREAKER` or `BUDGET#<key>`; `OUTBOUND` / what is called;
+    `DRY_RUN#<account>` / client order id.
 
     `version` is the breaker's; of a budget `resets_at` (epoch seconds) and `remaining` decide which
     of two views is the stricter.
@@ -63,15 +65,7 @@ class SharedBrokerState:
 
     def swap(self, scope: str, before: Breaker, after: Breaker) -> bool:
         """Compare-and-swap by the breaker's version. Raises `SharedStateLost`."""
-        item = BrokerStateItem(
-            scope, BREAKER, body=to_body(after), version=after.version, expires_at=_in(KEEP_SECONDS)
-        )
-        unchanged = (
-            BrokerStateItem.version == before.version
-            if before.version
-            else BrokerStateItem.pk.does_not_exist()
-        )
-        return _saved(item, unchanged)
+        return _swapped(scope, BREAKER, before, after)
 
     def tell(self, scope: str, key: str, window: Window) -> None:
         """Keeps the later window, and of the same one the smaller rest. Raises `SharedStateLost`."""
@@ -94,6 +88,30 @@ class SharedBrokerState:
         _saved(item, is_stricter)
 
 
+class OutboundState:
+    """`alpaquero.shared_breaker.BreakerState` for webhooks, mail, SMS and the watchdog."""
+
+    def read(self, scope: str) -> tuple[Breaker, dict[str, Window]]:
+        """The breaker of what is called `scope`; there is no budget. Raises `SharedStateLost`."""
+        return self._found(scope).get(scope, Breaker()), {}
+
+    def swap(self, scope: str, before: Breaker, after: Breaker) -> bool:
+        """Compare-and-swap by the breaker's version. Raises `SharedStateLost`."""
+        return _swapped(OUTBOUND, scope, before, after)
+
+    def all(self) -> dict[str, Breaker]:
+        """Every breaker that a failure of the last day has moved, by name. Raises `SharedStateLost`."""
+        return self._found()
+
+    def _found(self, scope: str | None = None) -> dict[str, Breaker]:
+        wanted = None if scope is None else BrokerStateItem.sk == scope
+        try:
+            items = BrokerStateItem.query(OUTBOUND, wanted, consistent_read=True)
+            return {item.sk: from_body(item.body, Breaker) for item in items}
+        except (PynamoDBException, msgspec.ValidationError) as error:
+            raise SharedStateLost(str(error)) from error
+
+
 class DryRunOrders:
     """The orders a dry run would have placed for one account."""
 
@@ -113,6 +131,14 @@ class DryRunOrders:
             for item in BrokerStateItem.query(self._pk, consistent_read=True)
         ]
         return sorted(found, key=lambda order: (order.submitted_at, order.client_order_id))
+
+
+def _swapped(pk: str, sk: str, before: Breaker, after: Breaker) -> bool:
+    item = BrokerStateItem(pk, sk, body=to_body(after), version=after.version, expires_at=_in(KEEP_SECONDS))
+    unchanged = (
+        BrokerStateItem.version == before.version if before.version else BrokerStateItem.pk.does_not_exist()
+    )
+    return _saved(item, unchanged)
 
 
 def _saved(item: BrokerStateItem, condition: Condition) -> bool:

@@ -17,7 +17,7 @@ from alpaquero.monitoring.alerts import Finding
 from alpaquero.monitoring.settings import MonitoringSettings
 from alpaquero.store import health
 from alpaquero.store.books import Books
-from alpaquero.store.broker_state import SharedBrokerState
+from alpaquero.store.broker_state import OutboundState, SharedBrokerState
 from alpaquero.store.usage import Usage
 
 FEWEST_ERRORS = 3  # fewer say nothing of a share
@@ -134,3 +134,13 @@ def breaker_findings(scopes: Sequence[str]) -> list[Finding]:
         looked(f"breaker:{scope.partition(':')[0]}", "market_data", lambda name=scope: is_open(name))  # type: ignore[misc]
         for scope in scopes
     ]
+
+
+def outbound_finding() -> Finding:
+    """Whether a way to people, or the outside watchdog, keeps failing."""
+
+    def left_alone() -> str:
+        names = sorted(name for name, breaker in OutboundState().all().items() if breaker.is_open)
+        return f"left alone for a while, since it keeps failing: {', '.join(names)}" if names else ""
+
+    return looked("breaker:outbound", "notification", left_alone)
