@@ -134,7 +134,16 @@ class SummaryAsked(TradesOf, frozen=True, kw_only=True):
     """The query of the summary."""
 
     benchmark: Annotated[str, Meta(description="A symbol with stored daily bars.")] | None = None
-    risk_free_percent: Annotated[float, Meta(ge=0, le=100, description="A yearly rate.")] = 0.0
+    risk_free_percent: (
+        Annotated[float, Meta(ge=0, le=100, description="A yearly rate; by default that of the settings.")]
+        | None
+    ) = None
+
+    @property
+    def rate(self) -> float:
+        """The yearly rate that ratios take off returns."""
+        asked = self.risk_free_percent
+        return _risk_free_percent() if asked is None else asked
 
 
 class PnlAsked(TradesOf, frozen=True, kw_only=True):
@@ -189,7 +198,7 @@ def _summary(query: SummaryAsked) -> bodies.AnalyticsSummary:
     if not query.is_whole:
         return of_trades
     account = kept.account(query)
-    curve = curve_figures(account, risk_free_percent=query.risk_free_percent)
+    curve = curve_figures(account, risk_free_percent=query.rate)
     times = [close.at for close in account.whole]
     return msgspec.structs.replace(
         of_trades,
@@ -426,14 +435,21 @@ def _summary_of_trades(kept: Kept, query: TradesOf) -> bodies.AnalyticsSummary:
     )
 
 
+def _risk_free_percent() -> float:
+    """The yearly rate of the settings in force."""
+    return float(trading_settings.lately().settings.risk_free_percent)
+
+
 def _curve_body(
-    curve: CurveFigures, account: AccountCurve, found: Sequence[AnyTrade], query: TradesOf
+    curve: CurveFigures, account: AccountCurve, found: Sequence[AnyTrade], query: SummaryAsked
 ) -> bodies.AccountCurve:
     """The figures with the turnover, which counts a trade's dollars where it was opened in the stretch."""
     first, last = query.days
     traded = sum((trade.traded for trade in found if first <= day_of(trade.opened_at) <= last), ZERO)
     equity = [(close.date, float(close.equity)) for close in account.closes]
-    return bodies.AccountCurve(**asdict(curve), turnover_yearly=turnover(float(traded), equity))
+    return bodies.AccountCurve(
+        **asdict(curve), turnover_yearly=turnover(float(traded), equity), risk_free_percent=query.rate
+    )
 
 
 def _benchmark(index: Sequence[tuple[date, float]], query: SummaryAsked) -> bodies.Benchmark | None:
@@ -460,7 +476,7 @@ def _benchmark(index: Sequence[tuple[date, float]], query: SummaryAsked) -> bodi
         )
     columns = stored[symbol]
     held = [(day_of_bar(start), close) for start, close in zip(columns.start, columns.close, strict=True)]
-    found = compare(index, from_day(held, index[0][0]), risk_free_percent=query.risk_free_percent)
+    found = compare(index, from_day(held, index[0][0]), risk_free_percent=query.rate)
     return bodies.Benchmark(symbol=symbol, **asdict(found))
 
 
@@ -612,7 +628,9 @@ def _check(request: BacktestRequest) -> None:
     if request.settings == "current":
         base = trading_settings.current().settings
     try:
-        settings = settings_for(request, base.strategies, base.risk, base.orders)
+        settings = settings_for(
+            request, base.strategies, base.risk, base.orders, risk_free_percent=base.risk_free_percent
+        )
     except ValueError as error:
         named = "changes" if request.changes else "timeframe" if request.timeframe else "strategies"
         raise InvalidRequest(str(error), named) from None
@@ -785,7 +803,8 @@ def _report(query: Stretch) -> str:
             last=query.last,
             index=account.index,
             equity=[(close.date, float(close.equity)) for close in account.whole],
-            curve=curve_figures(account),
+            curve=curve_figures(account, risk_free_percent=_risk_free_percent()),
+            risk_free_percent=_risk_free_percent(),
             trades=[t for t in _closed_trades(since) if days.holds(t.closed_at)],
             realised=told.realised_pnl,
             open_pnl=told.open_pnl,

@@ -137,7 +137,9 @@ def run(job: Job) -> None:
     request = job.request
     current = trading_settings.current().settings if request.settings == "current" else None
     base = current or trading_settings.TradingSettings()
-    settings = settings_for(request, base.strategies, base.risk, base.orders)
+    settings = settings_for(
+        request, base.strategies, base.risk, base.orders, risk_free_percent=base.risk_free_percent
+    )
     series = stored(request, settings)
     sessions = _calendar().sessions(request.start - timedelta(days=10), request.end + timedelta(days=10))
     telling = Telling(job)

@@ -21,7 +21,7 @@ export interface Account {
   as_of: Moment;
 }
 
-/** Return and risk of the account without deposits and withdrawals (time-weighted), from its closes. A year has 252 sessions. `calmar` is `cagr_percent` over `max_drawdown_percent`. `exposure_percent` is the average share of equity invested, `time_invested_percent` that of sessions with a position, `turnover_yearly` how often the average equity was bought and sold again. What cannot be computed is null. Equity is in dollars, drawdowns are in days of the calendar. */
+/** Return and risk of the account without deposits and withdrawals (time-weighted), from its closes. A year has 252 sessions. `calmar` is `cagr_percent` over `max_drawdown_percent`. `exposure_percent` is the average share of equity invested, `time_invested_percent` that of sessions with a position, `turnover_yearly` how often the average equity was bought and sold again. Sharpe and Sortino take `risk_free_percent` a year off returns. What cannot be computed is null. Equity is in dollars, drawdowns are in days of the calendar. */
 export interface AccountCurve {
   start: Day;
   end: Day;
@@ -41,6 +41,7 @@ export interface AccountCurve {
   exposure_percent: number | null;
   time_invested_percent: number | null;
   turnover_yearly: number | null;
+  risk_free_percent: number;
 }
 
 /** How the trading went. What there is nothing to compute from is null. Counts and averages are of the trades closed in the stretch, `realised_pnl` of the shares closed in it. `open_pnl` is what is held now would gain, null for a stretch that has ended. `total_pnl` is the change of equity without `deposits`: realised, open and `income` (dividends, fees) together. It, `curve` and what follows from it are the whole account's, null for a part of the trades. Slippage is against the prices at the orders' arrival, above 0 a cost. */

@@ -35,6 +35,7 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
     strategies: dict[str, StrategySettings] = {}
     risk: RiskLimits = RiskLimits()
     orders: OrderSettings = OrderSettings()
+    risk_free_percent: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,13 @@ class Prepared:
 
     def settings(self, changes: Mapping[str, Any] | None = None) -> BacktestSettings:
         """The settings with further `changes`. Raises `ValueError` naming what does not fit."""
-        return settings_for(self.asked(changes), self.base.strategies, self.base.risk, self.base.orders)
+        return settings_for(
+            self.asked(changes),
+            self.base.strategies,
+            self.base.risk,
+            self.base.orders,
+            risk_free_percent=self.base.risk_free_percent,
+        )
 
     def asked(
         self,

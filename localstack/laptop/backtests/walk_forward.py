@@ -144,7 +144,10 @@ def _joined(folds: list[Fold], tests: Sequence[Outcome], metric: str, count: int
         metric=metric,
         combinations=count,
         folds=folds,
-        joined=curves.figures_of(list(zip(days, equity, strict=True))),
+        joined=curves.figures_of(
+            list(zip(days, equity, strict=True)),
+            risk_free_percent=float(tests[0].asked.risk_free_percent),
+        ),
         efficiency_percent=tested / own * 100 if own is not None and tested is not None and own > 0 else None,
         profitable_tests=sum((fold.test["total_return_percent"] or 0) > 0 for fold in folds),
         choices=dict(Counter(_said(fold.chosen) for fold in folds).most_common()),

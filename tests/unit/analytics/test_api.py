@@ -17,7 +17,7 @@ from alpaquero.portfolio.trades import OpenTrade, Realised, Trade
 from alpaquero.prices.bars import Bar
 from alpaquero.prices.columns import Columns
 from alpaquero.risk.book import HeldPosition, RiskBook
-from alpaquero.store import analytics, bars
+from alpaquero.store import analytics, bars, trading_settings
 from alpaquero.store.books import Baseline, Books
 from functions.analytics import api
 
@@ -107,6 +107,26 @@ def test_the_summary_is_over_all_trades_and_sessions(call: Call, books: Books) -
     assert answer["total_return_percent"] == curve["total_return_percent"] == pytest.approx(8.9)
     assert answer["max_drawdown_percent"] == pytest.approx(10)
     assert None not in (curve["sharpe"], curve["sortino"], curve["volatility_percent"], curve["calmar"])
+
+
+def test_ratios_take_off_the_rate_of_the_settings_unless_another_is_asked_for(
+    call: Call, books: Books
+) -> None:
+    """Sharpe, Sortino and alpha fall with the rate; the answer says by which."""
+    for number, equity in enumerate(("1100", "500", "3000", "990", "1089")):
+        analytics.save_mark("paper", mark(number, equity))
+    settings = trading_settings.TradingSettings(risk_free_percent=Decimal("4.5"))
+    trading_settings.save(settings, author="ana", reason="test", after_version=0, now=AT)
+
+    def told(**query: str) -> dict[str, Any]:
+        _, answer = call(api.app, "/api/analytics/summary", query=query)
+        curve: dict[str, Any] = answer["curve"]
+        return curve
+
+    own, none, same = told(), told(risk_free_percent="0"), told(risk_free_percent="4.5")
+    assert (own["risk_free_percent"], none["risk_free_percent"]) == (4.5, 0)
+    assert own == same
+    assert (own["sharpe"] < none["sharpe"], own["sortino"] < none["sortino"]) == (True, True)
 
 
 def test_money_put_in_is_no_gain(call: Call, books: Books) -> None:

@@ -68,12 +68,25 @@ def test_changes_reach_strategy_risk_and_orders() -> None:
             "risk.stop_loss_percent": "2.5",
             "risk.sizing_method": "atr",
             "orders.entry_timeout_minutes": 30,
+            "risk_free_percent": "4.5",
         },
     )
     one = found.strategies["stochrsi_ema"]
     assert (10, 300, 300) == (one.parameters["rsi_period_bars"], one.minimum_history_bars, found.history_bars)
     assert (Decimal("2.5"), SizingMethod.ATR) == (found.risk.stop_loss_percent, found.risk.sizing_method)
-    assert 30 == found.orders.entry_timeout_minutes
+    assert (30, Decimal("4.5")) == (found.orders.entry_timeout_minutes, found.risk_free_percent)
+
+
+def test_the_risk_free_rate_is_that_of_the_settings_unless_it_is_changed() -> None:
+    """A rate of the settings in force is taken over, and 0 is a rate too."""
+    named: dict[str, Any] = {"strategies": ("stochrsi_ema",)}
+
+    def rate(request: BacktestRequest) -> Decimal:
+        found = settings_for(request, {}, RiskLimits(), OrderSettings(), risk_free_percent=Decimal(5))
+        return found.risk_free_percent
+
+    assert rate(asked(**named)) == 5
+    assert rate(asked(**named, changes={"risk_free_percent": 0})) == 0
 
 
 def test_of_several_strategies_one_is_changed_by_its_name() -> None:
@@ -92,6 +105,8 @@ def test_of_several_strategies_one_is_changed_by_its_name() -> None:
         ({"strategy.rsi_period_bars": 1}, "rsi_period_bars is 1; set it from 2 to 1000"),
         ({"strategy.rsi_period_bars": "ten"}, "rsi_period_bars"),
         ({"risk.stop_loss_percent": 99}, "stop_loss_percent"),
+        ({"risk_free_percent": 101}, "risk_free_percent is 101; set it from 0 to 100"),
+        ({"risk_free_percent": "NaN"}, "risk_free_percent is NaN; set it from 0 to 100"),
         ({"strategy.rule": "other"}, "there is no setting 'strategy.rule'"),
     ],
 )

@@ -41,6 +41,12 @@ def test_the_page_loads_nothing_and_tells_the_figures() -> None:
     assert "1 round trips" in html
 
 
+def test_the_page_says_by_which_rate_its_ratios_are() -> None:
+    """A rate of 0 needs no word."""
+    assert "mean daily return over its deviation" in render(FOUND)
+    assert "mean daily return beyond 4.5 % a year over" in render(replace(FOUND, risk_free_percent=4.5))
+
+
 def test_texts_of_the_books_are_escaped() -> None:
     """A reason may hold anything."""
     html = render(replace(FOUND, trades=[replace(TRADES[0], reason="<b>x</b>")], account="<i>"))

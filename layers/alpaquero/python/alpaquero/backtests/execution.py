@@ -90,7 +90,7 @@ def summary(
 ) -> Outcome:
     """Every figure of a result; `benchmark` is a curve over the same sessions."""
     days = [day for day, _ in benchmark]
-    cash = float(asked.cash)
+    cash, rate = float(asked.cash), float(asked.risk_free_percent)
     own = [(day, float(row.equity)) for day, row in zip(days, result.equity, strict=True)]
     whole, held_whole = curves.begun(own, cash), curves.begun(benchmark, cash)
     rows = [_row(trade) for trade in result.trades]
@@ -101,9 +101,12 @@ def summary(
         final_equity=result.equity_end,
         final_cash=result.cash,
         curve=curves.figures_of(
-            own, initial=cash, invested=[float(row.market_value) for row in result.equity]
+            own,
+            initial=cash,
+            invested=[float(row.market_value) for row in result.equity],
+            risk_free_percent=rate,
         ),
-        benchmark=curves.figures_of(benchmark, initial=cash),
+        benchmark=curves.figures_of(benchmark, initial=cash, risk_free_percent=rate),
         trades=trade_figures(rows),
         by_symbol=figures_by(rows, lambda row: row.symbol),
         by_strategy=figures_by(rows, lambda row: row.strategy),
@@ -141,6 +144,7 @@ def _asked(request: BacktestRequest, settings: BacktestSettings, data: str, days
         orders=_plain(settings.orders),
         data=data,
         rules_version=str(RULES_VERSION),
+        risk_free_percent=settings.risk_free_percent,
     )
 
 

@@ -20,7 +20,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What was tested: enough to run it again and get the same trades.
 
     `strategies` maps each instance to its rule and parameters; `risk` and `orders` are the limits and
-    order settings in force. Money is in dollars.
+    order settings in force, `risk_free_percent` the yearly rate that ratios take off returns. Money is in
+    dollars.
     """
 
     strategies: dict[str, dict[str, Any]]
@@ -35,6 +36,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     orders: dict[str, Any]
     data: str
     rules_version: str
+    risk_free_percent: Decimal = Decimal(0)
 
 
 class TradeRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -309,7 +309,8 @@ def _settings(outcome: Outcome) -> str:
         if values
     )
     return (
-        f"{tables}<p>Seed {asked.seed}, rules version {escape(asked.rules_version)}, "
+        f"{tables}<p>Risk-free rate {asked.risk_free_percent} % a year, seed {asked.seed}, "
+        f"rules version {escape(asked.rules_version)}, "
         f"trades SHA-256 <code>{escape(outcome.trades_sha256)}</code>.</p>"
     )
 

@@ -2,7 +2,7 @@
 
 A request names changes of settings as a person writes them: `strategy.rsi_period_bars` (or
 `strategies.<name>.rsi_period_bars` when several are tested), `risk.stop_loss_percent`,
-`orders.entry_timeout_minutes`.
+`orders.entry_timeout_minutes`, `risk_free_percent`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from alpaquero.strategy.settings import StrategySettings
 
 MOST_SYMBOLS = 5_000
 MOST_CHANGES = 200
+RISK_FREE = "risk_free_percent"
 _MOST_CASH = Decimal(1_000_000_000_000)
 _MOST_BPS = Decimal(1_000)
 _MOST_FEE = Decimal(10)
+_MOST_RISK_FREE = Decimal(100)  # percent a year, as in the trading settings
 
 _BARS_A_SESSION = {
     Timeframe.DAY: 1,
@@ -100,12 +102,21 @@ class BacktestRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class BacktestSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of the trading settings that a backtest obeys."""
+    """The part of the trading settings that a backtest obeys, and the rate its ratios are computed with.
+
+    Raises `ValueError` for a rate that does not fit.
+    """
 
     strategies: dict[str, StrategySettings]
     watchlist: tuple[str, ...] = ()
     risk: RiskLimits = RiskLimits()
     orders: OrderSettings = OrderSettings()
+    risk_free_percent: Decimal = Decimal(0)
+
+    def __post_init__(self) -> None:
+        rate = self.risk_free_percent
+        if not (rate.is_finite() and 0 <= rate <= _MOST_RISK_FREE):
+            raise ValueError(f"risk_free_percent is {rate}; set it from 0 to {_MOST_RISK_FREE}")
 
     @property
     def timeframe(self) -> Timeframe:
@@ -119,9 +130,14 @@ class BacktestSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def settings_for(
-    request: BacktestRequest, current: Mapping[str, StrategySettings], risk: RiskLimits, orders: OrderSettings
+    request: BacktestRequest,
+    current: Mapping[str, StrategySettings],
+    risk: RiskLimits,
+    orders: OrderSettings,
+    *,
+    risk_free_percent: Decimal = Decimal(0),
 ) -> BacktestSettings:
-    """The settings a request tests: `current` strategies, limits and order settings, changed as it asks.
+    """The settings a request tests: `current` strategies, limits and the rest, changed as it asks.
 
     Raises `ValueError` naming what does not exist or does not fit.
     """
@@ -132,6 +148,7 @@ def settings_for(
         "watchlist": request.symbols,
         "risk": _plain(risk),
         "orders": _plain(orders),
+        RISK_FREE: str(risk_free_percent),
     }
     for one in plain["strategies"].values():
         one["mode"], one["symbols"] = (
@@ -188,11 +205,14 @@ def _change(plain: dict[str, Any], path: str, value: Any) -> None:
         if name not in plain["strategies"]:
             raise ValueError(f"{path}: {name!r} is not tested; tested is {', '.join(plain['strategies'])}")
         _change_strategy(path, plain["strategies"][name], rest, value)
+    elif path == RISK_FREE:
+        plain[RISK_FREE] = value
     elif group in {"risk", "orders"}:
         _set(path, plain[group], rest, value)
     else:
         raise ValueError(
-            f"there is no setting {path[:60]!r}; begin with strategy., strategies.<name>., risk. or orders."
+            f"there is no setting {path[:60]!r}; begin with strategy., strategies.<name>., risk. or orders., "
+            f"or name {RISK_FREE}"
         )
 
 

@@ -35,6 +35,7 @@ class AccountReport:
 
     `index` is equity without deposits and withdrawals (time-weighted), `equity` the account's own, both
     at the close of each day. `slippage` is by symbol, with the whole under `all`.
+    `curve` was computed with `risk_free_percent` a year.
     """
 
     account: str
@@ -51,6 +52,7 @@ class AccountReport:
     income: Decimal
     deposits: Decimal
     slippage: Mapping[str, SlippageFigures]
+    risk_free_percent: float = 0.0
 
 
 def render(found: AccountReport) -> str:
@@ -170,13 +172,15 @@ def _slippage(groups: Mapping[str, SlippageFigures]) -> str:
 def _definitions(found: AccountReport, trades: TradeFigures) -> str:
     """Each figure with its unit and formula."""
     curve = found.curve
+    rate = found.risk_free_percent
+    gained = f"mean daily return beyond {rate:g} % a year" if rate else "mean daily return"
     rows = [
         ("Return a year", page.percent(curve.cagr_percent if curve else None), "%",
          "(last / first) ^ (365.25 / days) - 1, deposits and withdrawals left out"),
         ("Volatility", page.share(curve.volatility_percent if curve else None), "% a year",
          "sample deviation of daily returns times the root of 252"),
         ("Sharpe", page.number(curve.sharpe if curve else None), "a year",
-         "mean daily return over its deviation, times the root of 252 (Sharpe 1994)"),
+         f"{gained} over its deviation, times the root of 252 (Sharpe 1994)"),
         ("Sortino", page.number(curve.sortino if curve else None), "a year",
          "the same over the deviation of losses alone (Sortino and Price 1994)"),
         ("Calmar", page.number(curve.calmar if curve else None), "ratio",

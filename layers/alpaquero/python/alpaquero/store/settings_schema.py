@@ -67,6 +67,7 @@ HELP = {
     "intraday_settle_seconds": "How long after its close a shorter bar is taken for final.",
     "shard_size_symbols": "How many symbols one evaluation judges.",
     "run_deadline_seconds": "How long a run waits for its shards (wall time), and 1 s for each 50 symbols.",
+    "risk_free_percent": "The yearly rate that Sharpe, Sortino and alpha take off returns.",
     "log_level": "What all functions but the authorizer log, within a minute; not set: as deployed.",
     "strategies.<name>.rule": "The strategy's file.",
     "strategies.<name>.mode": "trade makes orders of its signals, shadow only records and tells them.",

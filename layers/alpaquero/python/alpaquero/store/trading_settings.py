@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -39,6 +40,7 @@ RANGES = {
     "intraday_settle_seconds": (0, 600),
     "shard_size_symbols": (1, 500),
     "run_deadline_seconds": (5, 900),  # SQS delays a message by 15 minutes at most
+    "risk_free_percent": (0, 100),
 }
 
 
@@ -52,6 +54,7 @@ class TradingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     `bar_settle_minutes` is how long after its close a daily bar is taken for final,
     `intraday_settle_seconds` a shorter one; `shard_size_symbols` how many symbols one evaluation
     judges; `run_deadline_seconds` (wall time) how long a run waits for its shards, see `run_deadline`.
+    `risk_free_percent` is the yearly rate that Sharpe, Sortino and alpha take off returns.
     Raises `ValueError` naming the setting that does not fit.
     """
 
@@ -67,6 +70,7 @@ class TradingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     intraday_settle_seconds: int = 10
     shard_size_symbols: int = 50
     run_deadline_seconds: int = 60
+    risk_free_percent: Decimal = Decimal(0)
     log_level: LogLevel | None = None
 
     def __post_init__(self) -> None:
@@ -78,8 +82,9 @@ class TradingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             _check_symbols(where, symbols)
         _check_names("strategies", self.strategies, MOST_STRATEGIES)
         for name, (low, high) in RANGES.items():
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name} is {getattr(self, name)}; set it from {low} to {high}")
+            value = Decimal(getattr(self, name))
+            if not (value.is_finite() and low <= value <= high):
+                raise ValueError(f"{name} is {value}; set it from {low} to {high}")
         named = {name: self._with_its_symbols(name, one) for name, one in self.strategies.items()}
         msgspec.structs.force_setattr(self, "strategies", named)
 

@@ -16,7 +16,8 @@ class AccountCurve(msgspec.Struct, frozen=True, kw_only=True):
 
     A year has 252 sessions. `calmar` is `cagr_percent` over `max_drawdown_percent`. `exposure_percent`
     is the average share of equity invested, `time_invested_percent` that of sessions with a position,
-    `turnover_yearly` how often the average equity was bought and sold again. What cannot be computed
+    `turnover_yearly` how often the average equity was bought and sold again. Sharpe and Sortino take
+    `risk_free_percent` a year off returns. What cannot be computed
     is null. Equity is in dollars, drawdowns are in days of the calendar.
     """
 
@@ -38,6 +39,7 @@ class AccountCurve(msgspec.Struct, frozen=True, kw_only=True):
     exposure_percent: float | None
     time_invested_percent: float | None
     turnover_yearly: float | None
+    risk_free_percent: float
 
 
 class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
