@@ -1,4 +1,4 @@
-"""The document itself, from what every route of `functions/*/api.py` declares.
+"""The documents themselves, one for each API, from what every route of `functions/*/api.py` declares.
 
 Called by `laptop.openapi.__main__` and by tests. Importing the services needs their environment, of
 which nothing is used but its form.
@@ -54,38 +54,90 @@ _ERRORS: Final = {
 _LISTS: Final = frozenset({"QUEUES", "DEAD_LETTER_QUEUES", "STACK_PARAMETERS"})
 
 
-def described() -> dict[str, Any]:
-    """The whole document."""
-    served = sorted(public_endpoints(), key=lambda one: (one[1].public or "", one[1].method))
+class Door(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the two APIs: its resource in the template, and what a reader must know of it."""
+
+    resource: str
+    title: str
+    about: str
+    servers: list[dict[str, Any]]
+    scheme: str
+    schemes: dict[str, Any]
+    refuses: frozenset[int]  # what a caller is told that may not in: a wrong signature is a 403
+
+    def path_of(self, endpoint: Endpoint) -> str | None:
+        """Where the route is behind this door, None when it is not."""
+        return endpoint.public if self is PUBLIC else endpoint.service
+
+
+_BODIES: Final = (
+    "Money, prices and quantities are decimal texts, times ISO 8601 in UTC, lists pages whose `next` is the "
+    "cursor of the next one."
+)
+
+
+def _on_aws(stage: str) -> dict[str, Any]:
+    return {
+        "url": f"https://{{api}}.execute-api.{{region}}.amazonaws.com/{stage}",
+        "description": "A stack on AWS.",
+        "variables": {"api": {"default": "api-id"}, "region": {"default": "us-east-1"}},
+    }
+
+
+PUBLIC: Final = Door(
+    resource="PublicApi",
+    title="Alpaquero",
+    about=f"The public API of the trading bot. {_BODIES}",
+    servers=[
+        {"url": "/", "description": "The host that serves this page: the laptop's gateway."},
+        _on_aws("v1"),
+    ],
+    scheme="token",
+    schemes={"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+    refuses=frozenset({401, 403}),
+)
+SERVICES: Final = Door(
+    resource="ServicesApi",
+    title="Alpaquero's services",
+    about="The API by which services and programs of the account ask each service: signed with AWS Signature "
+    "Version 4 for `execute-api`, and let in by the caller's IAM policy. On the laptop each service has a "
+    f"port of its own (docs/services), where the first part of the path is left out. {_BODIES}",
+    servers=[_on_aws("v1")],
+    scheme="signature",
+    schemes={
+        "signature": {
+            "type": "apiKey",
+            "name": "Authorization",
+            "in": "header",
+            "x-amazon-apigateway-authtype": "awsSigv4",
+        },
+    },
+    refuses=frozenset({403}),
+)
+
+
+def described(door: Door = PUBLIC) -> dict[str, Any]:
+    """The whole document of one API."""
+    served = sorted(endpoints(door), key=lambda one: (door.path_of(one[1]) or "", one[1].method))
     bodies, given = _components(served)
     paths: dict[str, dict[str, Any]] = {}
     for service, endpoint in served:
-        route = paths.setdefault(str(endpoint.public), {})
-        route[endpoint.method.lower()] = _operation(service, endpoint, bodies)
+        route = paths.setdefault(str(door.path_of(endpoint)), {})
+        route[endpoint.method.lower()] = _operation(door, service, endpoint, bodies)
     used = {int(status) for route in paths.values() for one in route.values() for status in one["responses"]}
     document = {
         "openapi": "3.1.0",
         "info": {
-            "title": "Alpaquero",
-            "version": template()["Resources"]["PublicApi"]["Properties"]["StageName"],
-            "description": "The public API of the trading bot. Money, prices and quantities are decimal "
-            "texts, times ISO 8601 in UTC, lists pages whose `next` is the cursor of the next one.",
+            "title": door.title,
+            "version": template()["Resources"][door.resource]["Properties"]["StageName"],
+            "description": door.about,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [
-            {"url": "/", "description": "The host that serves this page: the laptop's gateway."},
-            {
-                "url": "https://{api}.execute-api.{region}.amazonaws.com/v1",
-                "description": "A stack on AWS.",
-                "variables": {"api": {"default": "api-id"}, "region": {"default": "us-east-1"}},
-            },
-        ],
+        "servers": door.servers,
         "tags": [{"name": service} for service in sorted({service for service, _ in served})],
         "paths": paths,
         "components": {
-            "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-            },
+            "securitySchemes": door.schemes,
             "responses": {_name_of(status): _error(status) for status in sorted(used) if status >= 400},
             "schemas": dict(sorted(given.items())),
         },
@@ -94,11 +146,11 @@ def described() -> dict[str, Any]:
     return plain
 
 
-def public_endpoints() -> Iterator[tuple[str, Endpoint]]:
-    """Every route of the public API with its service."""
+def endpoints(door: Door = PUBLIC) -> Iterator[tuple[str, Endpoint]]:
+    """Every route behind one door with its service."""
     for app in apps():
         for endpoint in app.endpoints:
-            if endpoint.public is not None:
+            if door.path_of(endpoint) is not None:
                 yield app.service, endpoint
 
 
@@ -155,7 +207,8 @@ def answer_of(endpoint: Endpoint) -> Any:
     if said is object or getattr(said, "__name__", "") == "Response":
         if endpoint.status == HTTPStatus.NO_CONTENT or _JSON not in endpoint.content:
             return None
-        raise UnclearError(f"{endpoint.method} {endpoint.public}: say what it answers, as `-> Answer[Body]`")
+        path = endpoint.public or endpoint.service
+        raise UnclearError(f"{endpoint.method} {path}: say what it answers, as `-> Answer[Body]`")
     return said
 
 
@@ -184,20 +237,26 @@ def _components(
 # ---------------------------------------------------------------------------- one route
 
 
-def _operation(service: str, endpoint: Endpoint, bodies: Mapping[tuple[int, str], Schema]) -> dict[str, Any]:
+def _operation(
+    door: Door, service: str, endpoint: Endpoint, bodies: Mapping[tuple[int, str], Schema]
+) -> dict[str, Any]:
+    path = str(door.path_of(endpoint))
     summary, _, rest = (endpoint.view.__doc__ or "").strip().partition("\n\n")
     said: dict[str, Any] = {
-        "operationId": f"{service}_{endpoint.view.__name__}",
+        "operationId": f"{service}_{endpoint.view.__name__.strip('_')}",
         "tags": [service],
         "summary": " ".join(summary.split()),
     }
     if rest:
         said["description"] = " ".join(rest.split())
-    said["x-role"] = endpoint.role or "anyone"
-    if endpoint.service:
-        said["x-service-path"] = endpoint.service
-    said["security"] = [{"token": []}] if endpoint.role else []
-    parameters = list(_parameters(endpoint))
+    if door is PUBLIC:
+        said["x-role"] = endpoint.role or "anyone"
+        if endpoint.service:
+            said["x-service-path"] = endpoint.service
+    elif endpoint.public:
+        said["x-public-path"] = endpoint.public
+    said["security"] = [{door.scheme: []}] if endpoint.role else []
+    parameters = list(_parameters(endpoint, path))
     if parameters:
         said["parameters"] = parameters
     if (id(endpoint), "request") in bodies:
@@ -213,27 +272,28 @@ def _operation(service: str, endpoint: Endpoint, bodies: Mapping[tuple[int, str]
             for kind in endpoint.content
         }
     said["responses"] = {str(endpoint.status): success} | {
-        str(status): {"$ref": f"#/components/responses/{_name_of(status)}"} for status in refused(endpoint)
+        str(status): {"$ref": f"#/components/responses/{_name_of(status)}"}
+        for status in refused(endpoint, door)
     }
     return said
 
 
-def refused(endpoint: Endpoint) -> list[int]:
+def refused(endpoint: Endpoint, door: Door = PUBLIC) -> list[int]:
     """Every status of an error that the route may answer with."""
     found = {429, 500, 504, 414, *endpoint.refuses}
     if endpoint.role:
-        found |= {401, 403}
+        found |= door.refuses
     if endpoint.query or endpoint.headers or endpoint.body is not None:
         found.add(400)
     if endpoint.body is not None or endpoint.method != "GET":
         found |= {413, 415}
-    if "{" in str(endpoint.public):
+    if "{" in str(door.path_of(endpoint)):
         found.add(404)
     return sorted(found)
 
 
-def _parameters(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
-    for name in _PATH_NAME.findall(str(endpoint.public)):
+def _parameters(endpoint: Endpoint, path: str) -> Iterator[dict[str, Any]]:
+    for name in _PATH_NAME.findall(path):
         yield {
             "name": name,
             "in": "path",

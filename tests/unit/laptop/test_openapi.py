@@ -16,8 +16,9 @@ from openapi_spec_validator import validate
 from alpaquero.web.bodies import Page
 from laptop.openapi import __main__ as command
 from laptop.openapi.breaking import breaks
-from laptop.openapi.description import described
+from laptop.openapi.description import PUBLIC, SERVICES, Door, described
 from laptop.openapi.schemas import UnclearError, schemas
+from laptop.template import functions
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -40,23 +41,42 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True):
     count: Annotated[int, msgspec.Meta(ge=1, le=9)] = 3
 
 
-def described_once() -> dict[str, Any]:
+def described_once(door: Door = PUBLIC) -> dict[str, Any]:
     """The document, made once: importing every service takes a while."""
-    if not _KEPT:
-        _KEPT.append(described())
-    return copy.deepcopy(_KEPT[0])
+    if door.title not in _KEPT:
+        _KEPT[door.title] = described(door)
+    return copy.deepcopy(_KEPT[door.title])
 
 
-_KEPT: list[dict[str, Any]] = []
+_KEPT: dict[str, dict[str, Any]] = {}
 
 
-def test_the_description_is_sound_openapi() -> None:
+@pytest.mark.parametrize("door", [PUBLIC, SERVICES], ids=["public", "services"])
+def test_the_description_is_sound_openapi(door: Door) -> None:
     """The document is what OpenAPI 3.1 says one is, and names every route once."""
-    document = described_once()
+    document = described_once(door)
     validate(document)
     operations = [one for methods in document["paths"].values() for one in methods.values()]
     assert len({one["operationId"] for one in operations}) == len(operations)
     assert all(one["summary"] for one in operations)
+
+
+def test_the_services_description_has_every_route_of_the_template_and_wants_a_signature() -> None:
+    """Behind IAM nobody is told to sign in: what may not in is refused with 403, in the one shape."""
+    document = described_once(SERVICES)
+    told = {(method, path) for path, methods in document["paths"].items() for method in methods}
+    events = [one for given in functions().values() for one in given.get("Events", {}).values()]
+    assert told == {
+        (one["Properties"]["Method"].lower(), one["Properties"]["Path"])
+        for one in events
+        if one["Type"] == "Api" and one["Properties"]["RestApiId"] == {"Ref": "ServicesApi"}
+    }
+    operations = [one for methods in document["paths"].values() for one in methods.values()]
+    assert all(one["security"] == [{"signature": []}] for one in operations)
+    assert all("403" in one["responses"] and "401" not in one["responses"] for one in operations)
+    placed = document["paths"]["/trading/orders"]["post"]
+    public = described_once()["paths"][placed["x-public-path"]]["post"]
+    assert (placed["requestBody"], placed["parameters"]) == (public["requestBody"], public["parameters"])
 
 
 def test_every_answer_of_a_route_is_described() -> None:
@@ -196,15 +216,19 @@ def test_a_risen_version_may_break_everything() -> None:
 
 def test_a_file_that_has_drifted_is_refused(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """`make check` says what to run when the file is not what the routes declare."""
-    document = described_once()
+    document, of_services = described_once(), described_once(SERVICES)
     monkeypatch.setattr(command, "REPOSITORY", tmp_path)
     monkeypatch.setattr(command, "DESCRIPTION", tmp_path / "openapi.json")
+    monkeypatch.setattr(command, "OF_SERVICES", tmp_path / "openapi-services.json")
     monkeypatch.setattr(command, "RELEASED", tmp_path / "openapi.released.json")
-    assert "run `python -m laptop.openapi`" in command.problems(document)[0]
+    drifted = command.problems(document, of_services)
+    assert [one.partition(" ")[0] for one in drifted] == ["openapi.json", "openapi-services.json"]
+    assert all("run `python -m laptop.openapi`" in one for one in drifted)
     command.DESCRIPTION.write_text(command.text_of(document))
-    assert command.problems(document) == []
+    command.OF_SERVICES.write_text(command.text_of(of_services))
+    assert command.problems(document, of_services) == []
     orders(document)["x-role"] = "viewer"
     command.RELEASED.write_text(command.text_of(document))
     orders(document)["x-role"] = "admin"
     command.DESCRIPTION.write_text(command.text_of(document))
-    assert any("breaks callers" in one for one in command.problems(document))
+    assert any("breaks callers" in one for one in command.problems(document, of_services))

@@ -330,6 +330,7 @@ class ServiceApp(Chalice):
         return headers
 
     def _health(self) -> Health:
+        """How the service is: what it needs, its version and memory, and when it last worked."""
         states = {name: _state_of(name, check) for name, check in self._dependencies.items()}
         found: list[WorkDone | None] = []
         if self._works:
