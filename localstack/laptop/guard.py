@@ -66,11 +66,13 @@ def guarded(app: App) -> App:
 
 
 def main() -> None:
-    """The engine as `python -m ministack` starts it: guarded, its requests counted, its work let end."""
-    import finishing  # type: ignore[import-not-found]  # beside this file, which is a script
+    """The engine as `python -m ministack` starts it: guarded, counted, denials in our words, work let end."""
+    import denials  # type: ignore[import-not-found]  # beside this file, which is a script
+    import finishing  # type: ignore[import-not-found]
     from meter import Meter, metered  # type: ignore[import-not-found]
     from ministack import app as engine  # type: ignore[import-not-found]
 
+    denials.install()
     finishing.install()
     engine.app = guarded(metered(engine.app, Meter()))
     engine.main()

@@ -39,8 +39,6 @@ PLACEHOLDER: Final = re.compile(r"\{\w+\}")
 QUERY: Final = {"DELETE /api/orders": "?protection=perhaps", "DELETE /trading/orders": "?protection=perhaps"}
 # What is no signature at all is a request that API Gateway cannot read, and tells with 403.
 CODES: Final = {401: {"unauthorized"}, 403: {"forbidden", "bad_request"}}
-# The engine tells an IAM policy's refusal in its own words; AWS gives ACCESS_DENIED's response.
-IAM_DENIES: Final = "AccessDeniedException"
 # Without a session to renew the function itself answers 401.
 ANSWERS_401: Final = "/api/auth/refresh"
 KEYS: Final = "'s key"  # behind its role, in the table of callers
@@ -85,8 +83,6 @@ class Door:
         answer = self.client.request(method, f"{self.stack.endpoint}/v1{path}", content=body, headers=sent)
         inside = "x-correlation-id" in answer.headers
         said = answer.json() if answer.is_error else {}
-        if said.get("__type") == IAM_DENIES:
-            return Answer(answer.status_code, "forbidden", inside)
         error = said.get("error", {})
         if answer.is_error:
             assert set(error) == {"code", "message", "details", "correlation_id"}, (route, answer.text)
