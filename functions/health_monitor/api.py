@@ -25,8 +25,7 @@ DEGRADED: Final = "degraded"
 SILENT_AFTER = timedelta(minutes=10)  # of a probe that runs each minute
 QUEUES_KEPT_SECONDS: Final = 10.0
 NEVER_COUNTED = {
-    "functions.memory_mb": "CloudWatch has no such metric; the log's handled lines have memory_mb, and a "
-    "service's health that of its API",
+    "functions.memory_mb": "a worker tells it when it works, an API when it is probed; the authorizer never",
     "cost.api_gateway": "its requests are not counted here; see the bill",
     "cost.eventbridge": "its events are not counted here; see the bill",
     "cost.storage": "what is stored is not counted here; see the bill",
@@ -220,6 +219,8 @@ def _functions(found: Usage) -> list[bodies.FunctionUsage]:
             errors=round(figures["Errors"]),
             throttles=round(figures["Throttles"]),
             average_ms=_average(figures["Duration"], figures["Invocations"]),
+            memory_mb=found.memory[name].memory_mb if name in found.memory else None,
+            memory_limit_mb=found.memory[name].limit_mb if name in found.memory else None,
         )
         for name, figures in sorted(found.functions.items())
     ]

@@ -10,6 +10,7 @@ import http.client
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, Literal
@@ -38,6 +39,7 @@ from alpaquero.store import checks, counts, health, runs, trading_settings, usag
 from alpaquero.store.books import Books
 from alpaquero.store.checks import looked
 from alpaquero.store.trading_settings import TradingSettings
+from alpaquero.store.usage import MemoryUse
 from alpaquero.strategy import planning
 from alpaquero.strategy.run import Run, RunState, run_id
 from alpaquero.web.bodies import Health
@@ -230,7 +232,24 @@ def read_usage(limits: MonitoringSettings) -> None:
     now, last = wall.now(), health.usage()
     if last is None or now - last.until >= timedelta(minutes=limits.usage_minutes):
         found = usage.read(aws.client("cloudwatch"), SETTINGS.stack, SETTINGS.log_group, now, MEMORY)
-        health.record_usage(usage.after(last, found))
+        health.record_usage(replace(usage.after(last, found), memory=memory_used(now)))
+
+
+def memory_used(now: datetime) -> dict[str, MemoryUse]:
+    """By logical name what workers told of this day, and what the APIs said when they were asked last."""
+    of_apis = {
+        "".join(word.capitalize() for word in found.service.split("_")) + "Api": MemoryUse(
+            found.memory_mb, MEMORY.api
+        )
+        for found in health.probes()
+        if found.memory_mb is not None
+    }
+    prefix = f"{SETTINGS.stack}-"
+    of_workers = {
+        usage.logical(peak.function, prefix): MemoryUse(peak.memory_mb, peak.limit_mb)
+        for peak in health.peaks(now.date())
+    }
+    return of_apis | of_workers
 
 
 def ping(suffix: str, text: str = "") -> str:

@@ -507,12 +507,15 @@ export interface FillSettings {
   fee_percent?: Amount;
 }
 
+/** `memory_mb` is the most that a process of it used; null where it has told nothing. */
 export interface FunctionUsage {
   function: string;
   invocations: number;
   errors: number;
   throttles: number;
   average_ms: number | null;
+  memory_mb: number | null;
+  memory_limit_mb: number | null;
 }
 
 /** Bars that the calendar promises and the store lacks, in a row. */

@@ -14,12 +14,18 @@ export const useUsage = () => useRead<Usage>("/api/monitoring/usage", 120_000);
 
 const NOT_YET = "CloudWatch has not been read yet today; how often it is, the setting usage minutes says.";
 
+const memoryOf = ({ memory_mb: used, memory_limit_mb: limit }: FunctionUsage): string => {
+  if (used === null) return NONE;
+  return limit === null ? `${used.toFixed(0)} MB` : `${used.toFixed(0)} of ${limit} MB`;
+};
+
 const FUNCTIONS: readonly Column<FunctionUsage>[] = [
   { head: "Function", cell: (f) => <strong>{f.function}</strong> },
   { head: "Calls", amount: true, cell: (f) => f.invocations.toLocaleString("en-US") },
   { head: "Errors", amount: true, cell: (f) => <State tone={f.errors === 0 ? "good" : "bad"}>{f.errors}</State> },
   { head: "Throttled", amount: true, wide: true, cell: (f) => f.throttles },
   { head: "Average", amount: true, cell: (f) => (f.average_ms === null ? NONE : `${f.average_ms.toFixed(0)} ms`) },
+  { head: "Most memory", amount: true, wide: true, cell: memoryOf },
 ];
 
 export const Functions = ({ view }: { view: View<Usage> }) => (

@@ -15,6 +15,7 @@ import pytest
 from alpaquero.events.schemas import Event, ServiceDegraded, ServiceRecovered
 from alpaquero.monitoring.settings import MonitoringSettings
 from alpaquero.store import health
+from alpaquero.store.usage import MemoryUse
 from functions.health_monitor import probe
 
 GOOD = (200, b'{"status": "ok", "service": "risk", "version": "1.2.3", "memory_mb": 71.5}')
@@ -252,3 +253,26 @@ def test_the_request_is_signed_for_the_whole_path(services_api: list[tuple[str, 
     assert path == "/v1/risk/health"
     assert signature.startswith("AWS4-HMAC-SHA256 Credential=")
     assert "/us-east-1/execute-api/aws4_request" in signature
+
+
+@pytest.mark.usefixtures("tables")
+def test_memory_is_that_of_the_days_workers_and_of_the_apis_last_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Workers by their logical name with the limit they told; an API that is mute has none."""
+    monkeypatch.setattr(probe, "SETTINGS", msgspec.structs.replace(probe.SETTINGS, stack="bot"))
+    now = datetime(2026, 11, 20, 15, tzinfo=UTC)
+    for day, used in ((19, 400.0), (20, 90.5)):
+        health.record_peak(
+            health.Peak(
+                function="bot-SignalPlan-AB12CD34EF56",
+                day=now.date().replace(day=day),
+                memory_mb=used,
+                limit_mb=1024,
+            )
+        )
+    health.record_probes([looked("market_data", lambda path, seconds: GOOD), looked("risk", mute)])
+    assert probe.memory_used(now) == {
+        "SignalPlan": MemoryUse(90.5, 1024),
+        "MarketDataApi": MemoryUse(71.5, probe.MEMORY.api),
+    }

@@ -6,13 +6,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from alpaquero import observability
 from alpaquero.observability import correlation, correlation_id, count, observed, record_failed
-from alpaquero.store import settings_items
+from alpaquero.store import health, settings_items
+
+record = health.record_peak
 
 
 def test_a_handler_logs_one_line_with_its_correlation_id(log_lines: list[dict[str, Any]]) -> None:
@@ -139,6 +142,7 @@ def test_the_level_of_the_settings_takes_effect_at_an_invocation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A level that was set is logged at without a deploy; once it is unset the deployed one is back."""
+    monkeypatch.setattr(observability, "tell_memory", lambda _context: None)
     looked += ["DEBUG", None]
     logging_handler({}, LambdaContext())
     assert ["fine grained", "handled"] == [line["message"] for line in log_lines]
@@ -179,3 +183,63 @@ def test_a_handler_may_log_as_deployed(looked: list[str | Exception | None]) -> 
 
     handler({}, LambdaContext())
     assert ["DEBUG"] == looked
+
+
+class Lambda:
+    """The context of an invocation on Lambda."""
+
+    function_name = "bot-SignalPlan-AAAAAAAA"
+    memory_limit_in_mb = "512"
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the process has used, as the test says; nothing was told of it yet."""
+    used = [100.0]
+    monkeypatch.setattr(observability, "memory_mb", lambda: used[0])
+    monkeypatch.setattr(observability, "_told_memory", (date.min, 0.0))
+    return used
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_worker_tells_its_memory_once_and_when_it_has_grown(
+    memory: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write a process and day, one more for each tenth; the highest of all processes is kept."""
+    kept: list[health.Peak] = []
+
+    def keep(peak: health.Peak) -> None:
+        kept.append(peak)
+        record(peak)
+
+    monkeypatch.setattr(health, "record_peak", keep)
+
+    @observed("signal")
+    def handler(_event: Any, _context: Any) -> None:
+        """Does nothing."""
+
+    for memory[0] in (100.0, 105.0, 120.0, 120.0):
+        handler({}, Lambda())
+    assert [peak.memory_mb for peak in kept] == [100.0, 120.0]
+    today = datetime.now(UTC).date()
+    peak = health.Peak(function="bot-SignalPlan-AAAAAAAA", day=today, memory_mb=120.0, limit_mb=512)
+    record(health.Peak(function=peak.function, day=today, memory_mb=90.0, limit_mb=512))
+    assert health.peaks(today) == [peak]
+    assert health.peaks(today + timedelta(days=1)) == []
+    tomorrow = health.Peak(function=peak.function, day=today + timedelta(days=1), memory_mb=9.0, limit_mb=512)
+    record(tomorrow)
+    assert health.peaks(tomorrow.day) == [tomorrow]
+
+
+def test_memory_that_cannot_be_kept_fails_nothing(
+    memory: list[float], log_lines: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The work is done; the log says what could not be kept, once."""
+
+    def lost(_peak: health.Peak) -> None:
+        raise ConnectionError("the table is away")
+
+    monkeypatch.setattr(health, "record_peak", lost)
+    for _ in range(2):
+        observability.tell_memory(Lambda())
+    assert ["the memory used could not be kept; the log has it"] == [one["message"] for one in log_lines]

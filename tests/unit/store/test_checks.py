@@ -14,7 +14,7 @@ from alpaquero.monitoring.settings import MonitoringSettings
 from alpaquero.store import checks, health
 from alpaquero.store.books import Books, SyncNotes
 from alpaquero.store.broker_state import OutboundState, SharedBrokerState
-from alpaquero.store.usage import Usage, after
+from alpaquero.store.usage import MemoryUse, Usage, after
 
 LIMITS = MonitoringSettings(sync_lag_seconds=300, queue_depth=5)
 SCOPES = checks.broker_scopes("https://paper-api.alpaca.markets", "https://data.alpaca.markets")
@@ -121,6 +121,21 @@ def test_failures_before_the_last_reading_are_over() -> None:
     assert "Books: 2 times" in throttled.message
     tomorrow = replace(usage_at(1, errors=9), since=MIDNIGHT + timedelta(days=1))
     assert checks.usage_findings(after(noon, tomorrow), LIMITS)[0].is_bad
+
+
+def test_a_function_near_its_limit_of_memory_is_bad() -> None:
+    """Above nine tenths it is named with both figures; where no limit is known nothing is near it."""
+    memory = {
+        "SignalEvaluate": MemoryUse(470.0, 512),
+        "TradingSync": MemoryUse(460.0, 512),
+        "Other": MemoryUse(9e9, None),
+    }
+    (found,) = checks.usage_findings(Usage(since=MIDNIGHT, until=MIDNIGHT, memory=memory), LIMITS)
+    assert (found.name, found.is_bad) == ("memory", True)
+    assert "(SignalEvaluate: 470 of 512 MB)" in found.message
+    del memory["SignalEvaluate"]
+    (found,) = checks.usage_findings(Usage(since=MIDNIGHT, until=MIDNIGHT, memory=memory), LIMITS)
+    assert not found.is_bad
 
 
 def test_where_nobody_counts_nothing_is_said() -> None:

@@ -103,4 +103,4 @@ def test_requests_to_fifo_queues_are_counted_apart() -> None:
 )
 def test_the_logical_name_is_found_again(physical: str, logical: str) -> None:
     """Without the stack before it and the letters behind it."""
-    assert usage._logical(physical, "bot-") == logical
+    assert usage.logical(physical, "bot-") == logical

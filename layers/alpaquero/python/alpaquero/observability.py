@@ -13,6 +13,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ from alpaquero import cold_start, deadline
 NAMESPACE = "Alpaquero"
 DEPLOYED_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 LOOK_AGAIN_SECONDS = 60.0  # how old the log level of the settings may be
+GROWN = 1.1  # of the memory that was told last; less is no news
 _SOUND_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 logger = Logger(
@@ -90,6 +92,30 @@ def memory_mb() -> float | None:
     return round(int(peak.split()[1]) / 1024, 1)
 
 
+_told_memory: tuple[date, float] = (date.min, 0.0)
+
+
+def tell_memory(context: object) -> None:
+    """Keeps the most memory of this process for the health monitor: the day's first time, and as it grows.
+
+    A custom metric for each function would cost more than the function. What cannot be kept is told in the
+    log; outside of Lambda (`context` names no function) nothing is.
+    """
+    global _told_memory  # noqa: PLW0603 - of the process, as its memory is
+    name, used, today = getattr(context, "function_name", None), memory_mb(), datetime.now(UTC).date()
+    day, told = _told_memory
+    if name is None or used is None or (day == today and used < told * GROWN):
+        return
+    _told_memory = today, used
+    from alpaquero.store import health
+
+    limit = int(getattr(context, "memory_limit_in_mb", 0) or 0) or None
+    try:
+        health.record_peak(health.Peak(function=name, day=today, memory_mb=used, limit_mb=limit))
+    except Exception:
+        logger.exception("the memory used could not be kept; the log has it")
+
+
 def count(metric: str, value: float = 1, **dimensions: str) -> None:
     """Counts something as a CloudWatch metric (embedded metric format, one log line)."""
     with single_metric(name=metric, unit=MetricUnit.Count, value=value, namespace=NAMESPACE) as one:
@@ -100,9 +126,9 @@ def count(metric: str, value: float = 1, **dimensions: str) -> None:
 def observed(service: str, *, follows_settings: bool = True) -> Callable[[Handler], Handler]:
     """Wraps a handler: a fresh correlation id, one line for each invocation, each failure told.
 
-    One that reads no table logs as deployed (`follows_settings` False): the look would be its only
-    call. The handler sets the correlation id of its work with `correlation`. An exception is logged
-    with its trace (the laptop's engine forgets it), counted, and raised again.
+    One that reads no table logs as deployed (`follows_settings` False), and its memory is in the log alone:
+    the look would be its only call. The handler sets the correlation id of its work with `correlation`. An
+    exception is logged with its trace (the laptop's engine forgets it), counted, and raised again.
     """
 
     def wrap(handler: Handler) -> Handler:
@@ -127,6 +153,8 @@ def observed(service: str, *, follows_settings: bool = True) -> Callable[[Handle
             name = getattr(context, "function_name", None)
             told = {"function_name": name, "milliseconds": took, "failed": failures, "memory_mb": memory_mb()}
             logger.info("handled", extra=told)
+            if follows_settings:
+                tell_memory(context)
             return answer
 
         return run  # type: ignore[return-value]

@@ -20,6 +20,7 @@ from alpaquero.store.books import Books
 from alpaquero.store.broker_state import OutboundState, SharedBrokerState
 from alpaquero.store.usage import Usage
 
+NEAR_THE_LIMIT = 0.9  # of a function's memory; beyond all of it AWS ends the function
 FEWEST_ERRORS = 3  # fewer say nothing of a share
 THROTTLES = ("Throttles", "ReadThrottleEvents", "WriteThrottleEvents")
 OUTBOX_SECONDS = 60.0  # the sweeper publishes what waited 20 s, each minute
@@ -88,9 +89,15 @@ def queue_findings(
 
 
 def usage_findings(found: Usage | None, limits: MonitoringSettings) -> list[Finding]:
-    """Whether functions fail or AWS holds anything back, by the last reading; nothing where nobody counts."""
-    if found is None or not found.lately:
+    """Whether functions fail, AWS holds anything back or memory runs out, by the last reading of the day.
+
+    Nothing where nobody counts.
+    """
+    if found is None:
         return []
+    memory = [looked("memory", "health_monitor", lambda: _swollen(found))] if found.memory else []
+    if not found.lately:
+        return memory
 
     def failing() -> str:
         shares = {
@@ -110,7 +117,22 @@ def usage_findings(found: Usage | None, limits: MonitoringSettings) -> list[Find
         named = ", ".join(f"{name}: {count:.0f} times" for name, count in sorted(held.items()) if count)
         return f"AWS held back {named}; see the account's limits and alpaquero doctor" if named else ""
 
-    return [looked("errors", "health_monitor", failing), looked("throttles", "health_monitor", throttled)]
+    return [
+        looked("errors", "health_monitor", failing),
+        looked("throttles", "health_monitor", throttled),
+        *memory,
+    ]
+
+
+def _swollen(found: Usage) -> str:
+    """Which functions came near their limit of memory."""
+    named = ", ".join(
+        f"{name}: {use.memory_mb:.0f} of {use.limit_mb} MB"
+        for name, use in sorted(found.memory.items())
+        if use.limit_mb and use.memory_mb > NEAR_THE_LIMIT * use.limit_mb
+    )
+    advice = "raise WorkerMemory, ApiMemory or BacktestMemory"
+    return f"functions come near their limit of memory ({named}); {advice}" if named else ""
 
 
 def broker_scopes(trading_url: str, data_url: str) -> tuple[str, str]:

@@ -1,20 +1,20 @@
-"""The Health table: what probes find, alerts, and when each service last did its work (wall times).
+"""The Health table: what probes find, alerts, when each service last did its work (wall times), memory used.
 
 `health_monitor/probe` writes all but the work, which a worker that is watched notes with
-`record_work` (or `alpaquero.last_work`); the health routes read. Rows expire, so a service that is gone
-disappears by itself.
+`record_work` (or `alpaquero.last_work`), and the memory, which every worker tells; the health routes
+read. Rows expire, so a service that is gone disappears by itself.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import DoesNotExist
+from pynamodb.exceptions import DoesNotExist, PutError
 from pynamodb.models import Model
 
 from alpaquero.monitoring.alerts import Alert
@@ -25,8 +25,9 @@ from alpaquero.store.tables import REGION, from_body, kept_seconds, table_name, 
 if TYPE_CHECKING:
     from alpaquero.store.usage import Usage
 
-SERVICE, WORK, ALERT, STATE = "SERVICE", "WORK", "ALERT", "STATE"
+SERVICE, WORK, ALERT, STATE, MEMORY = "SERVICE", "WORK", "ALERT", "STATE", "MEMORY"
 MISSING_RUNS, USAGE, COUNTS = "MISSING_RUNS", "USAGE", "COUNTS"
+_CONFLICT = "ConditionalCheckFailedException"
 KEEP_SECONDS = kept_seconds("HEALTH_KEPT_DAYS", 30)
 
 T = TypeVar("T")
@@ -58,8 +59,17 @@ class WorkDone(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class Peak(msgspec.Struct, frozen=True, kw_only=True):
+    """The most memory that a process of a function (its physical name) used on a day (UTC), and its limit."""
+
+    function: str
+    day: date
+    memory_mb: float
+    limit_mb: int | None
+
+
 class HealthItem(Model):
-    """One item of the Health table."""
+    """One item of the Health table; `day` and `memory_mb` are those of a peak, for its condition."""
 
     class Meta:
         table_name = table_name("HEALTH_TABLE")
@@ -68,6 +78,8 @@ class HealthItem(Model):
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     body = UnicodeAttribute()
+    day = UnicodeAttribute(null=True)
+    memory_mb = NumberAttribute(null=True)
     expires_at = NumberAttribute()
 
 
@@ -140,6 +152,25 @@ def counts() -> Counts | None:
 def record_counts(found: Counts) -> None:
     """Keeps a count to go on from."""
     _item(STATE, COUNTS, found).save()
+
+
+def record_peak(peak: Peak) -> None:
+    """Keeps the peak of a function's day, unless a higher one of that day is kept already."""
+    day, item = peak.day.isoformat(), _item(MEMORY, peak.function, peak)
+    item.day, item.memory_mb = day, peak.memory_mb
+    is_higher = (
+        HealthItem.pk.does_not_exist() | (HealthItem.day < day) | (HealthItem.memory_mb < peak.memory_mb)
+    )
+    try:
+        item.save(is_higher)
+    except PutError as error:
+        if error.cause_response_code != _CONFLICT:
+            raise
+
+
+def peaks(day: date) -> list[Peak]:
+    """The peak of every function that worked on that day."""
+    return [peak for peak in _all(MEMORY, Peak) if peak.day == day]
 
 
 def record_work(service: str, *, detail: str = "") -> None:

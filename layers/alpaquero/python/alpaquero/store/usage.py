@@ -22,12 +22,21 @@ _RANDOM_END = re.compile(r"-[A-Za-z0-9]{8,}$")
 Figures = dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryUse:
+    """The most memory that a process of a function used, and what it may use, in MB."""
+
+    memory_mb: float
+    limit_mb: int | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """The day from `since` (midnight UTC) to `until`; sums by metric, by logical name.
 
     `lately` holds what functions and tables have counted since the reading before. `quantities` are what
-    has a price, None where nobody counted; `missing` says why, by namespace.
+    has a price, None where nobody counted; `missing` says why, by namespace. `memory` is what functions said
+    of themselves.
     """
 
     since: datetime
@@ -37,6 +46,7 @@ class Usage:
     lately: dict[str, Figures] = field(default_factory=dict)
     quantities: dict[str, float | None] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    memory: dict[str, MemoryUse] = field(default_factory=dict)
 
 
 def after(before: Usage | None, found: Usage) -> Usage:
@@ -119,8 +129,8 @@ def read(cloudwatch: Any, stack: str, log_group: str, now: datetime, memory: Mem
     return Usage(
         since=since,
         until=now,
-        functions={_logical(name, prefix): figures for name, figures in functions.items()},
-        tables={_logical(name, prefix): figures for name, figures in tables.items()},
+        functions={logical(name, prefix): figures for name, figures in functions.items()},
+        tables={logical(name, prefix): figures for name, figures in tables.items()},
         quantities={
             "lambda_requests": _total(functions, ["Invocations"]),
             "lambda_compute": _compute(functions, prefix, memory),
@@ -192,13 +202,13 @@ def _compute(functions: Mapping[str, Mapping[str, float]], prefix: str, memory: 
         return None
     return round(
         sum(
-            figures["Duration"] / 1000 * memory.of(_logical(name, prefix)) / 1024
+            figures["Duration"] / 1000 * memory.of(logical(name, prefix)) / 1024
             for name, figures in functions.items()
         ),
         3,
     )
 
 
-def _logical(name: str, prefix: str) -> str:
+def logical(name: str, prefix: str) -> str:
     """The template's name of a resource, without the stack before it and the letters behind it."""
     return _RANDOM_END.sub("", name.removeprefix(prefix))

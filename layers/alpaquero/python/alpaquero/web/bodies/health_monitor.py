@@ -85,11 +85,15 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FunctionUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """`memory_mb` is the most that a process of it used; null where it has told nothing."""
+
     function: str
     invocations: int
     errors: int
     throttles: int
     average_ms: float | None
+    memory_mb: float | None = None
+    memory_limit_mb: int | None = None
 
 
 class TableUsage(msgspec.Struct, frozen=True, kw_only=True):
