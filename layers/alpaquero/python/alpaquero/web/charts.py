@@ -6,6 +6,7 @@ fraction of the time of a row a bar.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -33,14 +34,16 @@ def bar_columns(columns: Columns) -> BarColumns:
     import orjson  # for charts alone
 
     fields = {
-        "time": columns.start.tolist(),
-        "open": columns.open.tolist(),
-        "high": columns.high.tolist(),
-        "low": columns.low.tolist(),
-        "close": columns.close.tolist(),
-        "volume": columns.volume.tolist(),
+        "time": columns.start,
+        "open": columns.open,
+        "high": columns.high,
+        "low": columns.low,
+        "close": columns.close,
+        "volume": columns.volume,
     }
-    return cast("BarColumns", msgspec.Raw(orjson.dumps(fields)))  # goes into the body as it is
+    # One column after the other becomes numbers: all of them at once are more than the processor keeps near.
+    encoded = orjson.dumps(fields, default=array.tolist)
+    return cast("BarColumns", msgspec.Raw(encoded))  # goes into the body as it is
 
 
 def indicators(
