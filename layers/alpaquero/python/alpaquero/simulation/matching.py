@@ -67,49 +67,23 @@ _STOP_LIMIT, _TRAILING_STOP = OrderType.STOP_LIMIT, OrderType.TRAILING_STOP
 _AT_FIRST_PRICE, _INSIDE = Moment.START, Moment.INSIDE
 
 
-class Matched(Protocol):
-    """What matching reads of an order; see `laptop.exchange.book.Order` for the fields."""
+class Matched(Workable, Protocol):
+    """What matching reads of an order besides what the matcher does; see `laptop.exchange.book.Order`."""
 
     @property
     def id(self) -> str: ...
     @property
-    def client_order_id(self) -> str: ...
-    @property
     def symbol(self) -> str: ...
-    @property
-    def side(self) -> Side: ...
-    @property
-    def type(self) -> OrderType: ...
     @property
     def role(self) -> Role: ...
     @property
     def group(self) -> str: ...
     @property
-    def time_in_force(self) -> TimeInForce: ...
-    @property
     def status(self) -> Status: ...
-    @property
-    def quantity(self) -> Decimal: ...
-    @property
-    def filled_quantity(self) -> Decimal: ...
     @property
     def filled_value(self) -> Decimal: ...
     @property
     def remaining(self) -> Decimal: ...
-    @property
-    def notional(self) -> Decimal | None: ...
-    @property
-    def limit_price(self) -> Decimal | None: ...
-    @property
-    def stop_price(self) -> Decimal | None: ...
-    @property
-    def trail_price(self) -> Decimal | None: ...
-    @property
-    def trail_percent(self) -> Decimal | None: ...
-    @property
-    def high_water_mark(self) -> Decimal | None: ...
-    @property
-    def triggered(self) -> bool: ...
     @property
     def filled_at(self) -> datetime | None: ...
     @property
@@ -202,11 +176,12 @@ class Matching(ABC, Generic[O]):
 
     # what prices do
 
-    def pair(self, order: O) -> list[O]:
-        """The exits of the order's group, stop first."""
-        members = self.members(order.group)
-        stops = [member for member in members if member.role is _STOP]
-        return stops + [member for member in members if member.role is _TARGET]
+    def _exits_at_work(self, group: str) -> list[O]:
+        """The exits of a group that can still change, stop first."""
+        legs = [member for member in self.members(group) if member.role in EXITS and member.working]
+        if legs and legs[-1].role is _STOP:
+            legs.reverse()
+        return legs
 
     def begin(self) -> None:
         """What was filled up to here may be known to others: no fill from now on is listed before it."""
@@ -251,7 +226,7 @@ class Matching(ABC, Generic[O]):
 
     def _wake_exits(self, entry: O, at: datetime) -> None:
         """The entry is filled: its exits work, for the shares that are there and not held elsewhere."""
-        exits = [leg for leg in self.pair(entry) if leg.working]
+        exits = self._exits_at_work(entry.group)
         if not exits:
             return
         held_by_others = self.held(entry.symbol) - exits[0].remaining
@@ -267,7 +242,7 @@ class Matching(ABC, Generic[O]):
 
     def _match_exits(self, group: str, stretch: Stretch, span: PriceSpan) -> None:
         """Match the exits of a group: what fills of one is no longer there for the other."""
-        legs = [leg for leg in self.pair(self.members(group)[0]) if leg.working]
+        legs = self._exits_at_work(group)
         if not legs:
             return
         stop, target = legs[0].for_matching(), legs[-1].for_matching()
