@@ -15,6 +15,7 @@ from functools import lru_cache
 from hashlib import sha256
 
 PREFIX = "aq1"
+_OURS = PREFIX + "-"
 MAX_REVISION = 9_999_999
 KEY_LENGTH = 20  # base32 characters, 100 bits
 _KEY_BYTES = 15  # those, and 20 bits more
@@ -106,7 +107,7 @@ def successor_id(account: str, identifier: str, symbol: str) -> str:
 
 def is_ours(text: str) -> bool:
     """Whether the id carries our prefix, whole or not: such an order is ours to recover."""
-    return text.startswith(PREFIX + "-")
+    return text.startswith(_OURS)
 
 
 def _hash(*parts: str) -> str:

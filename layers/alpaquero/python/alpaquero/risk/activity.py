@@ -175,7 +175,7 @@ def activity_of(
     )
 
 
-_held, _active = maker(Holding), maker(Activity)
+_held = maker(Holding)
 
 
 class Folding:
@@ -271,22 +271,13 @@ class Folding:
     def _counts(self, at: datetime) -> bool:
         return self._counted_from is None or at > self._counted_from
 
-    def activity(self) -> Activity:
-        """What the rules count by now, for one who stores nothing: dictionaries are the fold's own.
-
-        As `activity_in`, but for exits that lie longer back than any rule looks.
-        """
+    def stop_exits(self) -> tuple[datetime, ...]:
+        """The ends of stops that the rules count by now; older ones are forgotten."""
         stops = sorted(self.stops.values())
         if stops and self.newest_fill_at is not None and stops[0] < (since := self.newest_fill_at - KEPT):
             self.stops = {name: at for name, at in self.stops.items() if at >= since}
             stops = sorted(self.stops.values())
-        return _active(
-            loss_streak=self.streak,
-            last_loss_at=self.last_loss,
-            stop_exits=tuple(stops[-MOST_STOPS:]),
-            last_exit_at=self.exits,
-            holdings={symbol: trade.holding for symbol, trade in self.running.items()},
-        )
+        return tuple(stops[-MOST_STOPS:])
 
     def result(self) -> Folded:
         """What all of it adds up to."""
@@ -304,6 +295,33 @@ class Folding:
             streak=self.streak,
             last_loss=self.last_loss,
         )
+
+
+class LiveActivity:
+    """What the rules count of a fold by now, for one who stores nothing; good until the fold goes on.
+
+    As `activity_in`, but for exits that lie longer back than any rule looks. What takes long to gather is
+    gathered when a rule asks for it.
+    """
+
+    __slots__ = ("_fold", "_stop_exits", "last_exit_at", "last_loss_at", "loss_streak")
+
+    def __init__(self, fold: Folding) -> None:
+        self.loss_streak, self.last_loss_at, self.last_exit_at = fold.streak, fold.last_loss, fold.exits
+        self._fold = fold
+        self._stop_exits: tuple[datetime, ...] | None = None
+
+    @property
+    def stop_exits(self) -> tuple[datetime, ...]:
+        """The ends of stops that filled."""
+        if self._stop_exits is None:
+            self._stop_exits = self._fold.stop_exits()
+        return self._stop_exits
+
+    @property
+    def holdings(self) -> dict[str, Holding]:
+        """Each holding by its symbol."""
+        return {symbol: trade.holding for symbol, trade in self._fold.running.items()}
 
 
 def orders_within(placed: Iterable[datetime], now: datetime) -> tuple[datetime, ...]:

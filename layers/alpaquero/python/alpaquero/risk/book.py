@@ -173,7 +173,7 @@ class RiskBook:
         """Dollars promised to entries that have not ended."""
         if not self.reservations:
             return _ZERO
-        return sum([r.notional for r in self._reserved(_ENTRY)], _ZERO)
+        return sum([r.notional for r in self.reservations.values() if r.purpose is _ENTRY], _ZERO)
 
     @property
     def exposure(self) -> Decimal:
@@ -185,8 +185,8 @@ class RiskBook:
         """Dollars promised to entries that the broker's buying power does not count yet."""
         if not self.reservations:
             return _ZERO
-        entries = [(i, r) for i, r in self.reservations.items() if r.purpose is _ENTRY]
-        return sum([r.notional for i, r in entries if i not in self.deducted], _ZERO)
+        deducted, reserved = self.deducted, self.reservations.items()
+        return sum([r.notional for i, r in reserved if r.purpose is _ENTRY and i not in deducted], _ZERO)
 
     @property
     def symbols(self) -> set[str]:

@@ -36,7 +36,7 @@ _ACCEPTED, _NEW, _HELD, _FILLED = Status.ACCEPTED, Status.NEW, Status.HELD, Stat
 _LEGS = ((Role.TARGET, OrderType.LIMIT), (Role.STOP, OrderType.STOP))
 
 
-class SimulatedOrder(msgspec.Struct, eq=False, kw_only=True):
+class SimulatedOrder(msgspec.Struct, eq=False, kw_only=True, gc=False):
     """One order; it changes in place. Within the account it is known by its client order id."""
 
     client_order_id: str
@@ -135,7 +135,8 @@ class Account(Matching[SimulatedOrder]):
         self.watches: dict[str, Watch] = {}
         self.changed: set[str] = set()  # symbols whose orders or shares did, until someone empties it
         self.earliest = _NEVER  # no order's time is over before this
-        self._groups: dict[str, list[SimulatedOrder]] = {}
+        self._groups: dict[str, tuple[SimulatedOrder, ...]] = {}
+        self._queued: list[SimulatedOrder] = []  # until the next morning
         self._now = datetime.min.replace(tzinfo=UTC)
         self._session: Session | None = None
 
@@ -168,17 +169,17 @@ class Account(Matching[SimulatedOrder]):
             for role, kind in _LEGS
         ]
         legs[0].limit_price, legs[1].stop_price = target, stop
-        self._take([entry, *legs])
+        self._take(entry, *legs)
 
     def sell(self, client_order_id: str, symbol: str, quantity: Decimal) -> None:
         """Take in a market sale."""
-        self._take([self._order(client_order_id, symbol, _SELL, quantity)])
+        self._take(self._order(client_order_id, symbol, _SELL, quantity))
 
     def protect(self, client_order_id: str, symbol: str, quantity: Decimal, stop: Decimal) -> None:
         """Take in a stop by itself."""
         order = self._order(client_order_id, symbol, _SELL, quantity, type_=OrderType.STOP)
         order.stop_price = stop
-        self._take([order])
+        self._take(order)
 
     def cancel_all_of(self, symbol: str, at: datetime) -> None:
         """Cancel every open order of a symbol."""
@@ -225,13 +226,15 @@ class Account(Matching[SimulatedOrder]):
             expires_at=_gtc_end(self._now),
         )
 
-    def _take(self, orders: list[SimulatedOrder]) -> None:
-        for order in orders:
+    def _take(self, head: SimulatedOrder, *legs: SimulatedOrder) -> None:
+        """Take in an order with its legs, which wait for it."""
+        group = self._groups[head.group] = (head, *legs)
+        for order in group:
             self.orders[order.client_order_id] = order
-            self.working.setdefault(order.symbol, []).append(order)
-        self._groups[orders[0].group] = orders
-        self.earliest = min(self.earliest, orders[0].expires_at)
-        self._stir(orders[0].symbol)
+        self.working.setdefault(head.symbol, []).extend(group)
+        self._queued.append(head)
+        self.earliest = min(self.earliest, head.expires_at)
+        self._stir(head.symbol)
 
     # sessions
 
@@ -239,10 +242,10 @@ class Account(Matching[SimulatedOrder]):
         """The morning of a session: queued orders become working ones."""
         self.begin()
         self._session = session
-        for orders in self.working.values():
-            for order in orders:
-                if order.status is _ACCEPTED:
-                    order.status, order.updated_at = _NEW, session.open
+        for order in self._queued:
+            if order.status is _ACCEPTED:
+                order.status, order.updated_at = _NEW, session.open
+        self._queued.clear()
 
     def split(self, day: SplitDay, price: Decimal, at: datetime) -> Decimal:
         """A split of a symbol, with `price` dollars a share after it; answers what was paid in lieu.
@@ -426,10 +429,9 @@ class Account(Matching[SimulatedOrder]):
         for name, value in fields.items():
             setattr(order, name, value)
         if was_working and order.status in TERMINAL:
-            left = [one for one in self.working[order.symbol] if one is not order]
-            if left:
-                self.working[order.symbol] = left
-            else:
+            left = self.working[order.symbol]
+            left.remove(order)
+            if not left:
                 del self.working[order.symbol]
         self._stir(order.symbol)
 

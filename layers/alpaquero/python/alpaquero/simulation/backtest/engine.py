@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from alpaquero.orders.identity import client_order_id, exit_key, is_ours
 from alpaquero.orders.intent import Intent, OrderType, Purpose, Side
@@ -29,8 +29,8 @@ from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import Session
 from alpaquero.quickly_made import maker
 from alpaquero.risk import derived
-from alpaquero.risk.activity import Execution, Folded, Folding, orders_within
-from alpaquero.risk.book import HeldPosition, Reservation, RiskBook, TradingState, market_day
+from alpaquero.risk.activity import Execution, Folded, Folding, LiveActivity, orders_within
+from alpaquero.risk.book import Reservation, RiskBook, TradingState, market_day
 from alpaquero.risk.exits import due_exits, next_exit, with_highs
 from alpaquero.risk.facts import Facts, MarketPrice, OpenOrder
 from alpaquero.risk.limits import HUNDRED, RiskLimits, SizingMethod
@@ -39,6 +39,7 @@ from alpaquero.risk.rules import assess, reservation_for
 from alpaquero.risk.verdict import Verdict
 from alpaquero.simulation.backtest import signals
 from alpaquero.simulation.backtest.account import Account, Booked, SimulatedOrder, Watch
+from alpaquero.simulation.backtest.live_book import LiveBook, LivePositions
 from alpaquero.simulation.backtest.result import Result, TradeRow
 from alpaquero.simulation.backtest.round_trips import RoundTrips, path_of
 from alpaquero.simulation.backtest.signals import Raised
@@ -56,9 +57,10 @@ from alpaquero.strategy.signal import Signal
 ATR_PERIODS = 8  # bars for each bar of the period, as `store.risk_facts` asks for
 BROKER_REJECTED = "broker_rejected"
 _ZERO = Decimal(0)
-_facts, _market_price, _position = maker(Facts), maker(MarketPrice), maker(HeldPosition)
+_facts, _market_price = maker(Facts), maker(MarketPrice)
 # Python 3.11 takes ten times as long to find a member in its enum.
-_BUY, _EXIT, _ATR = Side.BUY, Purpose.EXIT, SizingMethod.ATR
+_BUY, _ENTRY, _EXIT, _ATR = Side.BUY, Purpose.ENTRY, Purpose.EXIT, SizingMethod.ATR
+_ENTERED, _EXITED, _STOP = OrderPurpose.ENTRY, OrderPurpose.EXIT, OrderType.STOP
 _MARGIN = Decimal("0.001")  # percent: how far from a limit nothing need be looked at
 _FOUR_DECIMALS = Decimal("0.0001")
 
@@ -135,19 +137,6 @@ def _traded(
     return first, last
 
 
-class LiveBook(RiskBook):
-    """The risk book of a backtest, which changes in place; positions in it are long."""
-
-    __slots__ = ()
-    __setattr__ = object.__setattr__
-    __delattr__ = object.__delattr__  # both have to be the plain ones for either to be quick
-
-    @property
-    def exposure(self) -> Decimal:
-        """As the book's, without adding up what makes equity differ from cash."""
-        return self.equity - self.cash + self.reserved_cash
-
-
 class Backtest:
     """One backtest, from the first session to the last."""
 
@@ -204,6 +193,7 @@ class Backtest:
             peak_equity=cash,
             as_of=opened,
             reservations=self.reservations,
+            positions=cast("Any", LivePositions(self.account.positions, self.prices)),  # no dictionary
         )
         self.quiet_until = 0  # the place of the first session in which an order may trade or end
         risk, orders = settings.risk, settings.orders
@@ -298,12 +288,13 @@ class Backtest:
 
     def _next_place(self, place: int) -> int:
         """The place of the first session after `place` in which an order may trade."""
-        account, found = self.account, self.calendar.last + 1
-        for symbol in account.working:
-            watch = account.watches.get(symbol)
-            if watch is None:
-                return place + 1
-            found = min(found, self._until(symbol, watch, place + 1))
+        watches, following, found = self.account.watches, place + 1, self.calendar.last + 1
+        for symbol in self.account.working:
+            watch = watches.get(symbol)
+            until = following if watch is None else self._until(symbol, watch, following)
+            if until == following:
+                return following
+            found = min(found, until)
         return found
 
     def _until(self, symbol: str, watch: Watch, place: int) -> int:
@@ -331,7 +322,7 @@ class Backtest:
         touched: dict[str, SessionPath] = {}
         for symbol in account.working:
             watch = watches.get(symbol)
-            if watch is not None and self._until(symbol, watch, place) > place:
+            if watch is not None and (watch.until > place or self._until(symbol, watch, place) > place):
                 continue
             if (index := self.places[symbol][place]) >= 0:
                 touched[symbol] = path_of(self.bars[symbol], index)
@@ -382,11 +373,13 @@ class Backtest:
 
     def _mark(self, place: int) -> None:
         """The closes that positions are worth, and equity at them."""
-        worth, prices = _ZERO, self.prices
+        worth, prices, places, bars = _ZERO, self.prices, self.places, self.bars
         for symbol, shares in self.account.positions.items():
-            if (index := self.places[symbol][place]) >= 0:
-                prices[symbol] = Decimal(repr(self.bars[symbol].close[index]))
-            worth += shares * prices[symbol]
+            if (index := places[symbol][place]) >= 0:
+                prices[symbol] = price = Decimal(repr(bars[symbol].close[index]))
+            else:
+                price = prices[symbol]
+            worth += shares * price
         self.equity = self.account.cash + worth
 
     def _fold(self) -> None:
@@ -415,15 +408,11 @@ class Backtest:
         account, book = self.account, self.book
         self._fold()
         if self.traded_lately or self.movements:
-            book.activity = self.folding.activity()
+            book.activity = LiveActivity(self.folding)
             self.traded_lately = False
         self.power = power(self.equity, self.equity - account.cash, account.reserved)
         book.cash, book.equity, book.peak_equity = account.cash, self.equity, self.peak
         book.as_of, book.day, book.day_start_equity = now, market_day(now), self.day_start
-        book.positions = {
-            symbol: _position(shares, shares * self.prices[symbol])
-            for symbol, shares in account.positions.items()
-        }
         book.deducted, book.buying_power = tuple(self.reservations), self.power
         book.recent_orders = self.recent
         live: LiveBook = book
@@ -501,7 +490,7 @@ class Backtest:
         """Remembers whose order was placed, why and when."""
         identifier = intent.client_order_id
         self.told[identifier] = intent.strategy or "", intent.reason
-        self.purposes[identifier] = OrderPurpose(intent.purpose)
+        self.purposes[identifier] = _ENTERED if intent.purpose is _ENTRY else _EXITED
         self.note_time(at)
 
     def note_time(self, at: datetime) -> None:
@@ -619,9 +608,9 @@ class Backtest:
         for symbol in changed:
             shares = account.positions[symbol]
             working = account.working.get(symbol, [])
-            stops = [o for o in working if o.type is OrderType.STOP and account.live(o)]
-            covered = sum((order.remaining for order in stops), _ZERO)
-            selling = any(self.purposes.get(o.client_order_id) is OrderPurpose.EXIT for o in working)
+            stops = [o for o in working if o.type is _STOP and account.live(o)]
+            covered = sum([order.remaining for order in stops], _ZERO)
+            selling = any(self.purposes.get(o.client_order_id) is _EXITED for o in working)
             if covered >= shares or selling:
                 continue
             self._fold()

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import repeat
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -50,7 +51,7 @@ class Source:
     shadow: bool
 
 
-class Raised(NamedTuple):
+class Raised(msgspec.Struct, frozen=True, gc=False):
     """A condition that held: on which of the source's bars, how strongly, and which of its tags."""
 
     source: Source
@@ -74,9 +75,6 @@ class Raised(NamedTuple):
             reason=source.tags[self.tag],
             shadow=source.shadow,
         )
-
-
-_raised = partial(tuple.__new__, Raised)  # `Raised._make` without its check of the length
 
 
 @dataclass(slots=True)
@@ -300,8 +298,9 @@ def _all_at_once(  # noqa: PLR0917 - as `find`
         )
         source = Source(part.symbol, name, settings, columns, decided.tags, settings.shadow)
         by_session, buy, sell = found.by_session, Side.BUY, Side.SELL
-        rows = zip(repeat(source), [buy if one > 0 else sell for one in sides], bars, strengths, tags)
-        for session, one in zip(sessions[raised].tolist(), map(_raised, rows), strict=True):
+        bought = [buy if one > 0 else sell for one in sides]
+        each = map(Raised, repeat(source), bought, bars, strengths, tags)
+        for session, one in zip(sessions[raised].tolist(), each, strict=True):
             by_session[session].append(one)
 
 
