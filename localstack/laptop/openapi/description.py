@@ -48,7 +48,7 @@ _ERRORS: Final = {
     429: "Too many requests; `Retry-After` says how many seconds to wait.",
     500: "Something went wrong here; the log has it under the correlation id.",
     502: "The broker refused.",
-    503: "The broker does not answer, or nobody knows what it did.",
+    503: "The broker or a service of AWS does not answer, or nobody knows what the broker did.",
     504: "The service did not answer in time.",
 }
 _LISTS: Final = frozenset({"QUEUES", "DEAD_LETTER_QUEUES", "STACK_PARAMETERS"})
@@ -280,7 +280,7 @@ def _operation(
 
 def refused(endpoint: Endpoint, door: Door = PUBLIC) -> list[int]:
     """Every status of an error that the route may answer with."""
-    found = {429, 500, 504, 414, *endpoint.refuses}
+    found = {429, 500, 503, 504, 414, *endpoint.refuses}
     if endpoint.role:
         found |= door.refuses
     if endpoint.query or endpoint.headers or endpoint.body is not None:

@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from pynamodb.exceptions import PutError, QueryError
 
 from alpaquero import lately
 from alpaquero.errors import (
@@ -39,6 +41,12 @@ def serve(app: ServiceApp, view: Callable[..., Any], **endpoint: Any) -> None:
     """Puts `view` at /api/thing and /market_data/thing."""
     where = {"public": "/api/thing", "service": "/market_data/thing", "role": "viewer"} | endpoint
     app.endpoint(where.pop("method", "GET"), **where)(view)
+
+
+def answered(status: int, code: str) -> ClientError:
+    """What AWS answered instead of what was asked for."""
+    error: Any = {"Error": {"Code": code, "Message": "hush"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(error, "Query")
 
 
 def get(app: ServiceApp, route: str = "/api/thing", **event: Any) -> dict[str, Any]:
@@ -100,6 +108,12 @@ def test_structs_are_encoded_for_the_wire(app: ServiceApp) -> None:
         (BrokerUnavailable("no connection"), 503, "broker_unavailable", {}),
         (BrokerUnclear("cut"), 503, "broker_unclear", {}),
         (ValueError("secret hush"), 500, "internal", {}),
+        (EndpointConnectionError(endpoint_url="https://hush"), 503, "unavailable", {}),
+        (QueryError("hush", ReadTimeoutError(endpoint_url="https://hush")), 503, "unavailable", {}),
+        (answered(500, "InternalServerError"), 503, "unavailable", {}),
+        (PutError("hush", answered(400, "ThrottlingException")), 503, "unavailable", {}),
+        (answered(400, "ValidationException"), 500, "internal", {}),
+        (QueryError("hush"), 500, "internal", {}),
     ],
 )
 def test_every_error_has_one_shape(

@@ -88,6 +88,18 @@ _CHALICE_ANSWERS = {
 }
 
 
+# Codes by which AWS says: later.
+_HELD_BACK = frozenset(
+    {
+        "ThrottlingException",
+        "Throttling",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "ProvisionedThroughputExceededException",
+    }
+)
+
+
 class WebSettings(FunctionSettings, frozen=True, kw_only=True):
     """What an API needs besides what its service needs."""
 
@@ -317,9 +329,9 @@ class ServiceApp(Chalice):
         except BrokerError as error:
             logger.exception("the broker call failed")
             return _broker_answer(error)
-        except Exception:
+        except Exception as error:
             logger.exception("the view failed")
-            return _internal_error()
+            return _unavailable() if _is_of_aws(error) else _internal_error()
 
     def _common_headers(self, origin: str | None) -> dict[str, str]:
         headers = {"X-Correlation-Id": correlation_id(), "Cache-Control": "no-store", "Vary": "Origin"}
@@ -381,6 +393,26 @@ def _event_answer(response: Response) -> dict[str, Any]:
 def _internal_error() -> Response:
     return error_response(
         500, "internal", "Something went wrong here; the log has it under the correlation id."
+    )
+
+
+def _is_of_aws(error: BaseException | None) -> bool:
+    """Whether a service of AWS did not answer, or not now; a pynamodb error brings botocore's as its cause."""
+    from botocore import exceptions as aws
+
+    while error is not None:
+        if isinstance(error, aws.ClientError):
+            status = error.response["ResponseMetadata"].get("HTTPStatusCode", 500)
+            return int(status) >= 500 or error.response["Error"].get("Code") in _HELD_BACK
+        if isinstance(error, aws.HTTPClientError | aws.ConnectionError):
+            return True
+        error = getattr(error, "cause", None) or error.__cause__
+    return False
+
+
+def _unavailable() -> Response:
+    return error_response(
+        503, "unavailable", "A service of AWS that this needs does not answer; try again shortly."
     )
 
 
