@@ -121,10 +121,10 @@ def test_a_user_without_a_role_gets_no_session(cognito: Stubber) -> None:
 
 
 def test_an_outage_of_the_pool_is_ours(cognito: Stubber) -> None:
-    """What is not the caller's mistake is a 500 without the pool's text."""
+    """What is not the caller's mistake is a 503, to try again, without the pool's text."""
     cognito.add_client_error("initiate_auth", "InternalErrorException", "hush", 500)
     answer = sign_in()
-    assert answer["statusCode"] == 500
+    assert answer["statusCode"] == 503
     assert "hush" not in answer["body"]
 
 

@@ -397,7 +397,7 @@ def _internal_error() -> Response:
 
 
 def _is_of_aws(error: BaseException | None) -> bool:
-    """Whether a service of AWS did not answer, or not now; a pynamodb error brings botocore's as its cause."""
+    """Whether a service of AWS did not answer, or not now; pynamodb's errors bring the cause."""
     from botocore import exceptions as aws
 
     while error is not None:
