@@ -1,6 +1,7 @@
 // The form that begins a backtest over stored bars.
 import { useEffect } from "preact/hooks";
 import type { TargetedSubmitEvent } from "preact";
+import { TIMEFRAMES } from "../chart/timeframes";
 import { useConfig, watchlistOf } from "../panels/config";
 import { Buttons, Field } from "../parts/form";
 import { ErrorNotice } from "../parts/panel";
@@ -76,11 +77,15 @@ export function BacktestForm({ begun }: { begun: (id: string) => void }) {
             </select>
           )}
         </Field>
-        <Field label="Bars" hint="Backtests trade daily bars alone: 1Day tests a strategy of shorter ones on them." error={told("timeframe")}>
+        <Field label="Bars" hint="All strategies of a backtest judge the same bars." error={told("timeframe")}>
           {(props) => (
             <select {...props} value={plan.timeframe} onChange={(event) => set({ timeframe: event.currentTarget.value })} data-testid="backtest-timeframe">
               <option value="">as the strategy has them</option>
-              <option value="1Day">1Day</option>
+              {TIMEFRAMES.map((timeframe) => (
+                <option key={timeframe} value={timeframe}>
+                  {timeframe}
+                </option>
+              ))}
             </select>
           )}
         </Field>

@@ -3,7 +3,7 @@ import { useMemo } from "preact/hooks";
 import type { Line } from "../chart/lines";
 import { session } from "../desk";
 import { NONE, money, price, quantity } from "../format/money";
-import { marketDay } from "../format/time";
+import { marketDay, marketMoment } from "../format/time";
 import { Gain, Moment, plain } from "../parts/figures";
 import { TitledPairs, type Pair } from "../parts/pairs";
 import { ErrorNotice, Loaded, Panel } from "../parts/panel";
@@ -90,7 +90,7 @@ function Whole({ outcome }: { outcome: Outcome }) {
       <Grouped caption="By how they ended" groups={outcome.by_exit_tag} />
       <h3>Trades{outcome.round_trips.length > MOST_TRADES ? `, the last ${MOST_TRADES} of ${outcome.round_trips.length}` : ""}</h3>
       <div class="tall-table">
-        <Table caption="Trades of the backtest, newest first" columns={TRADES} rows={outcome.round_trips.slice(-MOST_TRADES).reverse()} rowKey={(t) => `${t.symbol} ${t.opened_at} ${t.closed_at} ${t.strategy}`} />
+        <Table caption="Trades of the backtest, newest first" columns={tradeColumns(asked.timeframe === "1Day" ? marketDay : marketMoment)} rows={outcome.round_trips.slice(-MOST_TRADES).reverse()} rowKey={(t) => `${t.symbol} ${t.opened_at} ${t.closed_at} ${t.strategy}`} />
       </div>
     </>
   );
@@ -136,9 +136,9 @@ const GROUPS: readonly Column<Group>[] = [
 const Grouped = ({ caption, groups }: { caption: string; groups: Readonly<Record<string, TradeFigures>> }) =>
   Object.keys(groups).length === 0 ? <p class="empty">No trade was closed.</p> : <Table caption={caption} columns={GROUPS} rows={(Object.entries(groups) as Group[]).sort(([, a], [, b]) => Number(b.pnl) - Number(a.pnl))} rowKey={([name]) => name} />;
 
-const TRADES: readonly Column<BacktestTrade>[] = [
-  { head: "Closed", cell: (t) => <Moment at={t.closed_at} form={marketDay} /> },
-  { head: "Opened", wide: true, cell: (t) => <Moment at={t.opened_at} form={marketDay} /> },
+const tradeColumns = (when: (iso: string) => string): readonly Column<BacktestTrade>[] => [
+  { head: "Closed", cell: (t) => <Moment at={t.closed_at} form={when} /> },
+  { head: "Opened", wide: true, cell: (t) => <Moment at={t.opened_at} form={when} /> },
   { head: "Symbol", cell: (t) => <strong>{t.symbol}</strong> },
   { head: "Qty", amount: true, cell: (t) => quantity(t.quantity) },
   { head: "Entry", amount: true, wide: true, cell: (t) => price(t.entry_price) },

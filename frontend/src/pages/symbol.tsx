@@ -2,9 +2,10 @@
 import { useEffect } from "preact/hooks";
 import type { Order, Page, PositionDetail, Signal } from "../api/bodies";
 import { explainedAt, isDaily } from "../chart/series";
+import { TIMEFRAMES } from "../chart/timeframes";
 import { NONE, price, quantity } from "../format/money";
 import { marketDay, marketMoment } from "../format/time";
-import { SymbolChart, TIMEFRAMES, ordersOf, useBars } from "../panels/chart";
+import { SymbolChart, ordersOf, useBars } from "../panels/chart";
 import { useWatchlist } from "../panels/config";
 import { Why } from "../panels/explanation";
 import { ORDER_COLUMNS } from "../panels/orders";

@@ -4,6 +4,7 @@ import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import type { Chart, Order, Page, Position, Refusal } from "../api/bodies";
 import type { CandleCanvas, Level } from "../chart/canvas";
 import { ChartHistory, NEWEST, type Span } from "../chart/history";
+import { TIMEFRAMES } from "../chart/timeframes";
 import { Attribution, fetchCanvases, useCanvas } from "../chart/loaded";
 import { barAt, barStart, candles, chartTime, isDaily, lastMove, levelsOf, lineTone, openingOf, refusedMarkers, signs, type Candle, type ChartTime, type Sign } from "../chart/series";
 import { getAfter } from "../desk";
@@ -13,8 +14,6 @@ import { ErrorNotice, Loaded, Panel } from "../parts/panel";
 import { useDraft } from "../store/draft";
 import { useRead, type View } from "../store/hooks";
 import { usePositions } from "./positions";
-
-export const TIMEFRAMES = ["1Min", "5Min", "15Min", "1Hour", "1Day"] as const;
 
 /** Each fetch costs the broker two requests of its budget, and events tell of what is new. */
 const EVERY_MS = 20_000;
