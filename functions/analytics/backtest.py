@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -34,11 +35,14 @@ from alpaquero.portfolio.export_tables import ColumnType, Table, columns_of, csv
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.risk.limits import SizingMethod
 from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import backtests, exports, trading_settings
 from alpaquero.store import bars as bar_store
 from alpaquero.store.backtests import Job, Status
 from alpaquero.store.exports import ExportJob
+from alpaquero.store.risk_facts import ATR_PERIODS
+from alpaquero.strategy.settings import MOST_SESSIONS_VALID
 
 TRY_AGAIN_SECONDS = 60
 HELD_UP = (BrokerError, BotoCoreError, ClientError, PynamoDBException)
@@ -141,7 +145,8 @@ def run(job: Job) -> None:
         request, base.strategies, base.risk, base.orders, risk_free_percent=base.risk_free_percent
     )
     series = stored(request, settings)
-    sessions = _calendar().sessions(request.start - timedelta(days=10), request.end + timedelta(days=10))
+    begin, end = request.start - warm_up(settings), request.end + timedelta(days=2 * MOST_SESSIONS_VALID)
+    sessions = _calendar().sessions(begin, end)
     telling = Telling(job)
     found = execute(
         request, settings, series, sessions, data="the bar store", notes=[ADJUSTED], show=telling.show
@@ -199,10 +204,17 @@ def parquet_of(table: Table) -> bytes:
         return path.read_bytes()
 
 
+def warm_up(settings: BacktestSettings) -> timedelta:
+    """How long before the first session its bars begin, generously; days where sizes go by their range."""
+    days = settings.history_bars * DAYS_A_BAR[settings.timeframe]
+    if settings.risk.sizing_method is SizingMethod.ATR:
+        days = max(days, settings.risk.atr_period_bars * ATR_PERIODS * DAYS_A_BAR[Timeframe.DAY])
+    return timedelta(days=ceil(days) + 10)
+
+
 def stored(request: BacktestRequest, settings: BacktestSettings) -> dict[str, Columns]:
     """The stored bars of every symbol, its warm-up included. Raises `CannotRun` when some are missing."""
-    warm_up = timedelta(days=settings.history_bars * DAYS_A_BAR[settings.timeframe] + 10)
-    first = _midnight(request.start) - warm_up
+    first = _midnight(request.start - warm_up(settings))
     last = _midnight(request.end + timedelta(days=1)) - timedelta(seconds=1)
     found = bar_store.read(request.symbols, first, last, timeframe=settings.timeframe)
     missing = [symbol for symbol in request.symbols if not _covers(found.get(symbol), request)]

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from alpaquero.backtests.outcome import decoded
+from alpaquero.prices.bars import Timeframe
 from alpaquero.web.bodies.analytics import Backtest, BacktestAccepted
-from laptop.backtests.prices import of_store
+from laptop.backtests.prices import Store
 from laptop.errors import LaptopError
 from laptop.stack import LaptopCloud
 from tests.integration.asking import Caller
@@ -58,11 +59,11 @@ def test_the_command_line_reads_the_same_bars(
 ) -> None:
     """`--data store` reads what the stack has stored, oldest first; without any it says what to run."""
     assert ports["historical_data"]
-    columns = of_store(cloud, [traded.symbol]).series[traded.symbol]
+    columns = Store(cloud, [traded.symbol]).read(Timeframe.DAY).series[traded.symbol]
     assert len(columns) > 50
     assert sorted(columns.start) == list(columns.start)
     with pytest.raises(LaptopError, match="alpaquero history ingest --symbols ZZZZ"):
-        of_store(cloud, ["ZZZZ"])
+        Store(cloud, ["ZZZZ"]).read(Timeframe.DAY)
 
 
 def test_a_repeat_is_the_same_backtest(cloud: LaptopCloud, admin: Caller) -> None:

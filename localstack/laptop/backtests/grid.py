@@ -16,6 +16,7 @@ import msgspec
 
 from alpaquero.backtests.execution import execute
 from alpaquero.backtests.outcome import Outcome
+from alpaquero.prices.bars import Timeframe
 from alpaquero.strategy import registry
 from laptop.backtests.options import Prepared, value_of
 from laptop.errors import LaptopError
@@ -197,6 +198,11 @@ def screened(prepared: Prepared, changes: Sequence[Mapping[str, Any]]) -> Iterat
         for day in (prepared.request.start, prepared.request.end)
     )
     prices = prepared.prices
+    if prepared.settings().timeframe is not Timeframe.DAY:
+        raise LaptopError(
+            f"--fast screens daily bars, and bars of {prepared.settings().timeframe} are asked for: leave "
+            "--fast out, or give --timeframe 1Day"
+        )
     series = [
         unsplit(columns, symbol, prices.splits).until(last) for symbol, columns in prices.series.items()
     ]

@@ -19,7 +19,7 @@ from alpaquero.risk.limits import RiskLimits
 from alpaquero.strategy import registry
 from alpaquero.strategy.settings import StrategySettings
 from laptop.backtests import prices as sources
-from laptop.backtests.prices import STORE, Prices
+from laptop.backtests.prices import STORE, Prices, Source
 from laptop.errors import LaptopError
 
 if TYPE_CHECKING:
@@ -120,11 +120,11 @@ def _prepare(options: Options) -> Prepared:
     loaded = {str(path): registry.load_file(path) for path in files}
     names = tuple(loaded.get(name, name) for name in options.strategies)
     base = _base(options)
-    prices = _prices(options)
+    source = _source(options)
     request = BacktestRequest(
-        symbols=tuple(prices.series),
+        symbols=tuple(source.symbols),
         start=options.start or date.min,
-        end=options.end or prices.last,
+        end=options.end or date.max,
         strategies=names,
         timeframe=None if options.timeframe is None else Timeframe(options.timeframe),
         cash=options.cash,
@@ -132,9 +132,11 @@ def _prepare(options: Options) -> Prepared:
         fills=FillSettings(**options.fills),
         changes=dict(options.changes),
     )
-    prepared = Prepared(request, base, prices, files)
-    start = options.start or _first_judged(prices, prepared.settings().history_bars)
-    return Prepared(msgspec.structs.replace(request, start=start), base, prices, files)
+    settings = settings_for(request, base.strategies, base.risk, base.orders)
+    prices = source.read(settings.timeframe)
+    start = options.start or _first_judged(prices, settings.history_bars)
+    asked = msgspec.structs.replace(request, start=start, end=options.end or prices.last)
+    return Prepared(asked, base, prices, files)
 
 
 def _first_judged(prices: Prices, history: int) -> date:
@@ -145,11 +147,12 @@ def _first_judged(prices: Prices, history: int) -> date:
     return min(ready, default=prices.last)
 
 
-def _prices(options: Options) -> Prices:
+def _source(options: Options) -> Source:
     if options.data == STORE:
-        return sources.of_store(_stack(options), _named(options.symbols))
-    found = sources.shipped() if options.data is None else sources.of_folder(Path(options.data))
-    return found.of(options.symbols) if options.symbols else found
+        return sources.Store(_stack(options), _named(options.symbols))
+    if options.data is None:
+        return sources.shipped(options.symbols)
+    return sources.of_folder(Path(options.data), options.symbols)
 
 
 def _named(symbols: Sequence[str]) -> Sequence[str]:

@@ -35,6 +35,7 @@ _METRICS: Final = (
 _FILLS: Final = (
     "partial_fills", "half_spread_bps", "slippage_bps", "fee_per_share_dollars", "fee_percent"
 )  # fmt: skip
+_TIMEFRAMES: Final = ("1Min", "5Min", "15Min", "1Hour", "1Day")
 _DATES: Final = click.DateTime(["%Y-%m-%d"])
 
 
@@ -68,7 +69,7 @@ def _tested(command: _Command) -> _Command:
         "from": "First session; else the first with enough history.",
         "to": "Last session; else the data's last.",
         "data": "A folder of SYMBOL.csv files, `store` for the running stack's; else the shipped prices.",
-        "timeframe": "Bars to judge; daily ones alone so far.",
+        "timeframe": "Bars to judge; else those of the strategy's settings.",
         "settings": "A JSON file of trading settings, or `current` for the running stack's.",
         "set": "A setting to change, as strategy.rsi_period_bars=10; may be given several times.",
     }
@@ -78,7 +79,7 @@ def _tested(command: _Command) -> _Command:
         click.option("--from", "start", type=_DATES, help=helps["from"]),
         click.option("--to", "end", type=_DATES, help=helps["to"]),
         click.option("--data", help=helps["data"]),
-        click.option("--timeframe", type=click.Choice(["1Day"]), help=helps["timeframe"]),
+        click.option("--timeframe", type=click.Choice(_TIMEFRAMES), help=helps["timeframe"]),
         click.option("--settings", help=helps["settings"]),
         click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help=helps["set"]),
         state_option,
@@ -408,7 +409,7 @@ def _by_symbol(show: Show, total: int) -> Callable[[str], None]:
 
 
 def _series(prepared: Prepared, settings: StrategySettings, *, from_start: bool) -> dict[str, Columns]:
-    """The bars to check, split-adjusted as a strategy sees them, up to the last day that was asked for.
+    """The bars to check, split-adjusted as a strategy sees them, up to the end of the last day asked for.
 
     `from_start` leaves out what lies before the history of the first day.
     """
@@ -416,14 +417,15 @@ def _series(prepared: Prepared, settings: StrategySettings, *, from_start: bool)
 
     from alpaquero.backtests.execution import unsplit
     from alpaquero.prices.sessions import NEW_YORK
+    from alpaquero.simulation.backtest.parts import regular
 
     first, last = (
-        datetime.combine(day, time(), tzinfo=NEW_YORK).astimezone(UTC)
-        for day in (prepared.request.start, prepared.request.end)
+        datetime.combine(day, at, tzinfo=NEW_YORK).astimezone(UTC)
+        for day, at in ((prepared.request.start, time()), (prepared.request.end, time.max))
     )
-    found = {}
-    for symbol, columns in prepared.prices.series.items():
-        until = unsplit(columns, symbol, prepared.prices.splits).until(last)
+    prices, found = prepared.prices, {}
+    for symbol, columns in regular(prices.series, prices.sessions, settings.timeframe).items():
+        until = unsplit(columns, symbol, prices.splits).until(last)
         within = len(until.since(first))
         found[symbol] = until[-(within + settings.minimum_history_bars - 1) :] if from_start else until
     return found

@@ -58,8 +58,8 @@ def world(monkeypatch: pytest.MonkeyPatch, queues: FakeQueues) -> dict[str, Any]
             raise seen["fails"]
         return outcome(notes=list(more["notes"]))
 
-    def read(symbols: Any, first: datetime, last: datetime, **_: Any) -> dict[str, Any]:
-        seen["read"] = (first, last)
+    def read(symbols: Any, first: datetime, last: datetime, **how: Any) -> dict[str, Any]:
+        seen.update(read=(first, last), timeframe=how["timeframe"])
         return {s: seen["stored"][s] for s in symbols if s in seen["stored"]}
 
     monkeypatch.setattr("alpaquero.backtests.execution.execute", execute)
@@ -151,10 +151,11 @@ def test_the_same_key_is_the_same_backtest(call: Call, queues: FakeQueues) -> No
     [
         ({"symbols": []}, "symbols", "symbols is empty"),
         ({"start": "2030-01-01"}, None, "exchange them"),
-        ({"timeframe": "1Min"}, "timeframe", "a backtest trades daily bars"),
+        ({"timeframe": "2Min"}, "timeframe", "Invalid enum value"),
         ({"strategies": ["nothing"]}, "strategies", "there is no strategy 'nothing'"),
         ({"changes": {"strategy.rsi_period_bars": 1}}, "changes", "rsi_period_bars is 1"),
         ({"symbols": [f"S{n}" for n in range(5000)], "start": "2000-01-03"}, "symbols", "may read 2,000,000"),
+        ({"timeframe": "1Min", "start": "1990-01-02"}, "symbols", "may read 2,000,000"),
         ({"fills": {"partial_fills": "2"}}, None, "partial_fills is 2"),
         ({"nothing": 1}, None, "unknown field"),
     ],
@@ -221,6 +222,28 @@ def test_the_store_is_read_from_before_the_warm_up(
     first, last = world["read"]
     assert 390 < (datetime(2011, 1, 3, tzinfo=UTC) - first).days < 450
     assert days()[-1] <= last.date() <= days()[-1] + timedelta(days=1)
+
+
+def test_a_job_of_shorter_bars_reads_those_and_the_calendar_around_them(
+    call: Call, queues: FakeQueues, world: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """250 bars of 5 minutes are some days; the calendar begins with them and goes on past the end."""
+    asked: list[tuple[date, date]] = []
+
+    class Recorded(Calendar):
+        def sessions(self, start: date, end: date) -> list[Any]:
+            asked.append((start, end))
+            return []
+
+    monkeypatch.setattr(backtest, "_calendar", Recorded)
+    assert 202 == post(call, {"timeframe": "5Min"})[0]
+    assert {"batchItemFailures": []} == work(queues)
+    first, _ = world["read"]
+    assert ("5Min", "5Min") == (world["timeframe"], world["settings"].timeframe)
+    assert 10 < (datetime(2011, 1, 3, tzinfo=UTC) - first).days < 25
+    ((begin, end),) = asked
+    assert begin <= first.date()
+    assert days()[-1] + timedelta(days=30) < end
 
 
 def test_what_went_wrong_here_is_told_without_its_text(

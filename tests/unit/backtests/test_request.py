@@ -123,12 +123,13 @@ def test_a_change_that_could_mean_two_strategies_is_refused() -> None:
         made(CURRENT, changes={"strategy.rsi_period_bars": 9})
 
 
-def test_a_strategy_of_shorter_bars_is_refused_or_tested_on_daily_ones() -> None:
-    """The engine trades daily bars: the message says which strategy does not, and what can be done."""
+def test_strategies_of_two_timeframes_are_refused_or_tested_on_one() -> None:
+    """A backtest goes through bars of one timeframe: the message names two, and what can be done."""
     mixed = {**CURRENT, "hourly": StrategySettings(timeframe=Timeframe.HOUR)}
-    with pytest.raises(ValueError, match=r"hourly judges bars of 1Hour; .* timeframe 1Day"):
+    with pytest.raises(ValueError, match=r"bars of 1Day and hourly bars of 1Hour; .* a timeframe for all"):
         made(mixed)
-    assert made(mixed, timeframe=Timeframe.DAY).timeframe is Timeframe.DAY
+    assert made(mixed, timeframe=Timeframe.FIVE_MINUTES).timeframe is Timeframe.FIVE_MINUTES
+    assert made(mixed, strategies=("hourly",)).timeframe is Timeframe.HOUR
 
 
 def test_an_unknown_strategy_is_told_with_those_that_exist() -> None:

@@ -15,7 +15,6 @@ import pytest
 from alpaquero.orders.intent import Side
 from alpaquero.orders.order import Fill
 from alpaquero.portfolio.movements import in_order
-from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.risk.activity import Folded, Folding
@@ -233,13 +232,6 @@ def test_a_position_held_too_long_is_sold_at_the_next_open() -> None:
     opens = {session.open for session in _history().sessions}
     assert all(trade.closed_at in opens for trade in timed)
     assert all((trade.closed_at - trade.opened_at).days >= 3 for trade in timed)
-
-
-def test_a_strategy_of_minutes_is_refused() -> None:
-    """The backtest trades daily bars and says so."""
-    minutes = Settings(strategies={"fast": StrategySettings(timeframe=Timeframe.MINUTE)})
-    with pytest.raises(ValueError, match="fast judges bars of 1Min"):
-        _run(20, settings=minutes)
 
 
 def test_a_calendar_that_ends_with_the_bars_is_refused() -> None:

@@ -14,11 +14,14 @@ from alpaquero.backtests.outcome import Activity, Asked, Equity, Held, Outcome, 
 from alpaquero.backtests.request import BacktestRequest, BacktestSettings
 from alpaquero.portfolio import curve as curves
 from alpaquero.portfolio.performance import figures_by, trade_figures
+from alpaquero.prices.aggregation import aggregated
+from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import NEW_YORK, Session
 from alpaquero.rules_version import RULES_VERSION
 from alpaquero.simulation import backtest
 from alpaquero.simulation.backtest import FillTerms, Result, SplitDay
+from alpaquero.simulation.backtest.parts import regular
 from alpaquero.simulation.backtest.signals import adjusted
 
 MOST_DRAWDOWNS = 5
@@ -37,12 +40,13 @@ def execute(
     notes: Sequence[str] = (),
     show: Callable[[int, int, date], None] | None = None,
 ) -> Outcome:
-    """The outcome of a request on `series`, raw bars that begin before `request.start`.
+    """The outcome of a request on `series`, raw bars of its timeframe that begin before `request.start`.
 
-    `data` says where they came from. Raises `ValueError` as `simulation.backtest.run` does, and when
-    the period holds no session.
+    `sessions` begin with the bars. `data` says where they came from. Raises `ValueError` as
+    `simulation.backtest.run` does, and when the period holds no session.
     """
     began = time.perf_counter()
+    series = regular(series, sessions, settings.timeframe)
     result = backtest.run(
         series,
         sessions=sessions,
@@ -59,6 +63,8 @@ def execute(
             f"there is no session with prices from {request.start} to {request.end}; choose other dates"
         )
     adjusted = {symbol: unsplit(columns, symbol, splits) for symbol, columns in series.items()}
+    if settings.timeframe is not Timeframe.DAY:
+        adjusted = {symbol: aggregated(columns, Timeframe.DAY) for symbol, columns in adjusted.items()}
     days = [row.at.astimezone(NEW_YORK).date() for row in result.equity]
     return msgspec.structs.replace(
         summary(

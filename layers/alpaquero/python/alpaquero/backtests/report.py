@@ -16,6 +16,8 @@ from alpaquero.backtests.outcome import Outcome, TradeRow
 from alpaquero.backtests.svg import Line, Marker, Span, histogram, time_chart
 from alpaquero.portfolio.curve import day_of
 from alpaquero.portfolio.performance import TradeFigures
+from alpaquero.prices.aggregation import aggregated
+from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 
 MOST_CHARTS = 30
@@ -25,8 +27,8 @@ MOST_TRADES = 2_000
 def render(outcome: Outcome, prices: Mapping[str, Columns]) -> str:
     """The whole page. `prices` are the bars that were tested, which its price charts show.
 
-    Price charts are of the symbols traded most, at most `MOST_CHARTS`; the table of trades holds at
-    most the last `MOST_TRADES`. The page says so when something is left out.
+    Price charts are of the symbols traded most, at most `MOST_CHARTS`, by closes of days; the table of
+    trades holds at most the last `MOST_TRADES`. The page says so when something is left out.
     """
     title = f"Backtest of {', '.join(outcome.asked.strategies)}"
     sections = (
@@ -214,6 +216,8 @@ def _price_charts(outcome: Outcome, prices: Mapping[str, Columns]) -> list[str]:
 
 def _price_chart(symbol: str, columns: Columns, trades: Sequence[TradeRow], outcome: Outcome) -> str:
     first, last = outcome.asked.start, outcome.asked.end
+    if outcome.asked.timeframe != Timeframe.DAY:
+        columns = aggregated(columns, Timeframe.DAY)
     known = [(day_of(start), start, close) for start, close in zip(columns.start, columns.close, strict=True)]
     shown = [bar for bar in known if first <= bar[0] <= last]
     if not shown:

@@ -16,9 +16,11 @@ import msgspec
 
 from alpaquero.orders.timeouts import OrderSettings
 from alpaquero.prices.bars import Timeframe
+from alpaquero.prices.regular_hours import BARS_A_SESSION
 from alpaquero.prices.symbols import is_symbol
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.strategy import registry
+from alpaquero.strategy.planning import one_timeframe
 from alpaquero.strategy.settings import StrategySettings
 
 MOST_SYMBOLS = 5_000
@@ -28,14 +30,6 @@ _MOST_CASH = Decimal(1_000_000_000_000)
 _MOST_BPS = Decimal(1_000)
 _MOST_FEE = Decimal(10)
 _MOST_RISK_FREE = Decimal(100)  # percent a year, as in the trading settings
-
-_BARS_A_SESSION = {
-    Timeframe.DAY: 1,
-    Timeframe.HOUR: 7,
-    Timeframe.FIFTEEN_MINUTES: 26,
-    Timeframe.FIVE_MINUTES: 78,
-    Timeframe.MINUTE: 390,
-}
 
 
 class FillSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -160,12 +154,7 @@ def settings_for(
     for path, value in request.changes.items():
         _change(plain, path, value)
     made = _made(plain)
-    for name, one in made.strategies.items():
-        if one.timeframe is not Timeframe.DAY:
-            raise ValueError(
-                f"{name} judges bars of {one.timeframe}; a backtest trades daily bars: leave it out, or test "
-                "it on daily ones with timeframe 1Day"
-            )
+    one_timeframe(made.strategies)
     return made
 
 
@@ -233,4 +222,4 @@ def _set(path: str, target: dict[str, Any], name: str, value: Any) -> None:
 def bars_of(request: BacktestRequest, timeframe: Timeframe) -> int:
     """About how many bars a request reads, its warm-up left out: 252 sessions of 6.5 hours a year."""
     years = ((request.end - request.start).days + 1) / 365.25
-    return round(len(request.symbols) * years * 252 * _BARS_A_SESSION[timeframe])
+    return round(len(request.symbols) * years * 252 * BARS_A_SESSION[timeframe])

@@ -2,9 +2,10 @@
 
 A session goes as one of `alpaquero demo` goes: the market trades what waits, the books are brought
 level, signals on the closed bars are ranked and judged by risk one after the other, orders wait for
-the next open; then equity is marked, locks come and go, and what risk wants done is done. The rules
+the next open; then equity is marked, locks come and go, and what risk wants done is done. On bars of a
+part of a day each bar goes so, and what waits trades at the open of the next one that is there. The rules
 are the live ones: `strategy.conclusion`, `risk.rules`, `risk.locks`, `risk.exits`, `orders.timeouts`,
-`simulation.matching`. Nothing is looked at on a day on which nothing can happen.
+`simulation.matching`. Nothing is looked at in a bar in which nothing can happen.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from alpaquero.orders.protection import stop_price_under
 from alpaquero.orders.timeouts import OrderSettings, overdue
 from alpaquero.portfolio.movements import Split, begins, in_order
 from alpaquero.portfolio.trades import trades_of
+from alpaquero.prices.aggregation import aggregated
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
-from alpaquero.prices.sessions import Session
+from alpaquero.prices.sessions import NEW_YORK, Session
 from alpaquero.quickly_made import maker
 from alpaquero.risk import derived
 from alpaquero.risk.activity import Execution, Folded, Folding, LiveActivity, orders_within
@@ -40,6 +42,7 @@ from alpaquero.risk.verdict import Verdict
 from alpaquero.simulation.backtest import signals
 from alpaquero.simulation.backtest.account import Account, Booked, SimulatedOrder, Watch
 from alpaquero.simulation.backtest.live_book import LiveBook, LivePositions
+from alpaquero.simulation.backtest.parts import regular
 from alpaquero.simulation.backtest.result import Result, TradeRow
 from alpaquero.simulation.backtest.round_trips import RoundTrips, path_of
 from alpaquero.simulation.backtest.signals import Raised
@@ -49,7 +52,7 @@ from alpaquero.simulation.margin import power
 from alpaquero.simulation.matching import EXITS, TERMINAL, Role, Status
 from alpaquero.simulation.path import SessionPath
 from alpaquero.strategy import conclusion, indicators
-from alpaquero.strategy.planning import valid_until
+from alpaquero.strategy.planning import one_timeframe
 from alpaquero.strategy.ranking import rank
 from alpaquero.strategy.settings import StrategySettings
 from alpaquero.strategy.signal import Signal
@@ -100,17 +103,19 @@ def run(
 ) -> Result:
     """Trades the sessions from `start` to `end`, both included; None is as far as the bars go.
 
-    `bars` are raw daily bars by symbol, those before `start` for the indicators to settle. `sessions` is
-    the calendar, oldest first, from before `start` until some sessions past `end`, as many as a signal is
-    valid for. A signal on a session's bar trades from the next session's open on. An empty watchlist is
-    every symbol that has bars. `progress` is told how many sessions of how many are done.
-    Raises `ValueError` where the calendar does not fit, or a strategy judges other bars than daily ones.
+    `bars` are raw bars by symbol, of the timeframe that the strategies judge; those before `start` are for
+    the indicators to settle. `sessions` is the calendar, oldest first, from before `start` (with bars of a
+    part of a day: from the first bar) until some sessions past `end`, as many as a signal is valid for. A
+    signal on a bar trades from the open of the next one on. An empty watchlist is every symbol that has
+    bars. `progress` is told how many sessions of how many are done.
+    Raises `ValueError` where the calendar does not fit, or strategies judge bars of several timeframes.
     """
-    signals.check(settings.strategies)
+    timeframe = one_timeframe(settings.strategies)
+    bars = regular(bars, sessions, timeframe)
     first, last = _traded(bars, sessions, start, end)
-    calendar = signals.Calendar.of(sessions, first, last)
+    calendar = signals.Calendar.of(sessions, first, last, timeframe)
     validity = max((one.signal_validity_bars for one in settings.strategies.values()), default=0)
-    if last + validity >= len(sessions):
+    if len(calendar.traded) - 1 + validity >= calendar.begins[-1]:
         raise ValueError(
             f"sessions end {sessions[-1].date}; give {validity} more than the last one traded, "
             f"{sessions[last].date}, for signals are valid that long"
@@ -126,7 +131,7 @@ def _traded(
     if not held:
         raise ValueError("there are no bars to trade; name symbols and dates that have some")
     begin, finish = min(one.start[0] for one in held), max(one.start[-1] for one in held)
-    first = bisect_left(sessions, begin, key=signals.start_seconds)
+    first = bisect_left(sessions, datetime.fromtimestamp(begin, NEW_YORK).date(), key=_date)
     last = bisect_right(sessions, finish, key=signals.start_seconds) - 1
     if start is not None:
         first = max(first, bisect_left(sessions, start, key=_date))
@@ -153,11 +158,13 @@ class Backtest:
         self.bars = {symbol: bars[symbol] for symbol in sorted(bars) if len(bars[symbol])}
         self.calendar, self.settings, self.limits, self.terms = calendar, settings, settings.risk, terms
         self.account = Account(label, cash, terms)
-        self.splits: dict[date, list[SplitDay]] = defaultdict(list)
+        self.is_daily = one_timeframe(settings.strategies) is Timeframe.DAY
+        self.splits: dict[int, list[SplitDay]] = defaultdict(list)  # by the first place of their day
         self.splits_of: dict[str, list[SplitDay]] = defaultdict(list)
         for split in sorted(splits, key=lambda one: (one.ex_date, one.symbol)):
             if split.symbol in self.bars:
-                self.splits[split.ex_date].append(split)
+                if (at := calendar.place_of(split.ex_date)) is not None:
+                    self.splits[at].append(split)
                 self.splits_of[split.symbol].append(split)
         self.places = {symbol: calendar.places(columns) for symbol, columns in self.bars.items()}
         self.found = signals.Found()
@@ -166,7 +173,9 @@ class Backtest:
             chosen = tuple(self.bars) if one.symbols is None and not own else own
             judged = {symbol: self.bars[symbol] for symbol in chosen if symbol in self.bars}
             signals.find(name, one, judged, self.splits_of, calendar, self.found)
-        self.equity = self.peak = self.day_start = cash
+        self.equity = self.peak = self.day_start = self.initial = cash
+        self.number = -1  # of the session that `day_start` is of
+        self.days: dict[str, Columns] = {}  # daily bars that shorter ones add up to
         self.power = _ZERO  # what the broker lets be bought yet
         self.prices: dict[str, Decimal] = {}  # the last close of what is held
         self.reservations: dict[str, Reservation] = {}
@@ -181,7 +190,7 @@ class Backtest:
         self.trades: list[TradeRow] = []  # round trips that are whole already ...
         self.in_trades = set[int]()  # ... and the places of their fills
         self.movements: list[Split] = []
-        self.equities: list[Decimal] = []  # after each session
+        self.equities: list[Decimal] = []  # after each step
         self.cash: list[Decimal] = []
         self.counts = Counter[str]()
         self.passed_over, self.refused = Counter[str](), Counter[str]()
@@ -195,7 +204,7 @@ class Backtest:
             reservations=self.reservations,
             positions=cast("Any", LivePositions(self.account.positions, self.prices)),  # no dictionary
         )
-        self.quiet_until = 0  # the place of the first session in which an order may trade or end
+        self.quiet_until = 0  # the place of the first step in which an order may trade or end
         risk, orders = settings.risk, settings.orders
         # The part of its peak, and of what the day began with, at which equity is near a limit.
         self.least_of_peak = 1 - (risk.drawdown_limit_percent - _MARGIN) / HUNDRED
@@ -207,15 +216,16 @@ class Backtest:
         )
 
     def play(self, progress: Callable[[int, int, date], None] | None) -> Result:
-        """Every session, then the result."""
-        traded, by_session = self.calendar.traded, self.found.by_session
+        """Every step, then the result."""
+        traded, by_place = self.calendar.traded, self.found.by_place
         account, equities, cash = self.account, self.equities, self.cash
+        numbers, sessions, told = self.calendar.numbers, len(self.calendar.days), 0
         trips, place = RoundTrips.of(self), 0
-        raised_at = sorted(by_session, reverse=True)
+        raised_at = sorted(by_place, reverse=True)
         while place < len(traded):
             ended: int | None = None
             if not (account.positions or account.working or self.book.locks):
-                while raised_at and (raised_at[-1] < place or self._is_idle(by_session[raised_at[-1]])):
+                while raised_at and (raised_at[-1] < place or self._is_idle(by_place[raised_at[-1]])):
                     raised_at.pop()
                 idle = (raised_at[-1] if raised_at else len(traded)) - place
                 if idle:
@@ -226,12 +236,13 @@ class Backtest:
             if ended is not None:
                 place = ended
             elif place < len(traded):
-                self._session(place, traded[place], by_session.get(place, ()))
+                self._step(place, traded[place], by_place.get(place, ()))
                 equities.append(self.equity)
                 cash.append(account.cash)
                 place += 1
-            if progress is not None:
-                progress(place, len(traded), traded[place - 1].date)
+            if progress is not None and numbers[place - 1] >= told:
+                told = numbers[place - 1] + 1
+                progress(told, sessions, traded[place - 1].date)
         return self._result()
 
     def _is_idle(self, raised: Sequence[Raised]) -> bool:
@@ -243,30 +254,30 @@ class Backtest:
             self.pass_over(one, held=False)
         return True
 
-    def rest(self, sessions: int) -> None:
-        """Notes equity after the next sessions, in which all of it is cash."""
+    def rest(self, steps: int) -> None:
+        """Notes equity after the next steps, in which all of it is cash."""
         held = self.account.cash
-        self.equities += [held] * sessions
-        self.cash += [held] * sessions
+        self.equities += [held] * steps
+        self.cash += [held] * steps
         self.equity = held
         self.peak = max(self.peak, held)
 
     def mark(self, equities: Sequence[Decimal], cash: Decimal) -> None:
-        """Notes equity after the next sessions, with as much cash after each, and the highest there was."""
+        """Notes equity after the next steps, with as much cash after each, and the highest there was."""
         if equities:
             self.equities += equities
             self.cash += [cash] * len(equities)
             highest = max(equities)
             self.equity, self.peak = equities[-1], max(self.peak, highest)
 
-    # a session
+    # a step: a session, or the part of one that a bar covers
 
-    def _session(self, place: int, session: Session, raised: Sequence[Raised]) -> None:
+    def _step(self, place: int, session: Session, raised: Sequence[Raised]) -> None:
         account, now = self.account, self.calendar.evenings[place]
         loud = (
             place >= self.quiet_until
             or now >= account.earliest
-            or session.date in self.splits
+            or place in self.splits
             or self.restless
             or bool(self.book.locks)
         )
@@ -274,7 +285,10 @@ class Backtest:
             self._trade(place, session)
             account.pass_to(now)
             self._release()
-        self.day_start = self.equity
+        if self.is_daily:
+            self.day_start = self.equity
+        else:
+            self._begin_day(place)
         self._mark(place)
         left = [one for one in raised if not self.needs_no_book(one)] if raised else None
         if left:
@@ -286,9 +300,16 @@ class Backtest:
         elif self.equity > self.peak:
             self.peak = self.equity
 
+    def _begin_day(self, place: int) -> None:
+        """Keeps what there was at the close of the session before."""
+        number = self.calendar.numbers[place]
+        if number != self.number:
+            begin = self.calendar.begins[number]
+            self.number, self.day_start = number, self.equities[begin - 1] if begin else self.initial
+
     def _next_place(self, place: int) -> int:
-        """The place of the first session after `place` in which an order may trade."""
-        watches, following, found = self.account.watches, place + 1, self.calendar.last + 1
+        """The place of the first step after `place` in which an order may trade."""
+        watches, following, found = self.account.watches, place + 1, len(self.calendar.traded)
         for symbol in self.account.working:
             watch = watches.get(symbol)
             until = following if watch is None else self._until(symbol, watch, following)
@@ -314,9 +335,9 @@ class Backtest:
         """The market trades: splits, what waits, and the closes that positions are worth."""
         account = self.account
         account.pass_to(session.open)
-        if session.date in self.splits:
+        if place in self.splits:
             account.open(session)
-            for split in self.splits[session.date]:
+            for split in self.splits[place]:
                 self._split(split, place, session)
         watches = account.watches
         touched: dict[str, SessionPath] = {}
@@ -439,10 +460,9 @@ class Backtest:
             self._place(intent, verdict, now)
 
     def intent_on(self, signal: Signal, place: int) -> Intent:
-        """The intent of a signal on the bar of session `place`."""
-        at, bars = self.calendar.first + place, self.settings.strategies[signal.strategy].signal_validity_bars
-        calendar = self.calendar.sessions[at : at + bars + 1]
-        until = valid_until(calendar, Timeframe.DAY, signal.bar_close, bars)
+        """The intent of a signal on the bar at `place`."""
+        bars = self.settings.strategies[signal.strategy].signal_validity_bars
+        until = self.calendar.close_after(place, bars)
         return conclusion.intent_on(signal, self.account.label, until)
 
     def needs_no_book(self, raised: Raised) -> bool:
@@ -524,7 +544,7 @@ class Backtest:
         """What a verdict rests on besides the book: the last close, the calendar, the symbol's orders."""
         if intent.purpose is _EXIT:
             return Facts(now=now)
-        at = self.calendar.sessions[self.calendar.first + place].close
+        at = self.calendar.traded[place].close
         price = intent.reference_price
         symbol = intent.symbol
         return _facts(
@@ -546,17 +566,28 @@ class Backtest:
         """The average true range where the size or the stop needs it."""
         if self.limits.sizing_method is not _ATR:
             return None
-        period, index = self.limits.atr_period_bars, self.places[symbol][place]
-        wanted = period * ATR_PERIODS
+        wanted = self.limits.atr_period_bars * ATR_PERIODS
+        columns, index = self._daily(symbol, place)
         if index + 1 < wanted:
             return None
-        today = self.calendar.sessions[self.calendar.first + place].date
+        today = self.calendar.traded[place].date
         known = [split for split in self.splits_of.get(symbol, ()) if split.ex_date <= today]
-        window = signals.adjusted(self.bars[symbol][index + 1 - wanted : index + 1], known)
+        window = signals.adjusted(columns[index + 1 - wanted : index + 1], known)
         value = indicators.average_true_range(
-            window.high.tolist(), window.low.tolist(), window.close.tolist(), period
+            window.high.tolist(), window.low.tolist(), window.close.tolist(), self.limits.atr_period_bars
         )
         return None if value is None else Decimal(str(value)).quantize(_FOUR_DECIMALS)
+
+    def _daily(self, symbol: str, place: int) -> tuple[Columns, int]:
+        """The symbol's daily bars, and the place of the newest that has closed."""
+        if self.is_daily:
+            return self.bars[symbol], self.places[symbol][place]
+        if (columns := self.days.get(symbol)) is None:
+            columns = self.days[symbol] = aggregated(self.bars[symbol], Timeframe.DAY)
+        closed = self.calendar.last_closed(place)
+        if closed is None:
+            return columns, -1
+        return columns, bisect_right(columns.start, signals.start_seconds(closed)) - 1
 
     # what risk does
 
@@ -678,9 +709,9 @@ class Backtest:
             booked=account.booked,
             seed=self.terms.seed,
             trades=tuple(self._round_trips()),
-            traded=self.calendar.traded,
-            equities=self.equities,
-            cash_after=self.cash,
+            traded=self.calendar.days,
+            equities=self._at_closes(self.equities),
+            cash_after=self._at_closes(self.cash),
             signals=self.counts["signals"],
             intents=self.counts["intents"],
             withheld={str(code): count for code, count in sorted(self.found.withheld.items()) if count},
@@ -689,8 +720,15 @@ class Backtest:
             positions=dict(sorted(account.positions.items())),
             cash=account.cash,
             equity_end=self.equity,
-            sessions=len(self.equities),
+            sessions=len(self.calendar.days),
         )
+
+    def _at_closes(self, marks: list[Decimal]) -> list[Decimal]:
+        """Those of the marks that were made at the close of a session."""
+        if self.is_daily:
+            return marks
+        ends = self.calendar.begins[1 : len(self.calendar.days) + 1]
+        return [marks[end - 1] for end in ends]
 
     def round_trip(self, intent: Intent, entry: Booked, leg: Booked, tag: str) -> None:
         """Takes in a whole round trip, the fill that opened it and the one that closed it, both booked."""

@@ -50,7 +50,7 @@ class RoundTrips:
 
     def __init__(self, test: Backtest, symbol: str) -> None:
         self.test, self.account, self.symbol = test, test.account, symbol
-        self.traded, self.raised = test.calendar.traded, test.found.by_session
+        self.traded, self.raised = test.calendar.traded, test.found.by_place
         self.places, self.columns = test.places[symbol], test.bars[symbol]
         self.matching = test.terms.matching
         self.raising = sorted(self.raised)
@@ -61,7 +61,9 @@ class RoundTrips:
     @classmethod
     def of(cls, test: Backtest) -> RoundTrips | None:
         """Those of the backtest; None where symbols compete or orders may change before they fill."""
-        if len(test.bars) != 1 or test.splits or test.restless or test.terms.partial_fill_probability:
+        if len(test.bars) != 1 or not test.is_daily or test.splits_of:
+            return None
+        if test.restless or test.terms.partial_fill_probability:
             return None
         return cls(test, next(iter(test.bars)))
 

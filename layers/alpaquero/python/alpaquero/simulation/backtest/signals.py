@@ -26,13 +26,15 @@ from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import Session, bar_start
 from alpaquero.quickly_made import dataclass, maker
+from alpaquero.simulation.backtest.parts import Closes, Parts
 from alpaquero.simulation.backtest.terms import AFTER_CLOSE, SplitDay
 from alpaquero.strategy import judging, registry, sweep
 from alpaquero.strategy.panel import Panel
-from alpaquero.strategy.settings import StrategySettings
+from alpaquero.strategy.settings import MOST_SESSIONS_VALID, StrategySettings
 from alpaquero.strategy.signal import Signal, Withheld, WithheldCode
 
 _signal = maker(Signal)
+_DAILY = Timeframe.DAY  # Python 3.11 takes ten times as long to find it in its enum
 AROUND = timedelta(days=14)  # how much of the calendar the rules see
 _DAY = timedelta(days=1)
 _PLACES = Decimal("0.000001")  # what an adjusted price is rounded to
@@ -61,14 +63,15 @@ class Raised(msgspec.Struct, frozen=True, gc=False):
     tag: int
 
     def signal(self, session: Session) -> Signal:
-        """The signal, given the session of its bar; most are passed over and need none."""
+        """The signal, given the session or the part of one that is its bar's; most need none."""
         source, settings = self.source, self.source.settings
+        daily = settings.timeframe is _DAILY
         return _signal(
             symbol=source.symbol,
             side=self.side,
             strategy=source.strategy,
             timeframe=settings.timeframe,
-            bar_start=bar_start(session),
+            bar_start=bar_start(session) if daily else source.columns.start_at(self.bar),
             bar_close=session.close,
             strength=self.strength,
             reference_price=Decimal(repr(source.columns.close[self.bar])),
@@ -79,9 +82,9 @@ class Raised(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(slots=True)
 class Found:
-    """What was raised by the place of its session, and how often a symbol could not be judged, by code."""
+    """What was raised by the place of its bar, and how often a symbol could not be judged, by code."""
 
-    by_session: dict[int, list[Raised]] = field(default_factory=lambda: defaultdict(list))
+    by_place: dict[int, list[Raised]] = field(default_factory=lambda: defaultdict(list))
     withheld: Counter[str] = field(default_factory=Counter)
 
 
@@ -103,7 +106,7 @@ _NO_END = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of a symbol's bars; the sessions that start from `since` on, before `until`, are judged.
+    """A stretch of a symbol's bars; those that start from `since` on, before `until`, are judged.
 
     Both are seconds since the epoch. `cut` is how many earlier bars were left out, because no window
     reaches them.
@@ -133,19 +136,29 @@ class _Known:
 
 
 @lru_cache(maxsize=2)
-def _calendar(known: _Known, first: int, last: int) -> Calendar:
-    traded = known.sessions[first : last + 1]
-    starts = np.fromiter(map(_start_seconds, map(_date, traded)), np.int64, len(traded))
-    dates = list(map(_date, known.sessions))
+def _calendar(known: _Known, first: int, last: int, timeframe: Timeframe) -> Calendar:
+    sessions, count = known.sessions, last + 1 - first
+    dates = list(map(_date, sessions))
+    if timeframe is not _DAILY:
+        parts = Parts(sessions[first : last + 1 + 2 * MOST_SESSIONS_VALID], timeframe, count)
+        return Calendar(
+            sessions, first, last, parts, parts.starts, dates, Closes(parts), parts.numbers, parts.begins
+        )
+    traded = sessions[first : last + 1]
+    starts = np.fromiter(map(_start_seconds, map(_date, traded)), np.int64, count)
     evenings = [session.close + AFTER_CLOSE for session in traded]
-    return Calendar(known.sessions, first, last, traded, starts, dates, evenings)
+    every = range(len(sessions) - first)
+    return Calendar(sessions, first, last, traded, starts, dates, evenings, every, range(len(every) + 1))
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """The sessions traded, when each is looked at, and where each symbol's bars lie in them.
+    """What a backtest goes through, when it is looked at, and where each symbol's bars lie in it.
 
-    `places[symbol][i]` is the index of the symbol's bar of session `first + i`, -1 without one.
+    The sessions from `first` to `last` are traded, each as a whole on daily bars, else a part for each
+    bar. A place is the number of such a step, `traded[place]` its session or part, `evenings[place]` when it
+    is looked at. `numbers[place]` is the number of its session from `first` on, `begins[number]` the place
+    of that session's first step; both go on behind what is traded, as far as `sessions` do.
     """
 
     sessions: Sequence[Session]
@@ -155,27 +168,55 @@ class Calendar:
     starts: npt.NDArray[np.int64]
     dates: Sequence[date]
     evenings: Sequence[datetime]
+    numbers: Sequence[int]
+    begins: Sequence[int]
     _around: dict[int, tuple[Session, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, sessions: Sequence[Session], first: int, last: int) -> Calendar:
+    def of(
+        cls, sessions: Sequence[Session], first: int, last: int, timeframe: Timeframe = Timeframe.DAY
+    ) -> Calendar:
         """The calendar of the sessions from place `first` to `last`, both traded."""
-        return _calendar(_Known(sessions), first, last)
+        return _calendar(_Known(sessions), first, last, timeframe)
+
+    @property
+    def days(self) -> Sequence[Session]:
+        """The sessions traded."""
+        return self.sessions[self.first : self.last + 1]
+
+    def place_of(self, day: date) -> int | None:
+        """The place of the first step of a day, None when it is not traded."""
+        at = bisect_left(self.dates, day)
+        known = self.first <= at <= self.last and self.dates[at] == day
+        return self.begins[at - self.first] if known else None
+
+    def close_after(self, place: int, bars: int) -> datetime:
+        """The close of the bar that is `bars` after the one at `place`: see `planning.valid_until`."""
+        parts = self.traded
+        if isinstance(parts, Parts):
+            return parts.part(place + bars).close
+        return self.sessions[self.first + place + bars].close
+
+    def last_closed(self, place: int) -> Session | None:
+        """The newest session that has closed when the step at `place` is looked at."""
+        number = self.numbers[place]
+        closed = self.first + number - (place + 1 < self.begins[number + 1])
+        return self.sessions[closed] if closed >= 0 else None
 
     def around(self, place: int) -> tuple[Session, ...]:
-        """The sessions within `AROUND` of the day of session `first + place`, as live's rules see them."""
-        found = self._around.get(place)
+        """The sessions within `AROUND` of the day of the step at `place`, as live's rules see them."""
+        at = self.first + self.numbers[place]
+        found = self._around.get(at)
         if found is None:
-            at = self.first + place
             today = self.dates[at]
             low, high = max(at - AROUND.days - 1, 0), min(at + AROUND.days + 1, len(self.sessions))
             begin = bisect_left(self.dates, today - AROUND, low, at)
             end = bisect_left(self.dates, today + AROUND + _DAY, at, high)
-            found = self._around[place] = tuple(self.sessions[begin:end])
+            found = self._around[at] = tuple(self.sessions[begin:end])
         return found
 
     def places(self, columns: Columns) -> Sequence[int]:
-        """For each session traded the index of its bar, -1 without one."""
+        """For each step the index of its bar, -1 without one."""
         whole = self._bar_each(columns)
         if whole is not None:
             return whole
@@ -184,7 +225,7 @@ class Calendar:
         return listed
 
     def bars_from(self, columns: Columns) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-        """For each session traded the index of the first bar from its start on, and if that is its own."""
+        """For each step the index of the first bar from its start on, and if that is its own."""
         whole = self._bar_each(columns)
         if whole is not None:
             return np.arange(whole.start, whole.stop), np.ones(len(whole), np.bool_)
@@ -193,7 +234,7 @@ class Calendar:
         return found, (found < len(starts)) & (starts[np.minimum(found, len(starts) - 1)] == self.starts)
 
     def _bar_each(self, columns: Columns) -> range | None:
-        """Where the bars of a symbol lie that has one in each session; else None."""
+        """Where the bars of a symbol lie that has one in each step; else None."""
         first = bisect_left(columns.start, self.starts[0])
         bars = columns.start[first : first + len(self.starts)]
         return range(first, first + len(bars)) if bars.tobytes() == self.starts.tobytes() else None
@@ -287,7 +328,7 @@ def _all_at_once(  # noqa: PLR0917 - as `find`
     for row, part in enumerate(parts):
         columns = part.columns
         offset = panel.bars - len(columns)
-        sessions, at = _judgeable(part, least, calendar, found)
+        places, at = _judgeable(part, least, calendar, found)
         cells = at + offset
         missing = undefined[row].take(cells)
         found.withheld[WithheldCode.UNDEFINED] += int(np.count_nonzero(missing))
@@ -297,48 +338,41 @@ def _all_at_once(  # noqa: PLR0917 - as `find`
             each[row].take(cells).tolist() for each in (decided.side, decided.strength, decided.tag)
         )
         source = Source(part.symbol, name, settings, columns, decided.tags, settings.shadow)
-        by_session, buy, sell = found.by_session, Side.BUY, Side.SELL
+        by_place, buy, sell = found.by_place, Side.BUY, Side.SELL
         bought = [buy if one > 0 else sell for one in sides]
         each = map(Raised, repeat(source), bought, bars, strengths, tags)
-        for session, one in zip(sessions[raised].tolist(), each, strict=True):
-            by_session[session].append(one)
+        for place, one in zip(places[raised].tolist(), each, strict=True):
+            by_place[place].append(one)
 
 
 def _judgeable(
     part: Part, least: int, calendar: Calendar, found: Found
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The sessions whose bar is there with enough before it, and where it lies; others are withheld."""
-    starts, (places, there) = calendar.starts, calendar.bars_from(part.columns)
+    """The places that have a bar with enough before it, and where it lies; others are withheld."""
+    starts, (bars, there) = calendar.starts, calendar.bars_from(part.columns)
     mine = (starts >= part.since) & (starts < part.until)
-    enough = part.cut + places + there >= least
+    enough = part.cut + bars + there >= least
     found.withheld[WithheldCode.SHORT_HISTORY] += int(np.count_nonzero(mine & ~enough))
     mine &= enough
-    sessions = np.flatnonzero(mine & there)
-    found.withheld[WithheldCode.STALE] += int(np.count_nonzero(mine)) - len(sessions)
-    return sessions, places[sessions]
+    places = np.flatnonzero(mine & there)
+    found.withheld[WithheldCode.STALE] += int(np.count_nonzero(mine)) - len(places)
+    return places, bars[places]
 
 
 def _one_by_one(name: str, settings: StrategySettings, part: Part, calendar: Calendar, found: Found) -> None:
     least, columns = settings.minimum_history_bars, part.columns
-    sessions, places = _judgeable(part, least, calendar, found)
-    for session, place in zip(sessions.tolist(), places.tolist(), strict=True):
+    places, bars = _judgeable(part, least, calendar, found)
+    for place, bar in zip(places.tolist(), bars.tolist(), strict=True):
         judged = judging.judge(
             part.symbol,
-            columns[max(place + 1 - least, 0) : place + 1],
+            columns[max(bar + 1 - least, 0) : bar + 1],
             strategy=name,
             settings=settings,
-            bar_start=datetime.fromtimestamp(columns.start[place], UTC),
-            bar_close=calendar.sessions[calendar.first + session].close,
+            bar_start=datetime.fromtimestamp(columns.start[bar], UTC),
+            bar_close=calendar.traded[place].close,
         )
         if isinstance(judged, Withheld):
             found.withheld[judged.code] += 1
         elif judged is not None:
             source = Source(part.symbol, name, settings, columns, (judged.reason,), settings.shadow)
-            found.by_session[session].append(Raised(source, judged.side, place, judged.strength, 0))
-
-
-def check(settings: Mapping[str, StrategySettings]) -> None:
-    """Raises `ValueError` for a strategy of another timeframe than a day."""
-    for name, one in settings.items():
-        if one.timeframe is not Timeframe.DAY:
-            raise ValueError(f"{name} judges bars of {one.timeframe}; a backtest trades daily bars, 1Day")
+            found.by_place[place].append(Raised(source, judged.side, bar, judged.strength, 0))
