@@ -39,12 +39,13 @@ def main(arguments: Sequence[str] | None = None, announce: Callable[[int], None]
         listening = _listen(options.port)
         venue = _venue(options)
         token = _held("--admin-token-file", options.admin_token_file)
+        faults = options.faults_token_file and _held("--faults-token-file", options.faults_token_file)
         secret = options.secret or _held("--secret-file", options.secret_file)
     except ExchangeError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     venue.set_clock(ClockMode(options.clock), options.seconds_per_session, monotonic())
-    app = build_app(venue, Keys(options.key, secret, token))
+    app = build_app(venue, Keys(options.key, secret, token, faults or ""))
     # uvicorn raises the signal again after its own stop: let that one pass.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: None)
@@ -85,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     secret.add_argument("--secret-file", type=Path, help="file that holds the API secret key")
     parser.add_argument(
         "--admin-token-file", type=Path, required=True, help="file that holds the admin token"
+    )
+    parser.add_argument(
+        "--faults-token-file", type=Path, help="file that holds a token for the faults alone; none without"
     )
     return parser
 

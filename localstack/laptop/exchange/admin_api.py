@@ -18,6 +18,8 @@ from laptop.exchange.admin_bodies import (
     ChangesPage,
     CheckpointTarget,
     ClockSetting,
+    FaultBoard,
+    FaultMix,
     FaultsInForce,
     InjectedFaults,
     LedgerPage,
@@ -32,13 +34,14 @@ from laptop.exchange.admin_bodies import (
 from laptop.exchange.answers import json_answer, venue_of, whole
 from laptop.exchange.clock import ClockMode
 from laptop.exchange.errors import malformed, not_found
-from laptop.exchange.faults import MIXES, FaultRuleError, RuleState, Switchboard
+from laptop.exchange.faults import GROUPS, MIXES, FaultKind, FaultRuleError, RuleState, Switchboard
 from laptop.exchange.margin import held_value
 from laptop.exchange.venue import Venue
 from laptop.exchange.wire import text
 
 _Body = TypeVar("_Body")
 _LARGEST_PAGE = 1000
+_MOST_RULES = 100  # in force at once; whoever reads the board reads them all
 _LARGEST_NUMBER = 10**15
 
 
@@ -116,6 +119,15 @@ async def faults(request: Request) -> Response:
     return json_answer(FaultsInForce(_switchboard(request).states()))
 
 
+async def fault_board(request: Request) -> Response:
+    """GET /admin/faults/board: the rules in force, what was injected, and what there is to choose from."""
+    switchboard = _switchboard(request)
+    mixes = [FaultMix(name, rules_of(0)) for name, rules_of in MIXES.items()]
+    kinds = [kind.value for kind in FaultKind]
+    board = FaultBoard(switchboard.states(), switchboard.counts(), mixes, kinds, list(GROUPS))
+    return json_answer(board)
+
+
 async def add_faults(request: Request) -> Response:
     """POST /admin/faults: put rules in force, all or none; answers them with their ids."""
     wanted, switchboard = await _body(request, NewFaults), _switchboard(request)
@@ -124,6 +136,8 @@ async def add_faults(request: Request) -> Response:
     rules = [*wanted.rules, *(MIXES[wanted.mix](wanted.seed) if wanted.mix else ())]
     if not rules:
         raise malformed("rules or mix is required")
+    if len(switchboard.states()) + len(rules) > _MOST_RULES:
+        raise malformed(f"at most {_MOST_RULES} rules are in force at once; take some away first")
     added: list[RuleState] = []
     try:
         for rule in rules:
@@ -268,6 +282,7 @@ ROUTES = [
     Route("/admin/faults", faults),
     Route("/admin/faults", add_faults, methods=["POST"]),
     Route("/admin/faults", clear_faults, methods=["DELETE"]),
+    Route("/admin/faults/board", fault_board),
     Route("/admin/faults/injected", injected_faults),
     Route("/admin/faults/{id}", remove_fault, methods=["DELETE"]),
     Route("/admin/streams/cut", cut_streams, methods=["POST"]),

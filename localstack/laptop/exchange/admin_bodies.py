@@ -115,6 +115,26 @@ class FaultsInForce(msgspec.Struct, frozen=True):
     rules: list[RuleState]
 
 
+class FaultMix(msgspec.Struct, frozen=True):
+    """A mix by its name, and the rules it puts in force."""
+
+    name: str
+    rules: list[FaultRule]
+
+
+class FaultBoard(msgspec.Struct, frozen=True):
+    """The whole switchboard: what is in force, what was injected, and what can be put in force.
+
+    `injected` counts by kind since the start, cleared rules included; `routes` are the names of groups.
+    """
+
+    rules: list[RuleState]
+    injected: dict[str, int]
+    mixes: list[FaultMix]
+    kinds: list[str]
+    routes: list[str]
+
+
 class NewFaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of POST /admin/faults: rules, or the name of a mix (`light`, `heavy`) and its seed."""
 

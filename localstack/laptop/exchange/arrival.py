@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrival:
-    """A request as it came. `caller` is its API key id or `admin`; `fault` what its answer will suffer."""
+    """A request as it came. `caller` is its API key id, `admin` or `faults`; `fault` what hits its answer."""
 
     request_id: str
     caller: str

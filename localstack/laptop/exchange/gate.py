@@ -1,4 +1,4 @@
-"""What every request passes on its way in: keys or admin token, the clock, the request budget, the ledger.
+"""What every request passes on its way in: keys or a token, the clock, the request budget, the ledger.
 
 `Gate` is the outermost: it checks the caller, brings the clock up to now and notes the request as an
 `Arrival`. `Settling` is the innermost, next to the routes: what a request changed is on disk, in one
@@ -22,7 +22,9 @@ from laptop.exchange.clock import ClockMode
 from laptop.exchange.venue import Venue
 
 ADMIN_PREFIX = "/admin/"
+_FAULTS_PATH = "/admin/faults"
 _ADMIN = "admin"
+_FAULTS = "faults"
 _ALPACA_LIMIT = 200  # requests a minute, at the speed of real time
 _SECONDS_PER_DAY = 86_400
 _STEPPED_SECONDS = 60.0
@@ -32,11 +34,12 @@ _FAILED = 500
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a caller must show."""
+    """What a caller must show. `faults_token` opens the switchboard of faults alone; empty opens nothing."""
 
     key_id: str
     secret_key: str
     admin_token: str
+    faults_token: str = ""
 
 
 class Gate:
@@ -70,7 +73,7 @@ class Gate:
         arrival = _arrival(scope, told["X-Request-ID"], caller, body)
         scope[ARRIVAL] = arrival
         self._venue.run_to(monotonic())
-        if caller != _ADMIN:
+        if caller not in {_ADMIN, _FAULTS}:
             left = self._spend(arrival.wall, told)
             if left < 0:
                 answer = json_answer({"code": 42910000, "message": "rate limit exceeded"}, status=429)
@@ -79,13 +82,20 @@ class Gate:
         await self._app(scope, _again(body, receive), send_with_headers)
 
     def _caller(self, path: str, headers: Headers) -> str | None:
-        """The key id of who asks, `admin`, or None when what he shows is wrong."""
+        """The key id of who asks, `admin`, `faults`, or None when what he shows is wrong for this path."""
         if path.startswith(ADMIN_PREFIX):
-            bearer = f"Bearer {self._keys.admin_token}"
-            return _ADMIN if _same(headers.get("authorization", ""), bearer) else None
+            return self._holder(path, headers.get("authorization", ""))
         key_ok = _same(headers.get("apca-api-key-id", ""), self._keys.key_id)
         secret_ok = _same(headers.get("apca-api-secret-key", ""), self._keys.secret_key)
         return self._keys.key_id if key_ok and secret_ok else None
+
+    def _holder(self, path: str, shown: str) -> str | None:
+        """Whose token an admin route was shown; that of the faults opens the switchboard's routes alone."""
+        if _same(shown, f"Bearer {self._keys.admin_token}"):
+            return _ADMIN
+        is_switchboard = path == _FAULTS_PATH or path.startswith(f"{_FAULTS_PATH}/")
+        token = self._keys.faults_token
+        return _FAULTS if token and is_switchboard and _same(shown, f"Bearer {token}") else None
 
     def _spend(self, wall: datetime, told: dict[str, str]) -> int:
         """Take a request off this minute's budget and note the headers that say so; what is left."""

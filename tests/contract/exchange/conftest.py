@@ -44,7 +44,7 @@ from .watching import watching
 READY_WITHIN_SECONDS = 30
 # The exchange speaks plain HTTP: loading the certificates of all authorities takes longer than a test.
 NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-KEYS = Keys("test-key", "test-secret", "test-admin-token")
+KEYS = Keys("test-key", "test-secret", "test-admin-token", "test-faults-token")
 SESSION_DATES = ["2012-11-19", "2012-11-20", "2012-11-21", "2012-11-23", "2012-11-26", "2012-11-27"]
 _SOURCES = [Path(module.__path__[0]).parent for module in (alpaquero, laptop)]
 Prices = Mapping[str, Sequence[tuple[float, float, float, float]]]
@@ -99,8 +99,9 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Starts exchange processes with the given arguments; all are ended with the module's tests."""
     token_file = tmp_path_factory.mktemp("token") / "token"
     token_file.write_text(KEYS.admin_token)
-    secret_file = token_file.with_name("secret")
+    secret_file, faults_file = token_file.with_name("secret"), token_file.with_name("faults")
     secret_file.write_text(KEYS.secret_key)
+    faults_file.write_text(KEYS.faults_token)
     with ExitStack() as stack:
 
         def begin(state: Path, *arguments: str, seed: int = 1, clock: str = "stepped") -> ExchangeProcess:
@@ -109,6 +110,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
                 "--key": KEYS.key_id,
                 "--secret-file": secret_file,
                 "--admin-token-file": token_file,
+                "--faults-token-file": faults_file,
             }
             options = [str(part) for pair in {**required, **access}.items() for part in pair]
             process = subprocess.Popen(
