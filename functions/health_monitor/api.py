@@ -1,4 +1,6 @@
-"""The health monitor's routes: the open health check, probes, alerts, figures, and what the day costs."""
+"""The health monitor's routes: the open health check, probes, alerts, figures, what the day costs, and on
+a laptop the faults that the paper exchange makes on purpose.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,9 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from alpaquero import wall
-from alpaquero.errors import SharedStateLost
+from alpaquero.errors import InvalidRequest, SharedStateLost
 from alpaquero.lately import A_WHILE, kept_for
+from alpaquero.observability import logger
 from alpaquero.settings import FunctionSettings, Text, Url, load, queue_urls
 from alpaquero.store import health
 from alpaquero.web.app import service_app
@@ -18,6 +21,7 @@ from alpaquero.web.bodies import Page
 from alpaquero.web.bodies import health_monitor as bodies
 
 if TYPE_CHECKING:
+    from alpaquero.faults import Switchboard
     from alpaquero.store.usage import Usage
 
 OK: Final = "ok"
@@ -33,13 +37,18 @@ NEVER_COUNTED = {
 
 
 class MonitorSettings(FunctionSettings, frozen=True, kw_only=True):
-    """What this function needs: two JSON objects, queue name to URL; whether the schedules fire."""
+    """What this function needs: two JSON objects, queue name to URL; whether the schedules fire.
+
+    `faults_secret` names a secret `{"token"}` that opens the faults of a laptop's paper exchange, which is
+    the broker there. Anywhere else it is empty, and counts for nothing.
+    """
 
     schedules: Literal["ENABLED", "DISABLED"] = "ENABLED"
     queues: Text
     dead_letter_queues: Text
     alpaca_trading_url: Url
     alpaca_data_url: Url
+    faults_secret: str = ""
 
 
 SETTINGS = load(MonitorSettings)
@@ -104,7 +113,7 @@ def _metrics() -> bodies.Metrics:
     synced, monitored = work.get("trading"), work.get("risk")
     missing = {} if synced else {"sync_lag_seconds": "no sync has run yet"}
     breakers, budgets = _broker(missing)
-    queue_depths, dead_letters = _queue_figures()
+    queues = _queue_figures()
     return bodies.Metrics(
         as_of=now,
         runs=counted.all_runs,
@@ -112,8 +121,9 @@ def _metrics() -> bodies.Metrics:
         fills=counted.fills.number,
         unknown_orders=sum(1 for order in books.open_orders() if order.status == OrderStatus.UNKNOWN),
         outbox_depth=len(books.outbox()),
-        queue_depths=queue_depths,
-        dead_letters=dead_letters,
+        queue_depths={one.queue: one.waiting + one.in_flight for one in queues},
+        dead_letters=sum(one.dead_letters for one in queues),
+        queues=queues,
         last_run_at=datetime.fromtimestamp(newest.planned_at, UTC) if newest else None,
         last_sync_at=synced.at if synced else None,
         last_monitor_at=monitored.at if monitored else None,
@@ -129,14 +139,20 @@ def _metrics() -> bodies.Metrics:
 
 
 @kept_for(QUEUES_KEPT_SECONDS)
-def _queue_figures() -> tuple[dict[str, int], int]:
-    """Depths by queue and how many messages were given up, asked once in some seconds.
+def _queue_figures() -> list[bodies.QueueFigures]:
+    """What each queue and its dead letters hold, asked once in some seconds.
 
     A request a queue is two thirds of what the metrics cost, and SQS's own counts lag by up to a minute.
     """
     from alpaquero.events import queues
 
-    return queues.depths(QUEUES), sum(queues.depths(DEAD_LETTER_QUEUES).values())
+    held, given_up = queues.held(QUEUES), queues.depths(DEAD_LETTER_QUEUES)
+    return [
+        bodies.QueueFigures(
+            queue=name, waiting=found.waiting, in_flight=found.in_flight, dead_letters=given_up[name]
+        )
+        for name, found in held.items()
+    ]
 
 
 def _broker(missing: dict[str, str]) -> tuple[list[bodies.BreakerState] | None, list[bodies.RequestBudget]]:
@@ -237,3 +253,57 @@ def _table(name: str, figures: dict[str, float]) -> bodies.TableUsage:
 
 def _average(total: float, times: float) -> float | None:
     return round(total / times, 1) if times else None
+
+
+# faults on purpose
+
+
+UNREACHED = (404, 503)
+
+
+@app.endpoint("GET", public="/api/monitoring/faults", refuses=UNREACHED)
+def faults() -> bodies.Faults:
+    """The faults in force on the laptop's paper exchange, what they hit, and which there are."""
+    return _switchboard().read(bodies.Faults)
+
+
+@app.endpoint(
+    "POST",
+    public="/api/monitoring/faults",
+    role="admin",
+    body=bodies.AddFaults,
+    status=201,
+    refuses=UNREACHED,
+)
+def add_faults(body: bodies.AddFaults) -> bodies.FaultRules:
+    """Puts a mix or a rule in force, all of it or nothing; answers what was added."""
+    if (body.mix is None) == (body.rule is None):
+        raise InvalidRequest("give either mix or rule", "mix")
+    wanted = {"rules": [body.rule]} if body.rule else {"mix": body.mix, "seed": body.seed}
+    added = _switchboard().add(wanted, bodies.FaultRules)
+    ids = [one.rule.id for one in added.rules]
+    logger.warning("faults were put in force", changed_by=app.principal().username, mix=body.mix, rules=ids)
+    return added
+
+
+@app.endpoint("DELETE", public="/api/monitoring/faults", role="admin", refuses=UNREACHED)
+def clear_faults() -> bodies.FaultRules:
+    """Takes every fault out of force; what was spoilt stays counted."""
+    left = _switchboard().clear(bodies.FaultRules)
+    logger.warning("all faults were taken out of force", changed_by=app.principal().username)
+    return left
+
+
+@app.endpoint("DELETE", public="/api/monitoring/faults/{id}", role="admin", refuses=UNREACHED)
+def remove_fault(id: str) -> bodies.FaultRules:  # noqa: A002 - the path's own name
+    """Takes one fault out of force; answers those that are left."""
+    left = _switchboard().remove(id, bodies.FaultRules)
+    logger.warning("a fault was taken out of force", changed_by=app.principal().username, rules=[id])
+    return left
+
+
+def _switchboard() -> Switchboard:
+    from alpaquero.faults import Switchboard
+
+    secret = SETTINGS.faults_secret if SETTINGS.environment == "local" else ""
+    return Switchboard(SETTINGS.alpaca_trading_url, secret)

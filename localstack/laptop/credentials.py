@@ -23,6 +23,7 @@ class Credentials:
 
     ``root_*`` open the engine itself and serve only to make the user; ``key_id`` and
     ``secret_key`` are the user's, who deploys and signs, and are empty until he is made.
+    ``exchange_faults_token`` opens the exchange's switchboard of faults and nothing else of it.
     """
 
     root_key_id: str
@@ -34,6 +35,7 @@ class Credentials:
     password: str
     key_id: str = ""
     secret_key: str = ""
+    exchange_faults_token: str = ""
 
     def with_user(self, key_id: str, secret_key: str) -> Credentials:
         """The same with the IAM user's key."""
@@ -57,6 +59,7 @@ def generate(*, email: str = "owner@alpaquero.local") -> Credentials:
         exchange_key=f"PK{secrets.token_hex(9).upper()}",
         exchange_secret=secrets.token_urlsafe(30),
         exchange_admin_token=secrets.token_urlsafe(24),
+        exchange_faults_token=secrets.token_urlsafe(24),
         email=email,
         password=password(),
     )
@@ -75,9 +78,13 @@ def keep(path: Path, credentials: Credentials) -> None:
 
 
 def load_or_generate(path: Path) -> Credentials:
-    """The kept credentials, made on the first run."""
+    """The kept credentials, made on the first run; what an older release did not know is added."""
     credentials = load(path)
     if credentials is None:
         credentials = generate()
-        keep(path, credentials)
+    elif not credentials.exchange_faults_token:
+        credentials = replace(credentials, exchange_faults_token=secrets.token_urlsafe(24))
+    else:
+        return credentials
+    keep(path, credentials)
     return credentials

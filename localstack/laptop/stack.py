@@ -528,10 +528,13 @@ class LaptopCloud(Stack):
         secrets = self.credentials
         # By file, because every user of the machine can list command lines.
         token, secret = self.state.exchange / "admin-token", self.state.exchange / "secret"
+        faults = self.state.exchange / "faults-token"
         write_private(token, secrets.exchange_admin_token)
         write_private(secret, secrets.exchange_secret)
+        write_private(faults, secrets.exchange_faults_token)
         command = [sys.executable, "-m", "laptop.exchange", "--state", str(self.state.exchange)]
         command += ["--port", str(self.ports["exchange"]), "--admin-token-file", str(token)]
+        command += ["--faults-token-file", str(faults)]
         command += [f"--key={secrets.exchange_key}", "--secret-file", str(secret)]
         command += options.arguments()
         self._exchange = processes.start(
@@ -566,14 +569,22 @@ class LaptopCloud(Stack):
             "DataSecret": f"{STACK}/{ENVIRONMENT}/data",
         }
 
+    @property
+    def _faults_secret(self) -> dict[str, str]:
+        """Nothing where there is no exchange of ours to spoil."""
+        return {} if self._options is None else {"FaultsSecret": f"{STACK}/{ENVIRONMENT}/faults"}
+
     def _put_secrets(self) -> None:
-        """The exchange's key, under both names the functions ask for."""
+        """The exchange's key, under both names the functions ask for, and what opens its faults alone."""
         manager = self.client("secretsmanager")
         value = json.dumps(
             {"key_id": self.credentials.exchange_key, "secret_key": self.credentials.exchange_secret}
         )
+        values = dict.fromkeys(self._secret_names.values(), value)
+        faults = json.dumps({"token": self.credentials.exchange_faults_token})
+        values |= dict.fromkeys(self._faults_secret.values(), faults)
         present = {item["Name"] for item in manager.list_secrets()["SecretList"]}
-        for name in self._secret_names.values():
+        for name, value in values.items():
             if name in present:
                 manager.put_secret_value(SecretId=name, SecretString=value)
             else:
@@ -587,6 +598,7 @@ class LaptopCloud(Stack):
             "AlpacaTradingUrl": self.exchange_url,
             "AlpacaDataUrl": self.exchange_url,
             **self._secret_names,
+            **self._faults_secret,
             "Schedules": "ENABLED" if self._schedules else "DISABLED",
             "SignalRate": "rate(1 minute)",
             "DashboardOrigin": origin,

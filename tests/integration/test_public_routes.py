@@ -37,7 +37,7 @@ from alpaquero.web.bodies.configuration import (
     Watchlist,
 )
 from alpaquero.web.bodies.gateway import Session, Ticket
-from alpaquero.web.bodies.health_monitor import HealthAlert, Metrics, ServiceHealth, Usage
+from alpaquero.web.bodies.health_monitor import Faults, HealthAlert, Metrics, ServiceHealth, Usage
 from alpaquero.web.bodies.historical_data import CacheStatistics, Gaps, History, Ingest
 from alpaquero.web.bodies.market_data import Chart, MarketStatus, Quote
 from alpaquero.web.bodies.notification import NotificationAccepted, NotificationDelivery, NotificationSettings
@@ -308,7 +308,14 @@ CASES = {
     ),
     ("GET", "/api/monitoring/metrics"): Case(
         Metrics,
-        lambda body, traded: body.runs >= len(traded.runs) and body.fills == len(traded.report.fills),
+        lambda body, traded: (
+            body.runs >= len(traded.runs)
+            and body.fills == len(traded.report.fills)
+            and {"OrderQueue", "SyncQueue"} <= {one.queue for one in body.queues}
+        ),
+    ),
+    ("GET", "/api/monitoring/faults"): Case(
+        Faults, lambda body, _: {mix.name for mix in body.mixes} == {"light", "heavy"}
     ),
     ("GET", "/api/monitoring/alerts"): Case(
         Page[HealthAlert],
@@ -356,6 +363,9 @@ TOLD_BELOW = {
     ("GET", "/api/keys"),
     ("POST", "/api/keys"),
     ("DELETE", "/api/keys/{name}"),
+    ("POST", "/api/monitoring/faults"),
+    ("DELETE", "/api/monitoring/faults"),
+    ("DELETE", "/api/monitoring/faults/{id}"),
 }
 ADMINS_ALONE = frozenset({"/api/keys"})
 MADE_WHEN_ASKED = frozenset({"/api/analytics/reconciliation"})  # not found before the first was asked for
@@ -635,6 +645,23 @@ def test_a_program_signs_in_with_a_key_until_it_is_revoked(admin: Caller) -> Non
     assert "spreadsheet" in [key["name"] for key in listed.json()["items"]]
     left = admin.ask("DELETE", "/api/keys/spreadsheet")
     assert (left.status_code, [key["name"] for key in left.json()["items"]].count("spreadsheet")) == (200, 0)
+
+
+def test_an_admin_spoils_the_exchanges_answers_and_stops_it(cloud: LaptopCloud, admin: Caller) -> None:
+    """A rule is in force at the exchange as it was sent, can be taken away by its id, and all can be."""
+    rule = {"kind": "503", "id": "routes-test", "route": "GET /v2/asked/by/nobody"}
+    made = admin.ask("POST", "/api/monitoring/faults", body={"rule": rule})
+    assert made.status_code == 201, made.text
+    [found] = [one for one in cloud.exchange.faults() if one.rule.id == "routes-test"]
+    assert (found.rule.kind, found.rule.route, found.injected) == ("503", rule["route"], 0)
+    twice = admin.ask("POST", "/api/monitoring/faults", body={"rule": rule})
+    assert (twice.status_code, _error(twice.content)["code"]) == (400, "invalid_request")
+    assert admin.ask("DELETE", "/api/monitoring/faults/routes-test").json() == {"rules": []}
+    gone = admin.ask("DELETE", "/api/monitoring/faults/routes-test")
+    assert (gone.status_code, _error(gone.content)["code"]) == (404, "not_found")
+    admin.ask("POST", "/api/monitoring/faults", body={"rule": rule})
+    assert admin.ask("DELETE", "/api/monitoring/faults").json() == {"rules": []}
+    assert cloud.exchange.faults() == []
 
 
 @pytest.mark.parametrize(

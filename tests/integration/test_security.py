@@ -293,6 +293,7 @@ def test_no_secret_is_in_any_log(cloud: LaptopCloud, admin: Caller, callers: Str
         "secret key": kept.secret_key,
         "exchange's secret": kept.exchange_secret,
         "exchange's admin token": kept.exchange_admin_token,
+        "exchange's faults token": kept.exchange_faults_token,
         "root secret": kept.root_secret,
     }
     said = _everything_logged(cloud)

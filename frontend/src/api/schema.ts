@@ -44,6 +44,13 @@ export interface AccountCurve {
   risk_free_percent: number;
 }
 
+/** Either a mix by its name, with the seed of its draws, or a rule of one's own. */
+export interface AddFaults {
+  mix?: string | null;
+  seed?: number;
+  rule?: NewFault | null;
+}
+
 /** How the trading went. What there is nothing to compute from is null. Counts and averages are of the trades closed in the stretch, `realised_pnl` of the shares closed in it. `open_pnl` is what is held now would gain, null for a stretch that has ended. `total_pnl` is the change of equity without `deposits`: realised, open and `income` (dividends, fees) together. It, `curve` and what follows from it are the whole account's, null for a part of the trades. Slippage is against the prices at the orders' arrival, above 0 a cost. */
 export interface AnalyticsSummary {
   trades: number;
@@ -479,6 +486,49 @@ export interface ExportAccepted {
   status: string;
 }
 
+/** A rule of the laptop's paper exchange: what goes wrong on purpose (`kind`), and for whom (`route`). `route` is a group such as `orders`, or a pattern such as `GET /v2/orders/*`; empty is every request, or every message for a stream's kind. `probability` of each that it meets, `times` at most; `milliseconds` to `most_milliseconds` serve latency, `retry_after` (seconds) 429, `status` html, `age_seconds` stale_clock, `event` (the type of message) the streams. */
+export interface Fault {
+  id: string;
+  kind: string;
+  route: string;
+  probability: number;
+  times: number | null;
+  seed: number;
+  milliseconds: number;
+  most_milliseconds: number | null;
+  retry_after: number;
+  status: number;
+  age_seconds: number;
+  event: string;
+}
+
+/** A rule, how many requests or messages it met, and how many of them it spoilt. */
+export interface FaultInForce {
+  rule: Fault;
+  matched: number;
+  injected: number;
+}
+
+/** Rules that are put in force together, by one name. */
+export interface FaultMix {
+  name: string;
+  rules: Fault[];
+}
+
+/** Rules in force: those that were added, or those that are left. */
+export interface FaultRules {
+  rules: FaultInForce[];
+}
+
+/** What the paper exchange spoils on purpose, and what there is to choose from. `injected` counts by kind since the exchange began, rules that are gone included; `routes` are the groups that a rule may name. */
+export interface Faults {
+  rules: FaultInForce[];
+  injected: Record<string, number>;
+  mixes: FaultMix[];
+  kinds: string[];
+  routes: string[];
+}
+
 /** One execution at the broker, in market time; without our order's id when the order was not ours. */
 export interface Fill {
   id: string;
@@ -693,6 +743,7 @@ export interface Metrics {
   outbox_depth: number;
   queue_depths: Record<string, number>;
   dead_letters: number;
+  queues: QueueFigures[];
   last_run_at: Moment | null;
   last_sync_at: Moment | null;
   last_monitor_at: Moment | null;
@@ -710,6 +761,22 @@ export interface Metrics {
 export interface MonthlyReturns {
   months: Record<string, Record<string, number>>;
   years: Record<string, number>;
+}
+
+/** A rule as `Fault` has it; what is left out is the exchange's to say. */
+export interface NewFault {
+  kind: string;
+  id?: string | null;
+  route?: string | null;
+  probability?: number | null;
+  times?: number | null;
+  seed?: number | null;
+  milliseconds?: number | null;
+  most_milliseconds?: number | null;
+  retry_after?: number | null;
+  status?: number | null;
+  age_seconds?: number | null;
+  event?: string | null;
 }
 
 /** A person's word, or a test: to everybody, to one `user`, or over one of his channels. */
@@ -1028,6 +1095,14 @@ export interface ProgramKey {
 export interface ProgramKeyPage {
   items: ProgramKey[];
   next: string | null;
+}
+
+/** A queue's messages: those that wait, those a worker has, and those given up, in its dead letters. */
+export interface QueueFigures {
+  queue: string;
+  waiting: number;
+  in_flight: number;
+  dead_letters: number;
 }
 
 /** `source` is live, or cache for the last known one while the feed does not answer. `age_seconds` is how long ago (wall time) that one was asked for; 0 when it is live. */

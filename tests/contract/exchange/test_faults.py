@@ -17,6 +17,10 @@ from alpaca.trading.requests import GetOrdersRequest, MarketOrderRequest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from alpaquero import faults
+from alpaquero.errors import InvalidRequest, NotFound
+from alpaquero.web.bodies import health_monitor as bodies
+from laptop.exchange.client import ExchangeAdmin
 from laptop.exchange.errors import ExchangeError
 from laptop.exchange.faults import FaultKind, FaultRule
 
@@ -248,6 +252,50 @@ def test_admin_routes_want_their_token(exchange: ExchangeProcess) -> None:
     """The trading keys open none of them."""
     for path in ("faults", "faults/injected", "ledger", "changes", "report", "status"):
         assert exchange.get(f"/admin/{path}").status_code == 401
+
+
+def test_the_health_monitor_sets_faults_with_a_token_of_their_own(
+    exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its API function sends is taken and answered as it reads it, and the fault hits."""
+    monkeypatch.setattr(faults, "_token", lambda _: KEYS.faults_token)
+    board = faults.Switchboard(exchange.url, "a secret")
+    rule = bodies.NewFault(kind="503", id="mine", route="clock", times=1)
+    [added] = board.add({"rules": [rule]}, bodies.FaultRules).rules
+    assert (added.rule.id, added.rule.times, added.injected) == ("mine", 1, 0)
+    with pytest.raises(APIError):
+        exchange.trading.get_clock()
+    read = board.read(bodies.Faults)
+    assert [(one.rule.id, one.matched, one.injected) for one in read.rules] == [("mine", 1, 1)]
+    assert (read.injected["503"] >= 1, {mix.name for mix in read.mixes}) == (True, {"light", "heavy"})
+    with pytest.raises(InvalidRequest, match="there is a rule mine already"):
+        board.add({"rules": [rule]}, bodies.FaultRules)
+    with pytest.raises(InvalidRequest, match="mix must be one of"):
+        board.add({"mix": "worst", "seed": 0}, bodies.FaultRules)
+    assert board.remove("mine", bodies.FaultRules).rules == []
+    with pytest.raises(NotFound, match="no fault rule mine"):
+        board.remove("mine", bodies.FaultRules)
+    assert len(board.add({"mix": "heavy", "seed": 1}, bodies.FaultRules).rules) == 19
+    assert board.clear(bodies.FaultRules).rules == []
+    assert exchange.admin.faults() == []
+
+
+def test_the_faults_token_moves_no_clock(exchange: ExchangeProcess) -> None:
+    """Nor does it read the book, copy it or cut streams: the process takes it for the faults alone."""
+    before = exchange.admin.status().sessions_done
+    with ExchangeAdmin(exchange.url, KEYS.faults_token) as narrow:
+        assert narrow.faults() == []
+        for refused in (
+            narrow.step,
+            narrow.pause,
+            narrow.report,
+            narrow.ledger,
+            narrow.changes,
+            narrow.cut_streams,
+        ):
+            with pytest.raises(ExchangeError, match="401"):
+                refused()
+    assert exchange.admin.status().sessions_done == before
 
 
 def updates(exchange: ExchangeProcess) -> ClientConnection:

@@ -70,7 +70,7 @@ def test_the_parameters_that_are_shown_are_the_stacks() -> None:
     shown = functions()["ConfigurationApi"]["Environment"]["Variables"]["STACK_PARAMETERS"]["Fn::Sub"]
     named, there = set(re.findall(r'"(\w+)": "\$\{\1\}"', shown)), set(template()["Parameters"])
     addresses = {"MailFrom", "MailTo", "TokenKeysBase", "SocketCallbackBase", "WatchdogSecret"}
-    kept_back = addresses | {"LocalIssuer", "Socket"}
+    kept_back = addresses | {"LocalIssuer", "Socket", "FaultsSecret"}
     assert named <= there
     assert there - named <= kept_back
 

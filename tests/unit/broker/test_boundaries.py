@@ -22,6 +22,7 @@ MAY_TRADE = {"TradingExecute", "TradingSync"}
 WEBHOOKS = "alpaquero/webhooks/*"
 ALSO_READS = {  # secrets that are no keys of the broker
     "HealthProbe": {"WatchdogSecret"},
+    "HealthMonitorApi": {"FaultsSecret"},
     "NotificationDeliver": {WEBHOOKS},
     "NotificationDigest": {WEBHOOKS},
 }

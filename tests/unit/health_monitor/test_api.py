@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from alpaquero import lately
+from alpaquero.events.queues import Held
 from alpaquero.monitoring.alerts import Alert
 from alpaquero.store import health
 from functions.health_monitor import api
@@ -83,18 +84,27 @@ def test_the_rest_needs_a_sign_in(call: Call, route: str) -> None:
 
 
 def test_the_metrics_count_queues_and_dead_letters(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Messages waiting and being worked on count for a queue; dead letters are summed."""
+    """Each queue tells what waits, what is being worked on and what was given up; dead letters are summed."""
     sqs = boto3.client("sqs", region_name="us-east-1")
-    urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("work", "work-dlq", "other-dlq")}
-    for name in ("work", "work", "work-dlq", "other-dlq"):
+    urls = {
+        name: sqs.create_queue(QueueName=name)["QueueUrl"]
+        for name in ("work", "idle", "work-dlq", "idle-dlq")
+    }
+    for name in ("work", "work", "work", "work-dlq", "idle-dlq"):
         sqs.send_message(QueueUrl=urls[name], MessageBody="x")
     sqs.receive_message(QueueUrl=urls["work"], MaxNumberOfMessages=1)
     monkeypatch.setattr("alpaquero.events.queues._client", lambda: sqs)
-    monkeypatch.setattr(api, "QUEUES", {"WorkQueue": urls["work"]})
-    monkeypatch.setattr(api, "DEAD_LETTER_QUEUES", {"A": urls["work-dlq"], "B": urls["other-dlq"]})
+    monkeypatch.setattr(api, "QUEUES", {"WorkQueue": urls["work"], "IdleQueue": urls["idle"]})
+    letters = {"WorkQueue": urls["work-dlq"], "IdleQueue": urls["idle-dlq"]}
+    monkeypatch.setattr(api, "DEAD_LETTER_QUEUES", letters)
     health.record_work("trading", detail="sync")
     status, metrics = call(api.app, "/health_monitor/metrics")
-    assert (status, metrics["queue_depths"], metrics["dead_letters"]) == (200, {"WorkQueue": 2}, 2)
+    assert (status, metrics["dead_letters"]) == (200, 2)
+    assert metrics["queue_depths"] == {"WorkQueue": 3, "IdleQueue": 0}
+    assert metrics["queues"] == [
+        {"queue": "WorkQueue", "waiting": 2, "in_flight": 1, "dead_letters": 1},
+        {"queue": "IdleQueue", "waiting": 0, "in_flight": 0, "dead_letters": 1},
+    ]
     assert (metrics["runs"], metrics["orders"], metrics["fills"], metrics["unknown_orders"]) == (0, 0, 0, 0)
     assert metrics["last_run_at"] is None
     assert metrics["last_sync_at"] is not None
@@ -114,11 +124,11 @@ def test_the_metrics_ask_the_queues_once_in_ten_seconds(
     """Two looks within ten seconds ask SQS once; the next ten seconds ask again."""
     asked: list[float] = []
 
-    def depths(_urls: object) -> dict[str, int]:
+    def held(_urls: object, _client: object = None) -> dict[str, Held]:
         asked.append(clock[0])
-        return {"A": 1}
+        return {"A": Held(1, 0)}
 
-    monkeypatch.setattr("alpaquero.events.queues.depths", depths)
+    monkeypatch.setattr("alpaquero.events.queues.held", held)
     for clock[0] in (0.0, 9.9, 15.0):
         status, metrics = call(api.app, "/health_monitor/metrics")
         assert (status, metrics["queue_depths"], metrics["dead_letters"]) == (200, {"A": 1}, 1)
@@ -129,7 +139,7 @@ def test_the_metrics_say_of_when_they_are(
     call: Call, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Within some seconds an answer comes again as it was, with the time it was gathered."""
-    monkeypatch.setattr("alpaquero.events.queues.depths", lambda _urls: {})
+    monkeypatch.setattr("alpaquero.events.queues.held", lambda *_: {})
     told = []
     for clock[0] in (0.0, lately.A_WHILE - 0.1, lately.A_WHILE + 0.1):
         told.append(call(api.app, "/health_monitor/metrics")[1]["as_of"])

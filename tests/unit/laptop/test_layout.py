@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import stat
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from laptop import credentials
@@ -43,6 +45,20 @@ def test_no_two_stacks_share_a_key() -> None:
     assert one.root_secret != other.root_secret
     assert one.exchange_secret != other.exchange_secret
     assert one.exchange_admin_token != other.exchange_admin_token
+    tokens = {one.exchange_faults_token, other.exchange_faults_token, one.exchange_admin_token, ""}
+    assert len(tokens) == 4
+
+
+def test_credentials_of_an_older_release_get_what_they_lack(tmp_path: Path) -> None:
+    """The token of the faults is made once; all else stays as it was."""
+    path = tmp_path / "credentials.json"
+    old = replace(credentials.generate(), exchange_faults_token="")
+    held = {name: value for name, value in asdict(old).items() if value or name != "exchange_faults_token"}
+    write_private(path, json.dumps(held))
+    added = credentials.load_or_generate(path)
+    assert added.exchange_faults_token
+    assert replace(added, exchange_faults_token="") == old
+    assert credentials.load_or_generate(path) == credentials.load(path) == added
 
 
 def test_a_new_state_folder_is_private(tmp_path: Path) -> None:

@@ -159,10 +159,19 @@ def test_no_secret_stands_in_the_exchanges_command_line(
     line = " ".join(started)
     assert secrets.exchange_secret not in line
     assert secrets.exchange_admin_token not in line
+    assert secrets.exchange_faults_token not in line
     for option, held in (
         ("--secret-file", secrets.exchange_secret),
         ("--admin-token-file", secrets.exchange_admin_token),
+        ("--faults-token-file", secrets.exchange_faults_token),
     ):
         file = Path(started[started.index(option) + 1])
         assert file.read_text() == held
         assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_faults_are_for_a_stack_with_an_exchange(tmp_path: Path) -> None:
+    """Its template is told which secret opens them; a stack without one is told nothing."""
+    told = LaptopCloud(tmp_path / "with").parameters()
+    assert told["FaultsSecret"] == "alpaquero/local/faults"
+    assert "FaultsSecret" not in LaptopCloud(tmp_path / "without", with_exchange=False).parameters()

@@ -11,6 +11,7 @@ import msgspec
 
 from alpaquero import aws
 from alpaquero.errors import AlpaqueroError
+from alpaquero.quickly_made import dataclass
 
 BATCH = 10  # SQS takes at most ten messages a call
 
@@ -103,14 +104,32 @@ def work_through(
     return {"batchItemFailures": [{"itemIdentifier": m} for m in failed]}
 
 
-def depths(urls: Mapping[str, str], client: Any = None) -> dict[str, int]:
-    """How many messages each queue holds, waiting or being worked on; delayed ones are not due yet."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a queue holds: messages that wait, and messages that a worker has and has not ended yet."""
+
+    waiting: int
+    in_flight: int
+
+    @property
+    def messages(self) -> int:
+        """Both together."""
+        return self.waiting + self.in_flight
+
+
+def held(urls: Mapping[str, str], client: Any = None) -> dict[str, Held]:
+    """What each queue holds, by SQS's own counts; delayed messages are not due yet and do not count."""
     asked = client or _client()  # made once, before the threads
     with ThreadPoolExecutor(max_workers=4) as pool:
-        return dict(zip(urls, pool.map(partial(_depth, asked), urls.values()), strict=True))
+        return dict(zip(urls, pool.map(partial(_held, asked), urls.values()), strict=True))
 
 
-def _depth(client: Any, url: str) -> int:
+def depths(urls: Mapping[str, str], client: Any = None) -> dict[str, int]:
+    """How many messages each queue holds, waiting or being worked on."""
+    return {name: found.messages for name, found in held(urls, client).items()}
+
+
+def _held(client: Any, url: str) -> Held:
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    return sum(int(attributes[name]) for name in names)
+    return Held(*(int(attributes[name]) for name in names))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 
 class OpenHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +58,15 @@ class RequestBudget(msgspec.Struct, frozen=True, kw_only=True):
     resets_at: datetime
 
 
+class QueueFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue's messages: those that wait, those a worker has, and those given up, in its dead letters."""
+
+    queue: str
+    waiting: int
+    in_flight: int
+    dead_letters: int
+
+
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     """Counts since the stack began, depths and ages at `as_of`, some seconds ago at most.
 
@@ -71,6 +81,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     outbox_depth: int
     queue_depths: dict[str, int]
     dead_letters: int
+    queues: list[QueueFigures]
     last_run_at: datetime | None
     last_sync_at: datetime | None
     last_monitor_at: datetime | None
@@ -126,3 +137,91 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     cost: list[CostLine] = []
     cost_usd: Decimal | None = None
     missing: dict[str, str] = {}
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule of the laptop's paper exchange: what goes wrong on purpose (`kind`), and for whom (`route`).
+
+    `route` is a group such as `orders`, or a pattern such as `GET /v2/orders/*`; empty is every request, or
+    every message for a stream's kind. `probability` of each that it meets, `times` at most; `milliseconds` to
+    `most_milliseconds` serve latency, `retry_after` (seconds) 429, `status` html, `age_seconds` stale_clock,
+    `event` (the type of message) the streams.
+    """
+
+    id: str
+    kind: str
+    route: str
+    probability: float
+    times: int | None
+    seed: int
+    milliseconds: int
+    most_milliseconds: int | None
+    retry_after: int
+    status: int
+    age_seconds: float
+    event: str
+
+
+class FaultInForce(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule, how many requests or messages it met, and how many of them it spoilt."""
+
+    rule: Fault
+    matched: int
+    injected: int
+
+
+class FaultMix(msgspec.Struct, frozen=True, kw_only=True):
+    """Rules that are put in force together, by one name."""
+
+    name: str
+    rules: list[Fault]
+
+
+class Faults(msgspec.Struct, frozen=True, kw_only=True):
+    """What the paper exchange spoils on purpose, and what there is to choose from.
+
+    `injected` counts by kind since the exchange began, rules that are gone included; `routes` are the groups
+    that a rule may name.
+    """
+
+    rules: list[FaultInForce]
+    injected: dict[str, int]
+    mixes: list[FaultMix]
+    kinds: list[str]
+    routes: list[str]
+
+
+class FaultRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Rules in force: those that were added, or those that are left."""
+
+    rules: list[FaultInForce]
+
+
+MOST_WAIT_MS = 60_000  # of latency; every call of ours gives up before
+Milliseconds = Annotated[int, Meta(ge=0, le=MOST_WAIT_MS)]
+FaultId = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,40}$", description="To take it away by.")]
+
+
+class NewFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A rule as `Fault` has it; what is left out is the exchange's to say."""
+
+    kind: Annotated[str, Meta(min_length=1, max_length=40, description="One of `kinds`.")]
+    id: FaultId | None = None
+    route: Annotated[str, Meta(max_length=100)] | None = None
+    probability: Annotated[float, Meta(gt=0, le=1)] | None = None
+    times: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    seed: Annotated[int, Meta(ge=0, le=2**31)] | None = None
+    milliseconds: Milliseconds | None = None
+    most_milliseconds: Milliseconds | None = None
+    retry_after: Annotated[int, Meta(ge=0, le=3600)] | None = None
+    status: Annotated[int, Meta(ge=200, le=599)] | None = None
+    age_seconds: Annotated[float, Meta(ge=0, le=31_536_000)] | None = None
+    event: Annotated[str, Meta(max_length=40)] | None = None
+
+
+class AddFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Either a mix by its name, with the seed of its draws, or a rule of one's own."""
+
+    mix: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
+    seed: Annotated[int, Meta(ge=0, le=2**31)] = 0
+    rule: NewFault | None = None
