@@ -14,6 +14,8 @@ from tests.browser.conftest import BY_HAND, COLD_START_SECONDS, Site, Visitor
 pytestmark = [pytest.mark.browser, pytest.mark.cloud]
 
 SYMBOL = BY_HAND
+# The light mix draws by its seed and the number of a request: the seventh is the first that is late.
+REQUESTS_TO_A_FAULT = 7
 
 
 def test_an_order_is_judged_while_typed_then_placed_replaced_and_cancelled(
@@ -229,6 +231,44 @@ def test_a_viewer_may_look_and_change_nothing(visitor: Visitor) -> None:
     page.get_by_role("link", name="Analytics").click()
     expect(page.get_by_test_id("backtests")).to_be_visible()
     expect(page.get_by_test_id("backtest-start-button")).to_have_count(0)
+    page.get_by_role("link", name="Monitoring").click()
+    expect(page.get_by_test_id("fault-mix-light")).to_be_disabled()
+    expect(page.get_by_test_id("faults-why")).to_contain_text("role admin")
+
+
+def test_faults_are_switched_on_counted_and_cleared(visitor: Visitor, site: Site) -> None:
+    """An admin spoils the exchange's answers from the page, sees what was hit, and stops it."""
+    page = visitor.page
+    visitor.open("/monitoring")
+    visitor.sign_in()
+    try:
+        expect(page.get_by_test_id("faults-none")).to_be_visible()
+        expect(page.locator("[data-testid=queue-row][data-queue=OrderQueue]")).to_be_visible()
+        page.get_by_test_id("fault-mix-light").click()
+        expect(page.get_by_test_id("fault-mix-light")).to_have_attribute("aria-pressed", "true")
+        expect(page.get_by_test_id("fault-mix-heavy")).to_be_disabled()
+        for _ in range(REQUESTS_TO_A_FAULT):
+            site.read("/api/market_status")
+        late = page.locator("[data-testid=fault-row][data-rule=latency]")
+        expect(late).not_to_have_attribute("data-injected", "0")
+        expect(page.get_by_test_id("faults-tally")).to_contain_text("late answer")
+
+        page.get_by_test_id("fault-own").click()
+        page.get_by_test_id("fault-kind").select_option("html")
+        page.get_by_test_id("fault-route").select_option("watchlists")
+        page.get_by_test_id("fault-times").fill("1")
+        visitor.check_axe()
+        page.get_by_test_id("fault-add").click()
+        own = page.get_by_test_id("fault-row").filter(has_text="a web page for an answer")
+        own.get_by_test_id("fault-remove").click()
+        expect(own).to_have_count(0)
+
+        page.get_by_test_id("faults-clear").click()
+        page.get_by_test_id("confirm-submit").click()
+        expect(page.get_by_test_id("faults-none")).to_be_visible()
+        assert [] == site.read("/api/monitoring/faults")["rules"]
+    finally:
+        site.ask("DELETE", "/api/monitoring/faults")
 
 
 def test_two_backtests_are_run_and_laid_beside_each_other(visitor: Visitor, site: Site) -> None:

@@ -1,10 +1,11 @@
 // `/monitoring`: whether everything works: services, schedule, queues, breakers, errors, alerts, cost.
-import type { HealthAlert, Metrics, Page, ServiceHealth } from "../api/bodies";
+import type { HealthAlert, Metrics, Page, QueueFigures, ServiceHealth } from "../api/bodies";
 import { NONE } from "../format/money";
 import { ageOf } from "../format/time";
 import { Cost, Functions, Tables, useUsage } from "../monitoring/usage";
 import { Breakers } from "../monitoring/breakers";
 import { Faults } from "../monitoring/faults";
+import { queuesByTrouble } from "../monitoring/load";
 import { Schedule } from "../monitoring/schedule";
 import { Age } from "../parts/age";
 import { Figure, State, WallMoment, plain } from "../parts/figures";
@@ -116,19 +117,19 @@ function Services() {
   );
 }
 
-type Depth = readonly [queue: string, waiting: number];
-
-const QUEUE_COLUMNS: readonly Column<Depth>[] = [
-  { head: "Queue", cell: ([queue]) => queue },
-  { head: "Waiting", amount: true, cell: ([, waiting]) => `${waiting}` },
+const QUEUE_COLUMNS: readonly Column<QueueFigures>[] = [
+  { head: "Queue", cell: (q) => q.queue },
+  { head: "Waiting", amount: true, cell: (q) => `${q.waiting}` },
+  { head: "In flight", amount: true, cell: (q) => `${q.in_flight}` },
+  { head: "Dead letters", amount: true, cell: (q) => <Nought count={q.dead_letters} /> },
 ];
 
 const Queues = ({ view }: { view: View<Metrics> }) => (
   <Panel title="Queues" flush view={view} testid="queues">
-    <Loaded view={view} what="queues" isEmpty={(now) => Object.keys(now.queue_depths).length === 0} empty="The API named no queue.">
+    <Loaded view={view} what="queues" isEmpty={(now) => now.queues.length === 0} empty="The API named no queue.">
       {(now) => (
         <>
-          <Table caption="Messages waiting in each queue" columns={QUEUE_COLUMNS} rows={Object.entries(now.queue_depths) as Depth[]} rowKey={([queue]) => queue} />
+          <Table caption="Messages of each queue: waiting, with a worker, given up" columns={QUEUE_COLUMNS} rows={queuesByTrouble(now.queues)} rowKey={(q) => q.queue} rowProps={(q) => ({ "data-testid": "queue-row", "data-queue": q.queue, "data-dead": String(q.dead_letters) })} />
           <p class="foot">
             <State tone={now.dead_letters === 0 ? "good" : "bad"}>
               {now.dead_letters} dead {now.dead_letters === 1 ? "letter" : "letters"}

@@ -1,32 +1,13 @@
 import { expect, test } from "vitest";
-import type { ComponentChildren, VNode } from "preact";
+import type { ComponentChildren } from "preact";
 import { ApiError } from "../api/client";
 import type { View } from "../store/hooks";
+import { elements, words } from "./drawn";
 import { Loaded } from "./panel";
-
-type Shown = VNode<{ children?: ComponentChildren; class?: string; onClick?: () => void }>;
 
 const ROWS = ["MSFT", "IBM"];
 const view = (known: Partial<View<string[]>>): View<string[]> => ({ data: undefined, error: undefined, at: () => undefined, reload: () => undefined, ...known });
 const AWAY = new ApiError(503, "unavailable", "the broker does not answer", "abc-1");
-
-/** Every element under `node`, in order, components drawn: those of `Loaded` keep no state. */
-function elements(node: ComponentChildren): Shown[] {
-  if (Array.isArray(node)) return node.flatMap(elements);
-  if (node === null || typeof node !== "object") return [];
-  const { type, props } = node as VNode<{ children?: ComponentChildren }>;
-  if (typeof type === "function" && type.length > 0) return elements((type as (given: unknown) => ComponentChildren)(props));
-  return [node as Shown, ...elements(props.children)];
-}
-
-function words(node: ComponentChildren): string {
-  if (Array.isArray(node)) return node.map(words).join("");
-  if (typeof node === "string" || typeof node === "number") return String(node);
-  if (node === null || typeof node !== "object") return "";
-  const { type, props } = node as VNode<{ children?: ComponentChildren }>;
-  if (typeof type === "function" && type.length > 0) return words((type as (given: unknown) => ComponentChildren)(props));
-  return words(props.children);
-}
 
 const panel = (known: Partial<View<string[]>>) => (
   <Loaded view={view(known)} what="positions" isEmpty={(rows) => rows.length === 0} empty="Nothing is held.">
