@@ -22,6 +22,7 @@ from alpaquero.risk.book import RiskBook
 from alpaquero.store import analytics
 from alpaquero.store import notifications as store
 from alpaquero.store.books import Books
+from alpaquero.store.notifications import State
 from functions.notification import deliver, digest
 from tests.unit.notification.conftest import Clock
 from tests.unit.notification.samples import BREACH, FILLED, REJECTED, degraded
@@ -81,6 +82,23 @@ def test_a_digest_that_fails_is_sent_the_next_minute(
     assert states() == {"OrderFilled": "held", "TradeRejected": "held", "Digest": "failed"}
     assert digest.send_digests(clock.at) == 1
     assert len(held) == 1
+
+
+def test_a_digest_of_a_channel_that_is_left_alone_waits_on(
+    held: list[Any], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mail that failed five times is not asked again before its time; nothing of what waited is lost."""
+    clock.move(hours=1)
+    with monkeypatch.context() as broken:
+        broken.setattr(channels, "ses", lambda: (_ for _ in ()).throw(ConnectionError("no route")))
+        for _ in range(5):
+            digest.send_digests(clock.at)
+    assert digest.send_digests(clock.at) == 0
+    (failed,), _ = store.newest("paper", 5, state=State.FAILED)
+    assert "keeps failing and is left alone" in failed.outcome
+    assert (held, len(store.waiting("paper"))) == ([], 2)
+    clock.move(minutes=1)
+    assert (digest.send_digests(clock.at), len(held)) == (1, 1)
 
 
 def test_a_crash_after_the_digest_was_sent_sends_no_second(
