@@ -135,7 +135,7 @@ def _tell(event: Event, mail: Mail, preferences: Preferences, channel: Channel, 
         store.record(account, delivery, State.REPEATED, "the same was told minutes ago", now)
         return
     if not isinstance(decided, Hold) and not store.within_limit(account, preferences.user, channel, now):
-        decided = over_the_limit(preferences, channel, now)
+        decided = over_the_limit(mail, preferences, channel, now)
     if isinstance(decided, Hold):
         store.hold(account, delivery, mail, decided.until, why=decided.why, now=now)
         return

@@ -83,6 +83,13 @@ def test_quiet_hours_over_a_clock_change_end_by_the_users_clock() -> None:
     assert after_quiet(at, user(**QUIET)) == datetime(2026, 3, 8, 11, 0, tzinfo=UTC)
 
 
+def test_quiet_hours_that_end_in_the_hour_that_comes_twice_end_the_same_night() -> None:
+    """On 1 November 2026 New York has half past one twice: what comes before the second waits until then."""
+    second = datetime(2026, 11, 1, 6, 10, tzinfo=UTC)
+    early = user(quiet_from="22:00", quiet_until="01:30")
+    assert after_quiet(second, early) == datetime(2026, 11, 1, 6, 30, tzinfo=UTC)
+
+
 def test_a_digest_collects_what_is_not_critical() -> None:
     """Hourly to the next full hour, daily to the user's time of day; never past it into quiet hours."""
     assert decide(mail(), channel(digest="hourly"), user(), NOON) == Hold(
@@ -103,7 +110,7 @@ def test_a_daily_digest_whose_time_has_passed_goes_tomorrow() -> None:
 
 def test_what_passes_the_rate_limit_waits_for_the_next_hour() -> None:
     """Nothing is lost by a limit."""
-    held = over_the_limit(user(), channel(most_per_hour=5), NOON.replace(minute=59))
+    held = over_the_limit(mail(), user(), channel(most_per_hour=5), NOON.replace(minute=59))
     assert held == Hold(NOON.replace(hour=18), "more than 5 in an hour")
 
 

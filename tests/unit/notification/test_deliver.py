@@ -13,7 +13,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sns.models import sns_backends
 
 from alpaquero.events.mails import mail_of
-from alpaquero.events.schemas import NoticeGiven, SignalRaised
+from alpaquero.events.schemas import NoticeGiven, ServiceRecovered, SignalRaised, TradingStateChanged
 from alpaquero.notifications import channels
 from alpaquero.notifications.preferences import OWNER, Channel, Preferences
 from alpaquero.store import notifications as store
@@ -202,6 +202,32 @@ def test_the_same_news_is_told_once_in_ten_minutes(
     assert len(outbox) == 2
 
 
+def state(number: int, state: str) -> TradingStateChanged:
+    """A change of the trading state, in the same words each time."""
+    return TradingStateChanged(
+        **COMMON, id=f"state:{number}", state=state, previous_state="", author="ana", reason="news"
+    )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        (
+            degraded(1),
+            ServiceRecovered(**COMMON, id="recovered:1", service="signal", check="", degraded_since=AT),
+            degraded(2),
+        ),
+        (state(1, "HALTED"), state(2, "ACTIVE"), state(3, "HALTED")),
+    ],
+)
+def test_the_last_word_on_a_state_is_the_one_in_force(
+    outbox: list[Any], delivered: Batch, told: tuple[Any, ...]
+) -> None:
+    """A service that is told well and fails again within ten minutes is news: else it would pass for well."""
+    deliver.handler(delivered(*told), None)
+    assert [mail.subject for mail in outbox] == [mail_of(event).subject for event in told]
+
+
 def test_two_fills_in_the_same_words_are_two(outbox: list[Any], delivered: Batch) -> None:
     """Each fact of trading is told."""
     second = type(FILLED)(**{f: getattr(FILLED, f) for f in FILLED.__struct_fields__} | {"id": "filled:2"})
@@ -220,6 +246,20 @@ def test_what_passes_the_rate_limit_waits(outbox: list[Any], delivered: Batch, c
     clock.move(hours=1)
     deliver.handler(delivered(degraded(1)), None)
     assert len(outbox) == 3
+
+
+def test_what_is_critical_and_passes_the_rate_limit_waits_for_no_quiet_hours(
+    outbox: list[Any], delivered: Batch, clock: Clock
+) -> None:
+    """A missing stop waits for the next hour at most, in the night too."""
+    quiet = {"quiet_from": "12:00", "quiet_until": "20:00"}
+    wants(
+        Channel(name="mail", kind="email", address="ana@example.com", most_per_hour=1), clock=clock, **quiet
+    )
+    deliver.handler(delivered(degraded(1), BREACH), None)
+    assert len(outbox) == 1
+    (waiting,) = store.waiting("paper")
+    assert waiting.due_at == clock.at.replace(hour=18, minute=0)
 
 
 @pytest.mark.usefixtures("outbox")

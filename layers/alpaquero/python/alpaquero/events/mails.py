@@ -39,12 +39,16 @@ MOST_POSITIONS = 30  # lines of a summary that name a position
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """What a person reads, in plain text; the subject is one line."""
+    """What a person reads, in plain text; the subject is one line.
+
+    `about` names what it tells the state of, empty for most: of that the newest word counts.
+    """
 
     subject: str
     text: str
     category: Category
     severity: Severity
+    about: str = ""
 
 
 def mail_of(event: Event) -> Mail:
@@ -60,7 +64,7 @@ def mail_of(event: Event) -> Mail:
     subject, lines = write(event)
     footer = f"Account {event.account}. Event {event.id}, correlation id {event.correlation_id or 'none'}."
     text = "\n".join([*lines, f"When: {_when(event.occurred_at)}", "", footer, ""])
-    return Mail(" ".join(f"[{event.account}] {subject}".split()), text, *kind_of(event))
+    return Mail(" ".join(f"[{event.account}] {subject}".split()), text, *kind_of(event), _about(event))
 
 
 def kind_of(event: Event) -> tuple[Category, Severity]:
@@ -76,6 +80,16 @@ def kind_of(event: Event) -> tuple[Category, Severity]:
         case NoticeGiven(severity="warning" | "critical" as asked):
             return category, asked
     return category, severity
+
+
+def _about(event: Event) -> str:
+    """What the event tells the state of; empty for one that tells of no state."""
+    match event:
+        case ServiceDegraded(service=service, check=check) | ServiceRecovered(service=service, check=check):
+            return f"{service}:{check}"
+        case TradingStateChanged():
+            return "trading state"
+    return ""
 
 
 def digest_of(mails: list[Mail], account: str) -> Mail:

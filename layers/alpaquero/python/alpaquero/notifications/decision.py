@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
+from itertools import product
 
 from alpaquero.events.mails import Mail
 from alpaquero.notifications.preferences import SEVERITIES, Channel, Preferences, as_time
@@ -58,9 +59,10 @@ def _wanted(mail: Mail, channel: Channel) -> bool:
     return matters and (not channel.categories or mail.category in channel.categories)
 
 
-def over_the_limit(preferences: Preferences, channel: Channel, now: datetime) -> Hold:
-    """What the channel's rate limit makes of one more message in this hour."""
-    return Hold(after_quiet(next_hour(now), preferences), f"more than {channel.most_per_hour} in an hour")
+def over_the_limit(mail: Mail, preferences: Preferences, channel: Channel, now: datetime) -> Hold:
+    """What the channel's limit makes of one more message in this hour; quiet hours hold nothing critical."""
+    due = next_hour(now) if mail.severity == "critical" else after_quiet(next_hour(now), preferences)
+    return Hold(due, f"more than {channel.most_per_hour} in an hour")
 
 
 def after_quiet(at: datetime, preferences: Preferences) -> datetime:
@@ -74,10 +76,11 @@ def after_quiet(at: datetime, preferences: Preferences) -> datetime:
 
 
 def next_at(of_day: time, preferences: Preferences, now: datetime) -> datetime:
-    """The next moment after `now` when the user's clock shows `of_day`, in UTC."""
+    """The next moment after `now` when the user's clock shows `of_day`, in UTC; it may twice a night."""
     today = now.astimezone(preferences.zone).date()
-    for days in (0, 1):
-        moment = datetime.combine(today + timedelta(days=days), of_day, preferences.zone).astimezone(UTC)
+    for days, fold in product((0, 1), (0, 1)):
+        local = datetime.combine(today + timedelta(days=days), of_day, preferences.zone)
+        moment = local.replace(fold=fold).astimezone(UTC)
         if moment > now:
             break
     return moment

@@ -35,7 +35,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     `address` is an e-mail address or a number such as +15551234567; of a webhook the name of its
     secret under `alpaquero/webhooks/`, which holds `{"url", "signing_key"}` (Telegram: `chat_id` too).
     `severity` is the least that is sent, `categories` are all when empty. Below critical, `digest`
-    collects messages, and what passes `most_per_hour` waits for the next hour.
+    collects messages. What passes `most_per_hour` waits for the next hour, the critical no longer.
     """
 
     name: str

@@ -277,16 +277,19 @@ def within_limit(account: str, user: str, channel: Channel, now: datetime) -> bo
 def is_news(account: str, delivery: Delivery, mail: Mail, now: datetime, *, seconds: int) -> bool:
     """Whether the channel has not told these words within `seconds`; the same event is always news.
 
-    The words count without their last lines, which name the time and the event.
+    The words count without their last lines, which name the time and the event. Of a state (`mail.about`)
+    they are news as soon as others were told of it: the last word that somebody has must be right.
     """
     lines = [line for line in mail.text.splitlines() if not line.startswith(("When: ", "Account "))]
     digest = hashlib.sha256("\n".join([mail.subject, *lines]).encode()).hexdigest()
-    pk, sk = f"{account}#NEWS", f"{delivery.user}#{delivery.channel}#{digest}"
-    item = NotificationItem(pk, sk, body=delivery.event_id, expires_at=int(now.timestamp()) + seconds)
+    pk, sk = f"{account}#NEWS", f"{delivery.user}#{delivery.channel}#{mail.about or digest}"
+    until = int(now.timestamp()) + seconds
+    item = NotificationItem(pk, sk, body=delivery.event_id, outcome=digest, expires_at=until)
     free = (
         NotificationItem.pk.does_not_exist()
         | (NotificationItem.expires_at <= int(now.timestamp()))
         | (NotificationItem.body == delivery.event_id)
+        | (NotificationItem.outcome != digest)
     )
     return _saved(item, free)
 
