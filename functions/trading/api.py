@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -52,6 +53,13 @@ from alpaquero.web.bodies.trading import (
 )
 from alpaquero.web.endpoint import Idempotent, Paged
 from alpaquero.web.tickets import manual_intent, named_fields
+
+MOST_READ = 2_000  # records that one page of a filtered list looks at; an order is some kilobytes
+READ_AT_ONCE = 100
+
+Record = TypeVar("Record")
+Read = Callable[[int, str | None], tuple[list[Record], str | None]]
+"""A page, newest first, of so many records before a place, and before what the next one comes."""
 
 
 class OrdersSettings(FunctionSettings, frozen=True, kw_only=True):
@@ -124,18 +132,43 @@ class OrdersAsked(Paged, frozen=True, kw_only=True):
 @app.endpoint("GET", public="/api/orders", service="/trading/orders", query=OrdersAsked)
 def orders(query: OrdersAsked) -> Page[Order]:
     """Orders newest first."""
-    limit, before = query.limit, after(query.cursor)
-    page: list[OrderRecord] = []
-    while len(page) < limit:
-        found, before = BOOKS.newest_orders(limit, before)
-        page += [order for order in found if _wanted(order, query.status, query.symbol)]
+    read = _pages_of(BOOKS.open_orders()) if query.status == "open" else BOOKS.newest_orders
+    is_wanted = None if (query.status, query.symbol) == ("all", None) else lambda order: _wanted(order, query)
+    page, following = _page_of(query, read, listed_at, is_wanted)
+    return Page(items=[_body(order) for order in page], next=following)
+
+
+def _pages_of(oldest_first: Sequence[OrderRecord]) -> Read[OrderRecord]:
+    """Reads pages of these orders as `Books.newest_orders` reads those of all."""
+
+    def read(limit: int, before: str | None) -> tuple[list[OrderRecord], str | None]:
+        found = [one for one in reversed(oldest_first) if before is None or listed_at(one) < before]
+        return found[:limit], listed_at(found[limit - 1]) if len(found) > limit else None
+
+    return read
+
+
+def _page_of(
+    query: Paged,
+    read: Read[Record],
+    place: Callable[[Record], str],
+    is_wanted: Callable[[Record], bool] | None,
+) -> tuple[list[Record], str | None]:
+    """A page of the records that are wanted, newest first, and the cursor to go on by.
+
+    It looks at `MOST_READ` at most, so it may hold fewer than its limit and still not be the last.
+    """
+    limit, before, looked_at = query.limit, after(query.cursor), 0
+    size = limit if is_wanted is None else max(limit, READ_AT_ONCE)
+    page: list[Record] = []
+    while len(page) < limit and looked_at < MOST_READ:
+        found, before = read(size, before)
+        looked_at += size
+        page += [one for one in found if is_wanted is None or is_wanted(one)]
         if before is None:
             break
-    cut = len(page) > limit
-    following = listed_at(page[limit - 1]) if cut else before
-    return Page(
-        items=[_body(order) for order in page[:limit]], next=to_cursor(following) if following else None
-    )
+    following = place(page[limit - 1]) if len(page) > limit else before
+    return page[:limit], to_cursor(following) if following else None
 
 
 class ByTimeAsked(Paged, frozen=True, kw_only=True):
@@ -147,16 +180,14 @@ class ByTimeAsked(Paged, frozen=True, kw_only=True):
 @app.endpoint("GET", public="/api/fills", service="/trading/fills", query=ByTimeAsked)
 def fills(query: ByTimeAsked) -> Page[Fill]:
     """Every execution by itself, newest first."""
-    limit, before = query.limit, after(query.cursor)
-    page: list[FillRecord] = []
-    while len(page) < limit:
-        found, before = BOOKS.newest_fills(limit, before)
-        page += [fill for fill in found if query.symbol is None or fill.symbol == query.symbol.upper()]
-        if before is None:
-            break
-    following = page[limit - 1].id if len(page) > limit else before
-    items = [_fill_body(fill) for fill in page[:limit]]
-    return Page(items=items, next=to_cursor(following) if following else None)
+    page, following = _page_of(query, BOOKS.newest_fills, lambda fill: fill.id, _of_symbol(query))
+    return Page(items=[_fill_body(fill) for fill in page], next=following)
+
+
+def _of_symbol(query: ByTimeAsked) -> Callable[[FillRecord | Refused], bool] | None:
+    """Whether a record is of the symbol asked for; None when all are."""
+    symbol = query.symbol.upper() if query.symbol else None
+    return None if symbol is None else lambda record: record.symbol == symbol
 
 
 def _fill_body(fill: FillRecord) -> Fill:
@@ -176,17 +207,14 @@ def _fill_body(fill: FillRecord) -> Fill:
 @app.endpoint("GET", public="/api/refusals", service="/trading/refusals", query=ByTimeAsked)
 def refused(query: ByTimeAsked) -> Page[Refusal]:
     """Orders that the rules or the broker's answer kept from being, newest first."""
-    limit, before = query.limit, after(query.cursor)
-    page: list[Refused] = []
-    while len(page) < limit:
-        found = refusals.newest(SETTINGS.account, limit, before)
-        page += [one for one in found if query.symbol is None or one.symbol == query.symbol.upper()]
-        before = refusals.place_of(found[-1]) if len(found) == limit else None
-        if before is None:
-            break
-    following = refusals.place_of(page[limit - 1]) if len(page) > limit else before
-    items = [msgspec.convert(one, Refusal, from_attributes=True) for one in page[:limit]]
-    return Page(items=items, next=to_cursor(following) if following else None)
+    page, following = _page_of(query, _newest_refusals, refusals.place_of, _of_symbol(query))
+    items = [msgspec.convert(one, Refusal, from_attributes=True) for one in page]
+    return Page(items=items, next=following)
+
+
+def _newest_refusals(limit: int, before: str | None) -> tuple[list[Refused], str | None]:
+    found = refusals.newest(SETTINGS.account, limit, before)
+    return found, refusals.place_of(found[-1]) if len(found) == limit else None
 
 
 @app.endpoint("GET", public="/api/orders/{id}", service="/trading/orders/{id}")
@@ -401,10 +429,10 @@ def _exit(symbol: str, key: str, body: ClosePosition | ClosePositions, **size: D
         )
 
 
-def _wanted(order: OrderRecord, status: OrderFilter, symbol: str | None) -> bool:
-    if symbol and order.symbol != symbol.upper():
+def _wanted(order: OrderRecord, query: OrdersAsked) -> bool:
+    if query.symbol and order.symbol != query.symbol.upper():
         return False
-    return status == "all" or is_terminal(order.status) == (status == "closed")
+    return query.status == "all" or is_terminal(order.status) == (query.status == "closed")
 
 
 def _body(order: OrderRecord) -> Order:

@@ -13,6 +13,7 @@ from alpaquero import wall
 from alpaquero.events.schemas import TradeRejected
 from alpaquero.orders.identity import manual_key
 from alpaquero.risk.book import TradingState
+from alpaquero.store.books import Books
 from functions.trading import api, sync
 from tests.fakes.queues import FakeQueues
 from tests.unit.orders.builders import an_intent, an_order, at
@@ -227,6 +228,40 @@ def test_orders_are_listed_newest_first_by_page(tables: None, queues: FakeQueues
                 break
             cursor = {"cursor": page["next"]}
         assert expected == found
+
+
+def test_open_orders_are_listed_without_a_look_at_those_that_ended(
+    world: World, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dashboard asks after each event: a history of years may not be read for a handful."""
+    world.hold()
+    monkeypatch.delattr(Books, "newest_orders")
+    status, page = call(api.app, "/api/orders", query={"status": "open", "limit": "1"})
+    [newest, *_, oldest] = [order.client_order_id for order in reversed(world.books.open_orders())]
+    assert (200, [newest]) == (status, [order["client_order_id"] for order in page["items"]])
+    _, page = call(api.app, "/api/orders", query={"status": "open", "cursor": page["next"]})
+    assert ([oldest], None) == ([order["client_order_id"] for order in page["items"]], page["next"])
+
+
+@pytest.mark.parametrize("path", ["/api/orders", "/api/fills", "/api/refusals"])
+def test_a_page_of_one_symbol_looks_at_so_many_records_and_says_where_to_go_on(
+    world: World, call: Call, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Years of other symbols are not read in one request: an empty page is not the last."""
+    symbols = ("AAPL", "IBM", "MSFT")
+    for symbol in symbols:
+        world.broker.prices[symbol] = Decimal(100)
+        world.hold(symbol=symbol, key=manual_key("paper", f"buy {len(world.books.fills())}"))
+    world.trading_is(TradingState.HALTED)
+    for symbol in symbols:
+        world.place(an_intent(symbol=symbol, key=manual_key("paper", symbol)))
+    monkeypatch.setattr(api, "MOST_READ", 2)
+    monkeypatch.setattr(api, "READ_AT_ONCE", 2)
+    _, page = call(api.app, path, query={"symbol": "AAPL", "limit": "1"})
+    assert [] == page["items"]
+    while page["next"] and not page["items"]:
+        _, page = call(api.app, path, query={"symbol": "AAPL", "limit": "1", "cursor": page["next"]})
+    assert ["AAPL"] == [one["symbol"] for one in page["items"]]
 
 
 def asked(call: Call, method: str, route: str, **given: Any) -> tuple[int, Any]:
