@@ -142,3 +142,12 @@ def test_where_nobody_counts_nothing_is_said() -> None:
     """The laptop's engine counts no invocations, and before the first reading there are none."""
     nobody = Usage(since=MIDNIGHT, until=MIDNIGHT)
     assert [] == checks.usage_findings(None, LIMITS) == checks.usage_findings(after(None, nobody), LIMITS)
+
+
+def test_a_reading_that_fails_neither_clears_an_alert_nor_makes_the_day_count_as_lately() -> None:
+    """What was known stays until CloudWatch answers again: errors of the morning are not those of now."""
+    morning = after(None, usage_at(1, errors=50))
+    mute = after(morning, replace(usage_at(2, errors=0), functions={}, missing={"AWS/Lambda": "no answer"}))
+    assert checks.usage_findings(mute, LIMITS)[0].is_bad
+    noon = after(mute, usage_at(3, errors=50, invocations=300))
+    assert not checks.usage_findings(noon, LIMITS)[0].is_bad

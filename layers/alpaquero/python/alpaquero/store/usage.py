@@ -50,14 +50,28 @@ class Usage:
 
 
 def after(before: Usage | None, found: Usage) -> Usage:
-    """`found` with what it counted beyond `before`, or beyond midnight when that was another day's."""
-    start = before if before and before.since == found.since else None
-    known = {**start.functions, **start.tables} if start else {}
-    lately = {
+    """`found` with what it counted beyond `before`, or beyond midnight when that was another day's.
+
+    What could not be read stays as it was known: else the next reading would count the whole day as lately.
+    """
+    start = before if before and before.since == found.since else Usage(since=found.since, until=found.since)
+    known = {**start.functions, **start.tables}
+    lately = {name: figures for name, figures in start.lately.items() if _is_unread(name, start, found)}
+    lately |= {
         name: {metric: amount - known.get(name, {}).get(metric, 0.0) for metric, amount in figures.items()}
         for name, figures in {**found.functions, **found.tables}.items()
     }
-    return replace(found, lately=lately)
+    return replace(
+        found,
+        functions=found.functions or start.functions,
+        tables=found.tables or start.tables,
+        lately=lately,
+    )
+
+
+def _is_unread(name: str, start: Usage, found: Usage) -> bool:
+    """Whether it is of a kind that `found` has nothing of."""
+    return not (found.functions if name in start.functions else found.tables)
 
 
 @dataclass(frozen=True, slots=True)
