@@ -217,11 +217,12 @@ def stored(request: BacktestRequest, settings: BacktestSettings) -> dict[str, Co
     first = _midnight(request.start - warm_up(settings))
     last = _midnight(request.end + timedelta(days=1)) - timedelta(seconds=1)
     found = bar_store.read(request.symbols, first, last, timeframe=settings.timeframe)
-    missing = [symbol for symbol in request.symbols if not _covers(found.get(symbol), request)]
+    wrong = set(bar_store.retired(request.symbols, first, last, timeframe=settings.timeframe))
+    missing = [s for s in request.symbols if s in wrong or not _covers(found.get(s), request)]
     if missing:
         named = ",".join(missing[:20])
         raise CannotRun(
-            f"no bars of {named} are stored from {request.start} to {request.end}; run "
+            f"not all bars of {named} are stored from {request.start} to {request.end}; run "
             f"`alpaquero history ingest --symbols {named} --timeframe {settings.timeframe} "
             f"--from {first.date()} --to {request.end}` and ask again"
         )

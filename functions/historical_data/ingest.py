@@ -9,7 +9,7 @@ for, the next message comes later. Doing a step twice stores the same bars.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
@@ -26,11 +26,13 @@ from alpaquero.events.commands import IngestBars
 from alpaquero.last_work import worked_through
 from alpaquero.observability import correlation, logger, observed, record_failed
 from alpaquero.prices.bars import Timeframe
+from alpaquero.prices.columns import Columns
 from alpaquero.prices.regular_hours import in_session
 from alpaquero.prices.sessions import LENGTHS, NEW_YORK, Session, bar_start, last_closed_session
 from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import bars, ingests
-from alpaquero.store.ingests import Ingest, IngestState, Step
+from alpaquero.store.ingests import Ingest, IngestRequest, IngestState, Step
+from alpaquero.store.series import is_rescaled
 
 LEAST_SECONDS: Final = 25  # what a step may take: 20 s of tries, then the writes
 SETTLE: Final = {Timeframe.DAY: timedelta(minutes=20)}  # by then a bar is as good as final
@@ -102,6 +104,8 @@ def _done(job: Ingest, plan: Sequence[Step]) -> Ingest:
     without = set(job.without_bars)
     if job.steps_done < len(plan):
         step = plan[job.steps_done]
+        if step.first == plan[0].first and job.request.adjustment != "raw":
+            _retire_rescaled(job.request, step)
         by_symbol = _stored(job, step)
         found = sum(by_symbol.values())
         without -= by_symbol.keys()
@@ -137,6 +141,24 @@ def _stored(job: Ingest, step: Step) -> dict[str, int]:
     kept = {symbol: columns for symbol, columns in kept.items() if len(columns)}
     bars.merge(kept, first, last, timeframe=timeframe, adjustment=request.adjustment)
     return {symbol: len(columns) for symbol, columns in kept.items()}
+
+
+def _retire_rescaled(request: IngestRequest, step: Step) -> None:
+    """Takes out what is stored from before the job where a split has moved it since: it would not fit on."""
+    timeframe, adjustment, first = request.timeframe, request.adjustment, bars.midnight(step.first)
+    by_day: dict[date, dict[str, Columns]] = {}
+    for symbol in step.symbols:
+        kept = bars.last_before(symbol, first, timeframe=timeframe, adjustment=adjustment)
+        if len(kept):
+            by_day.setdefault(kept.start_at(0).astimezone(NEW_YORK).date(), {})[symbol] = kept
+    rescaled: list[str] = []
+    for anchors in by_day.values():
+        starts = [kept.start_at(0) for kept in anchors.values()]
+        found = market_data().bars(sorted(anchors), timeframe, min(starts), max(starts), adjustment)
+        rescaled += [symbol for symbol, now in found.items() if is_rescaled(anchors[symbol], now)]
+    if rescaled:
+        logger.warning("bars from before a split are taken out; fetch them again", symbols=rescaled)
+        bars.retire(rescaled, first, timeframe=timeframe, adjustment=adjustment)
 
 
 def last_closed_start(timeframe: Timeframe, sessions: Sequence[Session], now: datetime) -> datetime | None:

@@ -213,6 +213,17 @@ def test_missing_bars_fail_with_the_command_that_fetches_them(
     assert "alpaquero history" in answer["error"]["message"]
 
 
+def test_bars_that_a_split_made_wrong_fail_as_missing_ones_do(
+    call: Call, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Years that were taken out and not fetched again would leave a symbol out of them unseen."""
+    monkeypatch.setattr("alpaquero.store.bars.retired", lambda *_, **__: ["IBM"])
+    post(call)
+    work(queues)
+    assert Status.FAILED is only_job().status
+    assert "alpaquero history ingest --symbols IBM" in only_job().message
+
+
 def test_the_store_is_read_from_before_the_warm_up(
     call: Call, queues: FakeQueues, world: dict[str, Any]
 ) -> None:

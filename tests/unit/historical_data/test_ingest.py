@@ -130,6 +130,27 @@ def test_whole_periods_are_stored_up_to_the_last_closed_bar(data: Data, queues: 
     assert {"AAPL": Columns.of(closed), "IBM": Columns.of(closed)} == kept
 
 
+def test_years_that_a_split_made_wrong_are_retired_when_the_newest_are_fetched(
+    data: Data, queues: FakeQueues
+) -> None:
+    """A backtest over both would see the price halved overnight; raw bars are right as they are."""
+    for adjustment in ("split", "raw"):
+        begun(queues, wanted(symbols=("AAPL", "IBM"), adjustment=adjustment, last=date(2023, 12, 31)))
+        work(queues)
+    data.history["AAPL"] = daily(date(2022, 6, 1), date(2024, 1, 8), scale=0.5)
+    data.asked.clear()
+    for adjustment in ("split", "raw"):
+        begun(queues, wanted(adjustment=adjustment, first=date(2024, 1, 1)))
+        work(queues)
+    assert 3 == len(data.asked)  # one bar each of before, in the series that may have moved
+    first, split = bars.midnight(date(2022, 1, 1)), {"AAPL": 0.5, "IBM": 1.0}
+    kept = bars.read(split, first, NOW)
+    assert split == {symbol: columns.open[-1] for symbol, columns in kept.items()}
+    assert {"AAPL": 2024, "IBM": 2022} == {s: columns.start_at(0).year for s, columns in kept.items()}
+    assert ["AAPL"] == bars.retired(split, first, NOW)
+    assert 2022 == bars.read(["AAPL"], first, NOW, adjustment="raw")["AAPL"].start_at(0).year
+
+
 def test_a_job_goes_on_in_the_next_message_before_its_time_is_up(
     data: Data, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -305,6 +305,32 @@ def stored_periods(
             yield item.sk, Chunk(columns, int(item.revision), bool(item.retired), int(item.stored_at or 0))
 
 
+def retired(
+    symbols: Iterable[str],
+    first: datetime,
+    last: datetime,
+    *,
+    timeframe: str = Timeframe.DAY,
+    adjustment: str = "split",
+) -> list[str]:
+    """The symbols of which a period was found wrong and has not been fetched again."""
+    wanted = [(s, name) for s in symbols for name in periods(timeframe, first, last)]
+    found = stored(wanted, timeframe=timeframe, adjustment=adjustment)
+    return sorted({symbol for (symbol, _), chunk in found.items() if chunk.retired})
+
+
+def last_before(symbol: str, moment: datetime, *, timeframe: str, adjustment: str) -> Columns:
+    """The newest stored bar of the periods that end by `moment`, by itself; empty where none can be right."""
+    limit = ChunkItem.sk < period(timeframe, moment)
+    found = ChunkItem.query(
+        _series(symbol, timeframe, adjustment), limit, scan_index_forward=False, page_size=4
+    )
+    for item in found:
+        if "@" not in item.sk and (item.retired or item.bars):
+            return chunks.decode(item.chunk)[-1:]
+    return Columns.empty()
+
+
 def series_kept() -> set[tuple[str, str, str]]:
     """Symbol, timeframe and adjustment of every series there is; walks the index of sizes."""
     found = {item.pk for item in ChunkItem.sizes.scan(attributes_to_get=["pk"])}
