@@ -18,6 +18,7 @@ from alpaquero.portfolio.movements import Split
 from alpaquero.risk.activity import Activity, Holding
 from alpaquero.risk.book import HeldPosition, Reservation, RiskBook
 from alpaquero.risk.verdict import RuleResult
+from alpaquero.store import books as books_module
 from alpaquero.store.books import Baseline, BookItem, Books, BrokerFigures, Snapshot, SyncNotes
 
 AT = datetime(2026, 11, 20, 21, tzinfo=UTC)
@@ -192,6 +193,18 @@ def test_orders_page_from_the_newest_to_the_oldest() -> None:
         if before is None:
             break
     assert seen == [f"order-{n}" for n in (5, 4, 3, 2, 1)]
+
+
+def test_ended_orders_of_a_symbol_are_looked_for_among_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oldest first, as a chart draws them; it does not go through years of orders for them."""
+    for number in range(1, 7):
+        symbol, status = "IBM" if number == 4 else "AAPL", "new" if number == 5 else "canceled"
+        BOOKS.commit(new_orders=[order(number, status, symbol=symbol)])
+    ended = BOOKS.ended_orders_of("AAPL", AT + timedelta(minutes=2))
+    assert ["order-2", "order-3", "order-6"] == [one.client_order_id for one in ended]
+    monkeypatch.setattr(books_module, "MOST_LOOKED_AT", 4)
+    ended = BOOKS.ended_orders_of("AAPL", AT)
+    assert ["order-3", "order-6"] == [one.client_order_id for one in ended]
 
 
 def test_the_newest_fills_are_those_with_the_highest_activity_ids() -> None:

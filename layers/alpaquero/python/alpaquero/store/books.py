@@ -46,6 +46,7 @@ ORDER, FILL, OUTBOX = "ORDER#", "FILL#", "OUTBOX#"
 SHARES, CASH = "SHARES#", "CASH#"
 FILLS_IN_MARK = 50  # as many as sync reads again
 PUBLISHED_AT_ONCE = 100
+MOST_LOOKED_AT = 2_000  # orders, of some 3 KB on average
 MOST_TOLD = 99  # a transaction takes 100 items; what more an account holds at first, a rebuild tells
 READABLE = 100_000  # characters up to which the risk book is kept as text; DynamoDB takes 400 KB an item
 RISKBOOK, BASELINE, BROKER, NOTES, FOLDED = "RISKBOOK", "BASELINE", "BROKER", "NOTES", "FOLDED"
@@ -234,13 +235,14 @@ class Books:
         return [from_body(item.body, Order) for item in found]
 
     def ended_orders_of(self, symbol: str, since: datetime) -> list[Order]:
-        """The orders of one symbol that were written at `since` or later and are over, oldest first."""
-        found = BookItem.by_time.query(
-            self.account,
-            ByTime.listed_at >= since.isoformat(),
-            filter_condition=(BookItem.symbol == symbol) & BookItem.open_since.does_not_exist(),
-        )
-        return [from_body(item.body, Order) for item in found]
+        """The orders of one symbol that were written at `since` or later and are over, oldest first.
+
+        Of the newest `MOST_LOOKED_AT` of the account: what a chart draws may not read years of orders.
+        """
+        later = ByTime.listed_at >= since.isoformat()
+        found = BookItem.by_time.query(self.account, later, limit=MOST_LOOKED_AT, scan_index_forward=False)
+        ended = [item for item in found if item.symbol == symbol and item.open_since is None]
+        return [from_body(item.body, Order) for item in reversed(ended)]
 
     def newest_orders(self, limit: int, before: str | None = None) -> tuple[list[Order], str | None]:
         """A page of orders, newest first, and what the next page must come `before`."""
