@@ -244,7 +244,7 @@ export interface ChangeTradingState {
   flatten?: boolean;
 }
 
-/** One way to reach a user, and what goes over it. `address` is an e-mail address or a number such as +15551234567; of a webhook the name of its secret under `alpaquero/webhooks/`, which holds `{"url", "signing_key"}` (Telegram: `chat_id` too). `severity` is the least that is sent, `categories` are all when empty. Below critical, `digest` collects messages, and what passes `most_per_hour` waits for the next hour. */
+/** One way to reach a user, and what goes over it. `address` is an e-mail address or a number such as +15551234567; of a webhook the name of its secret under `alpaquero/webhooks/`, which holds `{"url", "signing_key"}` (Telegram: `chat_id` too). `severity` is the least that is sent, `categories` are all when empty. Below critical, `digest` collects messages. What passes `most_per_hour` waits for the next hour, the critical no longer. */
 export interface Channel {
   name: string;
   kind: "email" | "sms" | "webhook";
