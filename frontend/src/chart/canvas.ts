@@ -1,25 +1,21 @@
-// Drawing with lightweight-charts. Loaded by `import()` only where a chart is shown; the one module
-// that knows the library.
+// Candles and equity, drawn with lightweight-charts. Loaded by `import()` only where a chart is shown; with
+// `lines.ts` and `look.ts` all that knows the library.
 import {
   AreaSeries,
   CandlestickSeries,
-  ColorType,
-  CrosshairMode,
   HistogramSeries,
   LineSeries,
   LineStyle,
-  TickMarkType,
   createChart,
   createSeriesMarkers,
-  type DeepPartial,
   type IChartApi,
   type IPriceLine,
   type ISeriesApi,
   type SeriesMarker,
   type Time,
-  type TimeChartOptions,
 } from "lightweight-charts";
 import type { Chart, EquityMark, Plotted } from "../api/bodies";
+import { frame, painted } from "./look";
 import { paletteOf, watchTheme, type Palette } from "./palette";
 import { candles, equityPoints, isDaily, line, lineTone, signs, type Candle, type ChartTime, type Level, type Sign } from "./series";
 
@@ -89,7 +85,7 @@ export function openCandles(element: HTMLElement, hovered: (time: ChartTime | nu
   canvas.timeScale().subscribeVisibleLogicalRangeChange((range) => range && shown && range.from < EDGE_BARS && atEdge());
   const stopWatching = watchTheme(() => {
     palette = paletteOf(element);
-    canvas.applyOptions(frame(palette));
+    canvas.applyOptions(painted(palette));
     price.applyOptions(candleLook(palette));
     if (shown) draw(shown.chart, shown.levels);
   });
@@ -125,7 +121,7 @@ export function openEquity(element: HTMLElement): EquityCanvas {
   canvas.timeScale().applyOptions({ timeVisible: true });
   canvas.applyOptions({ localization: { priceFormatter: dollars } });
   const stopWatching = watchTheme(() => {
-    canvas.applyOptions(frame(paletteOf(element)));
+    canvas.applyOptions(painted(paletteOf(element)));
     series.applyOptions(equityLook(paletteOf(element)));
   });
   return {
@@ -156,34 +152,6 @@ export function fitting(canvas: IChartApi, element: HTMLElement, behind = HALF_A
     count = points;
     fit();
   };
-}
-
-export function frame(palette: Palette): DeepPartial<TimeChartOptions> {
-  return {
-    autoSize: true,
-    layout: {
-      background: { type: ColorType.Solid, color: palette.ground },
-      textColor: palette.soft,
-      fontFamily: "system-ui, sans-serif",
-      fontSize: 11,
-      // The attribution its licence asks for stands in the panel's foot instead.
-      attributionLogo: false,
-    },
-    grid: { vertLines: { color: `${palette.line}80` }, horzLines: { color: `${palette.line}80` } },
-    rightPriceScale: { borderColor: palette.line },
-    timeScale: { borderColor: palette.line, rightOffset: 3, tickMarkFormatter: dayMark },
-    crosshair: { mode: CrosshairMode.Magnet },
-    // The page scrolls with one finger and with the wheel; pinch and drag move the chart.
-    handleScroll: { mouseWheel: false, vertTouchDrag: false },
-    handleScale: { mouseWheel: false },
-  };
-}
-
-/** A day is named with its month; null leaves years, months and hours to the library. */
-function dayMark(time: Time, mark: TickMarkType): string | null {
-  if (mark !== TickMarkType.DayOfMonth) return null;
-  const day = typeof time === "string" ? new Date(`${time}T00:00:00Z`) : typeof time === "number" ? new Date(time * 1000) : null;
-  return day && day.toLocaleDateString("en-US", { month: "short", day: "numeric", timeZone: "UTC" });
 }
 
 const dollars = (value: number): string => `$${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;

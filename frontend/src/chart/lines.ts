@@ -1,6 +1,7 @@
 // Lines over time in one or two panes: equity with its drawdown, or two backtests beside each other.
 import { AreaSeries, LineSeries, createChart, type ISeriesApi } from "lightweight-charts";
-import { fitting, frame } from "./canvas";
+import { fitting } from "./canvas";
+import { frame, painted } from "./look";
 import { paletteOf, watchTheme, type Palette } from "./palette";
 import type { ChartTime } from "./series";
 
@@ -50,7 +51,7 @@ export function openLines(element: HTMLElement): LinesCanvas {
   }
 
   const stopWatching = watchTheme(() => {
-    canvas.applyOptions(frame(paletteOf(element)));
+    canvas.applyOptions(painted(paletteOf(element)));
     draw(shown);
   });
   return {
