@@ -16,7 +16,7 @@ export interface FeedEntry {
 export const FEED_LENGTH = 200;
 
 /** Events whose time is this world's, not the market's: on the laptop the two differ by years. */
-export const WALL_TIME: ReadonlySet<string> = new Set(["TradingStateChanged", "SettingsChanged", "ServiceDegraded", "ServiceRecovered"]);
+export const WALL_TIME: ReadonlySet<string> = new Set(["TradingStateChanged", "SettingsChanged", "ServiceDegraded", "ServiceRecovered", "BooksRebuilt"]);
 
 /** Events that only move figures, or that another event of the list says better. */
 const SILENT = new Set(["EquityMarked", "RunPlanned", "PositionChanged"]);

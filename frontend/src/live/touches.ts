@@ -15,7 +15,12 @@ const TOUCHES: Readonly<Record<string, readonly string[]>> = {
   PositionChanged: HOLDINGS,
   EquityMarked: [...FIGURES, "/api/positions", "/api/analytics"],
   RiskLimitBreached: [...FIGURES, "/api/positions", "/api/trading_state"],
-  BooksDrifted: [...FIGURES, "/api/positions", "/api/orders"],
+  BooksDrifted: [...FIGURES, "/api/positions", "/api/orders", "/api/monitoring/metrics"],
+  PositionSplit: [...HOLDINGS, "/api/orders", "/api/chart"],
+  SharesMoved: HOLDINGS,
+  CashMoved: HOLDINGS,
+  BooksRebuilt: HOLDINGS,
+  DaySummarised: [...FIGURES, "/api/analytics"],
   TradingStateChanged: ["/api/account", "/api/trading_state", "/api/risk"],
   SettingsChanged: ["/api/config"],
   RunMissed: ["/api/monitoring"],
@@ -23,5 +28,5 @@ const TOUCHES: Readonly<Record<string, readonly string[]>> = {
   ServiceRecovered: ["/api/monitoring"],
 };
 
-/** Path prefixes; an event we do not know touches nothing. */
+/** Path prefixes; an event that is not here touches nothing. */
 export const touchedBy = (type: string): readonly string[] => TOUCHES[type] ?? [];

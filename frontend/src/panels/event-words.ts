@@ -1,8 +1,9 @@
 // What an event says in one line of the list, in a trader's words.
 import { gain, gainPercent, price, quantity } from "../format/money";
 import { marketDay } from "../format/time";
-import { plain, words, type Tone } from "../parts/figures";
+import { capital, plain, words, type Tone } from "../parts/figures";
 import type { FeedEntry } from "../live/feed";
+import { reasonsOf } from "../trading/reasons";
 
 export interface Words {
   tone: Tone | "up" | "down";
@@ -26,6 +27,14 @@ const lot = (detail: Detail): string => {
 const buys = (detail: Detail): boolean => text(detail, "side").toLowerCase() === "buy";
 
 const role = (detail: Detail): string => plain(text(detail, "role") || text(detail, "purpose"));
+
+const signed = (amount: string): string => `${Number(amount) > 0 ? "+" : ""}${quantity(amount)}`;
+
+/** The first rule and its sentence; how many refused beside it. */
+function refusal(detail: Detail): string {
+  const [first, ...others] = reasonsOf({ codes: (detail.codes ?? []) as string[], message: text(detail, "message") });
+  return [first!.rule, first!.says, others.length > 0 && `and by ${counted(String(others.length), "more rule")}`].filter(Boolean).join(" · ");
+}
 
 const AN_ORDER_ID = / of aq\d+-\S+/g;
 
@@ -59,7 +68,7 @@ const SAYINGS: Readonly<Record<string, (detail: Detail) => Words>> = {
   TradeRejected: (d) => ({
     tone: "bad",
     head: `${buys(d) ? "Buy" : "Sell"} ${text(d, "symbol")} refused`,
-    text: text(d, "message"),
+    text: refusal(d),
   }),
   RunConcluded: (d) => ({
     tone: Number(d.missing_shards) > 0 ? "bad" : "quiet",
@@ -67,6 +76,22 @@ const SAYINGS: Readonly<Record<string, (detail: Detail) => Words>> = {
     text: `${text(d, "raised")} raised, ${text(d, "withheld")} withheld, ${text(d, "intents")} to order`,
   }),
   RiskLimitBreached: (d) => ({ tone: "bad", head: `Risk: ${plain(text(d, "code"))}`, text: text(d, "message") }),
+  PositionSplit: (d) => ({ tone: "quiet", head: `${text(d, "symbol")} was split`, text: text(d, "message") }),
+  SharesMoved: (d) => ({
+    tone: "quiet",
+    head: `${signed(text(d, "quantity"))} ${text(d, "symbol")} without a fill`,
+    text: [words(text(d, "kind")), text(d, "message")].filter(Boolean).join(" · "),
+  }),
+  CashMoved: (d) => ({
+    tone: "quiet",
+    head: `${gain(text(d, "amount") || "0")} ${[words(text(d, "kind")), text(d, "symbol")].filter(Boolean).join(" of ")}`,
+    text: text(d, "message"),
+  }),
+  OrderPassedOver: (d) => ({ tone: "bad", head: "An order of the broker is not in our books", text: text(d, "message") }),
+  BooksRebuilt: (d) => {
+    const apart = Object.entries((d.differences ?? {}) as Record<string, string>);
+    return { tone: "quiet", head: "Books derived anew", text: apart.length === 0 ? "nothing differed" : apart.map(([what, by]) => `${plain(what)}: ${by}`).join(", ") };
+  },
   BooksDrifted: (d) => ({ tone: "bad", head: "Books and broker disagree", text: text(d, "message") }),
   TradingStateChanged: (d) => ({
     tone: text(d, "state") === "ACTIVE" ? "good" : "bad",
@@ -84,8 +109,8 @@ const SAYINGS: Readonly<Record<string, (detail: Detail) => Words>> = {
     text: `${gain(text(d, "pnl") || "0")} (${gainPercent(text(d, "pnl_percent") || "0")}), ${counted(text(d, "fills"), "fill")}`,
   }),
   RunMissed: (d) => ({ tone: "bad", head: `Bar of ${marketDay(text(d, "bar_close"))} not judged`, text: text(d, "message") }),
-  ServiceDegraded: (d) => ({ tone: "bad", head: `${text(d, "service")} degraded`, text: text(d, "message") }),
-  ServiceRecovered: (d) => ({ tone: "good", head: `${text(d, "service")} is well again`, text: text(d, "check") }),
+  ServiceDegraded: (d) => ({ tone: "bad", head: `${capital(plain(text(d, "service")))} degraded`, text: text(d, "message") }),
+  ServiceRecovered: (d) => ({ tone: "good", head: `${capital(plain(text(d, "service")))} is well again`, text: plain(text(d, "check")) }),
 };
 
 /** An event this page does not know is shown by its name rather than left out. */

@@ -1,15 +1,22 @@
 // Orders that a rule refused or that could not be carried out: they never became one.
 import { useState } from "preact/hooks";
 import type { Page, Refusal } from "../api/bodies";
-import { Moment, Side, State, plain } from "../parts/figures";
+import { Moment, Side, State } from "../parts/figures";
 import { Pager } from "../parts/pager";
 import { Loaded, Panel } from "../parts/panel";
 import { SymbolLink } from "../parts/symbol";
 import { Table, type Column } from "../parts/table";
 import { NONE } from "../format/money";
 import { useRead } from "../store/hooks";
+import { reasonsOf, type Reason } from "./reasons";
 
 const PAGE = 20;
+
+const Told = ({ of }: { of: Reason }) => (
+  <p>
+    <State tone="bad">{of.rule}</State> <span class="soft">{of.says}</span>
+  </p>
+);
 
 const COLUMNS: readonly Column<Refusal>[] = [
   { head: "Time", cell: (r) => <Moment at={r.at} /> },
@@ -19,8 +26,17 @@ const COLUMNS: readonly Column<Refusal>[] = [
     head: "Refused by",
     cell: (r) => (
       <div class="wrap">
-        <State tone="bad">{r.codes.map(plain).join(", ")}</State>
-        <p class="soft">{r.message}</p>
+        <Told of={reasonsOf(r)[0]!} />
+        {reasonsOf(r).length > 1 && (
+          <details class="more">
+            <summary>and by {reasonsOf(r).length - 1} more</summary>
+            {reasonsOf(r)
+              .slice(1)
+              .map((reason) => (
+                <Told key={reason.rule} of={reason} />
+              ))}
+          </details>
+        )}
       </div>
     ),
   },
