@@ -50,7 +50,7 @@ export function Backtests() {
           )}
         </Loaded>
       </Panel>
-      {beside.length === 2 && <Comparison ids={beside as [string, string]} close={() => setBeside([])} />}
+      {beside.length === 2 && <Comparison ids={beside as [string, string]} names={beside.map((id) => named(id)).map((job) => (job ? wordsOf(job) : NONE)) as [string, string]} close={() => setBeside([])} />}
       {looked !== null && beside.length < 2 && named(looked)?.status === "done" && <Result id={looked} close={() => look(null)} />}
     </>
   );

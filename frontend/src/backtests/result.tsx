@@ -5,7 +5,7 @@ import { session } from "../desk";
 import { NONE, money, price, quantity } from "../format/money";
 import { marketDay, marketMoment } from "../format/time";
 import { Gain, Moment, plain } from "../parts/figures";
-import { TitledPairs, type Pair } from "../parts/pairs";
+import { Pairs, TitledPairs, type Pair } from "../parts/pairs";
 import { ErrorNotice, Loaded, Panel } from "../parts/panel";
 import { Table, type Column } from "../parts/table";
 import { saveFile } from "../results/file";
@@ -16,6 +16,7 @@ import { curvePairs } from "../results/panels";
 import { useRead } from "../store/hooks";
 import { useSend } from "../store/send";
 import type { BacktestTrade, Outcome, TradeFigures } from "./outcome";
+import { rowsOf, type Row } from "./comparison";
 import { gainOf } from "./request";
 
 /** A result never changes. */
@@ -140,15 +141,15 @@ const tradeColumns = (when: (iso: string) => string): readonly Column<BacktestTr
   { head: "Closed", cell: (t) => <Moment at={t.closed_at} form={when} /> },
   { head: "Opened", wide: true, cell: (t) => <Moment at={t.opened_at} form={when} /> },
   { head: "Symbol", cell: (t) => <strong>{t.symbol}</strong> },
-  { head: "Qty", amount: true, cell: (t) => quantity(t.quantity) },
-  { head: "Entry", amount: true, wide: true, cell: (t) => price(t.entry_price) },
-  { head: "Exit", amount: true, wide: true, cell: (t) => price(t.exit_price) },
+  { head: "Shares", amount: true, cell: (t) => quantity(t.quantity) },
+  { head: "Entry, $", amount: true, wide: true, cell: (t) => price(t.entry_price) },
+  { head: "Exit, $", amount: true, wide: true, cell: (t) => price(t.exit_price) },
   { head: "Profit", amount: true, cell: (t) => <Gain amount={t.pnl} /> },
   { head: "%", amount: true, cell: (t) => <Gain amount={t.pnl_percent} unit="%" /> },
   { head: "Ended by", wide: true, cell: (t) => plain(t.exit_tag) },
 ];
 
-export function Comparison({ ids, close }: { ids: readonly [string, string]; close: () => void }) {
+export function Comparison({ ids, names, close }: { ids: readonly [string, string]; names: readonly [string, string]; close: () => void }) {
   const [first, second] = [useOutcome(ids[0]), useOutcome(ids[1])];
   return (
     <Panel
@@ -160,6 +161,12 @@ export function Comparison({ ids, close }: { ids: readonly [string, string]; clo
         </button>
       }
     >
+      <Pairs
+        pairs={[
+          ["First", names[0]],
+          ["Second", names[1]],
+        ]}
+      />
       <Loaded view={first} what="the first result">
         {(one) => (
           <Loaded view={second} what="the second result">
@@ -169,14 +176,6 @@ export function Comparison({ ids, close }: { ids: readonly [string, string]; clo
       </Loaded>
     </Panel>
   );
-}
-
-interface Row {
-  name: string;
-  one: string;
-  other: string;
-  /** The second less the first, in the row's own unit. */
-  apart: string;
 }
 
 function Beside({ one, other }: { one: Outcome; other: Outcome }) {
@@ -201,32 +200,3 @@ const BESIDE: readonly Column<Row>[] = [
   { head: "Second", amount: true, cell: (row) => row.other },
   { head: "Second less first", amount: true, cell: (row) => row.apart },
 ];
-
-export function rowsOf(one: Outcome, other: Outcome): Row[] {
-  const row = (name: string, of: (outcome: Outcome) => number | string | null, show: (value: number | null) => string): Row => {
-    const [left, right] = [of(one), of(other)].map((value) => (value === null ? null : Number(value))) as [number | null, number | null];
-    return { name, one: show(left), other: show(right), apart: left === null || right === null ? NONE : show(right - left) };
-  };
-  const text = (name: string, of: (outcome: Outcome) => string): Row => ({ name, one: of(one), other: of(other), apart: of(one) === of(other) ? "the same" : "differs" });
-  const percent = (value: number | null) => gained(value);
-  const plainNumber = (value: number | null) => number(value);
-  const dollars = (value: number | null) => (value === null ? NONE : `$${number(value)}`);
-  const count = (value: number | null) => number(value, 0);
-  return [
-    text("Sessions", ({ asked }) => `${asked.start} to ${asked.end}`),
-    text("Symbols", ({ asked }) => String(asked.symbols.length)),
-    row("Ends with", (outcome) => outcome.final_equity, dollars),
-    row("Return", ({ curve }) => curve.total_return_percent, percent),
-    row("Growth a year", ({ curve }) => curve.cagr_percent, percent),
-    row("Volatility a year", ({ curve }) => curve.volatility_percent, percent),
-    row("Sharpe", ({ curve }) => curve.sharpe, plainNumber),
-    row("Sortino", ({ curve }) => curve.sortino, plainNumber),
-    row("Deepest drawdown", ({ curve }) => curve.max_drawdown_percent, percent),
-    row("Trades", ({ trades }) => trades.trades, count),
-    row("Win rate", ({ trades }) => trades.win_rate_percent, percent),
-    row("Profit factor", ({ trades }) => trades.profit_factor, plainNumber),
-    row("Expectancy, a trade", ({ trades }) => trades.expectancy, dollars),
-    row("Fees", ({ activity }) => activity.fees, dollars),
-    text("Trades, to the last digit", ({ trades_sha256 }) => trades_sha256.slice(0, 12)),
-  ];
-}
