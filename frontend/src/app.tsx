@@ -1,11 +1,13 @@
 // The frame around the pages: brand, market time, navigation, and who is signed in.
 import type { ComponentType } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { again } from "./api/client";
 import { session } from "./desk";
 import { Overview } from "./pages/overview";
 import { SignIn } from "./pages/sign-in";
 import { useAccount } from "./panels/account";
 import { ConnectionLamp } from "./panels/connection";
+import { GoToSymbol } from "./panels/go-to-symbol";
 import { MarketTime } from "./panels/market";
 import { ThemeSwitch } from "./panels/theme";
 import { Mark } from "./parts/mark";
@@ -62,6 +64,7 @@ function Head() {
           <span>Alpaquero</span>
         </a>
         <Environment />
+        <Lowered />
         <MarketTime />
         <ConnectionLamp />
         <ThemeSwitch />
@@ -72,13 +75,16 @@ function Head() {
           </button>
         </div>
       </div>
-      <nav aria-label="Pages" ref={pages}>
-        {PAGES.map(({ path, name }) => (
-          <a key={path} href={path} aria-current={path === here ? "page" : undefined} onClick={(event) => follow(event, path)}>
-            {name}
-          </a>
-        ))}
-      </nav>
+      <div class="head-pages">
+        <nav aria-label="Pages" ref={pages}>
+          {PAGES.map(({ path, name }) => (
+            <a key={path} href={path} aria-current={path === here ? "page" : undefined} onClick={(event) => follow(event, path)}>
+              {name}
+            </a>
+          ))}
+        </nav>
+        <GoToSymbol />
+      </div>
     </header>
   );
 }
@@ -92,6 +98,17 @@ function Environment() {
     <span class={live ? "badge live-money" : "badge paper"} data-testid="environment" title={`account ${data.account}, environment ${data.environment}`}>
       {live ? "Real money" : "Paper"}
     </span>
+  );
+}
+
+/** Wherever one looks, it shows that the bot may not buy. */
+function Lowered() {
+  const state = useAccount().data?.trading_state;
+  if (state === undefined || state === "ACTIVE") return null;
+  return (
+    <a class="badge lowered" href="/" title="Whether the bot may trade; the switch is on the overview" onClick={(event) => follow(event, "/")} data-testid="lowered">
+      {state}
+    </a>
   );
 }
 
@@ -125,7 +142,7 @@ function Later({ load }: { load: () => Promise<ComponentType> }) {
   const [Loaded, setLoaded] = useState<ComponentType | null>(null);
   const [failure, setFailure] = useState("");
   useEffect(() => {
-    load().then(
+    again(load).then(
       (loaded) => setLoaded(() => loaded),
       (error: Error) => setFailure(error.message),
     );
@@ -135,6 +152,11 @@ function Later({ load }: { load: () => Promise<ComponentType> }) {
       <div class="notice bad" role="alert" data-testid="error">
         <p>
           <strong>This page did not load.</strong> {failure} Load it again once the stack is up; after an update of the dashboard that is needed once.
+        </p>
+        <p class="notice-foot">
+          <button type="button" class="quiet" onClick={() => location.reload()}>
+            Load it again
+          </button>
         </p>
       </div>
     );

@@ -56,6 +56,9 @@ export function setQuery(changes: Readonly<Record<string, string | null>>): void
   arrive();
 }
 
+/** The order ticket with a symbol in it. */
+export const ticketPath = (symbol: string): string => `/trading?symbol=${encodeURIComponent(symbol)}`;
+
 /** The symbol of the address, null on every other page. */
 export function symbolOf(path: string): string | null {
   if (!path.startsWith(SYMBOL_PAGE)) return null;

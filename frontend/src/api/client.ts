@@ -68,13 +68,20 @@ export async function call(method: Method, path: string, token?: string, sent: S
 /** A network that changes, as from one Wi-Fi to another, ends what is under way: a read is then made once more. */
 const AGAIN_AFTER_MS = 300;
 
-async function answerOf(method: Method, path: string, request: RequestInit): Promise<Answer> {
+const answerOf = (method: Method, path: string, request: RequestInit): Promise<Answer> =>
+  again(
+    () => fetched(path, request),
+    () => method === "GET" && !request.signal?.aborted,
+  );
+
+/** What `run` gives, at the second try if the first one failed and `may` says so. */
+export async function again<T>(run: () => Promise<T>, may: () => boolean = () => true): Promise<T> {
   try {
-    return await fetched(path, request);
+    return await run();
   } catch (error) {
-    if (method !== "GET" || request.signal?.aborted) throw error;
+    if (!may()) throw error;
     await new Promise((resolve) => setTimeout(resolve, AGAIN_AFTER_MS));
-    return fetched(path, request);
+    return run();
   }
 }
 

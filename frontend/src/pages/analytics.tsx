@@ -4,6 +4,7 @@ import { useRef, useState } from "preact/hooks";
 import { Backtests } from "../backtests/panel";
 import { useSeen } from "../parts/seen";
 import { useDraft } from "../store/draft";
+import { useSettled } from "../store/settled";
 import { Equity, Groups, InNumbers, Months, Results, TradeDistribution } from "../results/panels";
 import { Files } from "../results/files";
 import { Filter } from "../results/filter";
@@ -12,15 +13,14 @@ import { Reconciliation } from "../results/reconciliation";
 import { Slippage } from "../results/slippage";
 import { Tax } from "../results/tax";
 import { Trades } from "../results/trades";
-import "../styles/forms.css";
-import "../styles/analytics.css";
 
 export function Analytics() {
   const [wanted, want] = useDraft<Part>("results", WHOLE);
-  const [part, setPart] = useState(wanted);
+  const [part, setPart] = useState(faultOf(wanted) === null ? wanted : WHOLE);
   const fault = faultOf(wanted);
+  const settled = useSettled(wanted);
   // What cannot be asked for leaves the last results in place.
-  if (fault === null && part !== wanted) setPart(wanted);
+  if (settled === wanted && fault === null && part !== wanted) setPart(wanted);
   return (
     <>
       <Filter part={wanted} set={want} fault={fault} />

@@ -5,8 +5,6 @@ import { Preferences } from "../settings/preferences";
 import { SettingsForm } from "../settings/form";
 import { Versions } from "../settings/versions";
 import { Watchlists } from "../settings/watchlists";
-import "../styles/forms.css";
-import "../styles/config.css";
 
 export const Config = () => (
   <>

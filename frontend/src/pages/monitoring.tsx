@@ -12,7 +12,6 @@ import { Figure, State, WallMoment, plain } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
 import { Table, type Column } from "../parts/table";
 import { useRead, type View } from "../store/hooks";
-import "../styles/monitoring.css";
 
 export function Monitoring() {
   const metrics = useRead<Metrics>("/api/monitoring/metrics", 10_000);

@@ -7,9 +7,9 @@ import { Allocation } from "../panels/allocation";
 import { ChartPanel } from "../panels/chart";
 import { History } from "../panels/history";
 import { Positions, usePositions } from "../panels/positions";
+import { Age } from "../parts/age";
 import { Cached, Figure, Gain, Moment, Money } from "../parts/figures";
 import { Loaded } from "../parts/panel";
-import "../styles/portfolio.css";
 
 export function Portfolio() {
   const view = useSummary();
@@ -21,7 +21,7 @@ export function Portfolio() {
     <>
       <section class="panel strip" aria-label="Portfolio">
         <Loaded view={view} what="portfolio" rows={1}>
-          {(summary) => <Summary summary={summary} />}
+          {(summary) => <Summary summary={summary} asked={view.at} />}
         </Loaded>
       </section>
       <Positions opened={opened} open={open} />
@@ -39,7 +39,7 @@ export function Portfolio() {
   );
 }
 
-const Summary = ({ summary }: { summary: PortfolioSummary }) => (
+const Summary = ({ summary, asked }: { summary: PortfolioSummary; asked: () => number | undefined }) => (
   <dl class="figures">
     <Figure label="Value">
       <span class="chief">{money(summary.value)}</span>
@@ -65,7 +65,7 @@ const Summary = ({ summary }: { summary: PortfolioSummary }) => (
     </Figure>
     <Figure label="As of">
       <span class="minor">
-        <Moment at={summary.as_of} /> <Cached what={summary} />
+        <Moment at={summary.as_of} /> <span class="soft">asked</span> <Age of={asked} /> <Cached what={summary} />
       </span>
     </Figure>
   </dl>

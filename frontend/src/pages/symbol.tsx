@@ -10,13 +10,14 @@ import { useWatchlist } from "../panels/config";
 import { Why } from "../panels/explanation";
 import { ORDER_COLUMNS } from "../panels/orders";
 import { usePositions } from "../panels/positions";
+import { Age } from "../parts/age";
 import { Figure, Gain, LivePrice, Moment, Money, Side, State, plain, words } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
+import { useMay } from "../parts/role";
 import { symbolPath } from "../parts/symbol";
 import { Table } from "../parts/table";
-import { follow, place, query, setQuery, symbolOf } from "../router";
+import { follow, place, query, setQuery, symbolOf, ticketPath } from "../router";
 import { useCell, useRead } from "../store/hooks";
-import "../styles/symbol.css";
 
 export function SymbolPage() {
   const symbol = symbolOf(useCell(place)) ?? "";
@@ -30,7 +31,7 @@ export function SymbolPage() {
   }, [bars.history, picked, chart === undefined]);
   return (
     <>
-      <Facts symbol={symbol} close={chart?.bars.close.at(-1)} />
+      <Facts symbol={symbol} close={chart?.bars.close.at(-1)} bars={bars.view.at} />
       <div class="columns">
         <div class="column">
           <SymbolChart
@@ -42,25 +43,34 @@ export function SymbolPage() {
             onBar={(start) => setQuery({ bar: String(start) })}
           />
           <Orders symbol={symbol} />
+          <Signals symbol={symbol} />
         </div>
         <div class="column side-column">
           <BarWhy symbol={symbol} timeframe={timeframe} times={chart?.bars.time ?? NO_TIMES} forming={chart?.forming ?? true} picked={picked} />
-          <Signals symbol={symbol} />
         </div>
       </div>
     </>
   );
 }
 
-/** `close` is what the last bar ended with, shown until a price is heard. */
-function Facts({ symbol, close }: { symbol: string; close: number | undefined }) {
+/** `close` is what the last bar ended with, shown until a price is heard; `bars` tells when they were read. */
+function Facts({ symbol, close, bars }: { symbol: string; close: number | undefined; bars: () => number | undefined }) {
+  const mayTrade = useMay("trader");
   const positions = usePositions().data;
   const held = positions?.items.find((position) => position.symbol === symbol);
   // What was never held has no details to tell of.
   const view = useRead<PositionDetail>(held ? `/api/positions/${encodeURIComponent(symbol)}` : null);
   return (
     <section class="panel strip" aria-label={symbol}>
-      <Others symbol={symbol} />
+      <div class="symbol-head">
+        <Others symbol={symbol} />
+        {mayTrade && (
+          <a class="to-ticket" href={ticketPath(symbol)} onClick={(event) => follow(event, ticketPath(symbol))} data-testid="to-ticket">
+            Order {symbol} …
+          </a>
+        )}
+        <Age of={bars} />
+      </div>
       <dl class="figures">
         <Figure label={`${symbol}, $`}>
           <span class="chief">
@@ -153,7 +163,7 @@ const OF_ONE_SYMBOL = ORDER_COLUMNS.filter(({ head }) => head !== "Symbol");
 function Orders({ symbol }: { symbol: string }) {
   const view = useRead<Page<Order>>(ordersOf(symbol));
   return (
-    <Panel title="Orders" view={view} flush>
+    <Panel title="Orders" testid="symbol-orders" view={view} flush>
       <Loaded view={view} what="orders" isEmpty={(page) => page.items.length === 0} empty={`No order of ${symbol} yet.`}>
         {(page) => <Table caption={`Orders of ${symbol}`} columns={OF_ONE_SYMBOL} rows={page.items} rowKey={(o) => o.client_order_id} />}
       </Loaded>
@@ -164,7 +174,7 @@ function Orders({ symbol }: { symbol: string }) {
 function Signals({ symbol }: { symbol: string }) {
   const view = useRead<Page<Signal>>(`/api/signals/${encodeURIComponent(symbol)}?limit=20`);
   return (
-    <Panel title="Signals" view={view}>
+    <Panel title="Signals" testid="symbol-signals" view={view}>
       <Loaded view={view} what="signals" isEmpty={(page) => page.items.length === 0} empty="No signal was raised or withheld yet: the conditions did not hold on any bar that was judged.">
         {(page) => (
           <ul class="signals">

@@ -6,8 +6,6 @@ import { OpenOrders } from "../trading/open-orders";
 import { OrderLog } from "../trading/order-log";
 import { Refusals } from "../trading/refusals";
 import { Signals } from "../trading/signals";
-import "../styles/forms.css";
-import "../styles/trading.css";
 
 export const Trading = () => (
   <>

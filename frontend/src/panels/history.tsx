@@ -36,7 +36,7 @@ export function History() {
         {(page) => (
           <>
             <Curve days={page.items} />
-            <div class="tall-table">
+            <div class="days tall-table">
               <Table caption="Days, newest first" columns={COLUMNS} rows={page.items} rowKey={(d) => d.date} />
             </div>
           </>

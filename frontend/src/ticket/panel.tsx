@@ -1,5 +1,5 @@
 // The order ticket and, beside it, what the risk rules say of it while it is typed.
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { ComponentChildren, TargetedSubmitEvent } from "preact";
 import type { OrderAccepted } from "../api/bodies";
 import { quantity } from "../format/money";
@@ -10,8 +10,9 @@ import { Confirm } from "../parts/dialog";
 import { LivePrice, plain } from "../parts/figures";
 import { Buttons, Field } from "../parts/form";
 import { ErrorNotice, Panel } from "../parts/panel";
+import { query, setQuery } from "../router";
 import { useDraft } from "../store/draft";
-import { usePrice } from "../store/hooks";
+import { useCell, usePrice } from "../store/hooks";
 import { freshKey, send, useSend } from "../store/send";
 import { useAssessment } from "./assessment";
 import { SentOrders, useSent } from "./sent";
@@ -77,6 +78,13 @@ export function OrderTicket({ children }: { children: ComponentChildren }) {
   const [pending, setPending] = useDraft<Pending | null>("ticket-pending", null);
   const [asking, setAsking] = useState(false);
   const { busy, error, run, forget } = useSend();
+  const asks = new URLSearchParams(useCell(query)).get("symbol");
+  useEffect(() => {
+    if (asks === null) return;
+    // Prices that were typed for another symbol are not for this one.
+    if (symbolOf(ticket) !== asks) setTicket({ ...EMPTY, symbol: asks });
+    setQuery({ symbol: null });
+  }, [asks]);
   const sent = useSent();
   const account = useAccount();
   const positions = usePositions();

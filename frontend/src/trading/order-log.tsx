@@ -7,6 +7,7 @@ import { Pager } from "../parts/pager";
 import { Loaded, Panel } from "../parts/panel";
 import { Table, type Column } from "../parts/table";
 import { useRead } from "../store/hooks";
+import { useSettled } from "../store/settled";
 import { OrderStory } from "./order-story";
 
 const PAGE = 50;
@@ -21,7 +22,8 @@ export function OrderLog() {
   const [symbol, setSymbol] = useState("");
   const [cursors, setCursors] = useState<readonly string[]>([]);
   const [opened, setOpened] = useState<string | null>(null);
-  const filter = /^[A-Z][A-Z0-9.]{0,9}$/.test(symbol) ? `&symbol=${symbol}` : "";
+  const wanted = useSettled(symbol);
+  const filter = /^[A-Z][A-Z0-9.]{0,9}$/.test(wanted) ? `&symbol=${wanted}` : "";
   const cursor = cursors.at(-1);
   const view = useRead<Page<Order>>(`/api/orders?limit=${PAGE}&status=${status}${filter}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
   const restart = () => setCursors([]);
