@@ -68,7 +68,7 @@ export function Confirm({ title, text, confirm, tone = "plain", reason = false, 
         {reason && (
           <Field label="Reason" hint="Kept with the change.">
             {(props) => (
-              <input {...props} required minLength={SHORTEST_REASON} maxLength={200} value={why} onInput={(event) => setWhy(event.currentTarget.value)} data-testid="confirm-reason" />
+              <input {...props} autofocus required minLength={SHORTEST_REASON} maxLength={200} value={why} onInput={(event) => setWhy(event.currentTarget.value)} data-testid="confirm-reason" />
             )}
           </Field>
         )}
