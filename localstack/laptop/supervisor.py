@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 
 import psutil
 
-from laptop import owner, processes, watchlist
+from laptop import first_page, owner, processes, watchlist
 from laptop.engine import Engine
 from laptop.errors import LaptopError, NotRunningError
 from laptop.layout import StateFolder
@@ -106,6 +106,8 @@ class Supervisor:
         )
         self._is_ready = True
         on_ready(cloud, record)
+        if self._options.dashboard:
+            threading.Thread(target=first_page.start, args=(cloud, self._say), daemon=True).start()
         return watch
 
     def _first_sync(self, cloud: LaptopCloud) -> None:
