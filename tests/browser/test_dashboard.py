@@ -10,10 +10,11 @@ import time
 from datetime import datetime
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from alpaquero.prices.sessions import NEW_YORK
 from tests.browser.conftest import Site, Visitor
+from tests.browser.holdings import FIRST_FILL_SECONDS, a_position, held_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.cloud]
 
@@ -27,7 +28,6 @@ PATHS = {
     "/symbol/MSFT": "MSFT",
 }
 LIVE_FILL = "[data-testid=event-row][data-event=OrderFilled][data-live=true]"
-FIRST_FILL_SECONDS = 300
 # An exit takes its legs back and sees that done before it sells, on the closed market for the next open.
 SESSIONS_TO_SELL = 4
 MOST_TABS = 80
@@ -108,6 +108,27 @@ def test_the_pages_are_one_page(visitor: Visitor) -> None:
     assert visitor.page.evaluate("window.stillHere")
 
 
+def test_a_page_whose_code_was_lost_is_fetched_again(visitor: Visitor) -> None:
+    """A network that changes while a page opens costs a moment, not the page."""
+    page = visitor.page
+    visitor.forgive("net::ERR_FAILED")  # the request that is lost
+    lost: list[str] = []
+
+    def lose_one(route: Route) -> None:
+        if lost:
+            route.continue_()
+        else:
+            lost.append(route.request.url)
+            route.abort()
+
+    visitor.open()
+    visitor.sign_in()
+    page.route(re.compile(r"/assets/trading-[^/]+\.js"), lose_one)
+    page.get_by_role("link", name="Trading", exact=True).click()
+    expect(page.get_by_test_id("ticket")).to_be_visible()
+    assert len(lost) == 1
+
+
 def test_a_wrong_password_is_refused(visitor: Visitor) -> None:
     """A wrong password shows the API's refusal and nothing of the account."""
     visitor.forgive("401")
@@ -159,8 +180,8 @@ def test_only_reducing_offers_to_sell_everything(visitor: Visitor) -> None:
     expect(page.get_by_test_id("flatten")).not_to_be_checked()
 
 
-def test_the_keyboard_reaches_the_ticket_and_the_switch(visitor: Visitor) -> None:
-    """Tab leads to the ticket and to the kill switch, whose dialog holds the focus and gives it back."""
+def test_the_keyboard_reaches_the_ticket_the_switch_and_any_symbol(visitor: Visitor) -> None:
+    """Tab leads to the ticket and to the kill switch, whose dialog gives the focus back; / to any symbol."""
     page = visitor.page
     visitor.open("/trading")
     visitor.sign_in()
@@ -178,6 +199,12 @@ def test_the_keyboard_reaches_the_ticket_and_the_switch(visitor: Visitor) -> Non
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("confirm")).to_have_count(0)
     expect(page.get_by_test_id("to-HALTED")).to_be_focused()
+
+    page.keyboard.press("/")
+    expect(page.get_by_test_id("go-to-symbol")).to_be_focused()
+    page.keyboard.type("ibm")
+    page.keyboard.press("Enter")
+    expect(page).to_have_title("IBM · Alpaquero")
 
 
 def tab_to(page: Page, testid: str) -> None:
@@ -297,23 +324,6 @@ def test_half_of_a_position_is_closed_by_hand(visitor: Visitor, site: Site) -> N
         expect(row.locator("td").nth(2)).to_have_text(str(left))
     else:
         expect(row).to_have_count(0)
-
-
-def held_of(site: Site, symbol: str) -> int:
-    """How many shares of a symbol the API says are held."""
-    found = [position for position in site.read("/api/positions")["items"] if position["symbol"] == symbol]
-    return int(found[0]["quantity"]) if found else 0
-
-
-def a_position(site: Site) -> dict[str, str]:
-    """An open position, once the market gave one."""
-    deadline = time.monotonic() + FIRST_FILL_SECONDS
-    while time.monotonic() < deadline:
-        held: list[dict[str, str]] = site.read("/api/positions")["items"]
-        if held:
-            return held[0]
-        site.trade_session()
-    pytest.fail(f"no position within {FIRST_FILL_SECONDS} s")
 
 
 def test_what_was_typed_outlives_the_session(visitor: Visitor) -> None:

@@ -15,6 +15,7 @@ from playwright.sync_api import Request, Route, WebSocketRoute, expect
 from laptop.layout import BUILD
 from tests.browser.at_length import CUT_OFF, answer_at_length
 from tests.browser.conftest import Site, Visitor
+from tests.browser.holdings import a_position
 
 pytestmark = [pytest.mark.browser, pytest.mark.cloud]
 
@@ -42,6 +43,8 @@ EAGER = {
     },
 }
 SESSIONS_TO_A_SIGNAL = 8
+# Each leg is taken back and seen to be gone before the sale, which fills at the next open.
+SESSIONS_TO_SELL = 5
 # What reaches past the right edge of the window, for the message of a page that is too wide.
 BEYOND_THE_EDGE = """[...document.querySelectorAll("body *")]
   .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
@@ -256,3 +259,38 @@ def test_long_content_stays_within_a_phone(visitor: Visitor) -> None:
         assert [] == page.evaluate(CUT_OFF), name
         page.screenshot(path=SCREENS / f"{name}-long.png", full_page=True)
     page.unroute_all(behavior="ignoreErrors")
+
+
+def test_everything_is_sold_by_the_switch(visitor: Visitor, site: Site) -> None:
+    """Reducing with the tick set sells all that is held in the next sessions; an admin ends it there."""
+    page = visitor.page
+    held = a_position(site)["symbol"]
+    visitor.open()
+    visitor.sign_in(role="trader")
+    expect(page.get_by_test_id("position-row").first).to_be_visible()
+    page.get_by_test_id("to-REDUCING").click()
+    page.get_by_test_id("flatten").check()
+    visitor.check_axe()
+    page.get_by_test_id("confirm-reason").fill("a test sells everything")
+    page.get_by_test_id("confirm-submit").click()
+    expect(page.get_by_test_id("trading-switch")).to_contain_text("selling everything")
+    expect(page.get_by_test_id("lowered")).to_have_text("REDUCING")
+    try:
+        for _ in range(SESSIONS_TO_SELL):
+            site.trade_session()
+            if not site.read("/api/positions")["items"]:
+                break
+        expect(page.get_by_test_id("position-row")).to_have_count(0)
+        expect(page.get_by_test_id("books-agree")).to_have_attribute("data-agree", "true")
+        assert [] == site.read("/api/orders?status=open")["items"]
+        sales = site.read(f"/api/orders?symbol={held}&status=closed")["items"]
+        assert any(sale["status"] == "filled" and sale["reason"].startswith("flatten") for sale in sales)
+        page.get_by_test_id("sign-out").click()
+        visitor.sign_in()
+        page.get_by_test_id("to-ACTIVE").click()
+        page.get_by_test_id("confirm-reason").fill("the test is over")
+        page.get_by_test_id("confirm-submit").click()
+        expect(page.get_by_test_id("lowered")).to_have_count(0)
+        expect(page.get_by_test_id("trading-switch")).not_to_contain_text("selling everything")
+    finally:
+        site.ask("POST", "/api/trading_state", {"state": "ACTIVE", "reason": "the test is over"})
