@@ -68,7 +68,7 @@ export function BacktestForm({ begun }: { begun: (id: string) => void }) {
         <Field label="Strategy">
           {(props) => (
             <select {...props} value={plan.strategies[0] ?? ""} onChange={(event) => set({ strategies: event.currentTarget.value ? [event.currentTarget.value] : [] })}>
-              <option value="">{plan.settings === "current" ? "all of the settings" : "the one the code comes with"}</option>
+              <option value="">{plan.settings === "current" ? "all of the settings" : "the default one"}</option>
               {plan.settings === "current" && strategies.map((name) => (
                 <option key={name} value={name}>
                   {name}
@@ -80,7 +80,7 @@ export function BacktestForm({ begun }: { begun: (id: string) => void }) {
         <Field label="Bars" hint="All strategies of a backtest judge the same bars." error={told("timeframe")}>
           {(props) => (
             <select {...props} value={plan.timeframe} onChange={(event) => set({ timeframe: event.currentTarget.value })} data-testid="backtest-timeframe">
-              <option value="">as the strategy has them</option>
+              <option value="">by strategy</option>
               {TIMEFRAMES.map((timeframe) => (
                 <option key={timeframe} value={timeframe}>
                   {timeframe}

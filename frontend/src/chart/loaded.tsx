@@ -29,6 +29,16 @@ export function useCanvas<C extends { close(): void }>(open: (canvases: Canvases
   return { host, canvas, failure };
 }
 
+/** One sign of a chart with its name. */
+export const InLegend = ({ tone, shape, name }: { tone: string; shape: string; name: string }) => (
+  <span>
+    <span class={tone} aria-hidden="true">
+      {shape}
+    </span>{" "}
+    {name}
+  </span>
+);
+
 /** The notice and link that the licence of lightweight-charts asks for. */
 export const Attribution = () => (
   <span>

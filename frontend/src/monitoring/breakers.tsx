@@ -11,7 +11,7 @@ const TONES: Readonly<Record<string, Tone>> = { closed: "good", half_open: "busy
 const COLUMNS: readonly Column<BreakerState>[] = [
   { head: "API of the broker", cell: (b) => <strong>{b.scope}</strong> },
   { head: "Breaker", cell: (b) => <State tone={TONES[b.state] ?? "busy"}>{b.state === "closed" ? "closed: calls pass" : b.state === "open" ? "open: calls are spared" : b.state}</State> },
-  { head: "Failures", amount: true, cell: (b) => b.failures },
+  { head: "Failures", amount: true, wide: true, cell: (b) => b.failures },
   { head: "Tried again", wide: true, cell: (b) => (b.tries_again_at ? <WallMoment at={b.tries_again_at} /> : NONE) },
 ];
 

@@ -4,8 +4,8 @@ import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import type { Chart, Order, Page, Position, Refusal } from "../api/bodies";
 import type { CandleCanvas, Level } from "../chart/canvas";
 import { ChartHistory, NEWEST, type Span } from "../chart/history";
+import { Attribution, InLegend, fetchCanvases, useCanvas } from "../chart/loaded";
 import { TIMEFRAMES } from "../chart/timeframes";
-import { Attribution, fetchCanvases, useCanvas } from "../chart/loaded";
 import { barAt, barStart, candles, chartTime, isDaily, lastMove, levelsOf, lineTone, openingOf, refusedMarkers, signs, type Candle, type ChartTime, type Sign } from "../chart/series";
 import { getAfter } from "../desk";
 import { marketDate } from "../format/time";
@@ -229,12 +229,13 @@ function Canvas({ chart: read, history, tall = false, picked = null, onBar }: Ca
         aria-label={`${chart.symbol}, ${rows.length} bars of ${chart.timeframe}, last close ${rows.at(-1)?.close.toFixed(2)}; ${signals} signals and ${fills} fills`}
       />
       <figcaption>
-        <span>
-          <span class="up" aria-hidden="true">▲</span> BUY signal <span class="down" aria-hidden="true">▼</span> SELL signal{" "}
-          <span class="accent" aria-hidden="true">●</span> fill, B bought, S sold
-          {count("withheld") > 0 && " ■ withheld"}
-          {count("ended") > 0 && " ✕ order cancelled, refused or run out"}
-          {count("shadow") > 0 && " grey: shadow strategy"}
+        <span class="legend">
+          <InLegend tone="up" shape="▲" name="BUY signal" />
+          <InLegend tone="down" shape="▼" name="SELL signal" />
+          <InLegend tone="accent" shape="●" name="fill: B bought, S sold" />
+          {count("withheld") > 0 && <InLegend tone="soft" shape="■" name="withheld" />}
+          {count("ended") > 0 && <InLegend tone="soft" shape="✕" name="order cancelled, refused or run out" />}
+          {count("shadow") > 0 && <InLegend tone="soft" shape="▲" name="grey: shadow strategy" />}
         </span>
         <label class="check">
           <input type="checkbox" checked={!hidden} onChange={(event) => setHidden(!event.currentTarget.checked)} data-testid="show-ended" /> orders that came to nothing
@@ -249,14 +250,9 @@ function Canvas({ chart: read, history, tall = false, picked = null, onBar }: Ca
 
 /** What the lines are, by colour. */
 const Legend = ({ chart }: { chart: Chart }) => (
-  <span data-testid="chart-lines">
+  <span class="legend" data-testid="chart-lines">
     {chart.indicators.map((plotted, n) => (
-      <span key={plotted.name}>
-        <span class={lineTone(chart.indicators, n)} aria-hidden="true">
-          ━
-        </span>{" "}
-        {plotted.label}{" "}
-      </span>
+      <InLegend key={plotted.name} tone={lineTone(chart.indicators, n)} shape="━" name={plotted.label} />
     ))}
   </span>
 );

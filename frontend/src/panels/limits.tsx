@@ -18,7 +18,7 @@ const SHOWN: readonly Shown[] = [
   { name: "drawdown_limit_percent", label: "Drawdown", unit: "%" },
   { name: "total_exposure_limit_percent", label: "Exposure", unit: "%" },
   { name: "position_limit_percent", label: "Largest position", unit: "%" },
-  { name: "sector_limit_percent", label: "Largest sector", unit: "%" },
+  { name: "sector_limit_percent", label: "Largest known sector", unit: "%" },
   { name: "leverage_limit", label: "Leverage", unit: "×" },
   { name: "open_positions_limit", label: "Open positions", unit: "" },
   { name: "orders_per_minute_limit", label: "Orders this minute", unit: "" },

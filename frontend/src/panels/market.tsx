@@ -22,12 +22,16 @@ export function MarketTime() {
     <p class="market" data-testid="market-time" data-open={String(data.is_open)}>
       <span class={data.is_open ? "lamp on" : "lamp"} aria-hidden="true" />
       <span>
-        <span class="market-label">Market time</span>{" "}
+        <span class="market-label off-phone">Market time </span>
         <time dateTime={data.now} title={fullMoment(data.now)}>
           {marketWeekday(data.now)} {marketClock(data.now)}
         </time>{" "}
         <span class="market-label">
-          New York{data.source === "cache" && ` (as of ${ageOf(data.age_seconds)} ago)`} · {data.is_open ? "open, closes" : "closed, opens"} {marketWeekday(next).slice(0, 3)} {marketClock(next)}
+          <abbr class="on-phone" title="New York">
+            NY
+          </abbr>
+          <span class="off-phone">New York</span>
+          {data.source === "cache" && ` (as of ${ageOf(data.age_seconds)} ago)`} · {data.is_open ? "open, closes" : "closed, opens"} {marketWeekday(next).slice(0, 3)} {marketClock(next)}
         </span>
       </span>
     </p>

@@ -25,6 +25,8 @@ export function priceOf(order: Order): string {
 /** Shares, or the dollars of a purchase by amount. */
 export const sizeOf = (order: Order): string => (order.quantity ? quantity(order.quantity) : order.notional ? `$${quantity(order.notional)}` : NONE);
 
+export const OrderState = ({ status }: { status: string }) => <State tone={orderTone(status)}>{plain(status)}</State>;
+
 export const ORDER_COLUMNS: readonly Column<Order>[] = [
   { head: "Time", cell: (o) => <Moment at={o.created_at} /> },
   { head: "Side", cell: (o) => <Side side={o.side} /> },
@@ -33,8 +35,8 @@ export const ORDER_COLUMNS: readonly Column<Order>[] = [
   { head: "For", wide: true, cell: purposeOf },
   { head: "Type", wide: true, cell: priceOf },
   { head: "Filled", amount: true, wide: true, cell: (o) => quantity(o.filled_quantity) },
-  { head: "At", amount: true, wide: true, cell: (o) => (o.filled_average_price ? price(o.filled_average_price) : NONE) },
-  { head: "Status", cell: (o) => <State tone={orderTone(o.status)}>{plain(o.status)}</State> },
+  { head: "At, $", amount: true, wide: true, cell: (o) => (o.filled_average_price ? price(o.filled_average_price) : NONE) },
+  { head: "Status", cell: (o) => <OrderState status={o.status} /> },
 ];
 
 export function Orders({ title, limit }: { title: string; limit: number }) {

@@ -1,7 +1,7 @@
 // Whether the bot may trade, and the switch: a trader lowers it, an admin raises it.
 import { useState } from "preact/hooks";
 import type { CurrentTradingState } from "../api/bodies";
-import { Moment, State, plain, type Tone } from "../parts/figures";
+import { Moment, State, WallMoment, plain, type Tone } from "../parts/figures";
 import { Confirm } from "../parts/dialog";
 import { Loaded, Panel } from "../parts/panel";
 import { useMay } from "../parts/role";
@@ -51,7 +51,7 @@ function Standing({ now }: { now: CurrentTradingState }) {
           {now.reason}, {now.author}
           {now.changed_at && (
             <>
-              , <Moment at={now.changed_at} />
+              , <WallMoment at={now.changed_at} />
             </>
           )}
         </p>

@@ -39,9 +39,9 @@ export function Filter({ part, set, fault }: { part: Part; set: (part: Part) => 
           </select>
         </label>
         {text("tag", "Tag")}
-        {text("benchmark", "Beside")}
+        {text("benchmark", "Benchmark")}
         <button type="button" class="quiet" onClick={() => set(WHOLE)}>
-          Everything
+          Clear
         </button>
       </div>
       {fault && (

@@ -1,6 +1,6 @@
 // Lines over time in a figure with its words.
 import { useEffect } from "preact/hooks";
-import { Attribution, useCanvas } from "../chart/loaded";
+import { Attribution, InLegend, useCanvas } from "../chart/loaded";
 import type { Line, LinesCanvas } from "../chart/lines";
 
 export function Lines({ lines, label, testid, tall = false }: { lines: readonly Line[]; label: string; testid: string; tall?: boolean }) {
@@ -11,14 +11,9 @@ export function Lines({ lines, label, testid, tall = false }: { lines: readonly 
       {failure && <p class="notice bad">{failure}</p>}
       <div ref={host} class={tall ? "canvas" : "canvas low"} role="img" aria-label={label} />
       <figcaption>
-        <span>
+        <span class="legend">
           {lines.map((line) => (
-            <span key={line.name}>
-              <span class={line.tone} aria-hidden="true">
-                ━
-              </span>{" "}
-              {line.name}{" "}
-            </span>
+            <InLegend key={line.name} tone={line.tone} shape="━" name={line.name} />
           ))}
         </span>
         <Attribution />

@@ -4,6 +4,7 @@ import type { AccountCurve, AnalyticsSummary, Benchmark, Distribution, EquityMar
 import type { Line } from "../chart/lines";
 import { NONE, money } from "../format/money";
 import { marketDate, marketDay } from "../format/time";
+import { Age } from "../parts/age";
 import { Figure, Gain, Moment, words } from "../parts/figures";
 import { TitledPairs, type Pair } from "../parts/pairs";
 import { Loaded, Panel } from "../parts/panel";
@@ -21,10 +22,11 @@ const NO_TRADE = "No trade has been closed yet. A trade counts once its position
 const useSummary = (part: Part) => useRead<AnalyticsSummary>(`/api/analytics/summary${queryOf(part, [...TRADES, "benchmark"])}`);
 
 export function Results({ part }: { part: Part }) {
+  const view = useSummary(part);
   return (
     <section class="panel strip" aria-label="Results" data-testid="results">
-      <Loaded view={useSummary(part)} what="results" rows={1}>
-        {(summary) => <Figures summary={summary} />}
+      <Loaded view={view} what="results" rows={1}>
+        {(summary) => <Figures summary={summary} asked={view.at} />}
       </Loaded>
     </section>
   );
@@ -41,14 +43,14 @@ export function InNumbers({ part }: { part: Part }) {
   );
 }
 
-const Figures = ({ summary }: { summary: AnalyticsSummary }) => (
+const Figures = ({ summary, asked }: { summary: AnalyticsSummary; asked: () => number | undefined }) => (
   <dl class="figures">
     <Figure label="Realised" testid="realised" value={summary.realised_pnl}>
       <span class="chief">
         <Gain amount={summary.realised_pnl} />
       </span>
     </Figure>
-    <Figure label="Open">{summary.open_pnl === null ? NONE : <Gain amount={summary.open_pnl} />}</Figure>
+    <Figure label="Unrealised">{summary.open_pnl === null ? NONE : <Gain amount={summary.open_pnl} />}</Figure>
     <Figure label="Total return">
       <span class={tone(summary.total_return_percent)}>{gained(summary.total_return_percent)}</span>
     </Figure>
@@ -65,6 +67,11 @@ const Figures = ({ summary }: { summary: AnalyticsSummary }) => (
     <Figure label="Sharpe, a year">{number(summary.curve?.sharpe)}</Figure>
     <Figure label="Since">
       <Moment at={summary.since} form={marketDay} />
+    </Figure>
+    <Figure label="As of">
+      <span class="minor">
+        <Moment at={summary.as_of} /> <span class="soft">asked</span> <Age of={asked} />
+      </span>
     </Figure>
   </dl>
 );
@@ -102,10 +109,10 @@ function Ratios({ summary, part }: { summary: AnalyticsSummary; part: Part }) {
 
 export const curvePairs = (curve: AccountCurve): Pair[] => [
   ["Return", gained(curve.total_return_percent)],
-  ["Growth a year", gained(curve.cagr_percent)],
+  ["Growth a year (CAGR)", gained(curve.cagr_percent)],
   ["Volatility a year", share(curve.volatility_percent, 2)],
-  ["Sharpe", number(curve.sharpe)],
-  ["Sortino", number(curve.sortino)],
+  ["Sharpe, a year", number(curve.sharpe)],
+  ["Sortino, a year", number(curve.sortino)],
   ["Calmar", number(curve.calmar)],
   ["Deepest drawdown", share(curve.max_drawdown_percent, 2)],
   ["Longest drawdown", days(curve.longest_drawdown_days)],
@@ -197,7 +204,7 @@ const columnsOf = (by: string): readonly Column<PnlRow>[] => {
   ];
   return isPeriod
     ? [...shared, { head: "P&L", amount: true, cell: (row) => amount(row.pnl) }, { head: "Return", amount: true, cell: (row) => <span class={tone(row.return_percent)}>{gained(row.return_percent)}</span> }, { head: "Equity", amount: true, wide: true, cell: (row) => (row.equity === null ? NONE : money(row.equity)) }]
-    : [...shared, { head: "Open", amount: true, cell: (row) => amount(row.open_pnl) }, { head: "A trade", amount: true, wide: true, cell: (row) => amount(row.expectancy) }];
+    : [...shared, { head: "Unrealised", amount: true, cell: (row) => amount(row.open_pnl) }, { head: "A trade", amount: true, wide: true, cell: (row) => amount(row.expectancy) }];
 };
 
 const isPeriod = (by: string): boolean => by === "day" || by === "week" || by === "month";

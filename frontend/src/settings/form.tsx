@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { TargetedSubmitEvent } from "preact";
 import type { Configuration } from "../api/bodies";
-import { capital, plain } from "../parts/figures";
+import { WallMoment, capital, plain } from "../parts/figures";
 import { Buttons, Field } from "../parts/form";
 import { ErrorNotice, Loaded, Panel } from "../parts/panel";
 import { useMay } from "../parts/role";
@@ -44,13 +44,9 @@ export function SettingsForm() {
   );
 }
 
-/** When is wall time here: a person changed the settings, not the market. */
 const Version = ({ config }: { config: Configuration }) => (
   <span data-testid="settings-version" data-version={config.version}>
-    version {config.version}, by {config.author}:{" "}
-    <time dateTime={config.changed_at} title={`${config.changed_at}, ${config.reason}`}>
-      {new Date(config.changed_at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })}
-    </time>
+    version {config.version}, by {config.author}, <WallMoment at={config.changed_at} />
   </span>
 );
 

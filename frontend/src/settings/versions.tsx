@@ -54,9 +54,19 @@ function changedWords({ changed, rolled_back_to }: ConfigurationChange): string 
 
 const columns = (now: number, mayChange: boolean, compare: (pair: { from: number; to: number }) => void, roll: (to: number) => void): readonly Column<ConfigurationChange>[] => [
   { head: "Version", amount: true, narrow: true, cell: (v) => <strong>{v.version}</strong> },
-  { head: "Saved", cell: (v) => <WallMoment at={v.changed_at} /> },
+  { head: "Saved", wide: true, cell: (v) => <WallMoment at={v.changed_at} /> },
   { head: "By", wide: true, cell: (v) => v.author },
-  { head: "Reason", cell: (v) => <span class="wrap">{v.reason}</span> },
+  {
+    head: "Reason",
+    cell: (v) => (
+      <span class="wrap">
+        {v.reason}
+        <span class="on-phone soft">
+          <WallMoment at={v.changed_at} />
+        </span>
+      </span>
+    ),
+  },
   { head: "Changed", wide: true, cell: (v) => <span class="wrap soft">{changedWords(v)}</span> },
   {
     head: "Look",

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import type { Order, OrderAccepted, Page } from "../api/bodies";
 import { quantity } from "../format/money";
-import { ORDER_COLUMNS, priceOf, sizeOf } from "../panels/orders";
+import { ORDER_COLUMNS, OrderState, priceOf, sizeOf } from "../panels/orders";
 import { Confirm } from "../parts/dialog";
 import { plain } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
@@ -25,7 +25,7 @@ export function OpenOrders() {
   const [asked, ask] = useState<Asked>(null);
   const count = view.data?.items.length ?? 0;
   const close = () => ask(null);
-  const columns = mayTrade ? [...ORDER_COLUMNS, actions(ask)] : ORDER_COLUMNS;
+  const columns = mayTrade ? [...COLUMNS, actions(ask)] : COLUMNS;
   const aside = mayTrade && count > 0 && (
     <button type="button" class="quiet" onClick={() => ask({ what: "all" })} data-testid="cancel-all">
       Cancel all
@@ -50,6 +50,24 @@ export function OpenOrders() {
     </Panel>
   );
 }
+
+/** On a phone the price it waits for counts more than when it was made; its state stands below. */
+const COLUMNS: readonly Column<Order>[] = ORDER_COLUMNS.map((column) => {
+  if (column.head === "Time" || column.head === "Status") return { ...column, wide: true };
+  if (column.head !== "Type") return column;
+  return {
+    ...column,
+    wide: false,
+    cell: (order) => (
+      <>
+        {priceOf(order)}
+        <span class="on-phone">
+          <OrderState status={order.status} />
+        </span>
+      </>
+    ),
+  };
+});
 
 const actions = (ask: (asked: Asked) => void): Column<Order> => ({
   head: "Change",
