@@ -7,6 +7,7 @@ import { LivePrices, PRICES_CHANGED } from "./live/prices";
 import { LiveSocket, type Connection, type Wire } from "./live/socket";
 import { touchedBy } from "./live/touches";
 import { Cell } from "./store/cell";
+import { Lanes, serviceOf } from "./store/lanes";
 import { Precedence } from "./store/precedence";
 import { GATHER_MS, PACE_LIVE_MS, PACE_POLLING_MS, Reads } from "./store/reads";
 
@@ -18,8 +19,9 @@ export const heardAt = new Cell(0);
 /** What the page is opened for. */
 const CHIEF = /^\/api\/(account|config|positions|chart\/.+)$/;
 const precedence = new Precedence();
+const lanes = new Lanes();
 
-const get = async (path: string, anew = true): Promise<string> => (await session.request("GET", path, { anew })).text;
+const get = (path: string, anew = true): Promise<string> => lanes.take(serviceOf(path), async () => (await session.request("GET", path, { anew })).text);
 
 /** A read that stands behind what the page is opened for. */
 export async function getAfter(path: string, anew = true): Promise<string> {
