@@ -100,7 +100,7 @@ def test_the_pages_are_one_page(visitor: Visitor) -> None:
     visitor.open()
     visitor.sign_in()
     visitor.page.evaluate("window.stillHere = true")
-    visitor.page.get_by_role("link", name="Trading").click()
+    visitor.page.get_by_role("link", name="Trading", exact=True).click()
     expect(visitor.page).to_have_url(f"{visitor.site.url}/trading")
     expect(visitor.page).to_have_title("Trading · Alpaquero")
     visitor.page.go_back()
@@ -176,6 +176,7 @@ def test_only_reducing_offers_to_sell_everything(visitor: Visitor) -> None:
     expect(page.get_by_test_id("confirm")).to_contain_text("choose Reduce only")
     expect(page.get_by_test_id("flatten")).to_have_count(0)
     page.keyboard.press("Escape")
+    expect(page.get_by_test_id("confirm")).to_have_count(0)
     page.get_by_test_id("to-REDUCING").click()
     expect(page.get_by_test_id("flatten")).not_to_be_checked()
 

@@ -145,9 +145,13 @@ def test_who_named_a_page_is_not_sent_to_the_preferred_one(visitor: Visitor) -> 
     """Not at sign-in, nor when the preferences come after a click on the overview."""
     page = visitor.page
     late: list[Route] = []
+    held = True
 
     def hold(route: Route) -> None:
-        late.append(route)
+        if held:
+            late.append(route)
+        else:
+            route.continue_()
 
     page.route("**/api/config/preferences", hold)
     visitor.prefer(first_page="portfolio", symbols=["MSFT"])
@@ -157,6 +161,7 @@ def test_who_named_a_page_is_not_sent_to_the_preferred_one(visitor: Visitor) -> 
         expect(page).to_have_title("Trading · Alpaquero")
         page.get_by_role("link", name="Overview").click()
         expect(page.get_by_test_id("watched").first).to_be_visible()
+        held = False
         for route in late:
             route.continue_()
         expect(page.get_by_test_id("watched").first).to_have_attribute("data-symbol", "MSFT")

@@ -1,6 +1,6 @@
 // A modal dialog of the browser's own: it holds the focus, Escape closes it, and the focus goes back.
 import type { ComponentChildren, TargetedSubmitEvent } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useSend } from "../store/send";
 import { Buttons, Field } from "./form";
 import { ErrorNotice } from "./panel";
@@ -15,7 +15,7 @@ interface DialogProps {
 export function Dialog({ title, onClose, testid, children }: DialogProps) {
   const id = useId();
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     element.current?.showModal();
     return () => before?.focus();
