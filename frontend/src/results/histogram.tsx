@@ -3,7 +3,7 @@ import type { Distribution } from "../api/bodies";
 import { money } from "../format/money";
 import { gained, number } from "./numbers";
 
-const [WIDTH, HEIGHT, FOOT] = [600, 180, 18];
+const [WIDTH, HEIGHT, FOOT] = [600, 186, 24];
 
 export function Histogram({ of }: { of: Distribution }) {
   const most = Math.max(1, ...of.bins.map((bin) => bin.trades));

@@ -66,11 +66,9 @@ const Figures = ({ summary, asked }: { summary: AnalyticsSummary; asked: () => n
     <Figure label="Profit factor">{number(summary.profit_factor === null ? null : Number(summary.profit_factor))}</Figure>
     <Figure label="Sharpe, a year">{number(summary.curve?.sharpe)}</Figure>
     <Figure label="Since">
-      <Moment at={summary.since} form={marketDay} />
-    </Figure>
-    <Figure label="As of">
-      <span class="minor">
-        <Moment at={summary.as_of} /> <span class="soft">asked</span> <Age of={asked} />
+      <Moment at={summary.since} form={marketDay} />{" "}
+      <span class="soft">
+        asked <Age of={asked} />
       </span>
     </Figure>
   </dl>
