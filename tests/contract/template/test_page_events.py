@@ -1,4 +1,4 @@
-"""Every event that reaches an open dashboard has its words in the list, and names the reads it makes stale."""
+"""Every event that reaches an open dashboard has its words in the list, and names the reads it touches."""
 
 from __future__ import annotations
 
