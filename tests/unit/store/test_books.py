@@ -207,6 +207,18 @@ def test_ended_orders_of_a_symbol_are_looked_for_among_the_newest(monkeypatch: p
     assert ["order-3", "order-6"] == [one.client_order_id for one in ended]
 
 
+def test_the_first_orders_and_fills_after_a_moment_are_read_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What explains an order of last year stands next to it; all that came since is not read for it."""
+    for number in range(1, 6):
+        BOOKS.commit(new_orders=[order(number)], new_fills=[fill(number)])
+    monkeypatch.setattr(books_module, "MOST_LOOKED_AT", 2)
+    found = BOOKS.orders_after(AT + timedelta(minutes=2))
+    assert ["order-2", "order-3"] == [one.client_order_id for one in found]
+    assert [fill(1), fill(2)] == BOOKS.fills_after(AT)
+
+
 def test_the_newest_fills_are_those_with_the_highest_activity_ids() -> None:
     """Sync asks the broker for what comes after it."""
     for number in (2, 10, 9):

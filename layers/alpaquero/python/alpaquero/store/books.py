@@ -174,6 +174,11 @@ def listed_at(order: Order) -> str:
     return f"{order.created_at.isoformat()}#{order.client_order_id}"
 
 
+def _fill_id_before(moment: datetime) -> str:
+    """What the ids of fills at `moment` and later come after."""
+    return f"{moment - timedelta(days=1):%Y%m%d}"
+
+
 def _risk_book_in(item: BookItem) -> RiskBook:
     return from_body(unpacked(item.packed) if item.packed else item.body, RiskBook)
 
@@ -228,10 +233,10 @@ class Books:
             from_body(item.body, Order) for item in BookItem.by_time.query(self.account, consistent_read=True)
         ]
 
-    def orders_since(self, moment: datetime) -> list[Order]:
-        """Every order written at `moment` or later, oldest first."""
+    def orders_after(self, moment: datetime) -> list[Order]:
+        """The first `MOST_LOOKED_AT` orders written at `moment` or later, oldest first."""
         later = ByTime.listed_at >= moment.isoformat()
-        found = BookItem.by_time.query(self.account, later, consistent_read=True)
+        found = BookItem.by_time.query(self.account, later, limit=MOST_LOOKED_AT, consistent_read=True)
         return [from_body(item.body, Order) for item in found]
 
     def ended_orders_of(self, symbol: str, since: datetime) -> list[Order]:
@@ -265,10 +270,10 @@ class Books:
         found = BookItem.query(self.account, newer, attributes_to_get=["pk", "sk"])
         return [item.sk.removeprefix(FILL) for item in found if item.sk != FILL + after]
 
-    def fills(self, after: str = "") -> list[Fill]:
-        """Every fill whose activity id comes after `after`, in the order of these ids."""
+    def fills(self, after: str = "", most: int | None = None) -> list[Fill]:
+        """The fills whose activity id comes after `after`, in the order of these ids; all, or so many."""
         newer = BookItem.sk.between(f"{FILL}{after}", f"{FILL}~")
-        found = BookItem.query(self.account, newer, consistent_read=True)
+        found = BookItem.query(self.account, newer, limit=most, consistent_read=True)
         return [from_body(item.body, Fill) for item in found if item.sk != FILL + after]
 
     def newest_fills(self, limit: int, before: str | None = None) -> tuple[list[Fill], str | None]:
@@ -281,7 +286,11 @@ class Books:
 
     def fills_since(self, moment: datetime) -> list[Fill]:
         """Every fill from a day before `moment` on: ids begin with the trade's time, not in UTC."""
-        return self.fills(f"{moment - timedelta(days=1):%Y%m%d}")
+        return self.fills(_fill_id_before(moment))
+
+    def fills_after(self, moment: datetime) -> list[Fill]:
+        """The first `MOST_LOOKED_AT` of them."""
+        return self.fills(_fill_id_before(moment), MOST_LOOKED_AT)
 
     def share_movements(self) -> list[Split | ShareMovement]:
         """Every split and every movement of shares after the baseline, in the order of their ids."""

@@ -116,12 +116,12 @@ def _traded(account: str, about: Evidence) -> Evidence:
 
 
 def _legs(order: Order, books: Books) -> list[Order]:
-    later = books.orders_since(order.created_at)
+    later = books.orders_after(order.created_at)
     return [one for one in later if one.parent == order.client_order_id]
 
 
 def _fills(order: Order, books: Books) -> list[Fill]:
-    later = books.fills_since(order.created_at)
+    later = books.fills_after(order.created_at)
     return [fill for fill in later if fill.client_order_id == order.client_order_id]
 
 
