@@ -137,33 +137,33 @@ class _Known:
 
 @lru_cache(maxsize=2)
 def _calendar(known: _Known, first: int, last: int, timeframe: Timeframe) -> Calendar:
-    sessions, count = known.sessions, last + 1 - first
+    sessions, days = known.sessions, known.sessions[first : last + 1]
     dates = list(map(_date, sessions))
     if timeframe is not _DAILY:
-        parts = Parts(sessions[first : last + 1 + 2 * MOST_SESSIONS_VALID], timeframe, count)
-        return Calendar(
-            sessions, first, last, parts, parts.starts, dates, Closes(parts), parts.numbers, parts.begins
-        )
-    traded = sessions[first : last + 1]
-    starts = np.fromiter(map(_start_seconds, map(_date, traded)), np.int64, count)
-    evenings = [session.close + AFTER_CLOSE for session in traded]
+        parts = Parts(sessions[first : last + 1 + 2 * MOST_SESSIONS_VALID], timeframe, len(days))
+        closes, numbers, begins = Closes(parts), parts.numbers, parts.begins
+        return Calendar(sessions, first, last, days, parts, parts.starts, dates, closes, numbers, begins)
+    starts = np.fromiter(map(_start_seconds, map(_date, days)), np.int64, len(days))
+    evenings = [session.close + AFTER_CLOSE for session in days]
     every = range(len(sessions) - first)
-    return Calendar(sessions, first, last, traded, starts, dates, evenings, every, range(len(every) + 1))
+    begins = range(len(every) + 1)
+    return Calendar(sessions, first, last, days, days, starts, dates, evenings, every, begins)
 
 
 @dataclass(frozen=True)
 class Calendar:
     """What a backtest goes through, when it is looked at, and where each symbol's bars lie in it.
 
-    The sessions from `first` to `last` are traded, each as a whole on daily bars, else a part for each
-    bar. A place is the number of such a step, `traded[place]` its session or part, `evenings[place]` when it
-    is looked at. `numbers[place]` is the number of its session from `first` on, `begins[number]` the place
-    of that session's first step; both go on behind what is traded, as far as `sessions` do.
+    The sessions from `first` to `last`, the `days`, are traded, each as a whole on daily bars, else a part
+    for each bar. A place is the number of such a step, `traded[place]` its session or part,
+    `evenings[place]` when it is looked at. `numbers[place]` is the number of its session from `first` on,
+    `begins[number]` the place of that session's first step; both go on behind what is traded.
     """
 
     sessions: Sequence[Session]
     first: int
     last: int
+    days: Sequence[Session]
     traded: Sequence[Session]
     starts: npt.NDArray[np.int64]
     dates: Sequence[date]
@@ -178,11 +178,6 @@ class Calendar:
     ) -> Calendar:
         """The calendar of the sessions from place `first` to `last`, both traded."""
         return _calendar(_Known(sessions), first, last, timeframe)
-
-    @property
-    def days(self) -> Sequence[Session]:
-        """The sessions traded."""
-        return self.sessions[self.first : self.last + 1]
 
     def place_of(self, day: date) -> int | None:
         """The place of the first step of a day, None when it is not traded."""
