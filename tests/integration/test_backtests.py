@@ -5,8 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from alpaquero.backtests.execution import execute
 from alpaquero.backtests.outcome import decoded
+from alpaquero.backtests.request import BacktestRequest, settings_for
+from alpaquero.orders.timeouts import OrderSettings
 from alpaquero.prices.bars import Timeframe
+from alpaquero.risk.limits import RiskLimits
+from alpaquero.store.trading_settings import TradingSettings
 from alpaquero.web.bodies.analytics import Backtest, BacktestAccepted
 from laptop.backtests.prices import Store
 from laptop.errors import LaptopError
@@ -64,6 +69,39 @@ def test_the_command_line_reads_the_same_bars(
     assert sorted(columns.start) == list(columns.start)
     with pytest.raises(LaptopError, match="alpaquero history ingest --symbols ZZZZ"):
         Store(cloud, ["ZZZZ"]).read(Timeframe.DAY)
+
+
+def test_bars_of_five_minutes_are_fetched_and_tested(cloud: LaptopCloud, admin: Caller) -> None:
+    """Stored by an ingest, tested by a job; the command line trades the same on what the store has."""
+    span = {"symbols": ["IBM"], "timeframe": "5Min", "end": "2012-04-13"}
+    began = admin.ask("POST", "/api/historical/ingest", body=span | {"start": "2012-04-10"})
+    assert began.status_code == 202, began.text
+    path = f"/api/historical/ingest/{began.json()['id']}"
+    wait_for(lambda: admin.ask("GET", path).json()["state"] == "done", what="the bars to be stored")
+    changes = {"minimum_history_bars": 78, "fast_period_bars": 2, "slow_period_bars": 6}
+    asked = span | {
+        "start": "2012-04-11",
+        "strategies": ["ema_cross"],
+        "changes": {f"strategy.{name}": value for name, value in changes.items()},
+    }
+    answer = admin.ask("POST", "/api/backtests", body=asked, headers={"idempotency-key": "of five minutes"})
+    assert answer.status_code == 202, answer.text
+    job = wait_for(lambda: _ended(admin, answer.json()["id"]), what="the backtest to end")
+    assert (job.status, job.message) == ("done", "")
+    found = decoded(admin.ask("GET", f"/api/backtests/{job.id}/result").content)
+    assert (found.asked.timeframe, list(map(str, found.equity.days))) == (
+        "5Min",
+        ["2012-04-11", "2012-04-12", "2012-04-13"],
+    )
+    assert found.activity.withheld == {}
+    assert found.activity.fills > 0
+    prices = Store(cloud, ["IBM"]).read(Timeframe.FIVE_MINUTES)
+    assert len(prices.series["IBM"]) >= 4 * 78
+    request = msgspec.convert(asked, BacktestRequest, strict=False)
+    settings = settings_for(request, TradingSettings().strategies, RiskLimits(), OrderSettings())
+    here = execute(request, settings, prices.series, prices.sessions, data="the store")
+    assert here.activity.signals == found.activity.signals > 0
+    assert here.trades_sha256 == found.trades_sha256
 
 
 def test_a_repeat_is_the_same_backtest(cloud: LaptopCloud, admin: Caller) -> None:
