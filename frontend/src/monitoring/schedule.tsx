@@ -35,7 +35,7 @@ export function Schedule({ view }: { view: View<Metrics> }) {
             ).map(([name, at]) => (
               <div key={name} class="figure">
                 <dt>Last {name.toLowerCase()}</dt>
-                <dd>{at ? <Age of={at} /> : NONE}</dd>
+                <dd>{at ? <Age of={at} what={`last ${name.toLowerCase()}`} /> : NONE}</dd>
               </div>
             ))}
           </dl>

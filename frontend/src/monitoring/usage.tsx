@@ -56,7 +56,7 @@ export const Tables = ({ view }: { view: View<Usage> }) => (
 const Counted = ({ view }: { view: View<Usage> }) =>
   view.data?.until ? (
     <span>
-      counted <Age of={view.data.until} />
+      counted <Age of={view.data.until} what="read from CloudWatch up to" />
     </span>
   ) : null;
 

@@ -61,13 +61,18 @@ const Counts = ({ now }: { now: Metrics }) => (
     <Figure label="Runs missing">
       <Nought count={now.runs_missing} />
     </Figure>
-    <Figure label="Runs">{now.runs}</Figure>
-    <Figure label="Orders">{now.orders}</Figure>
-    <Figure label="Fills">{now.fills}</Figure>
+    <Figure label="Runs in all">{now.runs}</Figure>
+    <Figure label="Orders in all">{now.orders}</Figure>
+    <Figure label="Fills in all">{now.fills}</Figure>
     <Figure label="Events to publish">{now.outbox_depth}</Figure>
     <Figure label="Behind the broker">{now.sync_lag_seconds === null ? NONE : ageOf(Math.max(0, now.sync_lag_seconds))}</Figure>
     <Figure label="Differs from the broker">
       <State tone={Object.keys(now.drift).length === 0 ? "good" : "bad"}>{Object.keys(now.drift).length === 0 ? "no" : Object.entries(now.drift).map(([what, by]) => `${what} ${by}`).join(", ")}</State>
+    </Figure>
+    <Figure label="As of">
+      <span class="minor">
+        <Age of={now.as_of} what="counted by the health monitor" />
+      </span>
     </Figure>
   </dl>
 );
@@ -97,8 +102,8 @@ const COLUMNS: readonly Column<ServiceHealth>[] = [
   { head: "Status", cell: (s) => <State tone={s.status === "ok" ? "good" : "bad"}>{s.status}</State> },
   { head: "Answered in", amount: true, cell: (s) => `${s.latency_ms.toFixed(0)} ms` },
   { head: "Memory", amount: true, wide: true, cell: (s) => (s.memory_mb === null ? NONE : `${s.memory_mb.toFixed(0)} MB`) },
-  { head: "Last work", wide: true, cell: (s) => (s.last_work_at ? <span title={s.last_work ?? ""}><Age of={s.last_work_at} /></span> : NONE) },
-  { head: "Asked", cell: (s) => <Age of={s.checked_at} /> },
+  { head: "Last work", wide: true, cell: (s) => (s.last_work_at ? <Age of={s.last_work_at} what={s.last_work ?? "last work"} /> : NONE) },
+  { head: "Asked", cell: (s) => <Age of={s.checked_at} what="asked how it is" /> },
   { head: "Says", wide: true, cell: (s) => <span class="wrap soft">{s.message}</span> },
 ];
 
