@@ -39,7 +39,7 @@ test("who may not change them finds every button off, with the reason tied to it
 test("rules in force stand with what they met and spoilt, and go one by one or all", () => {
   const done: string[] = [];
   const shown = inForce(board(HIT), true, (what) => done.push(what));
-  expect(words(shown)).toMatch(/429: too many requestsevery request it fits2%–1,50031/);
+  expect(words(shown)).toMatch(/429: too many requests, every request it fits2%–1,50031/);
   expect(words(named(shown, "faults-tally")!)).toBe("Spoilt since the exchange began: 429: too many requests 31.");
   named(shown, "fault-remove")!.props.onClick!();
   named(shown, "faults-clear")!.props.onClick!();

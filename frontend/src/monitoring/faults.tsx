@@ -110,9 +110,15 @@ const often = (probability: number): string => `${(probability * 100).toLocaleSt
 const whom = (route: string): string => (route.includes("/") ? route : plain(route));
 
 const COLUMNS: readonly Column<FaultInForce>[] = [
-  { head: "Goes wrong", cell: ({ rule }) => <strong>{meaningOf(rule.kind)}</strong> },
-  { head: "Whom", cell: ({ rule }) => <span class="wrap">{rule.route ? whom(rule.route) : isOfStreams(rule.kind) ? "every stream" : "every request it fits"}</span> },
-  { head: "Chance", amount: true, cell: ({ rule }) => often(rule.probability) },
+  {
+    head: "Goes wrong, and for whom",
+    cell: ({ rule }) => (
+      <span class="wrap">
+        <strong>{meaningOf(rule.kind)}</strong>, <span class="soft">{rule.route ? whom(rule.route) : isOfStreams(rule.kind) ? "every stream" : "every request it fits"}</span>
+      </span>
+    ),
+  },
+  { head: "Chance", amount: true, wide: true, cell: ({ rule }) => often(rule.probability) },
   { head: "At most", amount: true, wide: true, cell: ({ rule }) => (rule.times === null ? NONE : `${rule.times.toLocaleString("en-US")} times`) },
   { head: "Met", amount: true, wide: true, cell: (one) => one.matched.toLocaleString("en-US") },
   { head: "Spoilt", amount: true, cell: (one) => one.injected.toLocaleString("en-US") },
