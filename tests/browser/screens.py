@@ -44,6 +44,9 @@ class Photographer:
         self._site.trade_session()
         equity = self._page.get_by_test_id("account-equity")
         expect(equity).to_have_attribute("data-value", self._site.read("/api/account")["equity"])
+        expect(self._page.locator(".readout")).to_contain_text(
+            self._site.read("/api/market_status")["now"][:10]
+        )
         self._take("dashboard", drawn=f"[data-testid=chart][data-symbol={held}]")
         self._open(f"/symbol/{held}?bar={self._bar_that_traded(held)}", height=1180, scheme="dark")
         expect(self._page.get_by_test_id("why-answer").first).to_be_visible()
