@@ -47,6 +47,8 @@ class Photographer:
         expect(self._page.locator(".readout")).to_contain_text(
             self._site.read("/api/market_status")["now"][:10]
         )
+        expect(self._page.locator(".watchlist .sparkline")).to_have_count(len(SYMBOLS))
+        expect(self._page.locator(".watchlist").get_by_test_id("live-price")).to_have_count(len(SYMBOLS))
         self._take("dashboard", drawn=f"[data-testid=chart][data-symbol={held}]")
         self._open(f"/symbol/{held}?bar={self._bar_that_traded(held)}", height=1180, scheme="dark")
         expect(self._page.get_by_test_id("why-answer").first).to_be_visible()
