@@ -120,6 +120,7 @@ def _environment(given: Mapping[str, Any]) -> dict[str, str]:
     shared = template()["Globals"]["Function"]["Environment"]["Variables"]
     variables = {**shared, **given.get("Environment", {}).get("Variables", {})}
     made_up = {name: _made_up(name, value) for name, value in variables.items()}
+    made_up |= {"TOKEN_ISSUER": "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_cold"}
     made_up["AWS_LAMBDA_FUNCTION_NAME"] = "cold"  # by which Lambda's functions know where they are
     return made_up | {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
 
