@@ -121,17 +121,19 @@ function LastClose({ bars }: { bars: Indicators | undefined }) {
 
 function SignalState({ signal }: { signal: Signal | undefined }) {
   if (!signal) return <>no signal</>;
-  const when = `on the bar of ${marketDay(signal.bar_close)}: ${signal.reason}`;
+  const day = marketDay(signal.bar_close);
+  const when = `on the bar of ${day}: ${signal.reason}`;
+  const short = day.replace(/, \d+$/, "");
   if (signal.outcome === "raised") {
     return (
       <span title={when}>
-        <Side side={signal.side} /> {marketDay(signal.bar_close).replace(/, \d+$/, "")}
+        <Side side={signal.side} /> {short}
       </span>
     );
   }
   return (
     <span class="cut" title={`withheld ${when}`}>
-      {signal.side && <Side side={signal.side} />} {plain(signal.code) || "withheld"}
+      {signal.side && <Side side={signal.side} />} {short}: {plain(signal.code) || "withheld"}
     </span>
   );
 }

@@ -162,9 +162,9 @@ def test_a_summary_says_what_the_day_came_to() -> None:
     """Result, equity, trades and positions with their money, and what went wrong."""
     mail = mail_of(
         day(
-            "250.5",
+            "250.504",
             deposits=Decimal(100),
-            trades=[DayTrade(symbol="IBM", quantity=Decimal(5), pnl=Decimal("-12.5"))],
+            trades=[DayTrade(symbol="IBM", quantity=Decimal(5), pnl=Decimal("-12.5031"))],
             positions=[DayPosition(symbol="AAPL", quantity=Decimal(53), value=Decimal("9924.25"))],
             troubles={"TradeRejected": 2},
         )

@@ -197,22 +197,22 @@ def _service_recovered(event: ServiceRecovered) -> tuple[str, list[str]]:
 
 
 def _day(event: DaySummarised) -> tuple[str, list[str]]:
-    gain = "flat" if not event.pnl else f"{'up' if event.pnl > 0 else 'down'} {_money(abs(event.pnl))}"
+    gain = "flat" if not event.pnl else f"{'up' if event.pnl > 0 else 'down'} {_cents(abs(event.pnl))}"
     lines = [
         (
-            f"Equity {_money(event.equity)}, cash {_money(event.cash)}, "
+            f"Equity {_cents(event.equity)}, cash {_cents(event.cash)}, "
             f"{event.drawdown_percent:.2f}% below the peak."
         ),
-        f"Result of the day {_money(event.pnl)} ({event.pnl_percent:+.2f}%)"
-        + (f", deposits of {_money(event.deposits)} apart." if event.deposits else "."),
+        f"Result of the day {_cents(event.pnl)} ({event.pnl_percent:+.2f}%)"
+        + (f", deposits of {_cents(event.deposits)} apart." if event.deposits else "."),
         (
             f"Fills: {event.fills}. Trades closed: {len(event.trades)}, "
-            f"for {_money(sum((trade.pnl for trade in event.trades), Decimal(0)))}."
+            f"for {_cents(sum((trade.pnl for trade in event.trades), Decimal(0)))}."
         ),
-        *(f"  {trade.symbol} {_plain(trade.quantity)}: {_money(trade.pnl)}" for trade in event.trades),
+        *(f"  {trade.symbol} {_plain(trade.quantity)}: {_cents(trade.pnl)}" for trade in event.trades),
         f"Positions: {len(event.positions) or 'none'}.",
         *(
-            f"  {held.symbol} {_plain(held.quantity)}: {_money(held.value)}"
+            f"  {held.symbol} {_plain(held.quantity)}: {_cents(held.value)}"
             for held in event.positions[:MOST_POSITIONS]
         ),
     ]
@@ -277,6 +277,11 @@ def _money(amount: Decimal) -> str:
     """Dollars with at least two decimals, and never fewer than the amount has."""
     decimals = max(2, -int(amount.normalize().as_tuple().exponent))
     return f"{amount:,.{decimals}f} USD"
+
+
+def _cents(amount: Decimal) -> str:
+    """Dollars to the cent, of sums and values that nobody traded at."""
+    return f"{amount:,.2f} USD"
 
 
 def _plain(quantity: Decimal) -> str:
