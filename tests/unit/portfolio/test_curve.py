@@ -117,6 +117,12 @@ def test_months_compound_to_years() -> None:
     assert curve.yearly_returns(days) == {2011: pytest.approx(-1), 2012: pytest.approx(100)}
 
 
+def test_nothing_returns_of_an_account_that_is_lost() -> None:
+    """The month that loses the last cent is -100%; those after it have no return at all."""
+    days = [(date(2012, 1, 31), 50.0), (date(2012, 2, 1), 0.0), (date(2012, 3, 1), 0.0)]
+    assert curve.monthly_returns(days) == {2012: {1: 0.0, 2: -100.0}}
+
+
 def test_exposure_is_the_share_of_equity_invested() -> None:
     """Half invested on one of two days is a quarter on average and half of the time; shorts count too."""
     found = curve.figures_of(daily(100, 100), invested=[0, -50])

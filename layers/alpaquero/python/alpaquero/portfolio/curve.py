@@ -267,7 +267,8 @@ def _by_period(
     before = curve[0][1] if curve else 0.0
     found = {}
     for key, equity in ends.items():
-        found[key] = (equity / before - 1) * 100
+        if before:  # of an account lost to the last cent nothing returns
+            found[key] = (equity / before - 1) * 100
         before = equity
     return found
 
