@@ -9,7 +9,7 @@ for, the next message comes later. Doing a step twice stores the same bars.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
@@ -26,13 +26,12 @@ from alpaquero.events.commands import IngestBars
 from alpaquero.last_work import worked_through
 from alpaquero.observability import correlation, logger, observed, record_failed
 from alpaquero.prices.bars import Timeframe
-from alpaquero.prices.columns import Columns
 from alpaquero.prices.regular_hours import in_session
 from alpaquero.prices.sessions import LENGTHS, NEW_YORK, Session, bar_start, last_closed_session
 from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import bars, ingests
 from alpaquero.store.ingests import Ingest, IngestRequest, IngestState, Step
-from alpaquero.store.series import is_rescaled
+from alpaquero.store.series import rescaled_after, rescaled_before
 
 LEAST_SECONDS: Final = 25  # what a step may take: 20 s of tries, then the writes
 SETTLE: Final = {Timeframe.DAY: timedelta(minutes=20)}  # by then a bar is as good as final
@@ -104,8 +103,7 @@ def _done(job: Ingest, plan: Sequence[Step]) -> Ingest:
     without = set(job.without_bars)
     if job.steps_done < len(plan):
         step = plan[job.steps_done]
-        if step.first == plan[0].first and job.request.adjustment != "raw":
-            _retire_rescaled(job.request, step)
+        _retire_rescaled(job.request, step, plan)
         by_symbol = _stored(job, step)
         found = sum(by_symbol.values())
         without -= by_symbol.keys()
@@ -143,22 +141,19 @@ def _stored(job: Ingest, step: Step) -> dict[str, int]:
     return {symbol: len(columns) for symbol, columns in kept.items()}
 
 
-def _retire_rescaled(request: IngestRequest, step: Step) -> None:
-    """Takes out what is stored from before the job where a split has moved it since: it would not fit on."""
-    timeframe, adjustment, first = request.timeframe, request.adjustment, bars.midnight(step.first)
-    by_day: dict[date, dict[str, Columns]] = {}
-    for symbol in step.symbols:
-        kept = bars.last_before(symbol, first, timeframe=timeframe, adjustment=adjustment)
-        if len(kept):
-            by_day.setdefault(kept.start_at(0).astimezone(NEW_YORK).date(), {})[symbol] = kept
-    rescaled: list[str] = []
-    for anchors in by_day.values():
-        starts = [kept.start_at(0) for kept in anchors.values()]
-        found = market_data().bars(sorted(anchors), timeframe, min(starts), max(starts), adjustment)
-        rescaled += [symbol for symbol, now in found.items() if is_rescaled(anchors[symbol], now)]
+def _retire_rescaled(request: IngestRequest, step: Step, plan: Sequence[Step]) -> None:
+    """Takes out what is stored on either side of the job where a split has moved it since."""
+    timeframe, adjustment, rescaled = request.timeframe, request.adjustment, list[str]()
+    for is_end, day, taken_out in (
+        (step.first == plan[0].first, step.first, rescaled_before),
+        (step.last == plan[-1].last, step.last, rescaled_after),
+    ):
+        if is_end:
+            rescaled += taken_out(
+                step.symbols, bars.midnight(day), market_data(), timeframe=timeframe, adjustment=adjustment
+            )
     if rescaled:
         logger.warning("bars from before a split are taken out; fetch them again", symbols=rescaled)
-        bars.retire(rescaled, first, timeframe=timeframe, adjustment=adjustment)
 
 
 def last_closed_start(timeframe: Timeframe, sessions: Sequence[Session], now: datetime) -> datetime | None:

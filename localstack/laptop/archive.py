@@ -175,12 +175,19 @@ def archive(shelf: Shelf, symbols: frozenset[str], timeframe: str | None = None)
 
 
 def restore(shelf: Shelf, symbols: frozenset[str], timeframe: str | None = None) -> Iterator[tuple[str, int]]:
-    """Merges every archive, or those asked for, into the store; tells each file and its bars."""
+    """Merges every archive, or those asked for, into the store; tells each file and its bars.
+
+    Raises `LaptopError` at the end for files that were left out: a split has moved prices since.
+    """
     from alpaquero.store import bars
 
+    moved: list[str] = []
     for key in shelf.names():
         series = unpacked(key, shelf.get(key))
         if (symbols and series.symbol not in symbols) or timeframe not in {None, series.timeframe}:
+            continue
+        if _is_moved(series):
+            moved.append(series.symbol)
             continue
         for name in series.periods:
             first = bars.start_of(name)
@@ -195,3 +202,31 @@ def restore(shelf: Shelf, symbols: frozenset[str], timeframe: str | None = None)
                 adjustment=series.adjustment,
             )
         yield key, len(series.columns)
+    if moved:
+        named = ",".join(sorted(set(moved)))
+        raise LaptopError(
+            f"the archives of {named} were left out: the store has their prices at another scale, as after a "
+            f"split; fetch them anew with `alpaquero history ingest --symbols {named} --from DAY`"
+        )
+
+
+def _is_moved(series: Archived) -> bool:
+    """Whether the store found bars of the archive wrong, or has all that both hold at other prices."""
+    from alpaquero.store import bars
+    from alpaquero.store.series import is_other_price
+
+    keys = [(series.symbol, name) for name in series.periods]
+    kept = bars.stored(keys, timeframe=series.timeframe, adjustment=series.adjustment)
+    if any(chunk.retired for chunk in kept.values()):
+        return True
+    now = {
+        start: close
+        for c in kept.values()
+        for start, close in zip(c.columns.start, c.columns.close, strict=True)
+    }
+    both = [
+        is_other_price(now[start], close)
+        for start, close in zip(series.columns.start, series.columns.close, strict=True)
+        if start in now
+    ]
+    return bool(both) and all(both)

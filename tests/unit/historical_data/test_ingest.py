@@ -151,6 +151,40 @@ def test_years_that_a_split_made_wrong_are_retired_when_the_newest_are_fetched(
     assert 2022 == bars.read(["AAPL"], first, NOW, adjustment="raw")["AAPL"].start_at(0).year
 
 
+def test_newer_years_that_a_split_made_wrong_are_retired_when_older_ones_are_fetched(
+    data: Data, queues: FakeQueues
+) -> None:
+    """The older years come at the new scale, so the newer ones no longer fit; those of others stay."""
+    for adjustment in ("split", "raw"):
+        begun(queues, wanted(symbols=("AAPL", "IBM"), adjustment=adjustment, first=date(2023, 1, 1)))
+        work(queues)
+    data.history["AAPL"] = daily(date(2022, 6, 1), date(2024, 1, 8), scale=0.5)
+    data.asked.clear()
+    for adjustment in ("split", "raw"):
+        begun(queues, wanted(adjustment=adjustment, last=date(2022, 12, 31)))
+        work(queues)
+    assert 3 == len(data.asked)  # one bar each of behind, in the series that may have moved
+    first, both = bars.midnight(date(2022, 1, 1)), ("AAPL", "IBM")
+    kept = bars.read(both, first, NOW)
+    assert {"AAPL": 0.5, "IBM": 1.0} == {symbol: columns.open[-1] for symbol, columns in kept.items()}
+    assert {"AAPL": 2022, "IBM": 2024} == {s: columns.start_at(-1).year for s, columns in kept.items()}
+    assert ["AAPL"] == bars.retired(both, first, NOW)
+    assert 2024 == bars.read(["AAPL"], first, NOW, adjustment="raw")["AAPL"].start_at(-1).year
+
+
+def test_a_bar_that_was_published_again_is_no_split(data: Data, queues: FakeQueues) -> None:
+    """The newest stored bar may have moved by a cent since; the one before it says whether all has."""
+    begun(queues, wanted(symbols=("AAPL",), last=date(2023, 12, 31)))
+    work(queues)
+    first, newest = bars.midnight(date(2022, 1, 1)), bars.midnight(date(2023, 12, 29))
+    moved = Bar(newest.astimezone(UTC), 1.0, 2.0, 0.5, 1.01, 10.0)
+    bars.merge({"AAPL": Columns.of([moved])}, newest, newest)
+    begun(queues, wanted(symbols=("AAPL",), first=date(2024, 1, 1)))
+    work(queues)
+    assert [] == bars.retired(["AAPL"], first, NOW)
+    assert 2022 == bars.read(["AAPL"], first, NOW)["AAPL"].start_at(0).year
+
+
 def test_a_job_goes_on_in_the_next_message_before_its_time_is_up(
     data: Data, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch
 ) -> None:

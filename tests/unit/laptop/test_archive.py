@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from alpaquero.prices.bars import Timeframe
-from alpaquero.prices.columns import Columns
+from alpaquero.prices.columns import PRICES, Columns
 from alpaquero.store import bars
 from laptop.archive import Archived, BucketShelf, FolderShelf, archive, packed, restore, unpacked
 from laptop.errors import LaptopError
@@ -79,6 +81,43 @@ def test_restoring_keeps_bars_that_came_after_the_archive(tmp_path: Path) -> Non
     keep(made(120)[100:])
     assert 1 == len(list(restore(shelf, ALL)))
     assert made(120) == bars.read(["AAPL"], FIRST, LAST)["AAPL"]
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize("found_out", [True, False])
+def test_an_archive_from_before_a_split_is_left_out(tmp_path: Path, *, found_out: bool) -> None:
+    """Be it that the store's bars were taken out as wrong or are at the new scale; others come back."""
+    whole = made(400)
+    for symbol in ("AAPL", "IBM"):
+        keep(whole, symbol)
+    shelf = FolderShelf(tmp_path)
+    assert 2 == len(list(archive(shelf, ALL)))
+    halved = replace(whole, **{name: array("d", (p / 2 for p in getattr(whole, name))) for name in PRICES})
+    empty_the_store()
+    if found_out:
+        keep(whole[:300])
+        bars.retire(["AAPL"], whole.start_at(-1), timeframe="1Day", adjustment="split")
+    else:
+        keep(halved[300:])
+    left = bars.read(["AAPL"], FIRST, LAST)
+    restored = restore(shelf, ALL)
+    assert ("bars/1Day/split/IBM.parquet", 400) == next(restored)
+    with pytest.raises(LaptopError, match=r"AAPL .* split; .*history ingest --symbols AAPL"):
+        next(restored)
+    assert left == bars.read(["AAPL"], FIRST, LAST)
+    assert whole == bars.read(["IBM"], FIRST, LAST)["IBM"]
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_bar_that_differs_comes_back_from_the_archive(tmp_path: Path) -> None:
+    """One price that was published again is no split: the archive's stands."""
+    keep(made(100))
+    shelf = FolderShelf(tmp_path)
+    assert 1 == len(list(archive(shelf, ALL)))
+    one = made(100)[:1]
+    keep(replace(one, close=array("d", [one.close[0] + 0.01])))
+    assert 1 == len(list(restore(shelf, ALL)))
+    assert made(100) == bars.read(["AAPL"], FIRST, LAST)["AAPL"]
 
 
 @pytest.mark.usefixtures("tables")

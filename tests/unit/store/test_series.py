@@ -134,6 +134,19 @@ def test_years_that_a_split_made_wrong_are_fetched_when_wanted(market: Asked) ->
     assert [bar for bar in market.history["AAPL"] if longer[0].start <= bar.start <= LAST] == longer
 
 
+def test_older_years_at_another_scale_do_not_stay_below_a_new_series(market: Asked) -> None:
+    """A symbol watched anew, years of which were ingested before its split; those of another fit and stay."""
+    begin, end = midnight(date(2021, 1, 1)), midnight(date(2021, 12, 31))
+    for symbol in ("AAPL", "IBM"):
+        older = [bar for bar in market.history[symbol] if bar.start <= end]
+        bar_store.merge({symbol: Columns.of(older)}, begin, end)
+    market.history["AAPL"] = bars_to(MONDAY, 600, scale=0.5)
+    closed_series(["AAPL", "IBM"], LAST, 250, market)
+    both = ("AAPL", "IBM")
+    assert ["AAPL"] == bar_store.retired(both, begin, LAST)
+    assert {"AAPL": 2022, "IBM": 2021} == {symbol: everything(symbol)[0].start.year for symbol in both}
+
+
 def test_a_series_found_wrong_is_not_judged_when_it_cannot_be_fetched(
     market: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:

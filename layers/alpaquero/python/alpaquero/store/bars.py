@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
@@ -320,15 +321,38 @@ def retired(
 
 
 def last_before(symbol: str, moment: datetime, *, timeframe: str, adjustment: str) -> Columns:
-    """The newest stored bar of the periods that end by `moment`, by itself; empty where none can be right."""
-    limit = ChunkItem.sk < period(timeframe, moment)
+    """The two newest stored bars of the periods that end by `moment`; none where none can be right.
+
+    The older one is settled, the newest may yet be published again. A chunk of one bar gives that alone.
+    """
     found = ChunkItem.query(
-        _series(symbol, timeframe, adjustment), limit, scan_index_forward=False, page_size=4
+        _series(symbol, timeframe, adjustment),
+        ChunkItem.sk < period(timeframe, moment),
+        scan_index_forward=False,
+        page_size=4,
     )
-    for item in found:
+    return _first_with_bars(found)[-2:]
+
+
+def first_after(symbol: str, moment: datetime, *, timeframe: str, adjustment: str) -> Columns:
+    """The oldest stored bar of the periods behind that of `moment`, by itself; none as in `last_before`."""
+    found = ChunkItem.query(
+        _series(symbol, timeframe, adjustment), ChunkItem.sk >= _following(timeframe, moment), page_size=4
+    )
+    return _first_with_bars(found)[:1]
+
+
+def _first_with_bars(items: Iterable[ChunkItem]) -> Columns:
+    """The bars of the first chunk that has some; none when one that was found wrong comes before."""
+    for item in items:
         if "@" not in item.sk and (item.retired or item.bars):
-            return chunks.decode(item.chunk)[-1:]
+            return chunks.decode(item.chunk)
     return Columns.empty()
+
+
+def _following(timeframe: str, moment: datetime) -> str:
+    """The name of the period behind that of `moment`."""
+    return period(timeframe, midnight(bounds(period(timeframe, moment))[1]))
 
 
 def series_kept() -> set[tuple[str, str, str]]:
@@ -406,14 +430,20 @@ def merge(
 
 def retire(symbols: Iterable[str], before: datetime, *, timeframe: str, adjustment: str) -> None:
     """Takes out every bar of the periods that end by `before`: found wrong, they are fetched when wanted."""
-    limit = period(timeframe, before)
+    _retire_where(ChunkItem.sk < period(timeframe, before), symbols, timeframe, adjustment)
+
+
+def retire_after(symbols: Iterable[str], moment: datetime, *, timeframe: str, adjustment: str) -> None:
+    """Takes out every bar of the periods behind that of `moment`, as `retire`."""
+    _retire_where(ChunkItem.sk >= _following(timeframe, moment), symbols, timeframe, adjustment)
+
+
+def _retire_where(limit: Condition, symbols: Iterable[str], timeframe: str, adjustment: str) -> None:
     for symbol in symbols:
         names = [
             item.sk
             for item in ChunkItem.query(
-                _series(symbol, timeframe, adjustment),
-                ChunkItem.sk < limit,
-                attributes_to_get=["pk", "sk"],
+                _series(symbol, timeframe, adjustment), limit, attributes_to_get=["pk", "sk"]
             )
             if "@" not in item.sk
         ]

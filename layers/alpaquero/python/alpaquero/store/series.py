@@ -9,7 +9,7 @@ symbol was split (or paid, in series adjusted for dividends), and every bar is f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 from math import ceil
 from typing import Protocol
@@ -82,6 +82,9 @@ def closed_series(
         known.update(reading.merge(sound, since, known))
     if fresh or rescaled:
         bars = _fetched([*fresh, *rescaled], reading.first, reading, market_data, sessions)
+        rescaled_before(
+            reading.with_older(fresh), reading.first, market_data, timeframe=timeframe, adjustment=adjustment
+        )
         known = {key: chunk for key, chunk in known.items() if key[0] not in set(rescaled)}
         bar_store.retire(rescaled, reading.first, timeframe=timeframe, adjustment=adjustment)
         known.update(reading.merge(bars, reading.first, None))
@@ -121,9 +124,75 @@ def is_rescaled(stored: Columns, tail: Columns) -> bool:
     places = {start: n for n, start in enumerate(stored.start)}
     for n, start in enumerate(tail.start):
         if start in places:
-            close = stored.close[places[start]]
-            return abs(tail.close[n] - close) > SAME_PRICE * abs(close)
+            return is_other_price(stored.close[places[start]], tail.close[n])
     return True
+
+
+def is_other_price(before: float, now: float) -> bool:
+    """Whether a price has changed by more than what a float is told with."""
+    return abs(now - before) > SAME_PRICE * abs(before)
+
+
+def rescaled_before(
+    symbols: Iterable[str],
+    moment: datetime,
+    market_data: BarReader,
+    *,
+    timeframe: Timeframe,
+    adjustment: Adjustment,
+) -> list[str]:
+    """Takes out what is stored of the periods before that of `moment` where a split has moved it since.
+
+    Answers those symbols; what is fetched from `moment` on would not fit on their older bars.
+    """
+    if adjustment == "raw":
+        return []
+    kept = {
+        symbol: bar_store.last_before(symbol, moment, timeframe=timeframe, adjustment=adjustment)
+        for symbol in symbols
+    }
+    moved = _moved(kept, market_data, timeframe, adjustment)
+    bar_store.retire(moved, moment, timeframe=timeframe, adjustment=adjustment)
+    return moved
+
+
+def rescaled_after(
+    symbols: Iterable[str],
+    moment: datetime,
+    market_data: BarReader,
+    *,
+    timeframe: Timeframe,
+    adjustment: Adjustment,
+) -> list[str]:
+    """Takes out what is stored of the periods behind that of `moment` where a split has moved it since.
+
+    Answers those symbols; what is fetched up to `moment` would not fit under their newer bars.
+    """
+    if adjustment == "raw":
+        return []
+    kept = {
+        symbol: bar_store.first_after(symbol, moment, timeframe=timeframe, adjustment=adjustment)
+        for symbol in symbols
+    }
+    moved = _moved(kept, market_data, timeframe, adjustment)
+    bar_store.retire_after(moved, moment, timeframe=timeframe, adjustment=adjustment)
+    return moved
+
+
+def _moved(
+    kept: Mapping[str, Columns], market_data: BarReader, timeframe: Timeframe, adjustment: Adjustment
+) -> list[str]:
+    """The symbols whose first bar in `kept` the market data has at another price now; asked day by day."""
+    by_day: dict[date, list[str]] = {}
+    for symbol, columns in kept.items():
+        if len(columns):
+            by_day.setdefault(columns.start_at(0).astimezone(NEW_YORK).date(), []).append(symbol)
+    moved: list[str] = []
+    for symbols in by_day.values():
+        starts = [kept[symbol].start_at(0) for symbol in symbols]
+        found = market_data.bars(sorted(symbols), timeframe, min(starts), max(starts), adjustment)
+        moved += [symbol for symbol, now in found.items() if is_rescaled(kept[symbol], now)]
+    return moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +218,12 @@ class _Reading:
         """Without the periods at the end that nobody asked for yet: the tail brings them."""
         last = max((n for n, chunk in enumerate(chunks) if chunk is not None), default=len(chunks) - 1)
         return chunks[: last + 1]
+
+    def with_older(self, symbols: Iterable[str]) -> list[str]:
+        """The symbols of which something is stored right before the first period."""
+        before = self.first - timedelta(days=NEAR_DAYS), self.first - timedelta(days=1)
+        names = bar_store.periods(self.timeframe, *before)
+        return sorted({symbol for symbol, _ in replace(self, periods=names).stored(symbols)})
 
     def columns(self, symbol: str, known: Mapping[Key, Chunk]) -> Columns:
         columns = Columns.empty()
