@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from array import array
 from datetime import datetime
-from functools import lru_cache
 
 import msgspec
 
 from alpaquero.prices.columns import Columns
-
-_KEPT_MOMENTS = 65_536  # symbols share their bars' starts
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -46,24 +43,28 @@ _DECODER = msgspec.json.Decoder(_Page, strict=False)
 def decode(body: bytes) -> BarPage:
     """The page in an answer's body. Raises `ValueError` when it is none."""
     page = _DECODER.decode(body)
-    bars = {symbol: _columns(rows) for symbol, rows in (page.bars or {}).items() if rows}
+    starts = _Seconds()
+    bars = {symbol: _columns(rows, starts) for symbol, rows in (page.bars or {}).items() if rows}
     return BarPage(bars, page.next_page_token)
 
 
-def _columns(rows: list[_Row]) -> Columns:
+class _Seconds(dict[str, int]):
+    """Moments as whole seconds since the epoch, each read once: the symbols of a page share them."""
+
+    def __missing__(self, moment: str) -> int:
+        parsed = datetime.fromisoformat(moment)
+        if parsed.tzinfo is None:
+            raise ValueError(f"the time {moment[:40]!r} has no zone")
+        seconds = self[moment] = int(parsed.timestamp())
+        return seconds
+
+
+def _columns(rows: list[_Row], starts: _Seconds) -> Columns:
     return Columns(
-        array("q", [_seconds(row.t) for row in rows]),
+        array("q", [starts[row.t] for row in rows]),
         array("d", [row.o for row in rows]),
         array("d", [row.h for row in rows]),
         array("d", [row.l for row in rows]),
         array("d", [row.c for row in rows]),
         array("d", [row.v for row in rows]),
     )
-
-
-@lru_cache(maxsize=_KEPT_MOMENTS)
-def _seconds(moment: str) -> int:
-    parsed = datetime.fromisoformat(moment)
-    if parsed.tzinfo is None:
-        raise ValueError(f"the time {moment[:40]!r} has no zone")
-    return int(parsed.timestamp())
