@@ -139,8 +139,11 @@ def unpacked(key: str, body: bytes) -> Archived:
         told = json.loads(file.key_value_metadata[_METADATA])
         frame = file.to_pandas()
         start = array("q", frame["start"].dt.as_unit("s").astype("int64").to_numpy().tobytes())
-        values = [array("d", frame[name].to_numpy(dtype="float64").tobytes()) for name in _VALUES]
-        columns = Columns(start, values[0], values[1], values[2], values[3], values[4])
+        opened, high, low, closed = (
+            array("d", frame[name].to_numpy(dtype="float64").tobytes()) for name in PRICES
+        )
+        volume = array("q", frame["volume"].to_numpy(dtype="int64").tobytes())
+        columns = Columns(start, opened, high, low, closed, volume)
         return Archived(
             told["symbol"], Timeframe(told["timeframe"]), told["adjustment"], columns, tuple(told["periods"])
         )

@@ -247,14 +247,14 @@ def _rows(columns: Columns, timeframe: Timeframe) -> Iterator[list[str]]:
 
 def _number(value: float) -> str:
     """A float as the shortest text that reads back as the same."""
-    return str(int(value)) if value.is_integer() else repr(value)
+    return f"{value:.0f}" if value == int(value) else repr(value)
 
 
 def _bar(row: list[str]) -> Bar:
     stamp = datetime.fromisoformat(row[0])
     start = stamp if stamp.tzinfo else stamp.replace(tzinfo=NEW_YORK)
     numbers = [float(field) for field in row[1:]]
-    return Bar(start.astimezone(UTC), numbers[0], numbers[1], numbers[2], numbers[3], numbers[4])
+    return Bar(start.astimezone(UTC), numbers[0], numbers[1], numbers[2], numbers[3], round(numbers[4]))
 
 
 def _midnight(day: date) -> datetime:

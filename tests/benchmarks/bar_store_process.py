@@ -161,7 +161,8 @@ def from_items(client: Any) -> Columns:
         starts = (int(datetime.fromisoformat(item["sk"]["S"]).timestamp()) for item in items)
         columns += Columns(
             array("q", starts),
-            *(array("d", (float(item[short]["N"]) for item in items)) for short in _FIELDS),
+            *(array("d", (float(item[short]["N"]) for item in items)) for short in "ohlc"),
+            array("q", (int(item["v"]["N"]) for item in items)),
         )
         if "LastEvaluatedKey" not in page:
             return columns

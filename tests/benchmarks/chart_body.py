@@ -25,7 +25,7 @@ from tests.benchmarks import prices
 from tests.benchmarks.rows import Goal, Row
 
 BARS: Final = 10_000
-ROUNDS: Final = 30
+ROUNDS: Final = 120
 _PEER: Final = "json.dumps of rows"
 _MINUTE: Final = 60
 

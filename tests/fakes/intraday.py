@@ -39,5 +39,5 @@ def made_up(
             lowest = min(opened, price) * (1 - abs(random.gauss(0, swing / 2)))
             if random.random() >= gaps:
                 opens, high, low, close = (round(one, 2) for one in (opened, highest, lowest, price))
-                bars.append(Bar(start, opens, max(opens, high, close), min(opens, low, close), close, 100.0))
+                bars.append(Bar(start, opens, max(opens, high, close), min(opens, low, close), close, 100))
     return Columns.of(bars)

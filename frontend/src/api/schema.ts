@@ -167,7 +167,7 @@ export interface Bar {
   volume: number;
 }
 
-/** Bars as columns of one length, oldest first: less than half of the bytes of a row a bar. `time` is the start of each bar in whole seconds since 1970 (UTC); prices are US dollars. */
+/** Bars as columns of one length, oldest first: less than half of the bytes of a row a bar. `time` is the start of each bar in whole seconds since 1970 (UTC); prices are US dollars, `volume` is whole shares. */
 export interface BarColumns {
   time: number[];
   open: number[];

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from math import gcd
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from alpaquero.prices.aggregation import aggregated
 from alpaquero.prices.bars import Bar, Timeframe
@@ -163,16 +163,13 @@ def _bars_of(known: SymbolHistory, sessions: Sequence[Session], label: str, time
             f"make up no bars of {timeframe}; give a row a minute, or whole bars stamped with their start"
         )
     opened = {session.date: int(session.open.timestamp()) for session in sessions}
-    starts, prices = array("q"), tuple(array("d") for _ in range(5))
+    made: list[array[Any]] = [array(typecode) for typecode in "qddddq"]
     for day, minutes in known.minutes.items():
-        starts.extend(opened[day] + 60 * index for index in minutes.indices)
-        for column, more in zip(
-            prices,
-            (minutes.opens, minutes.highs, minutes.lows, minutes.closes, minutes.volumes),
-            strict=True,
-        ):
-            column.extend(more)
-    return aggregated(Columns(starts, *prices), timeframe)
+        starts = [opened[day] + 60 * index for index in minutes.indices]
+        fields = (starts, minutes.opens, minutes.highs, minutes.lows, minutes.closes, minutes.volumes)
+        for column, values in zip(made, fields, strict=True):
+            column.extend(values)
+    return aggregated(Columns(*made), timeframe)
 
 
 def _minutes_a_row(known: SymbolHistory) -> tuple[int, int]:
@@ -230,7 +227,11 @@ def _stored(stack: Stack, symbol: str, timeframe: Timeframe) -> Columns:
         bars += [
             Bar(
                 datetime.fromisoformat(item["time"]),
-                *(float(item[name]) for name in ("open", "high", "low", "close", "volume")),
+                item["open"],
+                item["high"],
+                item["low"],
+                item["close"],
+                item["volume"],
             )
             for item in page["items"]
         ]

@@ -23,7 +23,7 @@ def bar_line(stamped: str, bar: MarketBar) -> bytes:
     """A bar whose start is already written as `stamped`."""
     return (
         f'{{"t":"{stamped}","o":{bar.open!r},"h":{bar.high!r},"l":{bar.low!r},"c":{bar.close!r},'
-        f'"v":{round(bar.volume)},"n":{bar.trades},"vw":{bar.vwap!r}}}'
+        f'"v":{bar.volume},"n":{bar.trades},"vw":{bar.vwap!r}}}'
     ).encode()
 
 

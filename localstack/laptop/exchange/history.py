@@ -67,7 +67,7 @@ class MinuteColumns:
     highs: Sequence[float]
     lows: Sequence[float]
     closes: Sequence[float]
-    volumes: Sequence[float]
+    volumes: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ def _by_minute(
         opens, highs, lows, closes = (
             array("d", (row.prices[part] for row in day_rows)) for part in range(len(day_rows[0].prices))
         )
-        volumes = array("d", (row.volume for row in day_rows))
+        volumes = array("q", (row.volume for row in day_rows))
         indices = array("H", ((start - session.open) // _MINUTE for start in starts))
         minutes[day] = MinuteColumns(indices, opens, highs, lows, closes, volumes)
         bars.append(Bar(bar_start(session), opens[0], max(highs), min(lows), closes[-1], sum(volumes)))

@@ -181,7 +181,7 @@ class Market:
             float(span.high),
             float(span.low),
             float(span.close),
-            float(volume),
+            volume,
             max(TRADES_A_MINUTE * closed, 1),
             average,
         )
@@ -222,7 +222,7 @@ def adjusted_bar(bar: AnyBar, ratio: Decimal) -> AnyBar:
         return bar
     opened, high, low, closed = (_divided(price, ratio) for price in (bar.open, bar.high, bar.low, bar.close))
     changed: dict[str, Any] = {"open": opened, "high": high, "low": low, "close": closed}
-    changed["volume"] = float(round(bar.volume * float(ratio)))
+    changed["volume"] = round(bar.volume * float(ratio))
     if isinstance(bar, MarketBar):
         changed["vwap"] = _divided(bar.vwap, ratio)
     return replace(bar, **changed)
@@ -258,7 +258,7 @@ def summed(start: datetime, columns: MinuteColumns, first: int, last: int) -> Ma
     closes = columns.closes[first:last]
     rows = zip(columns.opens[first:last], highs, lows, closes, strict=True)
     means = [_mean(*prices) for prices in rows]
-    volume = float(sum(volumes))
+    volume = sum(volumes)
     value = sum(mean * shares for mean, shares in zip(means, volumes, strict=True))
     vwap = round(value / volume if volume else sum(means) / len(means), _VWAP_PLACES)
     trades = TRADES_A_MINUTE * (last - first)
@@ -269,7 +269,7 @@ def summed(start: datetime, columns: MinuteColumns, first: int, last: int) -> Ma
 class _RunningSums:
     """Sums over the first so many minutes of a session, from none to all of them."""
 
-    volumes: Sequence[float]
+    volumes: Sequence[int]
     values: Sequence[float]
     means: Sequence[float]
 
@@ -286,8 +286,11 @@ def _running_sums(columns: MinuteColumns) -> _RunningSums:
     rows = zip(columns.opens, columns.highs, columns.lows, columns.closes, strict=True)
     means = [_mean(*prices) for prices in rows]
     values = (mean * shares for mean, shares in zip(means, columns.volumes, strict=True))
-    sums = (list(accumulate(each, initial=0.0)) for each in (columns.volumes, values, means))
-    return _RunningSums(*sums)
+    return _RunningSums(
+        volumes=list(accumulate(columns.volumes, initial=0)),
+        values=list(accumulate(values, initial=0.0)),
+        means=list(accumulate(means, initial=0.0)),
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -314,9 +317,7 @@ def _cut_minutes(bar: Bar, minutes: int) -> MinuteColumns:
     for knot, price in enumerate(path.knots[1:-1], start=1):
         place = min(minutes * knot // (len(path.knots) - 1), minutes - 1)
         highs[place], lows[place] = max(highs[place], price), min(lows[place], price)
-    shares = int(bar.volume)
-    until = [shares * place // minutes for place in range(minutes + 1)]
-    volumes = array("d", (until[place + 1] - until[place] for place in range(minutes)))
-    volumes[-1] += bar.volume - shares
+    until = [bar.volume * place // minutes for place in range(minutes + 1)]
+    volumes = array("q", (until[place + 1] - until[place] for place in range(minutes)))
     o, high, low, c = (array("d", map(float, column)) for column in (opens, highs, lows, closes))
     return MinuteColumns(range(minutes), o, high, low, c, volumes)

@@ -1,7 +1,8 @@
 """Reads CSV files of prices and of splits into checked rows; the history builds its symbols from them.
 
 A file has the columns `timestamp,open,high,low,close,volume` and one row a day, stamped with its date,
-or one row a minute, stamped with the minute's start. A time without a zone is New York's.
+or one row a minute, stamped with the minute's start. A time without a zone is New York's. A volume is
+rounded to whole shares.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ SPLIT_COLUMNS = ["symbol", "ex_date", "new_shares", "old_shares"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a price file. `minute` is its start in UTC, None in a daily file."""
+    """A row of a price file. `minute` is its start in UTC, None in a daily file; `volume` is whole shares."""
 
     line: int
     date: date
     minute: datetime | None
     prices: tuple[float, float, float, float]
-    volume: float
+    volume: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def price_rows(name: str, text: str) -> list[Row]:
     for line, fields in _records(name, text, COLUMNS):
         day, minute = _time_of(name, line, fields[0], daily=bool(rows) and rows[0].minute is None)
         values = _numbers(name, line, fields[1:])
-        row = Row(line, day, minute, (values[0], values[1], values[2], values[3]), values[4])
+        row = Row(line, day, minute, (values[0], values[1], values[2], values[3]), round(values[4]))
         _check_prices(name, row)
         if rows:
             _check_order(name, rows[-1], row)

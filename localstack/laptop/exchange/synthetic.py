@@ -126,7 +126,7 @@ class _Bars(Sequence[Bar]):
         columns = self._universe.columns(self._symbol, first, max(first, last))
         opens, highs, lows, closes = (columns[:-1] / _PLACES).tolist()
         rows = zip(self._sessions[first:last], opens, highs, lows, closes, columns[-1].tolist(), strict=True)
-        return [Bar(bar_start(session), o, h, low, c, float(v)) for session, o, h, low, c, v in rows]
+        return [Bar(bar_start(session), o, h, low, c, v) for session, o, h, low, c, v in rows]
 
 
 def synthetic_history(real: History, count: int, seed: int) -> History:

@@ -36,7 +36,7 @@ def tape_of(columns: MinuteColumns, session: Session, minutes: int) -> Iterator[
     """The trades of the first `minutes` minutes that traded in a session, in order of time."""
     for place in range(minutes):
         index = columns.indices[place]
-        shares = int(columns.volumes[place])
+        shares = columns.volumes[place]
         prices = _prices(
             columns.opens[place], columns.highs[place], columns.lows[place], columns.closes[place]
         )

@@ -120,7 +120,7 @@ def bar_body(bar: MarketBar) -> Json:
         "h": bar.high,
         "l": bar.low,
         "c": bar.close,
-        "v": round(bar.volume),
+        "v": bar.volume,
         "n": bar.trades,
         "vw": bar.vwap,
     }

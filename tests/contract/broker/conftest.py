@@ -96,7 +96,9 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """Each contract test runs against both."""
     if request.param == "fake":
         prices = {"AAPL": CALM}
-        bars = [Bar(bar_start(session), 100.0, 100.5, 99.5, 100.0, 1e6) for session in _sessions_before()]
+        bars = [
+            Bar(bar_start(session), 100.0, 100.5, 99.5, 100.0, 1_000_000) for session in _sessions_before()
+        ]
         yield FakeWorld(FakeBroker(prices), FakeMarketData({"AAPL": bars}, prices))
         return
     with _exchange(tmp_path) as running:

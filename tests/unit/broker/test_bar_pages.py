@@ -30,7 +30,13 @@ def test_a_page_is_its_bars_and_its_token() -> None:
     columns = found.bars["AAPL"]
     moment = int(datetime(2026, 1, 5, 5, tzinfo=UTC).timestamp())
     assert (columns.start[0], columns.open[0], columns.high[0]) == (moment, 0.1, 3.0)
-    assert (columns.low[0], columns.close[0], columns.volume[0]) == (0.05, 1.75, 100.0)
+    assert (columns.low[0], columns.close[0], columns.volume[0]) == (0.05, 1.75, 100)
+
+
+def test_volumes_are_whole_shares() -> None:
+    """A volume with parts of a share is rounded; the bars beside it keep theirs."""
+    rows = [{**ROW, "v": volume} for volume in (100, 99.6, 1e6)]
+    assert [100, 100, 1_000_000] == bar_pages.decode(page(*rows)).bars["AAPL"].volume.tolist()
 
 
 @pytest.mark.parametrize("moment", ["2026-01-05T05:00:00.123456789Z", "2026-01-05T00:00:00-05:00"])

@@ -37,7 +37,7 @@ def test_bars_come_through_all_pages(market_data: AlpacaMarketData, server: Scri
     ]
     bars = market_data.daily_bars(["AAPL", "IBM", "NONE"], START, END)
     assert {symbol: len(found) for symbol, found in bars.items()} == {"AAPL": 3, "IBM": 1}
-    assert bars["AAPL"][0] == Bar(datetime(2026, 1, 5, 5, tzinfo=UTC), 1.5, 2.0, 1.0, 1.75, 100.0)
+    assert bars["AAPL"][0] == Bar(datetime(2026, 1, 5, 5, tzinfo=UTC), 1.5, 2.0, 1.0, 1.75, 100)
     first, second = (asked.query for asked in server.asked)
     assert (first["symbols"], first["timeframe"], first["adjustment"], first["limit"]) == (
         "AAPL,IBM,NONE",

@@ -15,7 +15,7 @@ class ServedBar(msgspec.Struct, frozen=True):
     """What the tests look at of a bar."""
 
     close: float = msgspec.field(name="c")
-    volume: float = msgspec.field(name="v")
+    volume: int = msgspec.field(name="v")
 
 
 def split_adjusted_days(market: Market, symbol: str, now: datetime) -> list[ServedBar]:

@@ -39,7 +39,7 @@ def daily_bars(draw: st.DrawFn) -> tuple[Session, Bar]:
     """A daily bar of a full or a half session."""
     session = draw(st.sampled_from([FULL, EARLY]))
     o, c, one, other = (draw(prices) for _ in range(4))
-    volume = float(draw(st.integers(0, 10**9)))
+    volume = draw(st.integers(0, 10**9))
     return session, Bar(midnight(session.date), o, max(o, c, one, other), min(o, c, one, other), c, volume)
 
 

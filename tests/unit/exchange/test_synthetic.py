@@ -53,7 +53,8 @@ def test_every_made_up_bar_is_a_bar_on_the_price_step(real: History) -> None:
         for bar in history.bars[::10]:
             assert 0 < bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high
             assert bar.close < 1 or round(bar.close, 2) == bar.close
-            assert bar.volume == int(bar.volume) > 0
+            assert isinstance(bar.volume, int)
+            assert bar.volume > 0
 
 
 def test_made_up_returns_vary_as_much_as_the_real_ones(real: History) -> None:

@@ -17,7 +17,7 @@ from functions.historical_data import api
 Call = Callable[..., tuple[int, Any]]
 ROUTE = "/historical_data/historical/{symbol}"
 START = datetime(2011, 12, 28, 5, tzinfo=UTC)  # New York's midnight
-SERIES = [Bar(START + timedelta(days=n), 1.0, 2.0, 0.5, 1.5 + n, 10.0) for n in range(8)]
+SERIES = [Bar(START + timedelta(days=n), 1.0, 2.0, 0.5, 1.5 + n, 10) for n in range(8)]
 
 
 @pytest.fixture(autouse=True)
@@ -67,8 +67,7 @@ def test_bars_say_that_they_come_from_the_store_and_how_old_they_are(call: Call,
 def test_each_timeframe_and_adjustment_is_a_series_of_its_own(call: Call) -> None:
     """Minutes are kept by the day and page over its end."""
     minutes = [
-        Bar(START + timedelta(days=n // 3, minutes=600 + n % 3), 1.0, 2.0, 0.5, 1.5 + n, 10.0)
-        for n in range(6)
+        Bar(START + timedelta(days=n // 3, minutes=600 + n % 3), 1.0, 2.0, 0.5, 1.5 + n, 10) for n in range(6)
     ]
     keep("AAPL", minutes, timeframe="1Min", adjustment="raw")
     query = {"timeframe": "1Min", "adjustment": "raw", "limit": "4"}

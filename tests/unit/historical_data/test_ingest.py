@@ -35,7 +35,7 @@ def weekdays(first: date, last: date) -> list[date]:
 
 def daily(first: date, last: date, scale: float = 1.0) -> list[Bar]:
     return [
-        Bar(bars.midnight(day).astimezone(UTC), scale, 2 * scale, 0.5 * scale, scale, 10.0)
+        Bar(bars.midnight(day).astimezone(UTC), scale, 2 * scale, 0.5 * scale, scale, 10)
         for day in weekdays(first, last)
     ]
 
@@ -280,7 +280,7 @@ def test_minutes_are_stored_by_the_day_without_those_outside_of_the_session(
     """Only closed minutes of the regular session, and only so far."""
     start = bars.midnight(date(2024, 1, 4)).astimezone(UTC)
     data.history["AAPL"] = [
-        Bar(start + timedelta(minutes=n), 1.0, 2.0, 0.5, 1.5, 10.0) for n in range(2 * 1440)
+        Bar(start + timedelta(minutes=n), 1.0, 2.0, 0.5, 1.5, 10) for n in range(2 * 1440)
     ]
     request = wanted(
         symbols=("AAPL",), timeframe=Timeframe.MINUTE, first=date(2024, 1, 4), last=date(2024, 1, 5)

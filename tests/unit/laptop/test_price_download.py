@@ -24,7 +24,7 @@ FIRST, LAST = date(2012, 3, 1), date(2012, 4, 30)
 SESSIONS = [s for s in nyse_sessions(FIRST) if FIRST <= s.date <= LAST]
 NOW = datetime(2012, 5, 1, tzinfo=UTC)
 WANTED = Wanted(("AAPL", "IBM"), Timeframe.DAY, FIRST, LAST)
-DAYS = [Bar(bar_start(s), 10.25, 12.5, 9.0, 10.0 + n / 100, 1000.0 + n) for n, s in enumerate(SESSIONS)]
+DAYS = [Bar(bar_start(s), 10.25, 12.5, 9.0, 10.0 + n / 100, 1000 + n) for n, s in enumerate(SESSIONS)]
 
 
 class Data(FakeMarketData):
@@ -119,7 +119,7 @@ def test_minutes_are_those_of_the_regular_session(tmp_path: Path) -> None:
     opened = SESSIONS[0].open
     starts = [opened + timedelta(minutes=n) for n in range(-30, 420, 3)]
     data = Data()
-    data.history = {"AAPL": [Bar(at, 10.25, 12.5, 9.0, 10.0, 5.0) for at in starts]}
+    data.history = {"AAPL": [Bar(at, 10.25, 12.5, 9.0, 10.0, 5) for at in starts]}
     run(tmp_path, data, Wanted(("AAPL",), Timeframe.MINUTE, FIRST, FIRST))
     kept = PriceFolder(tmp_path).columns("AAPL")
     assert (130, opened) == (len(kept), kept.start_at(0))

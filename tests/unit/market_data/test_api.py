@@ -31,9 +31,7 @@ Call = Callable[..., tuple[int, Any]]
 CHART = "/api/chart/{symbol}"
 MIDNIGHT = datetime(2024, 1, 2, 5, tzinfo=UTC)  # New York's, a Tuesday
 CLOSE = MIDNIGHT.replace(hour=21)
-BARS = [
-    Bar(MIDNIGHT + timedelta(days=n - 9), 10.0 + n, 12.0 + n, 9.0 + n, 11.0 + n, 1000.0) for n in range(10)
-]
+BARS = [Bar(MIDNIGHT + timedelta(days=n - 9), 10.0 + n, 12.0 + n, 9.0 + n, 11.0 + n, 1000) for n in range(10)]
 
 
 def signal(day: int) -> SignalRecord:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zlib
 from array import array
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,9 +31,10 @@ def columns(draw: st.DrawFn) -> Columns:
     """Columns of any numbers, each column of one kind or mixed, with any times."""
     count = draw(st.integers(0, 20))
     starts = draw(st.lists(st.integers(-(1 << 33), 1 << 40), min_size=count, max_size=count))
-    kinds = draw(st.lists(st.sampled_from([cents, thirds, numbers]), min_size=5, max_size=5))
-    values = [draw(st.lists(kind, min_size=count, max_size=count)) for kind in kinds]
-    return Columns(array("q", starts), *(array("d", column) for column in values))  # type: ignore[call-arg]
+    kinds = draw(st.lists(st.sampled_from([cents, thirds, numbers]), min_size=4, max_size=4))
+    prices = (array("d", draw(st.lists(kind, min_size=count, max_size=count))) for kind in kinds)
+    volumes = draw(st.lists(st.integers(0, (1 << 63) - 1), min_size=count, max_size=count))
+    return Columns(array("q", starts), *prices, array("q", volumes))  # type: ignore[call-arg]
 
 
 def bits(columns: Columns) -> list[bytes]:
@@ -43,10 +45,14 @@ def bits(columns: Columns) -> list[bytes]:
 
 def bars(count: int) -> Columns:
     """Daily bars on a grid of cents."""
-    rows = [(n, 10.1 + n / 100, 11.7 + n / 100, 9.3, 10.9 + n / 100, 1e6 + n) for n in range(count)]
+    rows = [(n, 10.1 + n / 100, 11.7 + n / 100, 9.3, 10.9 + n / 100, 10**6 + n) for n in range(count)]
     each = list(zip(*rows, strict=True)) or [()] * 6
-    prices = [array("d", column) for column in each[1:]]
-    return Columns(array("q", (START + n * DAY for n in each[0])), *prices)  # type: ignore[call-arg]
+    starts, *prices, volumes = each
+    return Columns(
+        array("q", (START + n * DAY for n in starts)),
+        *(array("d", column) for column in prices),
+        array("q", volumes),  # type: ignore[call-arg]
+    )
 
 
 @given(columns())
@@ -102,6 +108,15 @@ def test_ten_years_of_days_take_no_more_than_33_kilobytes() -> None:
     assert sum(sizes) <= 33_000
 
 
+def test_volumes_with_parts_of_shares_are_refused() -> None:
+    """No feed tells any; a chunk that says it has them is fetched again."""
+    body = bytearray(chunks.encode(bars(5))[5:])
+    body[17] = 2  # decimals of the volumes
+    chunk = bytes([chunks.VERSION]) + zlib.crc32(body).to_bytes(4, "big") + bytes(body)
+    with pytest.raises(chunks.BrokenChunk, match="whole shares"):
+        chunks.decode(chunk)
+
+
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_one_flipped_bit_anywhere_is_noticed(count: int) -> None:
     """The message says what to do."""
@@ -124,8 +139,6 @@ def test_a_truncated_chunk_is_refused() -> None:
 @given(st.binary(max_size=60))
 def test_bytes_with_a_right_checksum_that_make_no_sense_are_refused(body: bytes) -> None:
     """Whoever wrote them: decoding raises BrokenChunk or nothing."""
-    import zlib
-
     chunk = bytes([chunks.VERSION]) + zlib.crc32(body).to_bytes(4, "big") + body
     with pytest.raises(chunks.BrokenChunk):
         chunks.decode(chunk)

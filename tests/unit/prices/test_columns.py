@@ -8,7 +8,7 @@ from alpaquero.prices.bars import Bar
 from alpaquero.prices.columns import Columns
 
 FIRST = datetime(2012, 7, 2, 4, tzinfo=UTC)
-BARS = [Bar(FIRST + timedelta(days=n), 10.0 + n, 12.0 + n, 9.0 + n, 11.0 + n, 100.0 * n) for n in range(5)]
+BARS = [Bar(FIRST + timedelta(days=n), 10.0 + n, 12.0 + n, 9.0 + n, 11.0 + n, 100 * n) for n in range(5)]
 
 
 def test_bars_come_back_as_they_were() -> None:

@@ -31,7 +31,7 @@ SESSIONS = [BEFORE_HOLIDAY, HALF_DAY, MONDAY]
 
 def bar_of(session: Session) -> Bar:
     """A bar of the session, prices of no interest."""
-    return Bar(bar_start(session), 1.0, 1.0, 1.0, 1.0, 1.0)
+    return Bar(bar_start(session), 1.0, 1.0, 1.0, 1.0, 1)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def bars_to(last: date, count: int = 260, scale: float = 1.0) -> list[Bar]:
     found = []
     for day in reversed(days):
         close = scale * (100 + 10 * math.sin(day.toordinal() / 9))
-        found.append(Bar(midnight(day), close, close + scale, close - scale, close, 1000.0))
+        found.append(Bar(midnight(day), close, close + scale, close - scale, close, 1000))
     return found
 
 

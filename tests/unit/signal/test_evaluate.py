@@ -144,7 +144,7 @@ def test_a_run_of_minutes_judges_bars_of_minutes(
     monkeypatch.setattr(evaluate, "_sessions", lambda first, last: [session])
     five = timedelta(minutes=5)
     market.history["AAPL"] = [
-        Bar(opens + n * five, 100.0 + n % 7, 108.0, 99.0, 100.0 + n % 7, 10.0) for n in range(-5, 78)
+        Bar(opens + n * five, 100.0 + n % 7, 108.0, 99.0, 100.0 + n % 7, 10) for n in range(-5, 78)
     ]
     close = opens + 60 * five
     planned(

@@ -148,7 +148,7 @@ def test_bars_outside_the_regular_session_are_not_looked_at() -> None:
     sessions, settings = sessions_from(FIRST, 20), _settings(Timeframe.FIVE_MINUTES)
     regular = made_up(Random(5), sessions[:4], Timeframe.FIVE_MINUTES)
     around = [
-        Bar(at, 1.0, 900.0, 0.5, 1.0, 5.0)
+        Bar(at, 1.0, 900.0, 0.5, 1.0, 5)
         for session in sessions[:4]
         for at in (session.open - timedelta(minutes=5), session.close, session.close + timedelta(hours=1))
     ]

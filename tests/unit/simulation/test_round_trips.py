@@ -52,7 +52,7 @@ def _series(seed: int, volatility: float, price: float, missing: int = 0) -> Col
         prices[1],
         prices[2],
         prices[3],
-        array("d", [1000.0] * len(kept)),
+        array("q", [1000] * len(kept)),
     )
 
 

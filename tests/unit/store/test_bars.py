@@ -23,8 +23,8 @@ pytestmark = pytest.mark.usefixtures("tables")
 def made(start: datetime, count: int, step: timedelta = DAY, close: float = 10.5) -> Columns:
     """Bars in a row from `start` on."""
     starts = array("q", (int((start + n * step).timestamp()) for n in range(count)))
-    prices = [array("d", (p + n / 100 for n in range(count))) for p in (10.0, 12.0, 9.0, close, 1000.0)]
-    return Columns(starts, prices[0], prices[1], prices[2], prices[3], prices[4])
+    prices = [array("d", (p + n / 100 for n in range(count))) for p in (10.0, 12.0, 9.0, close)]
+    return Columns(starts, prices[0], prices[1], prices[2], prices[3], array("q", range(1000, 1000 + count)))
 
 
 def keep(columns: Columns, symbol: str = "AAPL", timeframe: str = "1Day") -> dict[tuple[str, str], Chunk]:

@@ -25,7 +25,7 @@ def test_a_price_is_told_in_the_shares_of_its_day(
     monkeypatch: pytest.MonkeyPatch, ex_date: date, opened: str
 ) -> None:
     """Stored bars are adjusted: a later split doubles the price back, one of that morning does not."""
-    bar = Columns.of([Bar(begins(DAY), 49.0, 50.0, 48.0, 49.5, 1000.0)])
+    bar = Columns.of([Bar(begins(DAY), 49.0, 50.0, 48.0, 49.5, 1000)])
 
     def read(symbols: set[str], *_: Any) -> dict[str, Columns]:
         return dict.fromkeys(symbols, bar)

@@ -179,7 +179,7 @@ def test_the_average_true_range_is_of_closed_daily_bars(
 ) -> None:
     """Of eight periods at least, and only where the size needs it; the forming bar counts for nothing."""
     first = OPEN_MARKET.replace(hour=5) - timedelta(days=days)
-    bars = [Bar(first + timedelta(d), 100, 101, 99, 100, 1e6) for d in range(days)]
-    feed.history = {"AAPL": [*bars, Bar(OPEN_MARKET.replace(hour=5), 100, 900, 1, 100, 1e6)]}
+    bars = [Bar(first + timedelta(d), 100, 101, 99, 100, 1_000_000) for d in range(days)]
+    feed.history = {"AAPL": [*bars, Bar(OPEN_MARKET.replace(hour=5), 100, 900, 1, 100, 1_000_000)]}
     assert expected == gathered(feed, sizing_method=SizingMethod.ATR).average_true_range
     assert gathered(feed).average_true_range is None

@@ -101,7 +101,7 @@ def test_a_bar_published_again_is_taken_over_with_a_revision(market: Asked) -> N
     """The newest stored bar is fetched once more; the new one stands, and what stood before can be read."""
     before = series(market, midnight(THURSDAY))
     at = next(n for n, bar in enumerate(market.history["AAPL"]) if bar.start == midnight(THURSDAY))
-    late = replace(market.history["AAPL"][at], close=101.25, volume=1234.0)
+    late = replace(market.history["AAPL"][at], close=101.25, volume=1234)
     market.history["AAPL"][at] = late
     market.calls.clear()
     found = series(market)
@@ -225,7 +225,7 @@ def test_only_bars_of_the_regular_session_are_kept(timeframe: Timeframe, minutes
     bars = []
     while start < end:
         if start.astimezone(NEW_YORK).weekday() < 5:
-            bars.append(Bar(start, 1.0, 2.0, 0.5, 1.5, 10.0))
+            bars.append(Bar(start, 1.0, 2.0, 0.5, 1.5, 10))
         start += timedelta(minutes=minutes)
     market = Asked(history={"AAPL": bars})
     last = session(THURSDAY, 13).close - timedelta(minutes=minutes)

@@ -162,8 +162,8 @@ def test_a_sweep_in_parts_is_the_same(name: str, monkeypatch: pytest.MonkeyPatch
 
 def columns_of(closes: list[float]) -> Columns:
     """Bars that are no more than their closes."""
-    prices = array("d", closes)
-    return Columns(array("q", range(len(closes))), prices, prices, prices, prices, prices)
+    prices, places = array("d", closes), array("q", range(len(closes)))
+    return Columns(places, prices, prices, prices, prices, places)
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -25,5 +25,5 @@ def real_bars() -> dict[str, list[Bar]]:
         symbol, day, *prices = row
         start = datetime.fromisoformat(day).replace(tzinfo=NEW_YORK).astimezone(UTC)
         if symbol in bars:
-            bars[symbol].append(Bar(start, *map(float, prices[:5])))
+            bars[symbol].append(Bar(start, *map(float, prices[:4]), int(prices[4])))
     return {symbol: sorted(found, key=lambda bar: bar.start) for symbol, found in bars.items()}

@@ -50,7 +50,7 @@ def evidence(**changes: Any) -> Evidence:
         "run": a_run(state=RunState.CONCLUDED),
         "reports": {0: report(a_signal("AAPL"), a_signal("IBM", Side.SELL))},
         "decision": decision(),
-        "bar": Bar(midnight(FRIDAY), 99.0, 101.0, 98.0, 100.0, 5000.0),
+        "bar": Bar(midnight(FRIDAY), 99.0, 101.0, 98.0, 100.0, 5000),
         "values": {"k": 12.5},
         "conditions": (replace(CONDITIONS[0]),),
     }

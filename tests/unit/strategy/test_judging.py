@@ -130,7 +130,7 @@ def test_a_missing_bar_of_the_day_is_told_too(timeframe: Timeframe, minutes: int
     start = datetime(2012, 7, 2, 14, tzinfo=UTC)
     step = timedelta(minutes=minutes)
     prices = [bar.close for bar in real_bars()["MSFT"][-250:]]
-    bars = [Bar(start + n * step, price, price, price, price, 1.0) for n, price in enumerate(prices)]
+    bars = [Bar(start + n * step, price, price, price, price, 1) for n, price in enumerate(prices)]
     settings = StrategySettings(timeframe=timeframe)
     assert "stale" != outcome(judged(bars, settings=settings))
     assert "stale" == outcome(judged(bars, bars[-1].start + step, settings))

@@ -29,7 +29,7 @@ def outcomes(rule: str) -> tuple[int, str]:
     settings, said = StrategySettings(rule=rule), []
     for seed in range(4):
         bars = Columns.of(
-            Bar(START + timedelta(days=day), price, price * 1.01, price * 0.99, price, 1.0)
+            Bar(START + timedelta(days=day), price, price * 1.01, price * 0.99, price, 1)
             for day, price in enumerate(walk(seed, 600))
         )
         for end in range(250, len(bars) + 1):

@@ -19,8 +19,8 @@ SERIES = [closes for closes in named().values() if len(closes) >= 400]
 
 def panel_of(series: list[list[float]]) -> Panel:
     """A panel of bars that are no more than their closes."""
-    prices = [array("d", closes) for closes in series]
-    return Panel.of([Columns(array("q", range(len(one))), one, one, one, one, one) for one in prices])
+    prices = [(array("q", range(len(closes))), array("d", closes)) for closes in series]
+    return Panel.of([Columns(places, one, one, one, one, places) for places, one in prices])
 
 
 @pytest.mark.parametrize("window", [32, 60, 120, 250])

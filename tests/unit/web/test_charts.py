@@ -27,7 +27,7 @@ from tests.unit.orders.builders import an_order
 MIDNIGHT = datetime(2024, 1, 2, 5, tzinfo=UTC)  # New York's, a Tuesday
 CLOSE = MIDNIGHT.replace(hour=21)
 WEEK = Columns.of(
-    [Bar(MIDNIGHT + timedelta(days=n - 9), 10.0 + n, 12.0 + n, 9.0 + n, 11.0 + n, 1000.0) for n in range(10)]
+    [Bar(MIDNIGHT + timedelta(days=n - 9), 10.0 + n, 12.0 + n, 9.0 + n, 11.0 + n, 1000) for n in range(10)]
 )
 
 
@@ -36,9 +36,7 @@ def waves(count: int) -> Columns:
 
     def at(n: int) -> Bar:
         close = round(100 + 20 * math.sin(n / 9) + n % 7, 2)
-        return Bar(
-            MIDNIGHT + timedelta(days=n), round(close - 0.5, 2), close + 1, close - 1, close, 1234567.0
-        )
+        return Bar(MIDNIGHT + timedelta(days=n), round(close - 0.5, 2), close + 1, close - 1, close, 1234567)
 
     return Columns.of(at(n) for n in range(count))
 

@@ -204,7 +204,7 @@ def a_bar(row: Row) -> Bar:
         float(row["h"]),
         float(row["l"]),
         float(row["c"]),
-        float(row["v"]),
+        round(row["v"]),
     )
 
 

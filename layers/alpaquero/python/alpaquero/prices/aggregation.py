@@ -22,10 +22,11 @@ def aggregated(columns: Columns, timeframe: Timeframe) -> Columns:
     those that start in it, and is there when one of them is. It starts on a whole multiple of its length,
     a day at its midnight in New York.
 
-    >>> minutes = Columns(array("q", [60, 120, 300]), *(array("d", [3.0, 1.0, 2.0]) for _ in range(5)))
+    >>> prices = (array("d", [3.0, 1.0, 2.0]) for _ in range(4))
+    >>> minutes = Columns(array("q", [60, 120, 300]), *prices, array("q", [3, 1, 2]))
     >>> found = aggregated(minutes, Timeframe.FIVE_MINUTES)
     >>> list(found.start), list(found.open), list(found.high), list(found.close), list(found.volume)
-    ([0, 300], [3.0, 2.0], [3.0, 2.0], [1.0, 2.0], [4.0, 2.0])
+    ([0, 300], [3.0, 2.0], [3.0, 2.0], [1.0, 2.0], [4, 2])
     """
     import numpy as np
 
@@ -40,17 +41,18 @@ def aggregated(columns: Columns, timeframe: Timeframe) -> Columns:
     starts = spans[firsts] * length
     if daily:
         starts = np.fromiter((_midnight(second) for second in starts.tolist()), np.int64, len(starts))
-    opens, highs, lows, closes, volumes = (
+    opens, highs, lows, closes = (
         np.frombuffer(column, np.float64)
-        for column in (columns.open, columns.high, columns.low, columns.close, columns.volume)
+        for column in (columns.open, columns.high, columns.low, columns.close)
     )
+    volumes = np.frombuffer(columns.volume, np.int64)
     return Columns(
         _array("q", starts),
         _array("d", opens[firsts]),
         _array("d", np.maximum.reduceat(highs, firsts)),
         _array("d", np.minimum.reduceat(lows, firsts)),
         _array("d", closes[lasts]),
-        _array("d", np.add.reduceat(volumes, firsts)),
+        _array("q", np.add.reduceat(volumes, firsts)),
     )
 
 

@@ -22,7 +22,7 @@ class Timeframe(StrEnum):
 class Bar:
     """One bar. `start` is aware UTC; a daily bar starts at its session's midnight in New York.
 
-    Prices are floats in US dollars because indicator maths is; `volume` is in shares.
+    Prices are floats in US dollars because indicator maths is; `volume` is whole shares.
     """
 
     start: datetime
@@ -30,4 +30,4 @@ class Bar:
     high: float
     low: float
     close: float
-    volume: float
+    volume: int

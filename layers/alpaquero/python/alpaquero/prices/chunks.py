@@ -9,7 +9,8 @@ lowest bytes first, then all second ones, and so on, which puts equal bytes side
 | 4 bytes | CRC-32 of all that follows, big endian like every number of the header |
 | 4 bytes | how many bars |
 | 8 and 4 bytes | start of the first bar in seconds since the epoch; the unit of `steps` in seconds |
-| 1 and 1 byte | decimals of the prices and of the volumes; 255: floats as they are |
+| 1 byte | decimals of the prices; 255: floats as they are |
+| 1 byte | 0 |
 | 5 bytes | width of each column's numbers in bytes |
 
 The columns are `steps` (from one start to the next), `path` (open from the close before, close from
@@ -53,16 +54,15 @@ class BrokenChunk(AlpaqueroError):
 def encode(columns: Columns) -> bytes:
     """`columns`, oldest first, as one chunk; `decode` gives back every bit of them.
 
-    >>> one = Columns(array("q", [1341201600]), *(array("d", [x]) for x in (1.0, 2.0, 1.0, 2.0, 100.0)))
+    >>> one = Columns(array("q", [1341201600]), *(array("d", [x]) for x in (1, 2, 1, 2)), array("q", [9]))
     >>> decode(encode(one)) == one
     True
     """
     first, unit, steps = _steps(columns.start)
     prices, turns = _priced(columns)
-    volumes, volume = _whole(columns.volume)
-    shuffled = [_shuffled(numbers) for numbers in (steps, *turns, volume)]
+    shuffled = [_shuffled(numbers) for numbers in (steps, *turns, columns.volume)]
     widths = (width for width, _ in shuffled)
-    header = _HEADER.pack(len(columns), first, unit, prices, volumes, *widths)
+    header = _HEADER.pack(len(columns), first, unit, prices, 0, *widths)
     rest = header + zlib.compress(b"".join(body for _, body in shuffled), 9)
     return bytes([VERSION]) + zlib.crc32(rest).to_bytes(4, "big") + rest
 
@@ -84,7 +84,9 @@ def decode(chunk: bytes) -> Columns:
 
 
 def _decoded(chunk: bytes) -> Columns:
-    count, first, unit, prices, volumes, *widths = _HEADER.unpack_from(chunk, _PREFIX)
+    count, first, unit, prices, volume_decimals, *widths = _HEADER.unpack_from(chunk, _PREFIX)
+    if volume_decimals:
+        raise ValueError("volumes are whole shares")
     body = zlib.decompress(memoryview(chunk)[_PREFIX + _HEADER.size :])
     lengths = (max(count - 1, 0), 2 * count, count, count, count)
     columns: list[array[int]] = []
@@ -102,7 +104,7 @@ def _decoded(chunk: bytes) -> Columns:
         four = _floats(path[::2]), _floats(above), _floats(below), _floats(path[1::2])
     else:
         four = _four(path, above, below, 10.0**prices)
-    return Columns(start, *four, _floats(volume) if volumes == RAW else _scaled(volume, 10.0**volumes))
+    return Columns(start, *four, array("q", volume))
 
 
 def _four(path: array[int], above: array[int], below: array[int], scale: float) -> Four:

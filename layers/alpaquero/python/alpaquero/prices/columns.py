@@ -21,8 +21,8 @@ PRICES = ("open", "high", "low", "close")
 class Columns:
     """Bars of one series, oldest first, a column a field, all of one length.
 
-    `start` holds whole seconds since the epoch (typecode q); open, high, low and close are US
-    dollars, `volume` is shares (typecode d). Never changed once made.
+    `start` holds whole seconds since the epoch and `volume` whole shares (typecode q); open, high, low
+    and close are US dollars (typecode d). Never changed once made.
     """
 
     start: array[int]
@@ -30,25 +30,24 @@ class Columns:
     high: array[float]
     low: array[float]
     close: array[float]
-    volume: array[float]
+    volume: array[int]
 
     @classmethod
     def of(cls, bars: Iterable[Bar]) -> Columns:
         """The columns of `bars`.
 
-        >>> Columns.of([Bar(datetime(2012, 7, 2, 4, tzinfo=UTC), 1.0, 2.0, 1.0, 2.0, 100.0)]).close
+        >>> Columns.of([Bar(datetime(2012, 7, 2, 4, tzinfo=UTC), 1.0, 2.0, 1.0, 2.0, 100)]).close
         array('d', [2.0])
         """
         listed = list(bars)
-        return cls(
-            array("q", (int(bar.start.timestamp()) for bar in listed)),
-            *(array("d", (getattr(bar, name) for bar in listed)) for name in (*PRICES, "volume")),
-        )
+        opened, high, low, closed = (array("d", (getattr(bar, name) for bar in listed)) for name in PRICES)
+        start = array("q", (int(bar.start.timestamp()) for bar in listed))
+        return cls(start, opened, high, low, closed, array("q", (bar.volume for bar in listed)))
 
     @classmethod
     def empty(cls) -> Columns:
         """Columns without a bar."""
-        return cls(array("q"), array("d"), array("d"), array("d"), array("d"), array("d"))
+        return cls(array("q"), array("d"), array("d"), array("d"), array("d"), array("q"))
 
     def __len__(self) -> int:
         return len(self.start)

@@ -31,13 +31,13 @@ def in_session(columns: Columns, timeframe: Timeframe, sessions: Iterable[Sessio
     none = (0, 0)
     kept = []
     for n, start in enumerate(columns.start):
-        opened, closed = hours.get(columns.start_at(n).astimezone(NEW_YORK).date(), none)
-        kept.append(start < closed and start + length > opened)
+        first, last = hours.get(columns.start_at(n).astimezone(NEW_YORK).date(), none)
+        kept.append(start < last and start + length > first)
     if all(kept):
         return columns
-    starts = array("q", compress(columns.start, kept))
-    values = [
+    opened, high, low, closed = (
         array("d", compress(column, kept))
-        for column in (columns.open, columns.high, columns.low, columns.close, columns.volume)
-    ]
-    return Columns(starts, values[0], values[1], values[2], values[3], values[4])
+        for column in (columns.open, columns.high, columns.low, columns.close)
+    )
+    starts, volumes = (array("q", compress(column, kept)) for column in (columns.start, columns.volume))
+    return Columns(starts, opened, high, low, closed, volumes)

@@ -6,6 +6,7 @@ store as of the revisions in the report.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
@@ -69,12 +70,13 @@ def evaluated(
 
 
 def digest(columns: Columns) -> str:
-    """What tells these bars from any others: 16 hex digits over every column, as the machine holds them.
+    """What tells these bars from any others: 16 hex digits over every column, as doubles but for `start`.
 
     >>> digest(Columns.empty()) == digest(Columns.empty()[-5:])
     True
     """
     hashed = sha256()  # processors have instructions for it
-    for column in (columns.start, columns.open, columns.high, columns.low, columns.close, columns.volume):
+    volume = array("d", columns.volume)  # as it was when the first reports were written
+    for column in (columns.start, columns.open, columns.high, columns.low, columns.close, volume):
         hashed.update(column)
     return hashed.hexdigest()[:DIGEST_DIGITS]

@@ -158,7 +158,7 @@ def _bar(evidence: Evidence) -> Step | None:
     if bar is not None:
         text = (
             f"the bar from {_at(bar.start)}, closed {_at(run.bar_close)}: open {bar.open}, high {bar.high}, "
-            f"low {bar.low}, close {bar.close}, volume {bar.volume:.0f}"
+            f"low {bar.low}, close {bar.close}, volume {bar.volume}"
         )
     return Step(name="bar", result=text, at=run.bar_close, lines=lines)
 

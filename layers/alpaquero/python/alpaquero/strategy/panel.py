@@ -72,7 +72,8 @@ class Panel:
     def _field(self, name: str) -> Floats:
         made = np.empty((len(self.columns), self.bars))
         for row, one in zip(made, self.columns, strict=True):
-            values = np.frombuffer(getattr(one, name))
+            column = getattr(one, name)
+            values = np.frombuffer(column, column.typecode)
             row[-len(values) :] = values
             row[: -len(values)] = values[0]
         return made

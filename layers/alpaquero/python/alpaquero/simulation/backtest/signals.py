@@ -274,14 +274,14 @@ def adjusted(columns: Columns, splits: Iterable[SplitDay]) -> Columns:
             ]
             for name in _PRICES
         }
-        volume = [float(round(shares * float(split.ratio))) for shares in columns.volume[:count]]
+        volume = [round(shares * float(split.ratio)) for shares in columns.volume[:count]]
         before = Columns(
             columns.start[:count],
             array("d", prices["open"]),
             array("d", prices["high"]),
             array("d", prices["low"]),
             array("d", prices["close"]),
-            array("d", volume),
+            array("q", volume),
         )
         columns = before + columns[count:]
     return columns

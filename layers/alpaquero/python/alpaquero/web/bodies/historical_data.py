@@ -16,7 +16,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     low: float
     close: float
-    volume: float
+    volume: int
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,8 @@ Source = Literal["live", "cache"]
 class BarColumns(msgspec.Struct, frozen=True, kw_only=True):
     """Bars as columns of one length, oldest first: less than half of the bytes of a row a bar.
 
-    `time` is the start of each bar in whole seconds since 1970 (UTC); prices are US dollars.
+    `time` is the start of each bar in whole seconds since 1970 (UTC); prices are US dollars, `volume` is
+    whole shares.
     """
 
     time: list[int]
@@ -24,7 +25,7 @@ class BarColumns(msgspec.Struct, frozen=True, kw_only=True):
     high: list[float]
     low: list[float]
     close: list[float]
-    volume: list[float]
+    volume: list[int]
 
 
 class Plotted(msgspec.Struct, frozen=True, kw_only=True):
