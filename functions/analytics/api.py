@@ -634,7 +634,7 @@ def _check(request: BacktestRequest) -> None:
     except ValueError as error:
         named = "changes" if request.changes else "timeframe" if request.timeframe else "strategies"
         raise InvalidRequest(str(error), named) from None
-    bars = bars_of(request, settings.timeframe)
+    bars = bars_of(request, settings.timeframes)
     if bars > MOST_BARS:
         raise InvalidRequest(
             f"That is about {bars:,} bars and a job may read {MOST_BARS:,}; ask for fewer symbols or a "

@@ -144,12 +144,22 @@ def run(job: Job) -> None:
     settings = settings_for(
         request, base.strategies, base.risk, base.orders, risk_free_percent=base.risk_free_percent
     )
-    series = stored(request, settings)
-    begin, end = request.start - warm_up(settings), request.end + timedelta(days=2 * MOST_SESSIONS_VALID)
-    sessions = _calendar().sessions(begin, end)
+    longer = {timeframe: stored(request, settings, timeframe) for timeframe in settings.timeframes}
+    series = longer.pop(settings.timeframe)
+    warming = max(warm_up(settings, timeframe) for timeframe in settings.timeframes)
+    sessions = _calendar().sessions(
+        request.start - warming, request.end + timedelta(days=2 * MOST_SESSIONS_VALID)
+    )
     telling = Telling(job)
     found = execute(
-        request, settings, series, sessions, data="the bar store", notes=[ADJUSTED], show=telling.show
+        request,
+        settings,
+        series,
+        sessions,
+        longer=longer,
+        data="the bar store",
+        notes=[ADJUSTED],
+        show=telling.show,
     )
     page = report.render(found, series)
     backtests.put_file(job.id, backtests.RESULT, outcomes.encoded(found), "application/json")
@@ -204,26 +214,26 @@ def parquet_of(table: Table) -> bytes:
         return path.read_bytes()
 
 
-def warm_up(settings: BacktestSettings) -> timedelta:
+def warm_up(settings: BacktestSettings, timeframe: Timeframe) -> timedelta:
     """How long before the first session its bars begin, generously; days where sizes go by their range."""
-    days = settings.history_bars * DAYS_A_BAR[settings.timeframe]
+    days = settings.history_bars(timeframe) * DAYS_A_BAR[timeframe]
     if settings.risk.sizing_method is SizingMethod.ATR:
         days = max(days, settings.risk.atr_period_bars * ATR_PERIODS * DAYS_A_BAR[Timeframe.DAY])
     return timedelta(days=ceil(days) + 10)
 
 
-def stored(request: BacktestRequest, settings: BacktestSettings) -> dict[str, Columns]:
+def stored(request: BacktestRequest, settings: BacktestSettings, timeframe: Timeframe) -> dict[str, Columns]:
     """The stored bars of every symbol, its warm-up included. Raises `CannotRun` when some are missing."""
-    first = _midnight(request.start - warm_up(settings))
+    first = _midnight(request.start - warm_up(settings, timeframe))
     last = _midnight(request.end + timedelta(days=1)) - timedelta(seconds=1)
-    found = bar_store.read(request.symbols, first, last, timeframe=settings.timeframe)
-    wrong = set(bar_store.retired(request.symbols, first, last, timeframe=settings.timeframe))
+    found = bar_store.read(request.symbols, first, last, timeframe=timeframe)
+    wrong = set(bar_store.retired(request.symbols, first, last, timeframe=timeframe))
     missing = [s for s in request.symbols if s in wrong or not _covers(found.get(s), request)]
     if missing:
         named = ",".join(missing[:20])
         raise CannotRun(
             f"not all bars of {named} are stored from {request.start} to {request.end}; run "
-            f"`alpaquero history ingest --symbols {named} --timeframe {settings.timeframe} "
+            f"`alpaquero history ingest --symbols {named} --timeframe {timeframe} "
             f"--from {first.date()} --to {request.end}` and ask again"
         )
     return found

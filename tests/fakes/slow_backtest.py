@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from alpaquero.orders.intent import Intent, Purpose, Side
 from alpaquero.orders.order import Fill
-from alpaquero.prices.bars import Bar
+from alpaquero.prices.bars import Bar, Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import Session, bars_of
 from alpaquero.risk.activity import activity_of
@@ -31,15 +31,15 @@ from alpaquero.simulation.matching import Role, time_in
 from alpaquero.simulation.path import SessionPath
 from alpaquero.strategy import conclusion, judging
 from alpaquero.strategy.conclusion import foreseen_code
-from alpaquero.strategy.planning import valid_until
+from alpaquero.strategy.planning import of_timeframe, timeframes, valid_until
 from alpaquero.strategy.ranking import rank
-from alpaquero.strategy.settings import StrategySettings
 from alpaquero.strategy.signal import Signal, Withheld
 from tests.fakes.backtests import Settings
 
 SEED = 1  # which of two sales at one instant came first follows from the broker's ids
 MILLISECOND = timedelta(milliseconds=1)
 AROUND = timedelta(days=14)
+AFTER_CLOSE = timedelta(minutes=30)  # when bars of a day are judged
 BEFORE_ALL = datetime.fromisoformat("1990-01-01T00:00:00+00:00")
 
 
@@ -65,6 +65,7 @@ class SlowBacktest:
     settings: Settings
     spread: Decimal
     cash: Decimal
+    longer: Mapping[Timeframe, Mapping[str, Columns]] = field(default_factory=dict)
     held: dict[str, Bracket] = field(default_factory=dict)
     sales: dict[str, tuple[str, Decimal]] = field(default_factory=dict)  # that wait, by symbol
     fills: list[Fill] = field(default_factory=list)
@@ -73,10 +74,14 @@ class SlowBacktest:
 
     def play(self, first: int, count: int) -> None:
         """Trades `count` sessions from the place `first` on."""
-        self.name, self.strategy = next(iter(self.settings.strategies.items()))
+        self.shortest, *_ = self.timeframes = timeframes(self.settings.strategies)
+        self.series = {self.shortest: self.bars, **self.longer}
         self.by_start = {
-            symbol: {bar.start: (place, bar) for place, bar in enumerate(columns.bars())}
-            for symbol, columns in self.bars.items()
+            timeframe: {
+                symbol: {bar.start: (place, bar) for place, bar in enumerate(columns.bars())}
+                for symbol, columns in series.items()
+            }
+            for timeframe, series in self.series.items()
         }
         self.last: dict[str, Decimal] = {}
         self.equity = self.day_start = self.cash
@@ -87,24 +92,34 @@ class SlowBacktest:
         )
         for session in self.sessions[first : first + count]:
             self.day_start = self.equity
-            for start, close in bars_of(session, self.strategy.timeframe):
-                self._bar(start, Session(session.date, max(start, session.open), close))
+            for start, close in bars_of(session, self.shortest):
+                closed = {
+                    timeframe: begun
+                    for timeframe in self.timeframes
+                    for begun, end in bars_of(session, timeframe)
+                    if end == close
+                }
+                self._bar(start, Session(session.date, max(start, session.open), close), closed)
             self.equities.append(self.equity)
 
-    def _bar(self, start: datetime, part: Session) -> None:
+    def _bar(self, start: datetime, part: Session, closed: dict[Timeframe, datetime]) -> None:
+        """One bar of the shortest timeframe; `closed` are the starts of all bars that close with it."""
         self.told = max((fill.at for fill in self.fills), default=None)
         for symbol in sorted(self.bars):
-            _, bar = self.by_start[symbol].get(start, (0, None))
+            _, bar = self.by_start[self.shortest][symbol].get(start, (0, None))
             if bar is not None:
                 self._trade(symbol, bar, part)
                 self.last[symbol] = Decimal(repr(bar.close))
         owned = {symbol: one for symbol, one in self.held.items() if one.entered}
         worth = sum((one.quantity * self.last[symbol] for symbol, one in owned.items()), Decimal(0))
         self.equity = self.cash + worth
-        self.book = self._book(part.close)
-        self._conclude(start, part)
-        self.book = replace(self.book, peak_equity=max(self.book.peak_equity, self.equity))
-        self.book = locked(self._book(part.close), self.settings.risk, part.close)
+        evening = closed.pop(Timeframe.DAY, None)
+        for timeframe, begun in closed.items():
+            self._conclude(timeframe, begun, part, part.close)
+        self.book = replace(self._book(part.close), peak_equity=max(self.book.peak_equity, self.equity))
+        self.book = locked(self.book, self.settings.risk, part.close)
+        if evening is not None:
+            self._conclude(Timeframe.DAY, evening, part, part.close + AFTER_CLOSE)
 
     # what prices do
 
@@ -195,10 +210,11 @@ class SlowBacktest:
             activity=activity_of(self.fills, self.stop_ids, baseline={}, baseline_at=BEFORE_ALL),
         )
 
-    def _conclude(self, start: datetime, part: Session) -> None:
+    def _conclude(self, timeframe: Timeframe, start: datetime, part: Session, now: datetime) -> None:
+        self.book = self._book(now)
         entered: set[str] = set()
         left = self.book.buying_power or Decimal(0)
-        for signal in rank(self._signals(start, part.close)):
+        for signal in rank(self._signals(timeframe, start, part.close)):
             held = signal.symbol in self.held
             code = conclusion.holding_code(signal.side, held=held)
             if code is None and signal.side is Side.BUY and signal.symbol in entered:
@@ -206,45 +222,47 @@ class SlowBacktest:
             if code is not None:
                 self.counts[code] += 1
                 continue
-            intent, verdict = self._judged(signal, part.close)
+            intent, verdict = self._judged(signal, now)
             failed = [result.code for result in verdict.results if not result.passed]
             if (code := foreseen_code(failed)) is not None:
                 self.counts[code] += 1
-            elif not verdict.approved:
+                continue
+            entered.add(signal.symbol)
+            if not verdict.approved:
                 self.counts.update(f"refused {one}" for one in failed)
             elif intent.purpose is Purpose.EXIT:
-                self._sell(intent, verdict, part.close)
+                self._sell(intent, verdict, now)
             else:
                 worth = taken(Side.BUY, signal.reference_price, self.spread)
                 if verdict.quantity * worth > left:
                     self.counts["refused broker_rejected"] += 1
                 else:
                     left -= verdict.quantity * worth
-                    self._buy(intent, verdict, worth, part.close)
-            entered.add(signal.symbol)
+                    self._buy(intent, verdict, worth, now)
 
-    def _signals(self, start: datetime, close: datetime) -> list[Signal]:
+    def _signals(self, timeframe: Timeframe, start: datetime, close: datetime) -> list[Signal]:
         found = []
-        for symbol, columns in self.bars.items():
-            last = max((place for at, (place, _) in self.by_start[symbol].items() if at <= start), default=-1)
-            judged = judging.judge(
-                symbol,
-                columns[: last + 1],
-                strategy=self.name,
-                settings=self.strategy,
-                bar_start=start,
-                bar_close=close,
-            )
-            if isinstance(judged, Withheld):
-                self.counts[f"withheld {judged.code}"] += 1
-            elif judged is not None:
-                found.append(judged)
+        for name, strategy in of_timeframe(self.settings.strategies, timeframe).items():
+            for symbol, columns in self.series[timeframe].items():
+                known = self.by_start[timeframe][symbol]
+                last = max((place for at, (place, _) in known.items() if at <= start), default=-1)
+                judged = judging.judge(
+                    symbol,
+                    columns[: last + 1],
+                    strategy=name,
+                    settings=strategy,
+                    bar_start=start,
+                    bar_close=close,
+                )
+                if isinstance(judged, Withheld):
+                    self.counts[f"withheld {judged.code}"] += 1
+                elif judged is not None:
+                    found.append(judged)
         return found
 
     def _judged(self, signal: Signal, now: datetime) -> tuple[Intent, Verdict]:
-        until = valid_until(
-            self.sessions, self.strategy.timeframe, signal.bar_close, self.strategy.signal_validity_bars
-        )
+        one = self.settings.strategies[signal.strategy]
+        until = valid_until(self.sessions, one.timeframe, signal.bar_close, one.signal_validity_bars)
         intent = conclusion.intent_on(signal, "paper", until)
         near = tuple(s for s in self.sessions if abs(s.date - now.date()) <= AROUND)
         facts = Facts(
@@ -278,9 +296,3 @@ class SlowBacktest:
 
     def _reserve(self, identifier: str, reservation: Reservation, now: datetime) -> None:
         self.book = self.book.with_order(identifier, reservation, now)
-
-
-def strategy_of(settings: Settings) -> StrategySettings:
-    """The only strategy of the settings."""
-    (found,) = settings.strategies.values()
-    return found

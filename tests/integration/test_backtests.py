@@ -64,11 +64,11 @@ def test_the_command_line_reads_the_same_bars(
 ) -> None:
     """`--data store` reads what the stack has stored, oldest first; without any it says what to run."""
     assert ports["historical_data"]
-    columns = Store(cloud, [traded.symbol]).read(Timeframe.DAY).series[traded.symbol]
+    columns = Store(cloud, [traded.symbol]).read([Timeframe.DAY]).series[traded.symbol]
     assert len(columns) > 50
     assert sorted(columns.start) == list(columns.start)
     with pytest.raises(LaptopError, match="alpaquero history ingest --symbols ZZZZ"):
-        Store(cloud, ["ZZZZ"]).read(Timeframe.DAY)
+        Store(cloud, ["ZZZZ"]).read([Timeframe.DAY])
 
 
 def test_bars_of_five_minutes_are_fetched_and_tested(cloud: LaptopCloud, admin: Caller) -> None:
@@ -95,7 +95,7 @@ def test_bars_of_five_minutes_are_fetched_and_tested(cloud: LaptopCloud, admin: 
     )
     assert found.activity.withheld == {}
     assert found.activity.fills > 0
-    prices = Store(cloud, ["IBM"]).read(Timeframe.FIVE_MINUTES)
+    prices = Store(cloud, ["IBM"]).read([Timeframe.FIVE_MINUTES])
     assert len(prices.series["IBM"]) >= 4 * 78
     request = msgspec.convert(asked, BacktestRequest, strict=False)
     settings = settings_for(request, TradingSettings().strategies, RiskLimits(), OrderSettings())

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import msgspec
 
-from alpaquero.backtests.execution import execute
 from alpaquero.backtests.outcome import Outcome
 from alpaquero.prices.bars import Timeframe
 from alpaquero.strategy import registry
 from laptop.backtests.options import Prepared, value_of
+from laptop.backtests.single import executed
 from laptop.errors import LaptopError
 
 MOST_COMBINATIONS: Final = 20_000
@@ -168,16 +168,7 @@ def cell_of(prepared: Prepared, job: Job) -> Cell:
 def outcome_of(prepared: Prepared, job: Job) -> Outcome:
     """The whole outcome of one job. Raises `ValueError` for settings that do not fit."""
     request = prepared.asked(job.changes, start=job.start, end=job.end)
-    prices = prepared.prices
-    return execute(
-        request,
-        prepared.settings(job.changes),
-        prices.series,
-        prices.sessions,
-        splits=prices.splits,
-        data=prices.label,
-        notes=prices.notes,
-    )
+    return executed(prepared, request, prepared.settings(job.changes))
 
 
 def screened(prepared: Prepared, changes: Sequence[Mapping[str, Any]]) -> Iterator[Cell]:
@@ -211,6 +202,7 @@ def screened(prepared: Prepared, changes: Sequence[Mapping[str, Any]]) -> Iterat
     for change in changes:
         try:
             settings = prepared.settings(change)
+            prices.of(settings.timeframe)
             chosen, *more = settings.strategies.values()
             if more:
                 raise LaptopError("--fast screens one strategy; give one --strategy")

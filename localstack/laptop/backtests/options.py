@@ -15,6 +15,8 @@ import msgspec
 from alpaquero.backtests.request import BacktestRequest, BacktestSettings, FillSettings, settings_for
 from alpaquero.orders.timeouts import OrderSettings
 from alpaquero.prices.bars import Timeframe
+from alpaquero.prices.columns import Columns
+from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.strategy import registry
 from alpaquero.strategy.settings import StrategySettings
@@ -133,18 +135,22 @@ def _prepare(options: Options) -> Prepared:
         changes=dict(options.changes),
     )
     settings = settings_for(request, base.strategies, base.risk, base.orders)
-    prices = source.read(settings.timeframe)
-    start = options.start or _first_judged(prices, settings.history_bars)
+    prices = source.read(settings.timeframes)
+    start = options.start or _first_judged(prices, settings)
     asked = msgspec.structs.replace(request, start=start, end=options.end or prices.last)
     return Prepared(asked, base, prices, files)
 
 
-def _first_judged(prices: Prices, history: int) -> date:
-    """The first session on which some symbol has enough bars; the last one when none has."""
-    ready = [
-        columns.start_at(history - 1).date() for columns in prices.series.values() if len(columns) >= history
-    ]
-    return min(ready, default=prices.last)
+def _first_judged(prices: Prices, settings: BacktestSettings) -> date:
+    """The first session on which some symbol has enough bars of each timeframe; the last when none has."""
+    return max(
+        _first_with(bars, settings.history_bars(one)) or prices.last for one, bars in prices.bars.items()
+    )
+
+
+def _first_with(bars: Mapping[str, Columns], history: int) -> date | None:
+    ready = [columns.start_at(history - 1) for columns in bars.values() if len(columns) >= history]
+    return min(ready).astimezone(NEW_YORK).date() if ready else None
 
 
 def _source(options: Options) -> Source:

@@ -36,16 +36,31 @@ _ADJUSTED = (
 
 @dataclass(frozen=True)
 class Prices:
-    """Bars of one timeframe by symbol, the market's sessions around them, and the splits between.
+    """Bars by timeframe and symbol, the market's sessions around them, and the splits between.
 
-    Bars are raw when `splits` are known; `label` says where they came from, `notes` what to know.
+    Bars are raw when `splits` are known, the shortest timeframe's first; `label` says where they came from,
+    `notes` what to know.
     """
 
-    series: Mapping[str, Columns]
+    bars: Mapping[Timeframe, Mapping[str, Columns]]
     sessions: Sequence[Session]
     splits: Sequence[SplitDay]
     label: str
     notes: tuple[str, ...] = ()
+
+    @property
+    def series(self) -> Mapping[str, Columns]:
+        """The bars of the shortest timeframe by symbol."""
+        return next(iter(self.bars.values()))
+
+    def of(self, timeframe: Timeframe) -> Mapping[str, Columns]:
+        """The bars of a timeframe by symbol. Raises `ValueError` for one that was not read."""
+        if timeframe not in self.bars:
+            raise ValueError(
+                f"bars of {timeframe} are asked for, and those of {', '.join(self.bars)} were read: the "
+                "timeframe is no setting of a grid; run one with --timeframe for each"
+            )
+        return self.bars[timeframe]
 
     @property
     def first(self) -> date:
@@ -69,8 +84,8 @@ class Source(Protocol):
     def symbols(self) -> Sequence[str]:
         """The symbols whose prices are read."""
 
-    def read(self, timeframe: Timeframe) -> Prices:
-        """Their bars of a timeframe. Raises `LaptopError` that says where to get those that are missing."""
+    def read(self, timeframes: Sequence[Timeframe]) -> Prices:
+        """Their bars, the shortest first. Raises `LaptopError` that says where to get what is missing."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +96,9 @@ class Files:
     label: str
     symbols: Sequence[str]
 
-    def read(self, timeframe: Timeframe) -> Prices:
-        """The bars of the timeframe."""
-        return _of_history(self.history, self.symbols, self.label, timeframe)
+    def read(self, timeframes: Sequence[Timeframe]) -> Prices:
+        """The bars of the timeframes."""
+        return _of_history(self.history, self.symbols, self.label, timeframes)
 
 
 @dataclass(frozen=True)
@@ -93,9 +108,9 @@ class Store:
     stack: Stack
     symbols: Sequence[str]
 
-    def read(self, timeframe: Timeframe) -> Prices:
-        """The stored bars of the timeframe, split-adjusted."""
-        return _of_store(self.stack, self.symbols, timeframe)
+    def read(self, timeframes: Sequence[Timeframe]) -> Prices:
+        """The stored bars of the timeframes, split-adjusted."""
+        return _of_store(self.stack, self.symbols, timeframes)
 
 
 def shipped(symbols: Sequence[str] = ()) -> Files:
@@ -129,12 +144,17 @@ def _of(history: History, label: str, symbols: Sequence[str]) -> Files:
     return Files(history, label, symbols or tuple(history.symbols))
 
 
-def _of_history(history: History, symbols: Sequence[str], label: str, timeframe: Timeframe) -> Prices:
-    """Raises `LaptopError` where the files have no bars that `timeframe` could be made of."""
+def _of_history(
+    history: History, symbols: Sequence[str], label: str, timeframes: Sequence[Timeframe]
+) -> Prices:
+    """Raises `LaptopError` where the files have no bars that a timeframe could be made of."""
     return Prices(
-        series={
-            symbol: _bars_of(history.symbols[symbol], history.calendar, label, timeframe)
-            for symbol in symbols
+        bars={
+            timeframe: {
+                symbol: _bars_of(history.symbols[symbol], history.calendar, label, timeframe)
+                for symbol in symbols
+            }
+            for timeframe in timeframes
         },
         sessions=history.calendar,
         splits=tuple(
@@ -187,24 +207,23 @@ def _minutes_a_row(known: SymbolHistory) -> tuple[int, int]:
     return step, max(minutes.indices[0] % step for minutes in known.minutes.values())
 
 
-def _of_store(stack: Stack, symbols: Sequence[str], timeframe: Timeframe) -> Prices:
+def _of_store(stack: Stack, symbols: Sequence[str], timeframes: Sequence[Timeframe]) -> Prices:
     """What the running stack has stored of these symbols, split-adjusted.
 
     Raises `LaptopError` naming `alpaquero history` when nothing is stored of one.
     """
     from laptop.exchange.nyse import nyse_sessions
 
-    series = {symbol: _stored(stack, symbol, timeframe) for symbol in symbols}
-    missing = [symbol for symbol, columns in series.items() if not len(columns)]
-    if missing:
-        raise LaptopError(
-            f"no {timeframe} bars of {', '.join(missing)} are stored: run `alpaquero history ingest "
-            f"--symbols {','.join(missing)} --timeframe {timeframe} --from 2016-01-04` and try again"
-        )
-    first = min(_day(columns, 0) for columns in series.values())
-    return Prices(
-        series=series, sessions=nyse_sessions(first), splits=(), label="the store", notes=(_ADJUSTED,)
-    )
+    bars = {one: {symbol: _stored(stack, symbol, one) for symbol in symbols} for one in timeframes}
+    for timeframe, series in bars.items():
+        missing = [symbol for symbol, columns in series.items() if not len(columns)]
+        if missing:
+            raise LaptopError(
+                f"no {timeframe} bars of {', '.join(missing)} are stored: run `alpaquero history ingest "
+                f"--symbols {','.join(missing)} --timeframe {timeframe} --from 2016-01-04` and try again"
+            )
+    first = min(_day(columns, 0) for series in bars.values() for columns in series.values())
+    return Prices(bars=bars, sessions=nyse_sessions(first), splits=(), label="the store", notes=(_ADJUSTED,))
 
 
 def _stored(stack: Stack, symbol: str, timeframe: Timeframe) -> Columns:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 from alpaquero.backtests import outcome as outcomes
 from alpaquero.backtests import report
 from alpaquero.backtests.execution import execute
 from alpaquero.backtests.outcome import Outcome
+from alpaquero.backtests.request import BacktestRequest, BacktestSettings
 from laptop.backtests.options import Prepared
 from laptop.backtests.show import Show, by_session
 from laptop.errors import LaptopError
@@ -16,20 +19,31 @@ from laptop.errors import LaptopError
 
 def run(prepared: Prepared, show: Show = lambda _done, _total, _note: None) -> Outcome:
     """The outcome of what was prepared. Raises `LaptopError` that says the fix."""
-    prices = prepared.prices
     try:
-        return execute(
-            prepared.request,
-            prepared.settings(),
-            prices.series,
-            prices.sessions,
-            splits=prices.splits,
-            data=prices.label,
-            notes=prices.notes,
-            show=by_session(show),
-        )
+        return executed(prepared, prepared.request, prepared.settings(), by_session(show))
     except ValueError as error:
         raise LaptopError(str(error)) from error
+
+
+def executed(
+    prepared: Prepared,
+    request: BacktestRequest,
+    settings: BacktestSettings,
+    show: Callable[[int, int, date], None] | None = None,
+) -> Outcome:
+    """The outcome of a request on the prices that were prepared. Raises `ValueError` that says the fix."""
+    prices, (shortest, *others) = prepared.prices, settings.timeframes
+    return execute(
+        request,
+        settings,
+        prices.of(shortest),
+        prices.sessions,
+        longer={timeframe: prices.of(timeframe) for timeframe in others},
+        splits=prices.splits,
+        data=prices.label,
+        notes=prices.notes,
+        show=show,
+    )
 
 
 def write_report(path: Path, outcome: Outcome, prepared: Prepared) -> None:

@@ -424,7 +424,9 @@ def _series(prepared: Prepared, settings: StrategySettings, *, from_start: bool)
         for day, at in ((prepared.request.start, time()), (prepared.request.end, time.max))
     )
     prices, found = prepared.prices, {}
-    for symbol, columns in regular(prices.series, prices.sessions, settings.timeframe).items():
+    for symbol, columns in regular(
+        prices.of(settings.timeframe), prices.sessions, settings.timeframe
+    ).items():
         until = unsplit(columns, symbol, prices.splits).until(last)
         within = len(until.since(first))
         found[symbol] = until[-(within + settings.minimum_history_bars - 1) :] if from_start else until

@@ -51,7 +51,7 @@ def world(monkeypatch: pytest.MonkeyPatch, queues: FakeQueues) -> dict[str, Any]
     seen: dict[str, Any] = {"stored": {"AAPL": prices("AAPL"), "IBM": prices("IBM")}, "queues": queues}
 
     def execute(request: Any, settings: Any, series: Any, sessions: Any, **more: Any) -> Outcome:
-        seen.update(request=request, settings=settings, series=series)
+        seen.update(request=request, settings=settings, series=series, longer=more["longer"])
         for done in range(1, 101):
             more["show"](done, 100, START + timedelta(days=done))
         if "fails" in seen:
@@ -255,6 +255,31 @@ def test_a_job_of_shorter_bars_reads_those_and_the_calendar_around_them(
     ((begin, end),) = asked
     assert begin <= first.date()
     assert days()[-1] + timedelta(days=30) < end
+
+
+def test_a_job_of_two_timeframes_reads_the_bars_of_both(
+    call: Call, queues: FakeQueues, world: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each with the warm-up of its own strategies; the longer ones are given beside the shortest."""
+    read: dict[str, datetime] = {}
+    counts = {"5Min": 300, "1Hour": 280}
+
+    def reads(symbols: Any, first: datetime, last: datetime, **how: Any) -> dict[str, Any]:
+        read[how["timeframe"]] = first
+        return {symbol: prices(symbol, counts[how["timeframe"]]) for symbol in symbols}
+
+    monkeypatch.setattr("alpaquero.store.bars.read", reads)
+    mixed = {
+        "strategies": ["stochrsi_ema", "ema_cross"],
+        "changes": {"strategies.ema_cross.timeframe": "5Min", "strategies.stochrsi_ema.timeframe": "1Hour"},
+    }
+    assert 202 == post(call, mixed)[0]
+    assert {"batchItemFailures": []} == work(queues)
+    assert Status.DONE is only_job().status
+    given = {"5Min": world["series"], **world["longer"]}
+    assert counts == {timeframe: len(series["IBM"]) for timeframe, series in given.items()}
+    start = datetime(2011, 1, 3, tzinfo=UTC)
+    assert (start - read["5Min"]).days < 30 < (start - read["1Hour"]).days - 60
 
 
 def test_what_went_wrong_here_is_told_without_its_text(

@@ -72,7 +72,11 @@ def test_changes_reach_strategy_risk_and_orders() -> None:
         },
     )
     one = found.strategies["stochrsi_ema"]
-    assert (10, 300, 300) == (one.parameters["rsi_period_bars"], one.minimum_history_bars, found.history_bars)
+    assert (10, 300, 300) == (
+        one.parameters["rsi_period_bars"],
+        one.minimum_history_bars,
+        found.history_bars(Timeframe.DAY),
+    )
     assert (Decimal("2.5"), SizingMethod.ATR) == (found.risk.stop_loss_percent, found.risk.sizing_method)
     assert (30, Decimal("4.5")) == (found.orders.entry_timeout_minutes, found.risk_free_percent)
 
@@ -123,13 +127,14 @@ def test_a_change_that_could_mean_two_strategies_is_refused() -> None:
         made(CURRENT, changes={"strategy.rsi_period_bars": 9})
 
 
-def test_strategies_of_two_timeframes_are_refused_or_tested_on_one() -> None:
-    """A backtest goes through bars of one timeframe: the message names two, and what can be done."""
-    mixed = {**CURRENT, "hourly": StrategySettings(timeframe=Timeframe.HOUR)}
-    with pytest.raises(ValueError, match=r"bars of 1Day and hourly bars of 1Hour; .* a timeframe for all"):
-        made(mixed)
-    assert made(mixed, timeframe=Timeframe.FIVE_MINUTES).timeframe is Timeframe.FIVE_MINUTES
-    assert made(mixed, strategies=("hourly",)).timeframe is Timeframe.HOUR
+def test_strategies_of_two_timeframes_are_tested_together_or_all_on_one() -> None:
+    """Orders trade on the shortest; each has its own history. A timeframe in the request is that of all."""
+    mixed = {**CURRENT, "hourly": StrategySettings(timeframe=Timeframe.HOUR, minimum_history_bars=300)}
+    found = made(mixed)
+    assert ([Timeframe.HOUR, Timeframe.DAY], Timeframe.HOUR) == (found.timeframes, found.timeframe)
+    assert (300, 250) == (found.history_bars(Timeframe.HOUR), found.history_bars(Timeframe.DAY))
+    assert made(mixed, timeframe=Timeframe.FIVE_MINUTES).timeframes == [Timeframe.FIVE_MINUTES]
+    assert made(mixed, strategies=("hourly",)).timeframes == [Timeframe.HOUR]
 
 
 def test_an_unknown_strategy_is_told_with_those_that_exist() -> None:
@@ -176,5 +181,5 @@ def test_a_request_survives_json() -> None:
 
 def test_bars_are_counted_by_timeframe() -> None:
     """A year of a symbol is some 252 daily bars and 390 times as many minutes."""
-    assert 252 == pytest.approx(bars_of(asked(), Timeframe.DAY), abs=1)
-    assert 252 * 390 == pytest.approx(bars_of(asked(), Timeframe.MINUTE), rel=0.01)
+    assert 252 == pytest.approx(bars_of(asked(), [Timeframe.DAY]), abs=1)
+    assert 252 * 390 == pytest.approx(bars_of(asked(), [Timeframe.MINUTE]), rel=0.01)

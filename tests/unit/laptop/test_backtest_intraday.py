@@ -67,7 +67,7 @@ def test_rows_of_any_length_that_divides_the_bar_will_do(folder: Path, tmp_path:
     """A file of bars of 5 minutes gives the bars of 15 that the minutes give."""
     five = aggregated(MINUTES, Timeframe.FIVE_MINUTES)
     other = written(tmp_path / "five" / "AAA.csv", five)
-    made = [sources.of_folder(one).read(Timeframe.FIFTEEN_MINUTES).series["AAA"] for one in (folder, other)]
+    made = [sources.of_folder(one).read([Timeframe.FIFTEEN_MINUTES]).series["AAA"] for one in (folder, other)]
     assert made[0] == made[1] == aggregated(MINUTES, Timeframe.FIFTEEN_MINUTES)
 
 
@@ -86,7 +86,7 @@ def test_rows_that_make_up_no_bars_are_refused(
     bars = aggregated(MINUTES, rows)
     data = written(tmp_path / "data" / "AAA.csv", bars, timedelta(minutes=shift))
     with pytest.raises(LaptopError, match=said):
-        sources.of_folder(data).read(timeframe)
+        sources.of_folder(data).read([timeframe])
 
 
 def test_grids_walk_forward_and_checks_take_them_too(
@@ -107,6 +107,43 @@ def test_grids_walk_forward_and_checks_take_them_too(
     main(["backtest", *asked(folder, "check-warm-up", "--places", "3")])
     (found,) = json.loads(capsys.readouterr().out)
     assert found["places"] == 3
+
+
+DAILY = (
+    "timeframe=1Day", "fast_period_bars=2", "slow_period_bars=3", "atr_period_bars=2",
+    "maximum_atr_percent=50", "minimum_history_bars=4", "signal_validity_bars=1",
+)  # fmt: skip
+
+
+def test_a_strategy_of_days_beside_one_of_minutes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both trade one account; a daily signal fills at the open, and the first session has both warmed up."""
+    minutes = made_up(Random(4), SESSIONS, Timeframe.MINUTE, swing=0.0015, gaps=0.05)
+    folder = written(tmp_path / "data" / "AAA.csv", minutes)
+    quick = [f"stochrsi_ema.{change}" for change in ("timeframe=5Min", *QUICK)]
+    changes = [*quick, *(f"ema_cross.{change}" for change in DAILY)]
+    options = [word for one in changes for word in ("--set", f"strategies.{one}")]
+    rules = ["--strategy", "stochrsi_ema", "--strategy", "ema_cross"]
+    assert 0 == main(["backtest", "--data", str(folder), *rules, *options, "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert ("5Min, 1Day", "2012-11-23") == (found["asked"]["timeframe"], found["asked"]["start"])
+    assert {"stochrsi_ema", "ema_cross"} == set(found["by_strategy"])
+    crossed = [trade for trade in found["round_trips"] if trade["strategy"] == "ema_cross"]
+    assert {"14:30:00"} == {trade["opened_at"][11:19] for trade in crossed}
+    assert 0 == main(["backtest", "check-lookahead", "--data", str(folder), *rules, *options, "--json"])
+    checked = json.loads(capsys.readouterr().out)
+    assert {("stochrsi_ema", True), ("ema_cross", True)} == {
+        (one["strategy"], one["passed"]) for one in checked
+    }
+
+
+def test_a_grid_does_not_go_over_timeframes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bars of five minutes that begin an hour are no bars of an hour; the cell says how to ask."""
+    grid = ["--grid", "strategy.timeframe=5Min,1Hour", "--processes", "1"]
+    main(["backtest", *asked(folder, "grid"), *grid])
+    first, last = json.loads(capsys.readouterr().out)["cells"]
+    assert (first["changes"], first["error"]) == ({"strategy.timeframe": "5Min"}, "")
+    assert "bars of 1Hour are asked for, and those of 5Min were read" in last["error"]
+    assert "--timeframe" in last["error"]
 
 
 def test_screening_refuses_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

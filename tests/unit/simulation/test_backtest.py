@@ -15,6 +15,7 @@ import pytest
 from alpaquero.orders.intent import Side
 from alpaquero.orders.order import Fill
 from alpaquero.portfolio.movements import in_order
+from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.risk.activity import Folded, Folding
@@ -156,7 +157,8 @@ def test_the_short_ways_to_trades_and_losses_are_the_long_ones(partial_fills: fl
 def test_fills_at_one_instant_are_folded_as_the_brokers_ids_have_them() -> None:
     """Which of two sales at one open came first decides a streak of losses; purchases may come as they do."""
     calendar = Calendar.of(_history().calendar, 0, 10)
-    test = engine.Backtest(_bars(), calendar, Settings(strategies={}), (), FillTerms(), Decimal(1), "paper")
+    judged = {Timeframe.DAY: (_bars(), calendar)}
+    test = engine.Backtest(judged, Settings(strategies={}), (), FillTerms(), Decimal(1), "paper")
     account, at, draw, one = test.account, calendar.traded[5].open, random.Random(3), Decimal(1)
     account.pass_to(at)
     for number in range(40):

@@ -12,8 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -95,6 +96,51 @@ def test_the_engine_trades_what_a_plain_backtest_trades(
     slow = SlowBacktest(bars, sessions, settings, spread, Decimal(100_000))
     slow.play(0, count)
     fast = run(bars, sessions=sessions, settings=settings, terms=FillTerms(half_spread_bps=spread))
+    assert sorted(_told(fast)) == sorted(
+        (fill.at, fill.symbol, fill.side, fill.quantity, fill.price) for fill in slow.fills
+    )
+    assert list(fast.equities) == slow.equities
+    assert _counts(fast) == {code: count for code, count in slow.counts.items() if count}
+
+
+@given(
+    seed=st.integers(0, 100_000),
+    timeframes=st.sampled_from(
+        [
+            (Timeframe.HOUR, Timeframe.DAY),
+            (Timeframe.FIFTEEN_MINUTES, Timeframe.HOUR, Timeframe.DAY),
+            (Timeframe.FIVE_MINUTES, Timeframe.FIFTEEN_MINUTES, Timeframe.HOUR),
+        ]
+    ),
+    risk=limits,
+    gaps=st.sampled_from([0.0, 0.02, 0.3]),
+)
+@hypothesis_settings(max_examples=20, deadline=None, derandomize=True, phases=[Phase.generate])
+def test_strategies_of_several_timeframes_trade_one_account_as_a_plain_backtest_has_it(
+    *, seed: int, timeframes: tuple[Timeframe, ...], risk: RiskLimits, gaps: float
+) -> None:
+    """Each judges as its own bar closes, days half an hour later; orders trade on the shortest bars."""
+    sessions = sessions_from(FIRST, 50)
+    begin, end = (20, 30) if Timeframe.DAY in timeframes else (2, 5)  # of days one ends early
+    shortest, *others = timeframes
+    random = Random(seed)
+    bars = {symbol: made_up(random, sessions[:end], shortest, gaps=gaps) for symbol in ("AAA", "BBB")}
+    longer = {one: {symbol: aggregated(bars[symbol], one) for symbol in bars} for one in others}
+    settings = replace(
+        _settings(shortest, risk),
+        strategies={
+            **{str(one): _settings(one).strategies["quick"] for one in timeframes},
+            "a cross": StrategySettings(
+                rule="ema_cross",
+                timeframe=timeframes[-1],
+                minimum_history_bars=20,
+                parameters={"fast_period_bars": 2, "slow_period_bars": 4, "maximum_atr_percent": 50.0},
+            ),
+        },
+    )
+    slow = SlowBacktest(bars, sessions, settings, Decimal(1), Decimal(100_000), longer)
+    slow.play(begin, end - begin)
+    fast = run(bars, sessions=sessions, settings=settings, longer=longer, start=sessions[begin].date)
     assert sorted(_told(fast)) == sorted(
         (fill.at, fill.symbol, fill.side, fill.quantity, fill.price) for fill in slow.fills
     )
@@ -186,8 +232,7 @@ def test_the_true_range_is_of_the_days_that_have_closed() -> None:
     limits = RiskLimits(sizing_method=SizingMethod.ATR, atr_period_bars=4)
     tests = [
         Backtest(
-            {"AAA": bars},
-            Calendar.of(sessions, 0, 39, timeframe),
+            {timeframe: ({"AAA": bars}, Calendar.of(sessions, 0, 39, timeframe))},
             _settings(timeframe, limits),
             (),
             FillTerms(),
@@ -260,13 +305,45 @@ def test_nothing_is_judged_on_bars_to_come() -> None:
     assert list(shorter.fills) == [fill for fill in longer.fills if fill.at < cut]
 
 
-def test_strategies_of_two_timeframes_are_refused() -> None:
-    """The error names both, and what can be done."""
-    two = Settings(
-        strategies={"fast": StrategySettings(timeframe=Timeframe.MINUTE), "slow": StrategySettings()}
+def _hours_and_days(**scale: float) -> tuple[dict[str, Columns], dict[str, Columns], Settings]:
+    """Bars of hours and of days, those of a symbol at the scale given, with a strategy of each."""
+    hours = {"AAA": made_up(Random(9), sessions_from(FIRST, 40), Timeframe.HOUR)}
+    days = {symbol: aggregated(columns, Timeframe.DAY) for symbol, columns in hours.items()}
+    for symbol, factor in scale.items():
+        halved = {name: array("d", (p * factor for p in getattr(days[symbol], name))) for name in PRICES}
+        days[symbol] = replace(days[symbol], **halved)
+    strategies = {str(one): _settings(one).strategies["quick"] for one in (Timeframe.DAY, Timeframe.HOUR)}
+    return hours, days, Settings(strategies=strategies)
+
+
+def test_bars_of_a_timeframe_that_are_missing_are_named() -> None:
+    """A strategy that would say nothing for want of bars is no result."""
+    hours, _, settings = _hours_and_days()
+    with pytest.raises(ValueError, match="no bars of 1Day"):
+        run(hours, sessions=sessions_from(FIRST, 50), settings=settings)
+
+
+def test_bars_of_two_timeframes_at_two_scales_are_refused() -> None:
+    """A split that has moved the days and not yet the hours would make up stops and targets."""
+    hours, days, settings = _hours_and_days(AAA=0.5)
+    with pytest.raises(ValueError, match=r"AAA: the bar of 1Day on 2012-11-19 closes at .* split; fetch"):
+        run(hours, sessions=sessions_from(FIRST, 50), settings=settings, longer={Timeframe.DAY: days})
+
+
+def test_a_daily_signal_of_a_mixed_backtest_trades_at_the_next_open_as_of_days_alone() -> None:
+    """With an hourly strategy that says nothing beside it the first entry is that of a backtest of days."""
+    hours, days, settings = _hours_and_days()
+    sessions, daily = sessions_from(FIRST, 50), settings.strategies["1Day"]
+    still = msgspec.structs.replace(settings.strategies["1Hour"], symbols=("ZZZ",))
+    alone = run(days, sessions=sessions, settings=Settings(strategies={"1Day": daily}))
+    mixed = run(
+        hours,
+        sessions=sessions,
+        settings=Settings(strategies={"1Day": daily, "1Hour": still}),
+        longer={Timeframe.DAY: days},
     )
-    with pytest.raises(ValueError, match=r"fast judges bars of 1Min and slow bars of 1Day; .* one timeframe"):
-        run({}, sessions=sessions_from(FIRST, 5), settings=two)
+    first, same = ((one.at, one.client_order_id, one.price) for one in (alone.fills[0], mixed.fills[0]))
+    assert first == same
 
 
 def test_a_calendar_that_ends_with_the_bars_is_refused() -> None:

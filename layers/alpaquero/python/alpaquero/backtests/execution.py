@@ -35,15 +35,16 @@ def execute(
     series: Mapping[str, Columns],
     sessions: Sequence[Session],
     *,
+    longer: Mapping[Timeframe, Mapping[str, Columns]] | None = None,
     splits: Sequence[SplitDay] = (),
     data: str,
     notes: Sequence[str] = (),
     show: Callable[[int, int, date], None] | None = None,
 ) -> Outcome:
-    """The outcome of a request on `series`, raw bars of its timeframe that begin before `request.start`.
+    """The outcome of a request on `series`, raw bars of its shortest timeframe, and `longer` ones of others.
 
-    `sessions` begin with the bars. `data` says where they came from. Raises `ValueError` as
-    `simulation.backtest.run` does, and when the period holds no session.
+    Bars begin before `request.start`, `sessions` with the bars. `data` says where they came from. Raises
+    `ValueError` as `simulation.backtest.run` does, and when the period holds no session.
     """
     began = time.perf_counter()
     series = regular(series, sessions, settings.timeframe)
@@ -51,6 +52,7 @@ def execute(
         series,
         sessions=sessions,
         settings=settings,
+        longer=longer,
         start=request.start,
         end=request.end,
         splits=splits,
@@ -142,7 +144,7 @@ def _asked(request: BacktestRequest, settings: BacktestSettings, data: str, days
         symbols=request.symbols,
         start=days[0],
         end=days[-1],
-        timeframe=str(settings.timeframe),
+        timeframe=", ".join(settings.timeframes),
         cash=request.cash,
         seed=request.seed,
         fills=_plain(request.fills),

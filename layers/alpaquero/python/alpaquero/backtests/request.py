@@ -7,7 +7,7 @@ A request names changes of settings as a person writes them: `strategy.rsi_perio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from alpaquero.prices.regular_hours import BARS_A_SESSION
 from alpaquero.prices.symbols import is_symbol
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.strategy import registry
-from alpaquero.strategy.planning import one_timeframe
+from alpaquero.strategy.planning import of_timeframe, timeframes
 from alpaquero.strategy.settings import StrategySettings
 
 MOST_SYMBOLS = 5_000
@@ -113,14 +113,18 @@ class BacktestSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"risk_free_percent is {rate}; set it from 0 to {_MOST_RISK_FREE}")
 
     @property
-    def timeframe(self) -> Timeframe:
-        """The one timeframe of all its strategies."""
-        return next(iter(self.strategies.values())).timeframe
+    def timeframes(self) -> list[Timeframe]:
+        """The timeframes that its strategies judge, shortest first."""
+        return timeframes(self.strategies)
 
     @property
-    def history_bars(self) -> int:
-        """Bars before the first session that its strategies need."""
-        return max(chosen.minimum_history_bars for chosen in self.strategies.values())
+    def timeframe(self) -> Timeframe:
+        """The shortest of them, on whose bars orders trade."""
+        return self.timeframes[0]
+
+    def history_bars(self, timeframe: Timeframe) -> int:
+        """Bars before the first session that the strategies of a timeframe need."""
+        return max(one.minimum_history_bars for one in of_timeframe(self.strategies, timeframe).values())
 
 
 def settings_for(
@@ -153,9 +157,7 @@ def settings_for(
             one["timeframe"] = str(request.timeframe)
     for path, value in request.changes.items():
         _change(plain, path, value)
-    made = _made(plain)
-    one_timeframe(made.strategies)
-    return made
+    return _made(plain)
 
 
 def _of_rule(name: str, current: Mapping[str, StrategySettings]) -> StrategySettings:
@@ -219,7 +221,7 @@ def _set(path: str, target: dict[str, Any], name: str, value: Any) -> None:
     target[name] = value
 
 
-def bars_of(request: BacktestRequest, timeframe: Timeframe) -> int:
+def bars_of(request: BacktestRequest, used: Sequence[Timeframe]) -> int:
     """About how many bars a request reads, its warm-up left out: 252 sessions of 6.5 hours a year."""
     years = ((request.end - request.start).days + 1) / 365.25
-    return round(len(request.symbols) * years * 252 * BARS_A_SESSION[timeframe])
+    return round(len(request.symbols) * years * 252 * sum(BARS_A_SESSION[one] for one in used))

@@ -52,23 +52,6 @@ def timeframes(strategies: Strategies) -> list[Timeframe]:
     return [timeframe for timeframe in Timeframe if timeframe in used]
 
 
-def one_timeframe(strategies: Strategies) -> Timeframe:
-    """The timeframe that all of the strategies judge, as a backtest needs it; days where there is none.
-
-    Raises `ValueError` naming two whose timeframes differ.
-    """
-    found: dict[Timeframe, str] = {}
-    for name, one in strategies.items():
-        found.setdefault(one.timeframe, name)
-    if len(found) > 1:
-        (first, name), (second, other), *_ = found.items()
-        raise ValueError(
-            f"{name} judges bars of {first} and {other} bars of {second}; a backtest goes through bars of "
-            "one timeframe: name the strategies of one, or give a timeframe for all"
-        )
-    return next(iter(found), Timeframe.DAY)
-
-
 def symbols_judged(strategies: Strategies, watchlist: Sequence[str], timeframe: str) -> tuple[str, ...]:
     """The symbols that the strategies of `timeframe` judge: the watchlist's first, then their own."""
     lists = [

@@ -3,9 +3,10 @@
 A session goes as one of `alpaquero demo` goes: the market trades what waits, the books are brought
 level, signals on the closed bars are ranked and judged by risk one after the other, orders wait for
 the next open; then equity is marked, locks come and go, and what risk wants done is done. On bars of a
-part of a day each bar goes so, and what waits trades at the open of the next one that is there. The rules
-are the live ones: `strategy.conclusion`, `risk.rules`, `risk.locks`, `risk.exits`, `orders.timeouts`,
-`simulation.matching`. Nothing is looked at in a bar in which nothing can happen.
+part of a day each bar goes so, and what waits trades at the open of the next one that is there. Strategies
+of several timeframes go through the bars of the shortest; each is judged as a bar of its own closes, days in
+the evening. The rules are the live ones: `strategy.conclusion`, `risk.rules`, `risk.locks`, `risk.exits`,
+`orders.timeouts`, `simulation.matching`. Nothing is looked at in a bar in which nothing can happen.
 """
 
 from __future__ import annotations
@@ -42,17 +43,17 @@ from alpaquero.risk.verdict import Verdict
 from alpaquero.simulation.backtest import signals
 from alpaquero.simulation.backtest.account import Account, Booked, SimulatedOrder, Watch
 from alpaquero.simulation.backtest.live_book import LiveBook, LivePositions
-from alpaquero.simulation.backtest.parts import regular
+from alpaquero.simulation.backtest.parts import check_same_scale, regular
 from alpaquero.simulation.backtest.result import Result, TradeRow
 from alpaquero.simulation.backtest.round_trips import RoundTrips, path_of
 from alpaquero.simulation.backtest.signals import Raised
-from alpaquero.simulation.backtest.terms import FillTerms, SplitDay
+from alpaquero.simulation.backtest.terms import AFTER_CLOSE, FillTerms, SplitDay
 from alpaquero.simulation.fills import taken
 from alpaquero.simulation.margin import power
 from alpaquero.simulation.matching import EXITS, TERMINAL, Role, Status
 from alpaquero.simulation.path import SessionPath
 from alpaquero.strategy import conclusion, indicators
-from alpaquero.strategy.planning import one_timeframe
+from alpaquero.strategy.planning import timeframes, valid_until
 from alpaquero.strategy.ranking import rank
 from alpaquero.strategy.settings import StrategySettings
 from alpaquero.strategy.signal import Signal
@@ -63,6 +64,7 @@ _ZERO = Decimal(0)
 _facts, _market_price = maker(Facts), maker(MarketPrice)
 # Python 3.11 takes ten times as long to find a member in its enum.
 _BUY, _ENTRY, _EXIT, _ATR = Side.BUY, Purpose.ENTRY, Purpose.EXIT, SizingMethod.ATR
+_DAILY = Timeframe.DAY
 _ENTERED, _EXITED, _STOP = OrderPurpose.ENTRY, OrderPurpose.EXIT, OrderType.STOP
 _MARGIN = Decimal("0.001")  # percent: how far from a limit nothing need be looked at
 _FOUR_DECIMALS = Decimal("0.0001")
@@ -93,6 +95,7 @@ def run(
     *,
     sessions: Sequence[Session],
     settings: Trading,
+    longer: Mapping[Timeframe, Mapping[str, Columns]] | None = None,
     start: date | None = None,
     end: date | None = None,
     splits: Sequence[SplitDay] = (),
@@ -103,24 +106,34 @@ def run(
 ) -> Result:
     """Trades the sessions from `start` to `end`, both included; None is as far as the bars go.
 
-    `bars` are raw bars by symbol, of the timeframe that the strategies judge; those before `start` are for
-    the indicators to settle. `sessions` is the calendar, oldest first, from before `start` (with bars of a
-    part of a day: from the first bar) until some sessions past `end`, as many as a signal is valid for. A
-    signal on a bar trades from the open of the next one on. An empty watchlist is every symbol that has
-    bars. `progress` is told how many sessions of how many are done.
-    Raises `ValueError` where the calendar does not fit, or strategies judge bars of several timeframes.
+    `bars` are raw bars by symbol, of the shortest timeframe that a strategy judges, which orders trade on;
+    `longer` are those of the others. What lies before `start` is for the indicators to settle. `sessions` is
+    the calendar, oldest first, from before `start` (with bars of a part of a day: from the first bar) until
+    some sessions past `end`, as many as a signal is valid for. A signal on a bar trades from the open of the
+    next one on. An empty watchlist is every symbol that has bars. `progress` is told how many sessions of how
+    many are done.
+    Raises `ValueError` where the calendar does not fit, where bars of a timeframe are missing, and where
+    those of two timeframes are told at different scales.
     """
-    timeframe = one_timeframe(settings.strategies)
-    bars = regular(bars, sessions, timeframe)
+    shortest, *others = timeframes(settings.strategies) or [Timeframe.DAY]
+    bars = regular(bars, sessions, shortest)
     first, last = _traded(bars, sessions, start, end)
-    calendar = signals.Calendar.of(sessions, first, last, timeframe)
-    validity = max((one.signal_validity_bars for one in settings.strategies.values()), default=0)
-    if len(calendar.traded) - 1 + validity >= calendar.begins[-1]:
-        raise ValueError(
-            f"sessions end {sessions[-1].date}; give {validity} more than the last one traded, "
-            f"{sessions[last].date}, for signals are valid that long"
-        )
-    return Backtest(bars, calendar, settings, splits, terms or FillTerms(), cash, account).play(progress)
+    judged = {shortest: (bars, signals.Calendar.of(sessions, first, last, shortest))}
+    for timeframe in others:
+        given = (longer or {}).get(timeframe)
+        if given is None:
+            raise ValueError(f"there are no bars of {timeframe}, which a strategy judges; give them too")
+        check_same_scale(bars, given, timeframe)
+        calendar = signals.Calendar.of(sessions, first, last, timeframe)
+        judged[timeframe] = regular(given, sessions, timeframe), calendar
+    for one in settings.strategies.values():
+        calendar, validity = judged[one.timeframe][1], one.signal_validity_bars
+        if len(calendar.traded) - 1 + validity >= calendar.begins[-1]:
+            raise ValueError(
+                f"sessions end {sessions[-1].date}; give {validity} more than the last one traded, "
+                f"{sessions[last].date}, for signals are valid that long"
+            )
+    return Backtest(judged, settings, splits, terms or FillTerms(), cash, account).play(progress)
 
 
 def _traded(
@@ -142,23 +155,28 @@ def _traded(
     return first, last
 
 
+Judged = tuple[Mapping[str, Columns], signals.Calendar]
+"""The bars of one timeframe by symbol, and the calendar of its steps."""
+
+
 class Backtest:
     """One backtest, from the first session to the last."""
 
     def __init__(  # noqa: PLR0917 - what `run` was given
         self,
-        bars: Mapping[str, Columns],
-        calendar: signals.Calendar,
+        judged: Mapping[Timeframe, Judged],
         settings: Trading,
         splits: Sequence[SplitDay],
         terms: FillTerms,
         cash: Decimal,
         label: str,
     ) -> None:
+        """`judged` are the bars of each timeframe with the calendar of them, the shortest first."""
+        self.timeframe, (bars, calendar) = next(iter(judged.items()))
         self.bars = {symbol: bars[symbol] for symbol in sorted(bars) if len(bars[symbol])}
         self.calendar, self.settings, self.limits, self.terms = calendar, settings, settings.risk, terms
         self.account = Account(label, cash, terms)
-        self.is_daily = one_timeframe(settings.strategies) is Timeframe.DAY
+        self.is_daily, self.is_mixed = self.timeframe is _DAILY, len(judged) > 1
         self.splits: dict[int, list[SplitDay]] = defaultdict(list)  # by the first place of their day
         self.splits_of: dict[str, list[SplitDay]] = defaultdict(list)
         for split in sorted(splits, key=lambda one: (one.ex_date, one.symbol)):
@@ -167,15 +185,10 @@ class Backtest:
                     self.splits[at].append(split)
                 self.splits_of[split.symbol].append(split)
         self.places = {symbol: calendar.places(columns) for symbol, columns in self.bars.items()}
-        self.found = signals.Found()
-        for name, one in settings.strategies.items():
-            own = settings.watchlist if one.symbols is None else one.symbols
-            chosen = tuple(self.bars) if one.symbols is None and not own else own
-            judged = {symbol: self.bars[symbol] for symbol in chosen if symbol in self.bars}
-            signals.find(name, one, judged, self.splits_of, calendar, self.found)
+        self.found = self._found(judged)
         self.equity = self.peak = self.day_start = self.initial = cash
         self.number = -1  # of the session that `day_start` is of
-        self.days: dict[str, Columns] = {}  # daily bars that shorter ones add up to
+        self.days = dict(judged[_DAILY][0] if _DAILY in judged else {})  # else what shorter bars add up to
         self.power = _ZERO  # what the broker lets be bought yet
         self.prices: dict[str, Decimal] = {}  # the last close of what is held
         self.reservations: dict[str, Reservation] = {}
@@ -214,6 +227,22 @@ class Backtest:
         self.restless = bool(
             risk.trailing_stop_percent or risk.maximum_holding_days or orders.entry_timeout_minutes
         )
+
+    def _found(self, judged: Mapping[Timeframe, Judged]) -> signals.Found:
+        """What the strategies say of the bars of their timeframes, by the step in which a bar closes."""
+        all_found = signals.Found()
+        for name, one in self.settings.strategies.items():
+            own = self.settings.watchlist if one.symbols is None else one.symbols
+            chosen = tuple(self.bars) if one.symbols is None and not own else own
+            bars, calendar = judged[one.timeframe]
+            wanted = {symbol: bars[symbol] for symbol in chosen if symbol in self.bars and symbol in bars}
+            if calendar is self.calendar:
+                signals.find(name, one, wanted, self.splits_of, calendar, all_found)
+            else:
+                found = signals.Found()
+                signals.find(name, one, wanted, self.splits_of, calendar, found)
+                all_found.take(found, self.calendar.closing_with(calendar))
+        return all_found
 
     def play(self, progress: Callable[[int, int, date], None] | None) -> Result:
         """Every step, then the result."""
@@ -290,15 +319,38 @@ class Backtest:
         else:
             self._begin_day(place)
         self._mark(place)
-        left = [one for one in raised if not self.needs_no_book(one)] if raised else None
-        if left:
-            account.pass_to(now)
-            self._conclude(place, session, now, left)
-        if loud or left or self._near_a_limit():
+        concluded = False
+        late: Sequence[Raised] = ()
+        if raised and self.is_mixed:
+            runs = self._runs(raised)
+            late = runs.pop(_DAILY, ())
+            for run in runs.values():
+                concluded |= self._judge(place, session, now, run)
+        elif raised:
+            concluded = self._judge(place, session, now, raised)
+        if loud or concluded or self._near_a_limit():
             self._watch(place, now)
             self.quiet_until = self._next_place(place)
         elif self.equity > self.peak:
             self.peak = self.equity
+        if late and self._judge(place, session, session.close + AFTER_CLOSE, late):
+            self.quiet_until = place + 1
+
+    @staticmethod
+    def _runs(raised: Sequence[Raised]) -> dict[Timeframe, list[Raised]]:
+        """The signals of a step by the runs that live has for them: one a timeframe, the shortest first."""
+        by_timeframe: dict[Timeframe, list[Raised]] = defaultdict(list)
+        for one in raised:
+            by_timeframe[one.source.settings.timeframe].append(one)
+        return {timeframe: by_timeframe[timeframe] for timeframe in Timeframe if timeframe in by_timeframe}
+
+    def _judge(self, place: int, session: Session, now: datetime, raised: Sequence[Raised]) -> bool:
+        """Concludes a run; whether risk had to be asked about any of its signals."""
+        left = [one for one in raised if not self.needs_no_book(one)]
+        if left:
+            self.account.pass_to(now)
+            self._conclude(place, session, now, left)
+        return bool(left)
 
     def _begin_day(self, place: int) -> None:
         """Keeps what there was at the close of the session before."""
@@ -461,8 +513,12 @@ class Backtest:
 
     def intent_on(self, signal: Signal, place: int) -> Intent:
         """The intent of a signal on the bar at `place`."""
-        bars = self.settings.strategies[signal.strategy].signal_validity_bars
-        until = self.calendar.close_after(place, bars)
+        one = self.settings.strategies[signal.strategy]
+        if one.timeframe is self.timeframe:
+            until = self.calendar.close_after(place, one.signal_validity_bars)
+        else:
+            sessions = self.calendar.sessions
+            until = valid_until(sessions, one.timeframe, signal.bar_close, one.signal_validity_bars)
         return conclusion.intent_on(signal, self.account.label, until)
 
     def needs_no_book(self, raised: Raised) -> bool:

@@ -13,12 +13,13 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from alpaquero.prices.aggregation import chosen
+from alpaquero.prices.aggregation import aggregated, chosen
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import LENGTHS, NEW_YORK, Session, bar_start, bars_of
 
 _KEPT = 32  # sessions whose parts are made; a signal is valid for fewer
+_OTHER_SCALE = 1.2  # closes this far apart are of other shares; a day's last trade lies nearer to its close
 
 
 class Parts(Sequence[Session]):
@@ -139,3 +140,24 @@ def regular(
         inside = np.isin(starts, known)
         found[symbol] = columns if inside.all() else chosen(columns, inside)
     return found
+
+
+def check_same_scale(
+    shorter: Mapping[str, Columns], longer: Mapping[str, Columns], timeframe: Timeframe
+) -> None:
+    """Raises `ValueError` naming a symbol whose `longer` bars do not close where its shorter ones do.
+
+    They are stored by themselves, so a split may have moved one of the two and not yet the other.
+    """
+    for symbol in sorted(shorter.keys() & longer.keys()):
+        made, told = aggregated(shorter[symbol], timeframe), longer[symbol]
+        _, here, there = np.intersect1d(made.start, told.start, assume_unique=True, return_indices=True)
+        closes, others = np.frombuffer(made.close)[here], np.frombuffer(told.close)[there]
+        apart = np.flatnonzero(np.maximum(closes / others, others / closes) > _OTHER_SCALE)
+        if len(apart):
+            at = apart[0]
+            day = told.start_at(int(there[at])).astimezone(NEW_YORK).date()
+            raise ValueError(
+                f"{symbol}: the bar of {timeframe} on {day} closes at {others[at]:g}, shorter ones at "
+                f"{closes[at]:g}, as before and after a split; fetch the bars of both timeframes anew"
+            )

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from alpaquero.orders.intent import Side
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
-from alpaquero.prices.sessions import Session, bar_start
+from alpaquero.prices.sessions import LENGTHS, Session, bar_start
 from alpaquero.quickly_made import dataclass, maker
 from alpaquero.simulation.backtest.parts import Closes, Parts
 from alpaquero.simulation.backtest.terms import AFTER_CLOSE, SplitDay
@@ -86,6 +86,12 @@ class Found:
 
     by_place: dict[int, list[Raised]] = field(default_factory=lambda: defaultdict(list))
     withheld: Counter[str] = field(default_factory=Counter)
+
+    def take(self, other: Found, places: Sequence[int]) -> None:
+        """Takes in what was found on longer bars; for each place of theirs `places` has the one here."""
+        for place, raised in other.by_place.items():
+            self.by_place[places[place]] += raised
+        self.withheld.update(other.withheld)
 
 
 def start_seconds(session: Session) -> int:
@@ -208,6 +214,14 @@ class Calendar:
             begin = bisect_left(self.dates, today - AROUND, low, at)
             end = bisect_left(self.dates, today + AROUND + _DAY, at, high)
             found = self._around[at] = tuple(self.sessions[begin:end])
+        return found
+
+    def closing_with(self, longer: Calendar) -> Sequence[int]:
+        """For each step of a calendar of longer bars the place of the step here that closes with it."""
+        if not isinstance(longer.traded, Parts):
+            return [end - 1 for end in self.begins[1 : len(longer.traded) + 1]]
+        ends = longer.starts + int(LENGTHS[longer.traded.timeframe].total_seconds())
+        found: list[int] = (np.searchsorted(self.starts, ends) - 1).tolist()
         return found
 
     def places(self, columns: Columns) -> Sequence[int]:
