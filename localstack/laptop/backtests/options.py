@@ -136,21 +136,37 @@ def _prepare(options: Options) -> Prepared:
     )
     settings = settings_for(request, base.strategies, base.risk, base.orders)
     prices = source.read(settings.timeframes)
+    if options.start is not None and options.start > prices.last:
+        raise LaptopError(
+            f"the prices end {prices.last}, before --from {options.start}; give an earlier --from"
+        )
     start = options.start or _first_judged(prices, settings)
+    if options.start is None and options.end is not None and options.end < start:
+        raise LaptopError(
+            f"the first session with enough history is {start}, after --to {options.end}; give a later "
+            "--to, or lower minimum_history_bars"
+        )
     asked = msgspec.structs.replace(request, start=start, end=options.end or prices.last)
     return Prepared(asked, base, prices, files)
 
 
 def _first_judged(prices: Prices, settings: BacktestSettings) -> date:
-    """The first session on which some symbol has enough bars of each timeframe; the last when none has."""
-    return max(
-        _first_with(bars, settings.history_bars(one)) or prices.last for one, bars in prices.bars.items()
-    )
+    """The first session on which some symbol has enough bars of each timeframe.
+
+    Raises `LaptopError` when none ever has.
+    """
+    return max(_first_with(bars, settings.history_bars(one), one) for one, bars in prices.bars.items())
 
 
-def _first_with(bars: Mapping[str, Columns], history: int) -> date | None:
+def _first_with(bars: Mapping[str, Columns], history: int, timeframe: Timeframe) -> date:
     ready = [columns.start_at(history - 1) for columns in bars.values() if len(columns) >= history]
-    return min(ready).astimezone(NEW_YORK).date() if ready else None
+    if not ready:
+        longest = max(len(columns) for columns in bars.values())
+        raise LaptopError(
+            f"no symbol has the {history} bars of {timeframe} that are judged, the longest has {longest}; "
+            "give longer prices, or lower minimum_history_bars"
+        )
+    return min(ready).astimezone(NEW_YORK).date()
 
 
 def _source(options: Options) -> Source:

@@ -57,7 +57,7 @@ def test_a_file_elsewhere_is_known_once_it_is_loaded(tmp_path: Path) -> None:
     [
         ("ema_cross.py", EXAMPLE, "ships; give the file another name"),
         ("My-Rule.py", EXAMPLE, "a-z"),
-        ("missing.py", None, "no Python file"),
+        ("missing.py", None, "there is no file"),
         ("broken.py", "import nonsense_that_is_not_there", "ModuleNotFoundError"),
         ("short.py", "TITLE = 'short'", "lacks PLOTS, REQUIRED, Parameters, warm_up_bars, values, decide"),
     ],

@@ -71,7 +71,9 @@ def load_file(path: Path) -> str:
         raise ValueError(f"{path.name}: name the file with a-z, 0-9 and _, beginning with a letter")
     name = f"{strategies.__name__}.{rule}"
     spec = spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}; give the path of one strategy's .py file")
+    if spec is None or spec.loader is None:
         raise ValueError(f"{path} is no Python file; give the path of one strategy's .py file")
     module = module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up there

@@ -93,7 +93,10 @@ class StrategySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         try:
             return msgspec.convert(given, kind, strict=False)
         except msgspec.ValidationError as error:
-            raise ValueError(f"{where}: {error}") from None
+            message, _, place = str(error).partition(" - at `$.")
+            name = place.rstrip("`")
+            of_which = f"{name} is {str(given[name])[:40]!r}: " if name in given else ""
+            raise ValueError(f"{where}: {of_which}{message}") from None
 
     def _settles(self, where: str, parameters: Any) -> None:
         least = registry.strategy(self.rule).warm_up_bars(parameters)
