@@ -377,7 +377,7 @@ def check_warm_up(*, tolerance: float, places: int, **given: Any) -> int:
         )
     else:
         _print_tables([table for name, one in found.items() for table in tables.of_warm_up(name, one)])
-    faults = [fault for one in found.values() for fault in one.faults]
+    faults = [f"{name}: {fault}" for name, one in found.items() for fault in one.faults]
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     return 1 if faults else 0

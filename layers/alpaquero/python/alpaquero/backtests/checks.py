@@ -107,7 +107,8 @@ class WarmUp(msgspec.Struct, frozen=True, kw_only=True):
         if self.settled_bars is None:
             found.append(
                 f"values still change by more than {self.tolerance:g} at {self.reference_bars} bars: they "
-                "depend on where the series begins; compute them on a window of fixed length"
+                "depend on where the series begins; give longer prices, or compute them on a window of fixed "
+                "length"
             )
         elif self.settled_bars > self.judged_bars:
             found.append(

@@ -130,7 +130,7 @@ def summary(
             equity=[equity for _, equity in own],
             cash=[float(row.cash) for row in result.equity],
             invested=[float(row.market_value) for row in result.equity],
-            drawdown_percent=curves.underwater_percent([equity for _, equity in own]),
+            drawdown_percent=curves.underwater_percent([equity for _, equity in whole])[1:],
             benchmark=[value for _, value in benchmark],
         ),
         round_trips=rows,

@@ -1,0 +1,39 @@
+"""What a backtest's outcome adds up to, from its request to its figures."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from alpaquero.backtests.execution import execute
+from alpaquero.backtests.request import BacktestRequest, settings_for
+from alpaquero.orders.timeouts import OrderSettings
+from alpaquero.prices.bars import Timeframe
+from alpaquero.risk.limits import RiskLimits
+from tests.fakes.intraday import FIRST, made_up, sessions_from
+
+
+def test_what_the_first_session_loses_is_a_drawdown_on_the_chart_too() -> None:
+    """Bars shorter than a day trade in their first session: the chart falls from the cash there was."""
+    sessions = sessions_from(FIRST, 30)
+    bars = {"AAA": made_up(Random(7), sessions[:4], Timeframe.FIVE_MINUTES)}
+    request = BacktestRequest(
+        symbols=("AAA",),
+        start=sessions[1].date,
+        end=sessions[3].date,
+        strategies=("ema_cross",),
+        timeframe=Timeframe.FIVE_MINUTES,
+        changes={
+            "strategy.fast_period_bars": 2,
+            "strategy.slow_period_bars": 5,
+            "strategy.minimum_history_bars": 60,
+            "risk.stop_loss_percent": "0.5",
+            "risk.take_profit_percent": "0.4",
+        },
+    )
+    settings = settings_for(request, {}, RiskLimits(), OrderSettings())
+    found = execute(request, settings, bars, sessions, data="made up")
+    assert found.equity.equity[0] < found.asked.cash
+    assert -found.equity.drawdown_percent[0] == pytest.approx(100 - found.equity.equity[0] / 1000)
+    assert -min(found.equity.drawdown_percent) == pytest.approx(found.curve.max_drawdown_percent)
