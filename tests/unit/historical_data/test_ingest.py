@@ -177,7 +177,7 @@ def test_a_bar_that_was_published_again_is_no_split(data: Data, queues: FakeQueu
     begun(queues, wanted(symbols=("AAPL",), last=date(2023, 12, 31)))
     work(queues)
     first, newest = bars.midnight(date(2022, 1, 1)), bars.midnight(date(2023, 12, 29))
-    moved = Bar(newest.astimezone(UTC), 1.0, 2.0, 0.5, 1.01, 10.0)
+    moved = Bar(newest.astimezone(UTC), 1.0, 2.0, 0.5, 1.01, 10)
     bars.merge({"AAPL": Columns.of([moved])}, newest, newest)
     begun(queues, wanted(symbols=("AAPL",), first=date(2024, 1, 1)))
     work(queues)
