@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 
+import msgspec
 import pytest
 
 from alpaquero.backtests import outcome as outcomes
@@ -64,7 +66,25 @@ def test_each_trade_is_drawn_on_its_price() -> None:
     assert 20 == page.count('class="marker entry"')
     assert 20 == page.count('class="marker win"') + page.count('class="marker loss"')
     assert "Price of AAPL with 10 trades" in page
-    assert re.search(r"<title>\d{4}-\d\d-\d\d \d\d:\d\d bought 10 at [\d.]+: stochrsi_oversold_uptrend", page)
+    assert re.search(r"<title>\d{4}-\d\d-\d\d bought 10 at [\d.]+: stochrsi_oversold_uptrend", page)
+
+
+@pytest.mark.parametrize(("timeframe", "times"), [("1Day", 0), ("5Min", 40), ("5Min, 1Day", 40)])
+def test_times_of_day_are_told_where_bars_know_them(timeframe: str, times: int) -> None:
+    """Of daily bars nobody knows at what time a stop was reached; the table of trades tells dates alone."""
+    found = outcome()
+    asked = msgspec.structs.replace(found.asked, timeframe=timeframe)
+    page = report.render(msgspec.structs.replace(found, asked=asked), PRICES)
+    assert times == len(re.findall(r"<td>\d{4}-\d\d-\d\d \d\d:\d\d</td>", page))
+
+
+@pytest.mark.parametrize(("days", "told"), [(200, True), (800, False)])
+def test_a_period_shorter_than_a_year_is_told(days: int, *, told: bool) -> None:
+    """What it says of a year is a projection, and a week's luck projected looks like a fortune."""
+    found = outcome()
+    asked = msgspec.structs.replace(found.asked, end=found.asked.start + timedelta(days=days))
+    page = report.render(msgspec.structs.replace(found, asked=asked), PRICES)
+    assert told is ("shorter than a year" in page)
 
 
 def test_a_backtest_without_a_trade_has_a_page() -> None:

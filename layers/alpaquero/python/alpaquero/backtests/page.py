@@ -63,7 +63,7 @@ def _shaded(value: float | None, most: float) -> str:
     if value is None:
         return "<td></td>"
     part = round(60 * abs(value) / most) if most else 0
-    return f'<td class="{"win" if value > 0 else "loss"}" style="--part:{part}%">{value:.1f}</td>'
+    return f'<td class="{"win" if value > 0 else "loss"}" style="--part:{part}%">{plain(value)}</td>'
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -133,6 +133,11 @@ def duration(value: timedelta | None) -> str:
         return NONE
     hours = value.total_seconds() / 3600
     return f"{hours / 24:,.1f} days" if hours >= 24 else f"{hours:,.1f} hours"
+
+
+def day(at: datetime) -> str:
+    """The date in New York."""
+    return at.astimezone(NEW_YORK).date().isoformat()
 
 
 def when(at: datetime) -> str:

@@ -22,6 +22,8 @@ from alpaquero.prices.columns import Columns
 
 MOST_CHARTS = 30
 MOST_TRADES = 2_000
+SHORT_DAYS = 364
+SHORT = "The period is shorter than a year: what is told a year is projected from it."
 
 
 def render(outcome: Outcome, prices: Mapping[str, Columns]) -> str:
@@ -58,7 +60,10 @@ def _head(outcome: Outcome, title: str) -> str:
     shown = ", ".join(asked.symbols[:12]) + (
         f" and {len(asked.symbols) - 12} more" if asked.symbols[12:] else ""
     )
-    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in outcome.notes)
+    short = (asked.end - asked.start).days < SHORT_DAYS
+    notes = "".join(
+        f'<p class="note">{escape(note)}</p>' for note in (*outcome.notes, *((SHORT,) if short else ()))
+    )
     return (
         f"<header><h1>{escape(title)}</h1>"
         f"<p>{escape(shown)} · {asked.start} to {asked.end} · {escape(asked.timeframe)} bars · "
@@ -123,7 +128,7 @@ def _equity_chart(outcome: Outcome) -> str:
     )
     legend = (
         '<p class="legend"><i class="equity"></i>equity <i class="benchmark"></i>buying and holding the '
-        "same symbols in equal parts</p>"
+        "same symbols in equal parts, without costs</p>"
     )
     label = "Equity by session, with buying and holding the same symbols"
     return legend + time_chart(equity.days, lines, label=label, tick=page.short_money, height=300)
@@ -223,14 +228,15 @@ def _price_chart(symbol: str, columns: Columns, trades: Sequence[TradeRow], outc
     if not shown:
         return "<p>No prices in the period.</p>"
     seconds = [start for _, start, _ in shown]
-    markers, spans = [], []
+    markers, spans, when = [], [], _moments(outcome)
     for trade in trades:
         kind = "win" if trade.pnl > 0 else "loss"
         bought, sold = _place(seconds, trade.opened_at), _place(seconds, trade.closed_at)
         entry, exit_ = float(trade.entry_price), float(trade.exit_price)
         spans.append(Span(f"span {kind}", (bought, entry), (sold, exit_)))
-        markers.append(Marker("entry", bought, entry, _entry_text(trade), upward=trade.side == "buy"))
-        markers.append(Marker(kind, sold, exit_, _exit_text(trade), upward=trade.side != "buy"))
+        told = _entry_text(trade, when(trade.opened_at)), _exit_text(trade, when(trade.closed_at))
+        markers.append(Marker("entry", bought, entry, told[0], upward=trade.side == "buy"))
+        markers.append(Marker(kind, sold, exit_, told[1], upward=trade.side != "buy"))
     return time_chart(
         [day for day, _, _ in shown],
         [Line("price", f"{symbol} close", [close for _, _, close in shown])],
@@ -247,15 +253,20 @@ def _place(seconds: Sequence[int], at: datetime) -> float:
     return max(0, bisect_left(seconds, int(at.timestamp()) + 1) - 1)
 
 
-def _entry_text(trade: TradeRow) -> str:
+def _moments(outcome: Outcome) -> Callable[[datetime], str]:
+    """How times of fills are written: bars of days know no hour, so the one that orders them is left out."""
+    return page.day if outcome.asked.timeframe == Timeframe.DAY else page.when
+
+
+def _entry_text(trade: TradeRow, when: str) -> str:
     verb = "bought" if trade.side == "buy" else "sold short"
-    return f"{page.when(trade.opened_at)} {verb} {trade.quantity} at {trade.entry_price}: {trade.entry_tag}"
+    return f"{when} {verb} {trade.quantity} at {trade.entry_price}: {trade.entry_tag}"
 
 
-def _exit_text(trade: TradeRow) -> str:
+def _exit_text(trade: TradeRow, when: str) -> str:
     verb = "sold" if trade.side == "buy" else "bought back"
     return (
-        f"{page.when(trade.closed_at)} {verb} {trade.quantity} at {trade.exit_price}: {trade.exit_tag}, "
+        f"{when} {verb} {trade.quantity} at {trade.exit_price}: {trade.exit_tag}, "
         f"{page.money(trade.pnl)} ({page.percent(trade.pnl_percent)})"
     )
 
@@ -282,12 +293,12 @@ def _activity(outcome: Outcome) -> str:
 
 
 def _trades_table(outcome: Outcome) -> str:
-    trips = outcome.round_trips[-MOST_TRADES:]
+    trips, when = outcome.round_trips[-MOST_TRADES:], _moments(outcome)
     rows = [
         (
             *(trade.symbol, trade.side, f"{trade.quantity:f}"),
-            *(page.when(trade.opened_at), page.price(trade.entry_price), trade.entry_tag),
-            *(page.when(trade.closed_at), page.price(trade.exit_price), trade.exit_tag),
+            *(when(trade.opened_at), page.price(trade.entry_price), trade.entry_tag),
+            *(when(trade.closed_at), page.price(trade.exit_price), trade.exit_tag),
             *(page.money(trade.pnl), page.percent(trade.pnl_percent)),
         )
         for trade in trips
@@ -296,7 +307,8 @@ def _trades_table(outcome: Outcome) -> str:
     left_out = len(outcome.round_trips) - len(trips)
     note = f"<p>The first {left_out:,} are left out; the result file has them.</p>" if left_out else ""
     shown = (
-        f"<details><summary>{len(rows):,} round trips</summary>{note}{page.table(columns, rows)}</details>"
+        f'<details class="trades"><summary>{len(rows):,} round trips</summary>{note}'
+        f"{page.table(columns, rows)}</details>"
     )
     return shown if rows else ""
 

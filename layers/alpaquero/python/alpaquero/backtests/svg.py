@@ -129,7 +129,7 @@ def histogram(values: Sequence[float], *, label: str, tick: Callable[[float], st
 
 def _drawing(height: int, label: str, inner: str) -> str:
     opening = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label, quote=True)}">'
-    return f"{opening}{inner}</svg>"
+    return f'<div class="chart">{opening}{inner}</svg></div>'
 
 
 def _scale(values: Sequence[float]) -> tuple[float, float, list[float]]:

@@ -224,7 +224,7 @@ def _trades(trades: Sequence[Trade]) -> str:
     note = f"<p>The first {left_out:,} are left out; an export has them.</p>" if left_out else ""
     table = page.table(columns, rows)
     return (
-        f"<details><summary>{len(rows):,} round trips</summary>{note}{table}</details>"
+        f'<details class="trades"><summary>{len(rows):,} round trips</summary>{note}{table}</details>'
         if rows
         else "<p>No trade was closed.</p>"
     )
