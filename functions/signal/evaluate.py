@@ -17,7 +17,7 @@ from alpaquero.broker.market_data import connect_market_data
 from alpaquero.broker.protocol import MarketDataReader
 from alpaquero.events import queues
 from alpaquero.events.commands import ConcludeRun, EvaluateShard
-from alpaquero.observability import correlation, observed, record_failed
+from alpaquero.observability import correlation, logger, observed, record_failed
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.sessions import Session
 from alpaquero.settings import ClockSettings, Text, load
@@ -25,6 +25,7 @@ from alpaquero.store import runs, trading_settings
 from alpaquero.store.series import closed_series
 from alpaquero.store.trading_settings import TradingSettings
 from alpaquero.strategy.evaluation import bars_needed, evaluated
+from alpaquero.strategy.signal import WithheldCode
 
 
 class EvaluateSettings(ClockSettings, frozen=True, kw_only=True):
@@ -88,6 +89,10 @@ def evaluate(command: EvaluateShard) -> None:
         strategies=settings.strategies,
         watchlist=settings.watchlist,
     )
+    for strategy, reason in {
+        one.strategy: one.message for one in report.withheld if one.code is WithheldCode.FAILED
+    }.items():
+        logger.error("a strategy failed; its symbols are withheld", strategy=strategy, reason=reason)
     after = runs.report(SETTINGS.account, run.id, command.shard, report)
     if after.reported >= after.shards:
         completed = ConcludeRun(run_id=run.id, reason="reported", correlation_id=run.correlation_id)

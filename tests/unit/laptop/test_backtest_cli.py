@@ -210,6 +210,22 @@ def test_the_checks_take_a_strategy_file(
     assert "" == shown.err if said is None else said in shown.err
 
 
+def test_a_strategy_that_fails_is_told_with_the_bar(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Live withholds the symbol and goes on; a backtest without it would say nothing of the strategy."""
+    monkeypatch.setattr("alpaquero.strategy.registry._loaded", {})
+    path = tmp_path / "failing_rule.py"
+    path.write_text(HEAD + SOUND.replace("if known", "/ 0 if columns.close[-1] > 90"))
+    bars = ["--set", "strategy.minimum_history_bars=30"]
+    assert 1 == main(["backtest", "--data", str(folder), "--strategy", str(path), *bars])
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "failing_rule on AAA, 2011-02-14: failing_rule failed: ZeroDivisionError" in line
+
+
 def test_options_before_a_subcommand_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """They would be passed over."""
     assert 2 == main(["backtest", "--seed", "2", "grid"])

@@ -135,6 +135,24 @@ def test_several_strategies_judge_the_bars_read_once(market: FakeMarketData) -> 
     ]
 
 
+def test_a_strategy_that_fails_takes_no_other_with_it(
+    market: FakeMarketData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its symbols are withheld with the reason; the strategies beside it are judged as ever."""
+
+    def fails(columns: Columns, parameters: object) -> dict[str, float | None]:
+        raise ZeroDivisionError("float division by zero")
+
+    monkeypatch.setattr("alpaquero.strategies.ema_cross.values", fails)
+    planned(strategies={"a": StrategySettings(), "b": StrategySettings(rule="ema_cross", mode=Mode.SHADOW)})
+    assert {"batchItemFailures": []} == evaluate.handler(shard(0, "AAPL", "IBM"), None)
+    withheld = runs.reports(a_run().id)[0].withheld
+    assert [("AAPL", "b", "failed"), ("IBM", "b", "failed")] == [
+        (one.symbol, one.strategy, one.code) for one in withheld
+    ]
+    assert "ema_cross failed: ZeroDivisionError: float division by zero" in withheld[0].message
+
+
 def test_a_run_of_minutes_judges_bars_of_minutes(
     market: FakeMarketData, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from alpaquero.strategy.protocol import ROUNDING_DIGITS, Condition, Strategy
 from alpaquero.strategy.settings import StrategySettings
 from alpaquero.strategy.signal import Signal, Withheld, WithheldCode
 
+MOST_TOLD = 200  # characters of a strategy's own error
 MOST_LOOKED_AT = 500_000  # bars of all windows of a chart: some 0.2 s, and a page must not wait for seconds
 
 
@@ -62,12 +63,16 @@ def judge(
     if fault is not None:
         return withheld(*fault)
     rule, parameters = registry.strategy(settings.rule), settings.parameters_for(symbol)
-    values = rounded_values(rule, window, parameters)
-    missing = [name for name in rule.REQUIRED if name not in values]
+    try:
+        values = rounded_values(rule, window, parameters)
+        missing = [name for name in rule.REQUIRED if name not in values]
+        decision = None if missing else rule.decide(values, parameters)
+    except Exception as error:  # a defect of one strategy must not keep the others from being judged
+        told = f"{type(error).__name__}: {error}"[:MOST_TOLD]
+        return withheld(WithheldCode.FAILED, f"{settings.rule} failed: {told}; mend it, or take it out")
     if missing:
         message = f"{', '.join(missing)} not defined on these prices, as when they do not move or only rise"
         return withheld(WithheldCode.UNDEFINED, message, values)
-    decision = rule.decide(values, parameters)
     if decision is None:
         return None
     return Signal(

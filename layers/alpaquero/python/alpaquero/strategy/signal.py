@@ -23,6 +23,7 @@ class WithheldCode(StrEnum):
     UNCLOSED = "unclosed"  # the last bar begins after the close that is judged
     STALE = "stale"  # the last bar is not the one that is judged
     UNDEFINED = "undefined"  # an indicator has no value, as on flat prices
+    FAILED = "failed"  # the strategy's own code raised an error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

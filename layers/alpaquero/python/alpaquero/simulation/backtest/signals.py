@@ -381,6 +381,9 @@ def _one_by_one(name: str, settings: StrategySettings, part: Part, calendar: Cal
             bar_close=calendar.traded[place].close,
         )
         if isinstance(judged, Withheld):
+            if judged.code is WithheldCode.FAILED:
+                day = calendar.traded[place].date
+                raise ValueError(f"{name} on {part.symbol}, {day}: {judged.message}")
             found.withheld[judged.code] += 1
         elif judged is not None:
             source = Source(part.symbol, name, settings, columns, (judged.reason,), settings.shadow)
