@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,14 +18,17 @@ from alpaquero.portfolio.performance import figures_by, trade_figures
 from alpaquero.prices.aggregation import aggregated
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
-from alpaquero.prices.sessions import NEW_YORK, Session
+from alpaquero.prices.gaps import gaps
+from alpaquero.prices.sessions import NEW_YORK, Session, bar_start
 from alpaquero.rules_version import RULES_VERSION
 from alpaquero.simulation import backtest
 from alpaquero.simulation.backtest import FillTerms, Result, SplitDay
 from alpaquero.simulation.backtest.parts import regular
-from alpaquero.simulation.backtest.signals import adjusted
+from alpaquero.simulation.backtest.signals import adjusted, start_seconds
 
 MOST_DRAWDOWNS = 5
+MOST_HOLES = 10  # symbols that a note names
+HOLE_SESSIONS = 5  # fewer in a row are a halt, and counted as stale
 _ZERO = Decimal(0)
 _FOUR_DECIMALS = Decimal("0.0001")
 
@@ -75,9 +79,39 @@ def execute(
             held=_held(result, series, days[-1]),
             benchmark=curves.buy_and_hold(adjusted, days, float(request.cash)),
         ),
-        notes=list(notes),
+        notes=[*notes, *_holes(adjusted, result.traded)],
         seconds=round(time.perf_counter() - began, 3),
     )
+
+
+def _holes(series: Mapping[str, Columns], sessions: Sequence[Session]) -> list[str]:
+    """What daily bars lack of the sessions traded, after a symbol's first bar; a few are named."""
+    ended, holed = list[str](), list[str]()
+    starts = [start_seconds(session) for session in sessions]
+    for symbol, columns in series.items():
+        begin = bisect_left(starts, columns.start[0]) if len(columns) else len(starts)
+        first, last = bisect_left(columns.start, starts[0]), bisect_right(columns.start, starts[-1])
+        if last - first == len(starts) - begin:
+            continue
+        missing = gaps(columns.start, Timeframe.DAY, sessions[begin:])
+        if missing and missing[-1].last == bar_start(sessions[-1]):
+            ended.append(f"{symbol} after {columns.start_at(last - 1).astimezone(NEW_YORK).date()}")
+            missing.pop()
+        longest = max(missing, key=lambda gap: gap.bars, default=None)
+        if longest is not None and longest.bars >= HOLE_SESSIONS:
+            day = longest.first.astimezone(NEW_YORK).date()
+            holed.append(f"{symbol} {longest.bars} sessions from {day} on")
+    told = []
+    if holed:
+        told.append(f"Bars are missing, so nothing was judged or traded then: {_few(holed)}.")
+    if ended:
+        told.append(f"Bars end before the last session, what is held stays at the last price: {_few(ended)}.")
+    return told
+
+
+def _few(listed: Sequence[str]) -> str:
+    more = len(listed) - MOST_HOLES
+    return ", ".join(listed[:MOST_HOLES]) + (f" and {more} more" if more > 0 else "")
 
 
 def terms_of(request: BacktestRequest) -> FillTerms:
