@@ -160,6 +160,8 @@ def backtest(context: click.Context, /, *, report: Path | None, out: Path | None
         print(outcomes.encoded(outcome).decode())
     else:
         _print_tables(tables.of_outcome(outcome))
+        for note in outcome.notes:
+            print(f"note: {note}")
         for path in (report, out):
             if path is not None:
                 print(f"written to {path}")

@@ -56,6 +56,19 @@ def test_a_backtest_writes_its_files_and_prints_its_result(
     assert report.read_text() == (out / "report.html").read_text()
 
 
+def test_notes_are_told_below_the_tables(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bars that end before the last session are one: whoever reads the return alone would not know."""
+    data = tmp_path / "data"
+    data.mkdir()
+    for name, rows in (("AAA.csv", SESSIONS), ("BBB.csv", SESSIONS - 30)):
+        lines = (folder / name).read_text().splitlines()
+        (data / name).write_text("\n".join(lines[: rows + 1]))
+    assert 0 == main(["backtest", "--data", str(data)])
+    assert "\nnote: Bars end before the last session" in capsys.readouterr().out
+
+
 def test_the_same_backtest_gives_the_same_trades(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Twice the same hash; another seed with partial fills another one."""
     hashes = []
