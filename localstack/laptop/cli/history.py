@@ -228,7 +228,10 @@ def archive(
 def restore(
     symbols: str, timeframe: str | None, folder: Path | None, state: Path | None, as_json: bool
 ) -> int:
-    """Put the bars of archives back into the store, in the place of what it has of the same time."""
+    """Put the bars of archives back into the store, in the place of what it has of the same time.
+
+    Archives from before a split that the store has noticed are left out; answers 1 then.
+    """
     from laptop.archive import restore
 
     shelf = _shelf(state, folder)
@@ -236,16 +239,19 @@ def restore(
 
 
 def _told(title: str, files: Iterator[tuple[str, int]], *, as_json: bool) -> int:
+    """Shows each file and its bars, those before an error too."""
     rows = []
-    with _progress() as bar:
-        task = bar.add_task(title, total=None)
-        for key, count in files:
-            rows.append({"file": key, "bars": count})
-            bar.update(task, completed=len(rows), description=key)
-    if as_json:
-        print_json(rows)
-    else:
-        _table(title, rows)
+    try:
+        with _progress() as bar:
+            task = bar.add_task(title, total=None)
+            for key, count in files:
+                rows.append({"file": key, "bars": count})
+                bar.update(task, completed=len(rows), description=key)
+    finally:
+        if as_json:
+            print_json(rows)
+        else:
+            _table(title, rows)
     return 0
 
 

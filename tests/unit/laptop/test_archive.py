@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from array import array
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +15,7 @@ from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import PRICES, Columns
 from alpaquero.store import bars
 from laptop.archive import Archived, BucketShelf, FolderShelf, archive, packed, restore, unpacked
+from laptop.cli import history
 from laptop.errors import LaptopError
 from tests.unit.prices.test_chunks import bars as made
 from tests.unit.prices.test_chunks import bits
@@ -144,3 +147,15 @@ def test_the_bucket_holds_archives_as_a_folder_does() -> None:
     empty_the_store()
     assert [("bars/1Day/split/AAPL.parquet", 5)] == list(restore(shelf, ALL))
     assert made(5) == bars.read(["AAPL"], FIRST, LAST)["AAPL"]
+
+
+def test_files_that_were_restored_before_an_error_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever has to mend the one must know which others are there."""
+
+    def files() -> Iterator[tuple[str, int]]:
+        yield "bars/1Day/split/IBM.parquet", 400
+        raise LaptopError("the archives of AAPL were left out")
+
+    with pytest.raises(LaptopError, match="left out"):
+        history._told("Restored", files(), as_json=True)
+    assert [{"file": "bars/1Day/split/IBM.parquet", "bars": 400}] == json.loads(capsys.readouterr().out)
