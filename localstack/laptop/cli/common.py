@@ -100,8 +100,15 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=str))
 
 
+_SHORT_WORD = 16  # characters: a time, an amount, a percentage
+_FOLDED = 12  # what a column of texts has at least
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table for people; the first column, which names the row, is never folded."""
+    """A table for people; the first column, which names the row, is never folded.
+
+    Nor are columns of short words, such as dates and amounts, while there is room: half a number misleads.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -114,11 +121,22 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
+    console, texts = Console(), [[str(cell) for cell in row] for row in rows]
+    least = [_unfolded([row[place] for row in texts]) for place in range(len(columns))]
+    fits = sum(width or _FOLDED for width in least) + len(columns) <= console.width
     for place, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=place == 0)
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    Console().print(table)
+        table.add_column(
+            column, overflow="fold", no_wrap=place == 0, min_width=least[place] if fits and place else None
+        )
+    for row in texts:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _unfolded(cells: Sequence[str]) -> int:
+    """The width of a column of short words; 0 for one of texts, which may be folded."""
+    words = all(len(cell) <= _SHORT_WORD and " " not in cell for cell in cells)
+    return max(map(len, cells), default=0) if words else 0
 
 
 def progress() -> Callable[[str], None]:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from laptop.cli import COMMANDS, commands, main
+from laptop.cli.common import print_table
 from laptop.cli.operate import reason_of
 from laptop.errors import LaptopError
 
@@ -22,6 +23,18 @@ def test_every_command_has_json_and_help(name: str) -> None:
     shown = CliRunner().invoke(commands, [name, "--help"])
     assert shown.exit_code == 0, shown.output
     assert "--json" in shown.output
+
+
+def test_dates_and_amounts_are_not_broken_in_a_narrow_table(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is folded is text: $2,874.5 over a 1 is read as another amount."""
+    monkeypatch.setenv("COLUMNS", "60")
+    row = ["stochrsi_overbought_downtrend", "2012-12-06", "$2,874.51", "not enough bars to judge it"]
+    print_table("By exit", ["exit", "from", "profit", "why"], [row])
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in row[:3])
+    assert "not enough bars to judge it" not in shown
 
 
 def test_the_help_loads_no_command() -> None:
