@@ -12,8 +12,10 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STAMP = ".complete"
@@ -34,9 +36,9 @@ def key(lock: Path) -> str:
     return hashlib.sha256(f"{sys.version_info[:3]}".encode() + lock.read_bytes()).hexdigest()
 
 
-def is_complete(environment: Path, name: str, lock: Path) -> bool:
+def is_complete(environment: Path, lock: Path) -> bool:
     """Whether the environment was made whole from this lock."""
-    noted = environment / f"{STAMP}-{name}"
+    noted = environment / f"{STAMP}-{lock.stem}"
     return noted.exists() and noted.read_text() == key(lock)
 
 
@@ -104,104 +106,82 @@ def install_showing(environment: Path, lock: Path) -> None:
         )
 
 
-def stamp(environment: Path, name: str, lock: Path) -> None:
+def stamp(environment: Path, lock: Path) -> None:
     """Note that the environment is whole."""
-    (environment / f"{STAMP}-{name}").write_text(key(lock))
+    (environment / f"{STAMP}-{lock.stem}").write_text(key(lock))
 
 
-def engine() -> None:
-    """The engine's own environment, since it pins botocore."""
-    environment, lock = REPOSITORY / ".venv-engine", REPOSITORY / "localstack" / "engine.txt"
-    if is_complete(environment, "engine", lock):
-        return
-    say("making .venv-engine: the LocalStack-compatible engine")
-    make_environment(environment)
-    install(environment, lock)
-    stamp(environment, "engine", lock)
-
-
-def laptop() -> None:
-    """The command line's environment, with the project itself."""
-    environment, lock = REPOSITORY / ".venv", REPOSITORY / "localstack" / "laptop.txt"
-    if is_complete(environment, "laptop", lock):
-        return
-    say("making .venv: the command line and the paper exchange")
-    make_environment(environment)
-    install(environment, lock)
+def install_project(environment: Path) -> None:
+    """The project itself, from its work tree."""
     run(
         [*pip(environment), "install", "--no-deps", "--no-build-isolation", "--editable", str(REPOSITORY)],
         "the project itself could not be installed",
     )
-    stamp(environment, "laptop", lock)
 
 
-def development() -> None:
-    """What tests and checks need, on top of the command line's environment."""
-    environment, lock = REPOSITORY / ".venv", REPOSITORY / "tests" / "development.txt"
-    if not is_complete(environment, "development", lock):
-        say("adding what the tests need to .venv")
-        install(environment, lock)
-        stamp(environment, "development", lock)
-
-
-def peers() -> None:
-    """What `make bench` measures beside ours, in an environment of its own: nothing of it is ever shipped."""
-    environment, lock = REPOSITORY / ".venv-peers", REPOSITORY / "tests" / "benchmarks" / "peers.txt"
-    if is_complete(environment, "peers", lock):
-        return
-    say("making .venv-peers: TA-Lib, pandas, numba, alpaca-py, backtesting.py, vectorbt (1 GB, once)")
-    make_environment(environment)
-    install_showing(environment, lock)
+def try_vectorbt(environment: Path) -> None:
+    """Imports it once, so that what it lacks shows here and not in the middle of a measurement."""
     run([str(environment / "bin" / "python"), "-c", "import vectorbt"], "vectorbt cannot be imported")
-    stamp(environment, "peers", lock)
 
 
-def audit() -> None:
-    """What `make audit` and `make sbom` run, apart from everything that is shipped or tested."""
-    environment, lock = REPOSITORY / ".venv-audit", REPOSITORY / "localstack" / "audit.txt"
-    if is_complete(environment, "audit", lock):
+class Environment(NamedTuple):
+    """An environment of its own, the lock that it is made of, and what it is said to be."""
+
+    folder: str
+    lock: str
+    holds: str
+    install: Callable[[Path, Path], None] = install
+    then: Callable[[Path], None] | None = None
+
+
+# Its own, since it pins botocore.
+ENGINE = Environment(".venv-engine", "localstack/engine.txt", "the LocalStack-compatible engine")
+LAPTOP = Environment(
+    ".venv",
+    "localstack/laptop.txt",
+    "the command line and the paper exchange",
+    then=install_project,
+)
+# What one target alone needs, apart from everything that is shipped or tested; the target makes it.
+TOOLS = {
+    "--peers": Environment(
+        ".venv-peers",
+        "tests/benchmarks/peers.txt",
+        "TA-Lib, pandas, numba, alpaca-py, backtesting.py, vectorbt (1 GB, once)",
+        install=install_showing,
+        then=try_vectorbt,
+    ),
+    "--audit": Environment(".venv-audit", "localstack/audit.txt", "pip-audit and cyclonedx-py"),
+    "--localstack": Environment(
+        ".venv-localstack", "localstack/localstack.txt", "LocalStack, 340 MB", install=install_showing
+    ),
+    "--sam": Environment(".venv-sam", "localstack/sam.txt", "the SAM command line (340 MB, once)"),
+    "--checkov": Environment(
+        ".venv-checkov", "localstack/checkov.txt", "a scanner of templates (300 MB, once)"
+    ),
+}
+
+
+def make(wanted: Environment) -> None:
+    """The environment, anew, unless it was made whole from its lock."""
+    environment, lock = REPOSITORY / wanted.folder, REPOSITORY / wanted.lock
+    if is_complete(environment, lock):
         return
-    say("making .venv-audit: pip-audit and cyclonedx-py")
+    say(f"making {wanted.folder}: {wanted.holds}")
     make_environment(environment)
-    install(environment, lock)
-    stamp(environment, "audit", lock)
+    wanted.install(environment, lock)
+    if wanted.then is not None:
+        wanted.then(environment)
+    stamp(environment, lock)
 
 
-def localstack() -> None:
-    """LocalStack itself, the other engine, which nobody needs who does not ask for it."""
-    environment, lock = REPOSITORY / ".venv-localstack", REPOSITORY / "localstack" / "localstack.txt"
-    if is_complete(environment, "localstack", lock):
-        return
-    say("making .venv-localstack: LocalStack, 340 MB")
-    make_environment(environment)
-    install_showing(environment, lock)
-    stamp(environment, "localstack", lock)
-
-
-def sam() -> None:
-    """What `make sam` runs: the SAM command line and AWS's runtime client, apart from everything else."""
-    environment, lock = REPOSITORY / ".venv-sam", REPOSITORY / "localstack" / "sam.txt"
-    if is_complete(environment, "sam", lock):
-        return
-    say("making .venv-sam: the SAM command line (340 MB, once)")
-    make_environment(environment)
-    install(environment, lock)
-    stamp(environment, "sam", lock)
-
-
-def checkov() -> None:
-    """What `make checkov` runs, apart from everything else."""
-    environment, lock = REPOSITORY / ".venv-checkov", REPOSITORY / "localstack" / "checkov.txt"
-    if is_complete(environment, "checkov", lock):
-        return
-    say("making .venv-checkov: a scanner of templates (300 MB, once)")
-    make_environment(environment)
-    install(environment, lock)
-    stamp(environment, "checkov", lock)
-
-
-# Environments that one target alone needs; it makes its own.
-TOOLS = {"--peers": peers, "--audit": audit, "--localstack": localstack, "--sam": sam, "--checkov": checkov}
+def add_development() -> None:
+    """What tests and checks need, on top of the command line's environment."""
+    environment, lock = REPOSITORY / LAPTOP.folder, REPOSITORY / "tests" / "development.txt"
+    if not is_complete(environment, lock):
+        say(f"adding what the tests need to {LAPTOP.folder}")
+        install(environment, lock)
+        stamp(environment, lock)
 
 
 def main(arguments: list[str]) -> int:
@@ -212,15 +192,14 @@ def main(arguments: list[str]) -> int:
         )
         return 1
     try:
-        for option, make in TOOLS.items():
+        for option, wanted in TOOLS.items():
             if option in arguments:
-                make()
+                make(wanted)
                 return 0
         with ThreadPoolExecutor(max_workers=2) as pool:
-            for made in [pool.submit(engine), pool.submit(laptop)]:
-                made.result()
+            list(pool.map(make, (ENGINE, LAPTOP)))
         if "--development" in arguments:
-            development()
+            add_development()
     except SetUpError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
