@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import boto3
+
 from alpaquero.events.schemas import OrderFilled, RiskLimitBreached, ServiceDegraded, TradeRejected
 
+KEY = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 AT = datetime(2026, 1, 5, 14, 30, 1, tzinfo=UTC)  # 09:30 in New York
 COMMON: dict[str, Any] = {"occurred_at": AT, "correlation_id": "run-1", "account": "paper"}
 FILLED = OrderFilled(
@@ -38,3 +42,9 @@ BREACH = RiskLimitBreached(**COMMON, id="breach:1", code="stop_missing", message
 def degraded(number: int) -> ServiceDegraded:
     """The same news under another id."""
     return ServiceDegraded(**COMMON, id=f"degraded:{number}", service="signal", message="no answer")
+
+
+def keep_webhook(url: str, **more: Any) -> None:
+    """Makes the secret of the webhook `team`."""
+    text = json.dumps({"url": url, "signing_key": KEY, **more})
+    boto3.client("secretsmanager").create_secret(Name="alpaquero/webhooks/team", SecretString=text)

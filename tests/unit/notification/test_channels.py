@@ -20,15 +20,9 @@ from alpaquero.notifications.preferences import Channel, WebhookFormat
 from alpaquero.outbound import OutboundRefused
 from tests.fakes.http_server import Reply, scripted_server
 from tests.unit.notification.conftest import Clock
+from tests.unit.notification.samples import KEY, keep_webhook
 
 MAIL = Mail("Bought 53 AAPL <now> & here", "Why: it rose.\n@everyone", "fill", "info")
-KEY = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-def keep(url: str, **more: Any) -> None:
-    """Makes the webhook's secret."""
-    text = json.dumps({"url": url, "signing_key": KEY, **more})
-    boto3.client("secretsmanager").create_secret(Name="alpaquero/webhooks/team", SecretString=text)
 
 
 def post(kind: WebhookFormat = "json", *, local: bool = True) -> str:
@@ -63,7 +57,7 @@ def test_a_chat_gets_the_body_it_knows(
 ) -> None:
     """Slack's text escaped, Discord's content that calls nobody, Telegram's message to a chat; unsigned."""
     with scripted_server() as server:
-        keep(server.url + "/x", signing_key="", **more)
+        keep_webhook(server.url + "/x", signing_key="", **more)
         server.script = [Reply(200, {"ok": True})]
         assert post(kind) == "HTTP 200"
         (asked,) = server.asked
@@ -85,7 +79,7 @@ def test_a_long_message_is_cut_to_what_a_chat_takes(kind: WebhookFormat, most: i
 def test_only_success_is_success(status: int) -> None:
     """A redirect is not followed: it could lead anywhere."""
     with scripted_server() as server:
-        keep(server.url + "/x")
+        keep_webhook(server.url + "/x")
         server.script = [Reply(status, headers={"Location": server.url + "/elsewhere"}), Reply(200)]
         with pytest.raises(NotTaken, match=f"answered {status}"):
             post()
@@ -105,7 +99,7 @@ def test_only_success_is_success(status: int) -> None:
 )
 def test_aws_sends_nowhere_private(url: str) -> None:
     """Outside of the laptop not even loopback is reached, and the message does not tell the address."""
-    keep(url)
+    keep_webhook(url)
     with pytest.raises(OutboundRefused) as refused:
         post(local=False)
     assert url not in str(refused.value)
@@ -117,7 +111,7 @@ def test_aws_sends_nowhere_private(url: str) -> None:
 )
 def test_the_laptop_reaches_its_own_loopback_alone(url: str) -> None:
     """Its neighbours in the house stay out of reach."""
-    keep(url)
+    keep_webhook(url)
     with pytest.raises(OutboundRefused):
         post(local=True)
 
@@ -150,7 +144,7 @@ def test_a_secret_that_does_not_fit_says_what_to_do(
 @pytest.mark.usefixtures("outbox")
 def test_a_secret_that_was_changed_counts_after_five_minutes(clock: Clock) -> None:
     """So a key can be rotated without a deploy, and is not read at each message."""
-    keep("https://one.example")
+    keep_webhook("https://one.example")
     client = boto3.client("secretsmanager")
     at = clock.at.timestamp()
     assert webhooks.endpoint("team", "json", at).url == "https://one.example"
@@ -185,7 +179,7 @@ def test_a_long_sms_is_cut() -> None:
 def test_a_host_that_asks_for_patience_gets_it(text: str, seconds: float | None) -> None:
     """Its `Retry-After` is heeded, up to a quarter of an hour."""
     with scripted_server() as server:
-        keep(server.url + "/x")
+        keep_webhook(server.url + "/x")
         server.script = [Reply(429, headers={"Retry-After": text})]
         with pytest.raises(NotTaken) as refused:
             post()

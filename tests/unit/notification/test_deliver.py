@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import msgspec
 import pytest
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -22,7 +20,16 @@ from functions.notification import deliver, digest
 from tests.fakes.http_server import Reply, scripted_server
 from tests.fakes.queues import FakeQueues
 from tests.unit.notification.conftest import Clock
-from tests.unit.notification.samples import AT, BREACH, COMMON, FILLED, REJECTED, degraded
+from tests.unit.notification.samples import (
+    AT,
+    BREACH,
+    COMMON,
+    FILLED,
+    KEY,
+    REJECTED,
+    degraded,
+    keep_webhook,
+)
 
 Batch = Callable[..., dict[str, Any]]
 ALL_WELL: dict[str, Any] = {"batchItemFailures": []}
@@ -30,7 +37,6 @@ FIRST_FAILED = {"batchItemFailures": [{"itemIdentifier": "0"}]}
 MAIL = Channel(name="mail", kind="email", address="ana@example.com")
 PHONE = Channel(name="phone", kind="sms", address="+15551234567")
 HOOK = Channel(name="hook", kind="webhook", address="team")
-KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def wants(*ways: Channel, clock: Clock, user: str = OWNER, **more: Any) -> None:
@@ -267,10 +273,7 @@ def test_a_webhook_is_signed_and_sent(queues: FakeQueues, delivered: Batch, cloc
     """The body, the same id in each try, a timestamp of the try, and a signature over all three."""
     wants(HOOK, clock=clock)
     with scripted_server() as server:
-        secret = {"url": f"{server.url}/hook?x=1", "signing_key": KEY}
-        boto3.client("secretsmanager").create_secret(
-            Name="alpaquero/webhooks/team", SecretString=json.dumps(secret)
-        )
+        keep_webhook(f"{server.url}/hook?x=1", signing_key=f"whsec_{KEY}")
         server.script = [Reply(503), Reply(204)]
         assert deliver.handler(delivered(FILLED), None) == FIRST_FAILED
         clock.move(seconds=20)
@@ -293,16 +296,13 @@ def test_a_failure_names_no_secret(
 ) -> None:
     """Neither log nor delivery holds the address or the key: a chat's address is a password."""
     wants(HOOK, clock=clock)
-    secret = {"url": "http://127.0.0.1:9/hush-hush", "signing_key": KEY}
-    boto3.client("secretsmanager").create_secret(
-        Name="alpaquero/webhooks/team", SecretString=json.dumps(secret)
-    )
+    keep_webhook("http://127.0.0.1:9/hush-hush")
     assert deliver.handler(delivered(FILLED), None) == FIRST_FAILED
     (logged,), _ = store.newest("paper", 5)
     told = capsys.readouterr().out + logged.outcome
     assert "did not answer" in told
     assert "hush" not in told
-    assert KEY.removeprefix("whsec_") not in told
+    assert KEY not in told
 
 
 def test_a_host_that_does_not_answer_is_waited_for_once_a_batch(
@@ -311,10 +311,7 @@ def test_a_host_that_does_not_answer_is_waited_for_once_a_batch(
     """The mails of a batch do not wait five seconds each for the same webhook."""
     wants(HOOK, MAIL, clock=clock)
     with scripted_server() as server:
-        secret = {"url": server.url, "signing_key": KEY}
-        boto3.client("secretsmanager").create_secret(
-            Name="alpaquero/webhooks/team", SecretString=json.dumps(secret)
-        )
+        keep_webhook(server.url)
         server.script = [Reply(cut=True)]
         answer = deliver.handler(delivered(FILLED, REJECTED), None)
         assert len(server.asked) == 1
@@ -328,10 +325,7 @@ def test_a_webhook_that_keeps_failing_is_left_alone_and_nothing_is_lost(
     """After five failures the sixth message is not tried but held; the digest sends it once it answers."""
     wants(HOOK, MAIL, clock=clock)
     with scripted_server() as server:
-        secret = {"url": server.url, "signing_key": KEY}
-        boto3.client("secretsmanager").create_secret(
-            Name="alpaquero/webhooks/team", SecretString=json.dumps(secret)
-        )
+        keep_webhook(server.url)
         server.script = [Reply(503)] * 5 + [Reply(204)]
         for number in range(1, 6):
             fill = msgspec.structs.replace(FILLED, id=f"filled:0{number}")
