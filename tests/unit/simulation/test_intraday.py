@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -413,32 +414,19 @@ def _written(path: Path, columns: Columns) -> None:
 def _recorded(monkeypatch: pytest.MonkeyPatch, sent: dict[datetime, list[Callable[[Venue], object]]]) -> None:
     """Has a backtest's account note what it is asked, to ask it of the exchange at the same market time."""
     buy, sell, cancel = Account.buy_with_exits, Account.sell, Account.cancel_all_of
+    at_market = partial(OrderRequest, type="market", time_in_force="gtc")
 
     def bought(account: Account, identifier: str, symbol: str, quantity: Decimal, **prices: Decimal) -> None:
         buy(account, identifier, symbol, quantity, **prices)
-        bracket = OrderRequest(
-            symbol=symbol,
-            qty=quantity,
-            side="buy",
-            type="market",
-            time_in_force="gtc",
-            order_class="bracket",
-            client_order_id=identifier,
-            take_profit=TakeProfit(prices["target"]),
-            stop_loss=StopLoss(prices["stop"]),
-        )
-        sent[account.now].append(lambda venue: venue.place_order(bracket))
+        order = at_market(
+            symbol=symbol, qty=quantity, side="buy", client_order_id=identifier, order_class="bracket",
+            take_profit=TakeProfit(prices["target"]), stop_loss=StopLoss(prices["stop"]),
+        )  # fmt: skip
+        sent[account.now].append(lambda venue: venue.place_order(order))
 
     def sold(account: Account, identifier: str, symbol: str, quantity: Decimal) -> None:
         sell(account, identifier, symbol, quantity)
-        order = OrderRequest(
-            symbol=symbol,
-            qty=quantity,
-            side="sell",
-            type="market",
-            time_in_force="gtc",
-            client_order_id=identifier,
-        )
+        order = at_market(symbol=symbol, qty=quantity, side="sell", client_order_id=identifier)
         sent[account.now].append(lambda venue: venue.place_order(order))
 
     def cancelled(account: Account, symbol: str, at: datetime) -> None:
