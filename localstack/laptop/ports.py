@@ -1,6 +1,6 @@
 """The port mappings: one loopback process in front of the engine, as CloudFront is on AWS.
 
-The supervisor starts it with ``python -m laptop.ports --state DIR``. It knows three kinds of port:
+The supervisor has ``start`` run it as ``python -m laptop.ports --state DIR``. It knows three kinds of port:
 
 - the gateway (9000): the public API, its stage put before the path, ``/ws`` the dashboard socket, and
   ``/api/docs`` the API's description, which are files of the dashboard's bucket;
@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import quote, unquote
 
-from laptop import credentials, http_relay
+from laptop import credentials, http_relay, processes
 from laptop.engine import REGION, api_host
 from laptop.http_relay import RefusedError, Request, Upstream
 from laptop.layout import StateFolder
@@ -296,6 +297,29 @@ class Server:
 def _require_own_name(request: Request) -> None:
     if not _OWN_NAMES.match(request.header("host")):
         raise RefusedError(421, "misdirected", "Ask for localhost: this port serves this machine alone.")
+
+
+def start(state: StateFolder) -> subprocess.Popen[bytes]:
+    """The port mappings of the stack in ``state`` as a child process, once every port listens.
+
+    Raises
+    ------
+    NotReadyError
+        When they do not come up; none is left behind.
+    """
+    ready, log = state.root / "ports-ready", state.logs / "ports.log"
+    ready.unlink(missing_ok=True)
+    process = processes.start(
+        [sys.executable, "-m", "laptop.ports", "--state", state.root, "--ready", ready],
+        environment=processes.base_environment(),
+        log=log,
+    )
+    try:
+        processes.wait_until(ready.exists, what="the port mappings", log=log, process=process)
+    except BaseException:
+        processes.stop(process, seconds=5)
+        raise
+    return process
 
 
 def main(arguments: list[str] | None = None) -> int:

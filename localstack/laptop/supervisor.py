@@ -7,7 +7,6 @@ SIGTERM stops everything with its state saved. It owns every process it starts.
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from typing import Any, Final, Literal
 
 import psutil
 
-from laptop import first_page, owner, processes, watchlist
+from laptop import first_page, owner, ports, processes, watchlist
 from laptop.engine import Engine
 from laptop.errors import LaptopError, NotRunningError
 from laptop.layout import StateFolder
@@ -96,7 +95,7 @@ class Supervisor:
             watchlist.ensure(
                 cloud, self._options.watchlist, reason="up: what --watchlist says of the exchange's symbols"
             )
-            self._start_ports(cloud)
+            self._ports_process = ports.start(self._state)
             self._first_sync(cloud)
             self._publish(cloud, page)
         watch = Watch(cloud)
@@ -131,17 +130,6 @@ class Supervisor:
         sent = dashboard.publish(cloud.sessions, cloud.outputs["DashboardBucket"], built)
         if sent:
             self._say(f"published the dashboard ({sent} files)")
-
-    def _start_ports(self, cloud: LaptopCloud) -> None:
-        ready = self._state.root / "ports-ready"
-        ready.unlink(missing_ok=True)
-        log = self._state.logs / "ports.log"
-        self._ports_process = processes.start(
-            [sys.executable, "-m", "laptop.ports", "--state", cloud.state.root, "--ready", ready],
-            environment=processes.base_environment(),
-            log=log,
-        )
-        processes.wait_until(ready.exists, what="the port mappings", log=log, process=self._ports_process)
 
     def _keep(self, cloud: LaptopCloud, watch: Watch, on_event: Callable[[Event], None]) -> None:
         """Until a signal: pass events on, checkpoint each minute, notice a part that ended."""

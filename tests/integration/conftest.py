@@ -7,8 +7,6 @@ stop, and two more entries. The schedules are off but for one, which fires while
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,6 +16,7 @@ import httpx
 import pytest
 
 from laptop import owner, processes, watchlist
+from laptop import ports as port_mappings
 from laptop.demo import ACCOUNT, trade_session
 from laptop.engine import sent_mail
 from laptop.quiescence import Quiescence
@@ -146,15 +145,8 @@ def fired(market: Market) -> Item:
 @pytest.fixture(scope="package")
 def ports(cloud: LaptopCloud) -> Iterator[dict[str, int]]:
     """The port mappings of the cloud, by name."""
-    ready = cloud.state.root / "ports-ready"
-    log = cloud.state.logs / "ports.log"
-    process: subprocess.Popen[bytes] = processes.start(
-        [sys.executable, "-m", "laptop.ports", "--state", cloud.state.root, "--ready", ready],
-        environment=processes.base_environment(),
-        log=log,
-    )
+    process = port_mappings.start(cloud.state)
     try:
-        processes.wait_until(ready.exists, what="the port mappings", log=log, process=process)
         record = StackRecord.load(cloud.state.stack_file)
         assert record is not None
         replace(record, children=[*record.children, Child.of("ports", process.pid)]).keep(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from laptop import issuer, owner, processes, watchlist
+from laptop import issuer, owner, ports, processes, watchlist
 from laptop.demo import ACCOUNT, trade_session
 from laptop.layout import LOCALSTACK_PYTHON
 from laptop.quiescence import Quiescence
@@ -34,14 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @contextmanager
 def mapped(cloud: LaptopCloud) -> Iterator[None]:
     """The port mappings, started before any function takes one of the cloud's free ports for itself."""
-    ready, log = cloud.state.root / "ports-ready", cloud.state.logs / "ports.log"
-    process: subprocess.Popen[bytes] = processes.start(
-        [sys.executable, "-m", "laptop.ports", "--state", cloud.state.root, "--ready", ready],
-        environment=processes.base_environment(),
-        log=log,
-    )
+    process = ports.start(cloud.state)
     try:
-        processes.wait_until(ready.exists, what="the port mappings", log=log, process=process)
         yield
     finally:
         processes.stop(process)

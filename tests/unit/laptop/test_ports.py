@@ -7,8 +7,6 @@ import json
 import os
 import re
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -20,7 +18,7 @@ import pytest
 
 from laptop import credentials, http_relay, processes
 from laptop.layout import StateFolder
-from laptop.ports import CONTENT_TYPES, PAGES
+from laptop.ports import CONTENT_TYPES, PAGES, start
 from laptop.stack import DEFAULT_PORTS, Child, StackRecord
 
 OUTPUTS = {
@@ -98,19 +96,13 @@ def ports(engine: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
     credentials.keep(state.credentials_file, credentials.generate().with_user("AKIAX", "secret"))
     own = Child.of("supervisor", os.getpid())
     StackRecord(numbers, OUTPUTS, {}, [own], own, own.started_at).keep(state.stack_file)
-    ready, log = state.root / "ready", state.logs / "ports.log"
-    process: subprocess.Popen[bytes] = processes.start(
-        [sys.executable, "-m", "laptop.ports", "--state", state.root, "--ready", ready],
-        environment=processes.base_environment(),
-        log=log,
-    )
+    process = start(state)
     try:
-        processes.wait_until(ready.exists, what="the ports", log=log, process=process)
         yield numbers
     finally:
         code = processes.stop(process)
     assert code == 0
-    assert log.read_text() == ""
+    assert (state.logs / "ports.log").read_text() == ""
 
 
 def ask(port: int, path: str, method: str = "GET", body: Any = None, **headers: str) -> tuple[int, Any, Any]:
