@@ -20,7 +20,7 @@ import msgspec
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from alpaquero import aws, deadline, wall
+from alpaquero import aws, deadline, secrets, wall
 from alpaquero.errors import AlpaqueroError, ConfigurationError
 from alpaquero.events import queues
 from alpaquero.events.bus import encoded, publish
@@ -277,14 +277,7 @@ def _told(url: str, text: str) -> None:
 @cache
 def watchdog_url() -> str:
     """The watchdog's address, read once in the life of the function's environment."""
-    secrets = aws.client("secretsmanager")
-    text = secrets.get_secret_value(SecretId=SETTINGS.watchdog_secret)["SecretString"]
-    try:
-        return msgspec.json.decode(text, type=_Watchdog).url
-    except msgspec.MsgspecError:
-        raise ConfigurationError(
-            f'the secret {SETTINGS.watchdog_secret!r} must be a JSON object {{"url": "https://..."}}'
-        ) from None  # the cause would carry the secret's text
+    return secrets.read(SETTINGS.watchdog_secret, _Watchdog, '{"url": "https://..."}').url
 
 
 class _Unwilling(AlpaqueroError):

@@ -14,12 +14,11 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from alpaquero import aws, outbound
+from alpaquero import outbound, secrets
 from alpaquero.errors import (
     BrokerError,
     BrokerUnavailable,
     BrokerUnclear,
-    ConfigurationError,
     InvalidRequest,
     LeftAlone,
     NotFound,
@@ -119,10 +118,4 @@ def _decoded(body: bytes, kind: type[T]) -> T:
 @cache
 def _token(name: str) -> str:
     """The token in the secret `name`, read once in the life of the function's environment."""
-    text = aws.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
-    try:
-        return msgspec.json.decode(text, type=_Secret).token
-    except msgspec.MsgspecError:
-        raise ConfigurationError(
-            f'the secret {name!r} must be a JSON object {{"token": "..."}}; `alpaquero up` writes it anew'
-        ) from None  # the cause would carry the secret's text
+    return secrets.read(name, _Secret, '{"token": "..."}; `alpaquero up` writes it anew').token

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from alpaquero import aws
+from alpaquero import secrets
 from alpaquero.errors import ConfigurationError
 from alpaquero.quickly_made import dataclass
 
@@ -55,18 +55,12 @@ def read_keys(secret_name: str) -> BrokerKeys:
     from botocore.exceptions import ClientError
 
     try:
-        text = aws.client("secretsmanager").get_secret_value(SecretId=secret_name)["SecretString"]
+        secret = secrets.read(secret_name, _Secret, 'with texts "key_id" and "secret_key"')
     except (ClientError, KeyError) as error:
         raise ConfigurationError(
             f"the broker's keys cannot be read from the secret {secret_name!r}: create it as text, and "
             f"allow secretsmanager:GetSecretValue on it ({_reason(error)})"
         ) from error
-    try:
-        secret = msgspec.json.decode(text, type=_Secret)
-    except msgspec.MsgspecError:
-        raise ConfigurationError(
-            f'the secret {secret_name!r} must be a JSON object with texts "key_id" and "secret_key"'
-        ) from None  # the cause would carry the secret's text
     if not secret.key_id or not secret.secret_key:
         raise ConfigurationError(f"the secret {secret_name!r} has an empty key_id or secret_key; fill it in")
     return BrokerKeys(secret.key_id, secret.secret_key)
