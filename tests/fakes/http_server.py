@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -36,8 +36,13 @@ class Asked:
     method: str
     path: str
     query: dict[str, str]
-    body: Any
+    text: str
     headers: dict[str, str]
+
+    @property
+    def body(self) -> Any:
+        """The JSON that was sent."""
+        return json.loads(self.text) if self.text else None
 
 
 class ScriptedServer(ThreadingHTTPServer):
@@ -71,10 +76,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         parts = urlsplit(self.path)
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        body = json.loads(raw) if raw else None
+        text = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         self.server.asked.append(
-            Asked(self.command, parts.path, dict(parse_qsl(parts.query)), body, dict(self.headers))
+            Asked(self.command, parts.path, dict(parse_qsl(parts.query)), text, dict(self.headers))
         )
         reply = (
             self.server.script.pop(0) if self.server.script else Reply(500, {"message": "script has run out"})
@@ -98,15 +102,24 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def scripted_server() -> Iterator[ScriptedServer]:
-    """A running server, stopped at the end whatever happens."""
-    server = ScriptedServer()
+def serving(server: HTTPServer) -> Iterator[str]:
+    """Has the server answer in a thread, and gives its address; it is closed at the end whatever happens."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
-        yield server
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
-        server.let_go.set()
         server.shutdown()
         server.server_close()
         thread.join(5)
+
+
+@contextmanager
+def scripted_server() -> Iterator[ScriptedServer]:
+    """A running server, stopped at the end whatever happens."""
+    server = ScriptedServer()
+    with serving(server):
+        try:
+            yield server
+        finally:
+            server.let_go.set()

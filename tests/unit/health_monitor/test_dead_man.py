@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import msgspec
 import pytest
@@ -17,6 +16,7 @@ from alpaquero.store.trading_settings import TradingSettings
 from alpaquero.strategy.run import run_id
 from functions.health_monitor import probe
 from tests.fakes.broker import FakeBroker
+from tests.fakes.http_server import serving
 from tests.unit.signal.made import CLOSE
 
 SETTINGS = TradingSettings(watchlist=("AAPL",))
@@ -98,17 +98,12 @@ def watchdog(published: list[Event], monkeypatch: pytest.MonkeyPatch) -> Iterato
         def log_message(self, *_: object) -> None:
             """Says nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Dog)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
     monkeypatch.setattr(probe, "SETTINGS", msgspec.structs.replace(probe.SETTINGS, watchdog_secret="dog"))
-    monkeypatch.setattr(probe, "watchdog_url", lambda: f"http://127.0.0.1:{server.server_port}/uuid/")
     monkeypatch.setattr(probe, "check", lambda settings: [])
     monkeypatch.setattr(probe, "read_usage", lambda limits: None)
-    yield pings
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Dog)) as url:
+        monkeypatch.setattr(probe, "watchdog_url", lambda: f"{url}/uuid/")
+        yield pings
 
 
 def test_the_watchdog_hears_the_start_and_the_end(

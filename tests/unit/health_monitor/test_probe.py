@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event as Flag
-from threading import Thread
 
 import msgspec
 import pytest
@@ -17,6 +14,7 @@ from alpaquero.monitoring.settings import MonitoringSettings
 from alpaquero.store import health
 from alpaquero.store.usage import MemoryUse
 from functions.health_monitor import probe
+from tests.fakes.http_server import Reply, scripted_server
 
 GOOD = (200, b'{"status": "ok", "service": "risk", "version": "1.2.3", "memory_mb": 71.5}')
 BAD = (200, b'{"status": "degraded", "dependencies": {"books": "failed: Timeout", "settings": "ok"}}')
@@ -220,37 +218,17 @@ def test_who_was_left_out_comes_first_next_time(monkeypatch: pytest.MonkeyPatch)
     assert (asked[0], len(asked)) == ("signal", len(probe.SERVICES))
 
 
-@pytest.fixture
-def services_api(tables: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]:
-    """A services' API on a free port; gives the paths and signatures it was asked with."""
-    seen: list[tuple[str, str]] = []
-
-    class Api(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            seen.append((self.path, self.headers.get("Authorization", "")))
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(GOOD[1])
-
-        def log_message(self, *_: object) -> None:
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}/v1"
-    monkeypatch.setattr(probe, "SETTINGS", msgspec.structs.replace(probe.SETTINGS, services_api_url=url))
-    yield seen
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_the_request_is_signed_for_the_whole_path(services_api: list[tuple[str, str]]) -> None:
+@pytest.mark.usefixtures("tables")
+def test_the_request_is_signed_for_the_whole_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """A probe asks for stage, folder and health, with a signature for execute-api."""
-    assert looked("risk", probe.ask).status == "ok"
-    [(path, signature)] = services_api
-    assert path == "/v1/risk/health"
+    with scripted_server() as server:
+        server.script = [Reply(*GOOD)]
+        settings = msgspec.structs.replace(probe.SETTINGS, services_api_url=f"{server.url}/v1")
+        monkeypatch.setattr(probe, "SETTINGS", settings)
+        assert looked("risk", probe.ask).status == "ok"
+    [asked] = server.asked
+    signature = asked.headers["Authorization"]
+    assert asked.path == "/v1/risk/health"
     assert signature.startswith("AWS4-HMAC-SHA256 Credential=")
     assert "/us-east-1/execute-api/aws4_request" in signature
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +18,7 @@ from botocore.exceptions import ClientError
 from alpaquero.errors import NotSignedIn
 from alpaquero.web.tokens import TokenChecker, token_checker
 from laptop import issuer
+from tests.fakes.http_server import serving
 
 URL, NAME, PASSWORD = "http://127.0.0.1:9300", "ana@example.com", "Correct-horse-12"
 
@@ -143,13 +143,8 @@ def test_a_user_who_is_there_is_left_alone(made: issuer.Issuer, tmp_path: Path) 
 def served(tmp_path: Path) -> Iterator[str]:
     """The address of an issuer that serves, with one trader."""
     issuer.add_user(tmp_path, NAME, PASSWORD, "trader")
-    serving = issuer.server(tmp_path, 0)
-    thread = threading.Thread(target=serving.serve_forever, args=(0.05,))
-    thread.start()
-    yield f"http://127.0.0.1:{serving.server_port}"
-    serving.shutdown()
-    serving.server_close()
-    thread.join()
+    with serving(issuer.server(tmp_path, 0)) as address:
+        yield address
 
 
 def cognito(address: str) -> Any:

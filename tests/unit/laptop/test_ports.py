@@ -7,7 +7,6 @@ import json
 import os
 import re
 import socket
-import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +19,7 @@ from laptop import credentials, http_relay, processes
 from laptop.layout import StateFolder
 from laptop.ports import CONTENT_TYPES, PAGES, start
 from laptop.stack import DEFAULT_PORTS, Child, StackRecord
+from tests.fakes.http_server import serving
 
 OUTPUTS = {
     "PublicApi": "aaaa1111",
@@ -79,11 +79,8 @@ class Engine(BaseHTTPRequestHandler):
 def engine() -> Iterator[int]:
     """The port of the telling engine."""
     server = ThreadingHTTPServer((processes.LOOPBACK, 0), Engine)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
+    with serving(server):
+        yield server.server_port
 
 
 @pytest.fixture(scope="module")

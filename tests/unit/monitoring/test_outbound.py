@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-
 import pytest
 
 from alpaquero.outbound import OutboundRefused, send
+from tests.fakes.http_server import Reply, scripted_server
 
 
 @pytest.mark.parametrize(
@@ -74,34 +71,14 @@ def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest
     assert reached == [("93.184.215.14", 443)]
 
 
-@pytest.fixture
-def server() -> Iterator[str]:
-    """A server on this machine that answers with a redirect and repeats what it was sent."""
-
-    class Here(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            self.send_response(302)
-            self.send_header("Location", "http://127.0.0.1:9/")
-            self.send_header("Retry-After", "7")
-            self.end_headers()
-            self.wfile.write(self.path.encode() + b" " + body)
-
-        def log_message(self, *_: object) -> None:
-            """Says nothing."""
-
-    here = ThreadingHTTPServer(("127.0.0.1", 0), Here)
-    thread = Thread(target=here.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{here.server_port}"
-    here.shutdown()
-    thread.join()
-    here.server_close()
-
-
-def test_no_redirect_is_followed(server: str) -> None:
+def test_no_redirect_is_followed() -> None:
     """On the laptop this machine may be asked; what comes back is the redirect itself."""
-    answer = send(f"{server}/hook?a=1", body=b"hello", loopback=True)
-    assert (answer.status, answer.body, answer.headers["retry-after"]) == (302, b"/hook?a=1 hello", "7")
-    with pytest.raises(OutboundRefused):
-        send(f"{server}/hook")
+    with scripted_server() as server:
+        elsewhere = {"Location": "http://127.0.0.1:9/", "Retry-After": "7"}
+        server.script = [Reply(302, b"elsewhere", elsewhere)]
+        answer = send(f"{server.url}/hook?a=1", body=b"hello", loopback=True)
+        [asked] = server.asked
+        with pytest.raises(OutboundRefused):
+            send(f"{server.url}/hook")
+    assert (answer.status, answer.body, answer.headers["retry-after"]) == (302, b"elsewhere", "7")
+    assert (asked.path, asked.query, asked.text) == ("/hook", {"a": "1"}, "hello")
