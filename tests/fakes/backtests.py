@@ -8,7 +8,7 @@ from datetime import date
 from alpaquero.orders.timeouts import OrderSettings
 from alpaquero.prices.columns import Columns
 from alpaquero.risk.limits import RiskLimits
-from alpaquero.simulation.backtest import FillTerms, Result, SplitDay, run
+from alpaquero.simulation.backtest import FillTerms, Result, run
 from alpaquero.strategy.settings import StrategySettings
 from laptop.exchange.history import shipped_history
 
@@ -36,10 +36,6 @@ def backtest_of(first: str | None, sessions: int, partial_fills: float = 0.0, se
         settings=Settings(),
         start=dates[begin],
         end=dates[begin + sessions - 1],
-        splits=[
-            SplitDay(split.symbol, split.ex_date, split.new, split.old)
-            for one in history.symbols.values()
-            for split in one.splits
-        ],
+        splits=[split for one in history.symbols.values() for split in one.splits],
         terms=FillTerms(seed=seed, partial_fill_probability=partial_fills),
     )

@@ -18,7 +18,7 @@ from alpaquero.prices.aggregation import aggregated
 from alpaquero.prices.bars import Bar, Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import LENGTHS, NEW_YORK, Session
-from alpaquero.simulation.backtest import SplitDay
+from alpaquero.prices.splits import SplitDay
 from laptop.errors import LaptopError
 
 if TYPE_CHECKING:
@@ -157,11 +157,7 @@ def _of_history(
             for timeframe in timeframes
         },
         sessions=history.calendar,
-        splits=tuple(
-            SplitDay(split.symbol, split.ex_date, split.new, split.old)
-            for known in history.symbols.values()
-            for split in known.splits
-        ),
+        splits=tuple(split for known in history.symbols.values() for split in known.splits),
         label=label,
         notes=tuple(history.notes),
     )

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from alpaquero.prices.splits import SplitDay
 from alpaquero.simulation.identity import derived_id
 from laptop.exchange import wire
 from laptop.exchange.answers import choice, day, json_answer, venue_of, words
 from laptop.exchange.errors import malformed, not_found
-from laptop.exchange.history import Split
 from laptop.exchange.venue import Venue
 
 _CLASSES = ("us_equity", "us_option", "crypto", "crypto_perp", "ipo", "us_index")
@@ -100,7 +100,7 @@ async def announcement(request: Request) -> Response:
     raise not_found(f"announcement not found for {wanted}")
 
 
-def _announcement(split: Split, seed: int) -> wire.Json:
+def _announcement(split: SplitDay, seed: int) -> wire.Json:
     """A split in Alpaca's words: small letters, as alpaca-py reads them, where the spec has capitals."""
     day_of_split = split.ex_date.isoformat()
     return {

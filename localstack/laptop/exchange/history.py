@@ -16,12 +16,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
 from alpaquero.prices import Bar, Session, bar_start
+from alpaquero.prices.splits import SplitDay
 from laptop.exchange.errors import ExchangeError
 from laptop.exchange.nyse import nyse_sessions
 from laptop.exchange.price_files import (
@@ -38,21 +38,6 @@ _SPLITS_FILE = "splits.csv"
 _SHIPPED = "stocks.csv.gz"
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9]*([.-][A-Z]+)?")
 _MINUTE = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """From the morning of `ex_date` on, `old` shares are `new` shares."""
-
-    symbol: str
-    ex_date: date
-    new: int
-    old: int
-
-    @property
-    def ratio(self) -> Decimal:
-        """How many shares one share becomes; below 1 in a reverse split."""
-        return Decimal(self.new) / Decimal(self.old)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +65,7 @@ class SymbolHistory:
     symbol: str
     dates: Sequence[date]
     bars: Sequence[Bar]
-    splits: Sequence[Split]
+    splits: Sequence[SplitDay]
     minutes: Mapping[date, MinuteColumns] = field(default_factory=dict)
     made_up: bool = False
 
@@ -169,9 +154,9 @@ def _history(sources: Mapping[str, tuple[str, str]], splits: tuple[str, str]) ->
     rows = {symbol: price_rows(name, text) for symbol, (name, text) in sources.items()}
     calendar = nyse_sessions(min(symbol_rows[0].date for symbol_rows in rows.values()))
     places = {session.date: place for place, session in enumerate(calendar)}
-    table: dict[str, list[Split]] = defaultdict(list)
+    table: dict[str, list[SplitDay]] = defaultdict(list)
     for split in split_rows(*splits):
-        table[split.symbol].append(Split(split.symbol, split.ex_date, split.new, split.old))
+        table[split.symbol].append(SplitDay(split.symbol, split.ex_date, split.new, split.old))
     symbols, notes = {}, []
     for symbol, symbol_rows in sorted(rows.items()):
         name = sources[symbol][0]
@@ -222,7 +207,7 @@ def _daily(
     rows: Sequence[Row],
     calendar: Sequence[Session],
     places: Mapping[date, int],
-    splits: Sequence[Split],
+    splits: Sequence[SplitDay],
 ) -> SymbolHistory:
     bars = [Bar(bar_start(calendar[places[row.date]]), *row.prices, row.volume) for row in rows]
     return SymbolHistory(symbol, [row.date for row in rows], bars, splits)
@@ -233,7 +218,7 @@ def _by_minute(
     rows: Sequence[Row],
     calendar: Sequence[Session],
     places: Mapping[date, int],
-    splits: Sequence[Split],
+    splits: Sequence[SplitDay],
 ) -> SymbolHistory:
     """The history of minute rows; its daily bars are their sums."""
     minutes: dict[date, MinuteColumns] = {}

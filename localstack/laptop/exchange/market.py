@@ -21,8 +21,9 @@ from math import floor, prod
 from typing import Any, TypeVar
 
 from alpaquero.prices import NEW_YORK, Bar, Session, bar_start, session_at
+from alpaquero.prices.splits import SplitDay
 from alpaquero.simulation import MinutePath, PricePath, Quote, SessionPath, quote_around
-from laptop.exchange.history import History, MinuteColumns, Split, SymbolHistory
+from laptop.exchange.history import History, MinuteColumns, SymbolHistory
 
 # How many trades the tape shows of a minute.
 TRADES_A_MINUTE = 4
@@ -186,7 +187,7 @@ class Market:
             average,
         )
 
-    def effective_splits(self, history: SymbolHistory, now: datetime) -> list[Split]:
+    def effective_splits(self, history: SymbolHistory, now: datetime) -> list[SplitDay]:
         """The splits that are in force: from the open of their day on."""
         if not history.splits:
             return []
@@ -194,7 +195,7 @@ class Market:
         day = self.history.calendar[opened - 1].date if opened else date.min
         return [split for split in history.splits if split.ex_date <= day]
 
-    def known_splits(self, now: datetime) -> list[Split]:
+    def known_splits(self, now: datetime) -> list[SplitDay]:
         """The splits of all symbols with an ex date up to today: what comes later nobody can know yet."""
         today = now.astimezone(NEW_YORK).date()
         symbols = self.history.symbols.values()
@@ -211,7 +212,7 @@ class Market:
         return day if session is None or now >= session.close else day - timedelta(days=1)
 
 
-def split_ratio(splits: Sequence[Split], day: date) -> Decimal:
+def split_ratio(splits: Sequence[SplitDay], day: date) -> Decimal:
     """How many shares of today a share of `day` is, after `splits`."""
     return prod((split.ratio for split in splits if split.ex_date > day), start=Decimal(1))
 

@@ -16,11 +16,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from alpaquero.prices import NEW_YORK
+from alpaquero.prices.splits import SplitDay
 from alpaquero.simulation.identity import derived_id
 from laptop.exchange import data_query as query
 from laptop.exchange import wire
 from laptop.exchange.answers import json_answer, venue_of
-from laptop.exchange.history import Split
 from laptop.exchange.venue import Venue
 
 EXCHANGES = {
@@ -172,7 +172,7 @@ def _today(venue: Venue) -> date:
     return venue.now.astimezone(NEW_YORK).date()
 
 
-def _wanted(request: Request) -> Callable[[Split], bool]:
+def _wanted(request: Request) -> Callable[[SplitDay], bool]:
     """The test that a split has to pass: one of the ids, or all of the other filters."""
     venue = venue_of(request)
     symbols, cusips, types, ids = (_list(request, name) for name in ("symbols", "cusips", "types", "ids"))
@@ -220,15 +220,15 @@ def _place(request: Request) -> int:
     raise query.bad("invalid page_token")
 
 
-def _kind(split: Split) -> str:
+def _kind(split: SplitDay) -> str:
     return "forward_split" if split.new > split.old else "reverse_split"
 
 
-def _id(split: Split, seed: int) -> str:
+def _id(split: SplitDay, seed: int) -> str:
     return derived_id(seed, "corporate action", split.symbol, split.ex_date.isoformat())
 
 
-def _split_body(split: Split, seed: int) -> wire.Json:
+def _split_body(split: SplitDay, seed: int) -> wire.Json:
     """A split. The price files know no CUSIPs, so these are empty."""
     day = split.ex_date.isoformat()
     cusips = ("cusip",) if split.new > split.old else ("old_cusip", "new_cusip")

@@ -14,9 +14,10 @@ from functools import lru_cache
 from itertools import groupby
 
 from alpaquero.prices import NEW_YORK, Session
+from alpaquero.prices.splits import SplitDay
 from alpaquero.simulation import quote_around
 from laptop.exchange.data_wire import auctions_line, bar_line, quote_line, trade_line
-from laptop.exchange.history import MinuteColumns, Split, SymbolHistory
+from laptop.exchange.history import MinuteColumns, SymbolHistory
 from laptop.exchange.market import (
     Market,
     MarketBar,
@@ -117,7 +118,7 @@ class Series:
         return _ordered([Run(stamps, lines, history.made_up)], window)
 
     def _days(
-        self, history: SymbolHistory, _: BarLength, splits: tuple[Split, ...], window: Window
+        self, history: SymbolHistory, _: BarLength, splits: tuple[SplitDay, ...], window: Window
     ) -> Iterator[Run]:
         closed = self._market.closed_count(history, window.now)
         first = bisect_left(history.dates, window.first_day)
@@ -131,7 +132,7 @@ class Series:
         if forming is not None and window.start <= forming.start <= window.end:
             yield _run_of([forming], synthetic=True)
 
-    def _encoded_days(self, symbol: str, splits: tuple[Split, ...], block: int, count: int) -> Run:
+    def _encoded_days(self, symbol: str, splits: tuple[SplitDay, ...], block: int, count: int) -> Run:
         """The first `count` daily bars of a block."""
         history = self._market.history.symbols[symbol]
         places = range(block * _BLOCK, block * _BLOCK + count)
@@ -144,7 +145,7 @@ class Series:
         return _run_of(bars, synthetic=history.made_up)
 
     def _longer(
-        self, history: SymbolHistory, length: BarLength, splits: tuple[Split, ...], window: Window
+        self, history: SymbolHistory, length: BarLength, splits: tuple[SplitDay, ...], window: Window
     ) -> Iterator[Run]:
         """Bars of weeks and months, summed from all of their days up to now."""
         market = self._market
@@ -167,7 +168,7 @@ class Series:
         yield _run_of(summed_bars[-1:], synthetic=True).within(window)
 
     def _intraday(
-        self, history: SymbolHistory, length: BarLength, splits: tuple[Split, ...], window: Window
+        self, history: SymbolHistory, length: BarLength, splits: tuple[SplitDay, ...], window: Window
     ) -> Iterator[Run]:
         # The first bar of a session may be stamped before its open.
         wider = replace(window, end=window.end + length.minutes * _MINUTE)
@@ -187,7 +188,7 @@ class Series:
         columns: MinuteColumns,
         session: Session,
         length: BarLength,
-        splits: tuple[Split, ...],
+        splits: tuple[SplitDay, ...],
         count: int,
     ) -> Run:
         """The bars of the first `count` minutes that traded in a session."""

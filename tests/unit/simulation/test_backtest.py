@@ -18,9 +18,10 @@ from alpaquero.portfolio.movements import in_order
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.prices.splits import SplitDay
 from alpaquero.risk.activity import Folded, Folding
 from alpaquero.risk.limits import RiskLimits
-from alpaquero.simulation.backtest import FillTerms, Result, SplitDay, engine, run
+from alpaquero.simulation.backtest import FillTerms, Result, engine, run
 from alpaquero.simulation.backtest.account import Booked
 from alpaquero.simulation.backtest.signals import Calendar
 from alpaquero.strategy.settings import Mode, StrategySettings
@@ -39,11 +40,7 @@ def _bars() -> dict[str, Columns]:
 
 
 def _splits() -> list[SplitDay]:
-    return [
-        SplitDay(split.symbol, split.ex_date, split.new, split.old)
-        for history in _history().symbols.values()
-        for split in history.splits
-    ]
+    return [split for history in _history().symbols.values() for split in history.splits]
 
 
 def _run(sessions: int, *, settings: Settings | None = None, terms: FillTerms | None = None) -> Result:

@@ -24,9 +24,10 @@ from alpaquero.prices.aggregation import aggregated
 from alpaquero.prices.bars import Bar, Timeframe
 from alpaquero.prices.columns import PRICES, Columns
 from alpaquero.prices.sessions import bars_of
+from alpaquero.prices.splits import SplitDay
 from alpaquero.risk.limits import RiskLimits, SizingMethod
 from alpaquero.simulation import MatchingTerms
-from alpaquero.simulation.backtest import FillTerms, Result, SplitDay, run
+from alpaquero.simulation.backtest import FillTerms, Result, run
 from alpaquero.simulation.backtest.account import Account
 from alpaquero.simulation.backtest.engine import Backtest
 from alpaquero.simulation.backtest.signals import Calendar

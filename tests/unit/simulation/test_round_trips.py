@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import Session
+from alpaquero.prices.splits import SplitDay
 from alpaquero.risk.limits import RiskLimits, SizingMethod
-from alpaquero.simulation.backtest import FillTerms, Result, SplitDay, run
+from alpaquero.simulation.backtest import FillTerms, Result, run
 from alpaquero.simulation.backtest.round_trips import RoundTrips
 from alpaquero.simulation.backtest.signals import start_seconds
 from alpaquero.strategy.settings import StrategySettings

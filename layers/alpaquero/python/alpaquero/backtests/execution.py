@@ -20,9 +20,10 @@ from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.gaps import gaps
 from alpaquero.prices.sessions import NEW_YORK, Session, bar_start
+from alpaquero.prices.splits import SplitDay
 from alpaquero.rules_version import RULES_VERSION
 from alpaquero.simulation import backtest
-from alpaquero.simulation.backtest import FillTerms, Result, SplitDay
+from alpaquero.simulation.backtest import FillTerms, Result
 from alpaquero.simulation.backtest.parts import regular
 from alpaquero.simulation.backtest.signals import adjusted, start_seconds
 

@@ -2,6 +2,6 @@
 
 from alpaquero.simulation.backtest.engine import Trading, run
 from alpaquero.simulation.backtest.result import EquityRow, FillRow, Result, TradeRow
-from alpaquero.simulation.backtest.terms import FillTerms, SplitDay
+from alpaquero.simulation.backtest.terms import FillTerms
 
-__all__ = ["EquityRow", "FillRow", "FillTerms", "Result", "SplitDay", "TradeRow", "Trading", "run"]
+__all__ = ["EquityRow", "FillRow", "FillTerms", "Result", "TradeRow", "Trading", "run"]

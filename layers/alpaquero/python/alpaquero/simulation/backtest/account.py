@@ -17,8 +17,9 @@ import msgspec
 from alpaquero.orders.kinds import OrderType, Side, TimeInForce
 from alpaquero.orders.order import Fill as BookedFill
 from alpaquero.prices.sessions import NEW_YORK, Session
+from alpaquero.prices.splits import SplitDay
 from alpaquero.prices.ticks import Direction, round_price
-from alpaquero.simulation.backtest.terms import FillTerms, SplitDay
+from alpaquero.simulation.backtest.terms import FillTerms
 from alpaquero.simulation.identity import fill_id, leg_client_order_id, order_id
 from alpaquero.simulation.matching import END, EXITS, START, TERMINAL, Matching, Role, Status, Stretch
 from alpaquero.simulation.path import SessionPath

@@ -30,6 +30,7 @@ from alpaquero.prices.aggregation import aggregated
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import NEW_YORK, Session
+from alpaquero.prices.splits import SplitDay
 from alpaquero.quickly_made import maker
 from alpaquero.risk import derived
 from alpaquero.risk.activity import Execution, Folded, Folding, LiveActivity, orders_within
@@ -47,7 +48,7 @@ from alpaquero.simulation.backtest.parts import check_same_scale, regular
 from alpaquero.simulation.backtest.result import Result, TradeRow
 from alpaquero.simulation.backtest.round_trips import RoundTrips, path_of
 from alpaquero.simulation.backtest.signals import Raised
-from alpaquero.simulation.backtest.terms import AFTER_CLOSE, FillTerms, SplitDay
+from alpaquero.simulation.backtest.terms import AFTER_CLOSE, FillTerms
 from alpaquero.simulation.fills import taken
 from alpaquero.simulation.margin import power
 from alpaquero.simulation.matching import EXITS, TERMINAL, Role, Status

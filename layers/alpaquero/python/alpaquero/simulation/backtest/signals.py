@@ -25,9 +25,10 @@ from alpaquero.orders.intent import Side
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.columns import Columns
 from alpaquero.prices.sessions import LENGTHS, Session, bar_start
+from alpaquero.prices.splits import SplitDay
 from alpaquero.quickly_made import dataclass, maker
 from alpaquero.simulation.backtest.parts import Closes, Parts
-from alpaquero.simulation.backtest.terms import AFTER_CLOSE, SplitDay
+from alpaquero.simulation.backtest.terms import AFTER_CLOSE
 from alpaquero.strategy import judging, registry, sweep
 from alpaquero.strategy.panel import Panel
 from alpaquero.strategy.settings import MOST_SESSIONS_VALID, StrategySettings

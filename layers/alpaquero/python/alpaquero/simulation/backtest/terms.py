@@ -1,8 +1,8 @@
-"""What a backtest's fills cost and depend on, and the splits that lie between its bars."""
+"""What a backtest's fills cost and depend on."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from alpaquero.quickly_made import dataclass
@@ -49,18 +49,3 @@ class FillTerms:
         if not self.fee_per_share and not self.fee_percent:
             return _ZERO
         return quantity * self.fee_per_share + quantity * price * self.fee_percent / 100
-
-
-@dataclass(frozen=True, slots=True)
-class SplitDay:
-    """From the morning of `ex_date` on, `old` shares are `new` shares."""
-
-    symbol: str
-    ex_date: date
-    new: int
-    old: int
-
-    @property
-    def ratio(self) -> Decimal:
-        """How many shares one share becomes; below 1 in a reverse split."""
-        return Decimal(self.new) / Decimal(self.old)
