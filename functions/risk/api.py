@@ -8,6 +8,8 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from alpaquero import wall
 from alpaquero.errors import Conflict, InvalidRequest, NotFound
 from alpaquero.events import bus, queues
@@ -172,17 +174,7 @@ def assessment_body(verdict: Verdict, book: RiskBook) -> bodies.Assessment:
         take_profit_price=verdict.take_profit_price,
         reserve_notional=verdict.reserve_notional,
         bound_by=verdict.bound_by,
-        rules=[
-            RuleOutcome(
-                code=rule.code,
-                passed=rule.passed,
-                message=rule.message,
-                outcome=rule.outcome,
-                limit=rule.limit,
-                used=rule.used,
-            )
-            for rule in verdict.results
-        ],
+        rules=[msgspec.convert(rule, RuleOutcome, from_attributes=True) for rule in verdict.results],
         book_version=book.version,
         as_of=book.as_of,
     )

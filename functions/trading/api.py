@@ -35,7 +35,7 @@ from alpaquero.store import refusals, requests
 from alpaquero.store.books import Books, listed_at
 from alpaquero.store.refusals import Refused
 from alpaquero.web.app import after, service_app, to_cursor
-from alpaquero.web.bodies import Page, RuleOutcome
+from alpaquero.web.bodies import Page
 from alpaquero.web.bodies.trading import (
     ClosePosition,
     ClosePositions,
@@ -43,7 +43,6 @@ from alpaquero.web.bodies.trading import (
     Order,
     OrderAccepted,
     OrdersAccepted,
-    OrderStep,
     PlaceOrder,
     Reconcile,
     Reconciliation,
@@ -436,51 +435,4 @@ def _wanted(order: OrderRecord, query: OrdersAsked) -> bool:
 
 
 def _body(order: OrderRecord) -> Order:
-    return Order(
-        client_order_id=order.client_order_id,
-        broker_order_id=order.broker_order_id,
-        parent=order.parent,
-        role=order.role,
-        origin=order.origin,
-        purpose=order.purpose,
-        symbol=order.symbol,
-        side=order.side,
-        order_type=order.order_type,
-        order_class=order.order_class,
-        time_in_force=order.time_in_force,
-        quantity=order.quantity,
-        limit_price=order.limit_price,
-        stop_price=order.stop_price,
-        stop_loss_price=order.stop_loss_price,
-        take_profit_price=order.take_profit_price,
-        status=order.status,
-        filled_quantity=order.filled_quantity,
-        filled_average_price=order.filled_average_price,
-        reason=order.reason,
-        created_at=order.created_at,
-        updated_at=order.updated_at,
-        notional=order.notional,
-        trail_price=order.trail_price,
-        trail_percent=order.trail_percent,
-        stop_loss_limit_price=order.stop_loss_limit_price,
-        extended_hours=order.extended_hours,
-        requested_by=order.requested_by,
-        run_id=order.run_id,
-        correlation_id=order.correlation_id,
-        exit_step=order.exit_step,
-        replaces=order.replaces,
-        replaced_by=order.replaced_by,
-        arrival_price=order.arrival_price,
-        verdict=[
-            RuleOutcome(
-                code=r.code,
-                passed=r.passed,
-                message=r.message,
-                outcome=r.outcome,
-                limit=r.limit,
-                used=r.used,
-            )
-            for r in order.verdict
-        ],
-        history=[OrderStep(at=h.at, status=h.status, why=h.why, answer=h.answer) for h in order.history],
-    )
+    return msgspec.convert(order, Order, from_attributes=True)
