@@ -14,18 +14,17 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
+from alpaquero.broker.market_data import SYMBOLS_A_REQUEST
 from laptop.cost.model import each_of
 from laptop.cost.work import SHARD_SYMBOLS, Measurements, Stretch
 from laptop.layout import REPOSITORY
 from laptop.marked import begin, page_with, table
-from laptop.template import template
+from laptop.template import functions, template
 
 PAGE: Final = REPOSITORY / "docs" / "scale.md"
 BEGIN: Final = begin("python -m laptop.scale_model")
 SEED: Final = 1
 MINUTE: Final = 60
-SYMBOLS_A_REQUEST: Final = 200  # as `broker.market_data` asks
-EVALUATIONS_AT_ONCE: Final = 10  # MaximumConcurrency of SignalEvaluate in the template
 EXECUTE_SECONDS: Final = 1.0  # an order: gathering, the broker's answer, two commits; an assumption
 RAISED: Final = 0.02  # of the symbols judged become an order in one bar; an assumption, and a bad minute
 EVENTS_AN_ORDER: Final = 4
@@ -62,6 +61,7 @@ class Quota:
     looked_up: str = "2026-11-23"
 
 
+_EVALUATE: Final = functions()["SignalEvaluate"]["Events"]["Queue"]["Properties"]
 ALPACA_SEEN: Final = "second hand: api-evangelist/alpaca-markets, 2026-07-11"
 EVENTBRIDGE_SEEN: Final = "2026-11-23, on docs.amazonaws.cn, which lists all regions"
 OURS: Final = "ours"
@@ -89,7 +89,7 @@ QUOTAS: Final = {
     ),
     "evaluations": Quota(
         what="evaluations at once, a stack's own MaximumConcurrency",
-        limit=EVALUATIONS_AT_ONCE,
+        limit=_EVALUATE["ScalingConfig"]["MaximumConcurrency"],
         unit="at once",
         source="template.yaml",
         looked_up=OURS,

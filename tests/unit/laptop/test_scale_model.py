@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from alpaquero.broker.market_data import SYMBOLS_A_REQUEST
 from laptop import scale_model
 from laptop.cost.work import Measurements
 from laptop.marked import page_with
@@ -58,13 +57,6 @@ def test_roles_are_what_stacks_run_out_of() -> None:
     assert quota.what.startswith("IAM roles")
     assert taken >= len(functions())
     assert stacks == 1000 // taken
-
-
-def test_what_the_model_reckons_with_is_ours() -> None:
-    """Symbols a request and evaluations at once are those of the code and the template."""
-    evaluate = functions()["SignalEvaluate"]["Events"]["Queue"]["Properties"]
-    assert scale_model.SYMBOLS_A_REQUEST == SYMBOLS_A_REQUEST
-    assert evaluate["ScalingConfig"]["MaximumConcurrency"] == scale_model.EVALUATIONS_AT_ONCE
 
 
 def test_the_page_is_what_the_model_says() -> None:
