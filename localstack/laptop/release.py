@@ -1,7 +1,7 @@
 """Makes a release of the checkout: ``python -m laptop.release X.Y.Z``, or ``make release VERSION=X.Y.Z``.
 
 It moves the changelog's *Unreleased* under the version, writes the version where it stands, keeps the
-API's description as the one that later changes are held against, runs the check, the build for Lambda,
+APIs' descriptions as those that later changes are held against, runs the check, the build for Lambda,
 its sizes and the bill of materials, then commits and tags. It never pushes. What fails before the commit
 leaves the files as they were.
 """
@@ -23,8 +23,11 @@ from laptop.errors import LaptopError
 from laptop.layout import REPOSITORY
 
 CHANGELOG: Final = "CHANGELOG.md"
-DESCRIPTION: Final = "infra/openapi.json"
-RELEASED: Final = "infra/openapi.released.json"
+# The descriptions as they are, by what a release keeps of them.
+RELEASED: Final = {
+    "infra/openapi.released.json": "infra/openapi.json",
+    "infra/openapi-services.released.json": "infra/openapi-services.json",
+}
 COMMANDS: Final = (
     ("make", "check"),
     ("make", "build", "RUNTIME=aws"),
@@ -129,7 +132,7 @@ def release(root: Path, version: str, day: date) -> Release:
     heading = f"## Unreleased\n\n## {version} ({day.isoformat()})\n"
     files = {
         CHANGELOG: changelog[: match.start()] + heading + match[1] + changelog[match.end() :],
-        RELEASED: (root / DESCRIPTION).read_text(),
+        **{kept: (root / description).read_text() for kept, description in RELEASED.items()},
     }
     for name, (pattern, _) in VERSIONED.items():
         files[name] = re.sub(pattern, rf"\g<1>{version}", (root / name).read_text(), flags=re.MULTILINE)

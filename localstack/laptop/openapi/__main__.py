@@ -2,7 +2,7 @@
 
 With the public one go the request models of template.yaml (`laptop.openapi.edge`).
 
-`check` is what `make check` runs; `release` keeps the public description as that of a release, against which
+`check` is what `make check` runs; `release` keeps the descriptions as those of a release, against which
 later ones are held.
 """
 
@@ -10,61 +10,72 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 from laptop.layout import REPOSITORY, TEMPLATE
 from laptop.openapi.breaking import breaks
-from laptop.openapi.description import SERVICES, described
+from laptop.openapi.description import PUBLIC, SERVICES, Door, described
 from laptop.openapi.edge import written
 
-DESCRIPTION: Final = REPOSITORY / "infra" / "openapi.json"
-OF_SERVICES: Final = REPOSITORY / "infra" / "openapi-services.json"
-RELEASED: Final = REPOSITORY / "infra" / "openapi.released.json"
+INFRA: Final = REPOSITORY / "infra"
+
+Document = dict[str, Any]
 
 
-def text_of(document: dict[str, Any]) -> str:
+def kept(door: Door) -> Path:
+    """Where the description of an API is."""
+    return INFRA / f"{door.file}.json"
+
+
+def released(door: Door) -> Path:
+    """Where that of the last release is."""
+    return INFRA / f"{door.file}.released.json"
+
+
+def text_of(document: Document) -> str:
     """The document as it is written."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def problems(document: dict[str, Any], of_services: dict[str, Any]) -> list[str]:
-    """What is wrong with the files, in sentences."""
-    found = [
-        f"{file.relative_to(REPOSITORY)} is not what the routes declare: "
-        "run `python -m laptop.openapi` and commit it"
-        for file, declared in ((DESCRIPTION, document), (OF_SERVICES, of_services))
-        if not file.exists() or file.read_text() != text_of(declared)
-    ]
-    if TEMPLATE.read_text() != written(TEMPLATE.read_text(), document):
+def problems(door: Door, document: Document) -> list[str]:
+    """What is wrong with the files of one API, in sentences."""
+    found = []
+    if not kept(door).exists() or kept(door).read_text() != text_of(document):
+        found.append(
+            f"infra/{kept(door).name} is not what the routes declare: "
+            "run `python -m laptop.openapi` and commit it"
+        )
+    if door is PUBLIC and TEMPLATE.read_text() != written(TEMPLATE.read_text(), document):
         found.append(
             "the request models of template.yaml are not those of the routes: "
             "run `python -m laptop.openapi` and commit it"
         )
-    if RELEASED.exists():
-        broken = breaks(json.loads(RELEASED.read_text()), document)
+    if released(door).exists():
+        broken = breaks(json.loads(released(door).read_text()), document)
         found += [f"breaks callers of the last release: {one}" for one in broken]
         if broken:
-            found.append("keep the old form beside the new one, or raise the StageName of PublicApi")
+            found.append(f"keep the old form beside the new one, or raise the StageName of {door.resource}")
     return found
 
 
 def main(arguments: list[str]) -> int:
     """0 when all is well."""
     command = arguments[0] if arguments else "write"
-    document, of_services = described(), described(SERVICES)
+    if command not in {"write", "check", "release"}:
+        sys.stderr.write(f"error: {command} is none of write, check, release\n")
+        return 2
+    documents = [(door, described(door)) for door in (PUBLIC, SERVICES)]
     if command == "check":
-        found = problems(document, of_services)
+        found = [one for door, document in documents for one in problems(door, document)]
         for one in found:
             sys.stderr.write(f"error: {one}\n")
         return 1 if found else 0
-    targets = {"write": DESCRIPTION, "release": RELEASED}
-    if command not in targets:
-        sys.stderr.write(f"error: {command} is none of write, check, release\n")
-        return 2
-    targets[command].write_text(text_of(document))
-    if command == "write":
-        OF_SERVICES.write_text(text_of(of_services))
-        TEMPLATE.write_text(written(TEMPLATE.read_text(), document))
+    place = kept if command == "write" else released
+    for door, document in documents:
+        place(door).write_text(text_of(document))
+        if door is PUBLIC and command == "write":
+            TEMPLATE.write_text(written(TEMPLATE.read_text(), document))
     return 0
 
 

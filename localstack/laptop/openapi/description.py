@@ -55,9 +55,10 @@ _LISTS: Final = frozenset({"QUEUES", "DEAD_LETTER_QUEUES", "STACK_PARAMETERS"})
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two APIs: its resource in the template, and what a reader must know of it."""
+    """One of the two APIs: its resource in the template, its file in infra/, and what a reader must know."""
 
     resource: str
+    file: str
     title: str
     about: str
     servers: list[dict[str, Any]]
@@ -86,6 +87,7 @@ def _on_aws(stage: str) -> dict[str, Any]:
 
 PUBLIC: Final = Door(
     resource="PublicApi",
+    file="openapi",
     title="Alpaquero",
     about=f"The public API of the trading bot. {_BODIES}",
     servers=[
@@ -98,6 +100,7 @@ PUBLIC: Final = Door(
 )
 SERVICES: Final = Door(
     resource="ServicesApi",
+    file="openapi-services",
     title="Alpaquero's services",
     about="The API by which services and programs of the account ask each service: signed with AWS Signature "
     "Version 4 for `execute-api`, and let in by the caller's IAM policy. On the laptop each service has a "

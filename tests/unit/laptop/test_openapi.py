@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -214,21 +215,32 @@ def test_a_risen_version_may_break_everything() -> None:
     assert breaks(old, new) == []
 
 
-def test_a_file_that_has_drifted_is_refused(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("door", [PUBLIC, SERVICES], ids=["public", "services"])
+def test_a_file_that_has_drifted_is_refused(
+    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`make check` says what to run when the file is not what the routes declare."""
-    document, of_services = described_once(), described_once(SERVICES)
-    monkeypatch.setattr(command, "REPOSITORY", tmp_path)
-    monkeypatch.setattr(command, "DESCRIPTION", tmp_path / "openapi.json")
-    monkeypatch.setattr(command, "OF_SERVICES", tmp_path / "openapi-services.json")
-    monkeypatch.setattr(command, "RELEASED", tmp_path / "openapi.released.json")
-    drifted = command.problems(document, of_services)
-    assert [one.partition(" ")[0] for one in drifted] == ["openapi.json", "openapi-services.json"]
-    assert all("run `python -m laptop.openapi`" in one for one in drifted)
-    command.DESCRIPTION.write_text(command.text_of(document))
-    command.OF_SERVICES.write_text(command.text_of(of_services))
-    assert command.problems(document, of_services) == []
-    orders(document)["x-role"] = "viewer"
-    command.RELEASED.write_text(command.text_of(document))
-    orders(document)["x-role"] = "admin"
-    command.DESCRIPTION.write_text(command.text_of(document))
-    assert any("breaks callers" in one for one in command.problems(document, of_services))
+    document = described_once(door)
+    monkeypatch.setattr(command, "INFRA", tmp_path)
+    [drifted] = command.problems(door, document)
+    assert drifted.startswith(f"infra/{door.file}.json is not what")
+    assert "run `python -m laptop.openapi`" in drifted
+    command.kept(door).write_text(command.text_of(document))
+    assert command.problems(door, document) == []
+
+
+@pytest.mark.parametrize("door", [PUBLIC, SERVICES], ids=["public", "services"])
+def test_callers_of_the_last_release_are_kept(
+    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both APIs are held to what the last release promised; what is broken is named, with the way out."""
+    document = described_once(door)
+    monkeypatch.setattr(command, "INFRA", tmp_path)
+    command.kept(door).write_text(command.text_of(document))
+    before = described_once(door)
+    before["paths"]["/gone"] = next(iter(before["paths"].values()))
+    command.released(door).write_text(command.text_of(before))
+    broken, way_out = command.problems(door, document)
+    assert broken.startswith("breaks callers of the last release: ")
+    assert "/gone is gone" in broken
+    assert f"raise the StageName of {door.resource}" in way_out

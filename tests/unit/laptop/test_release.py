@@ -35,8 +35,8 @@ FILES = {
     "layers/alpaquero/python/alpaquero/__init__.py": '"""Shared."""\n\n__version__ = "0.1.0"\n',
     "frontend/package.json": json.dumps({**NPM, "private": True}, indent=2) + "\n",
     "frontend/package-lock.json": json.dumps({**NPM, "packages": {"": NPM}}, indent=2) + "\n",
-    "infra/openapi.json": '{"paths": {"/api/orders": {}}}\n',
-    RELEASED: '{"paths": {}}\n',
+    **dict.fromkeys(RELEASED, '{"paths": {}}\n'),
+    **{name: f'{{"paths": {{"/{name}": {{}}}}}}\n' for name in RELEASED.values()},
 }
 CONFIGURATION = {
     "user.name": "Ana",
@@ -86,11 +86,11 @@ def test_a_release_moves_the_changes_under_its_version(root: Path) -> None:
 
 
 def test_a_release_is_one_commit_and_a_tag(root: Path) -> None:
-    """Every place has the version, the description is kept, the tag says what changed."""
+    """Every place has the version, the descriptions are kept, the tag says what changed."""
     carry_out(root, release(root, "0.2.0", DAY), [PASSES])
     assert all(told == {"0.2.0"} for told in versions(root).values())
     assert json.loads((root / "frontend/package-lock.json").read_text())["packages"][""]["version"] == "0.2.0"
-    assert (root / RELEASED).read_text() == FILES["infra/openapi.json"]
+    assert all((root / kept).read_text() == FILES[name] for kept, name in RELEASED.items())
     assert git(root, "log", "--format=%s").splitlines() == ["Release 0.2.0", "First"]
     assert git(root, "status", "--porcelain") == ""
     assert git(root, "rev-parse", "v0.2.0^{commit}") == git(root, "rev-parse", "HEAD")
@@ -100,7 +100,7 @@ def test_a_release_is_one_commit_and_a_tag(root: Path) -> None:
 @pytest.mark.parametrize("commands", [[PASSES, FAILS], [("no-such-program",)]])
 def test_a_check_that_fails_puts_every_file_back(root: Path, commands: list[tuple[str, ...]]) -> None:
     """No commit, no tag, and the tree is as clean as before, also where a file was new."""
-    git(root, "rm", "--quiet", RELEASED)
+    git(root, "rm", "--quiet", *RELEASED)
     git(root, "commit", "--quiet", "--message", "Second")
     with pytest.raises((LaptopError, OSError)):
         carry_out(root, release(root, "0.2.0", DAY), commands)
