@@ -16,7 +16,6 @@ from laptop.deploy import declared_parameters, status_of
 from laptop.errors import LaptopError
 from laptop.layout import REPOSITORY, TEMPLATE
 
-ENVIRONMENTS: Final = ("paper", "live")
 LIVE: Final = "live"
 
 

@@ -257,22 +257,17 @@ def test_refused_keys_are_told_as_such(broker: AlpacaSubmitter, server: Scripted
 
 
 def test_an_account_names_its_blocks(broker: AlpacaSubmitter, server: ScriptedServer) -> None:
-    """Which of the broker's blocks stand, its margins, and whether an order would be taken at all."""
+    """Which of the broker's blocks stand, and its margins."""
     told = ACCOUNT | {
         "trade_suspended_by_user": True,
         "maintenance_margin": "1200.50",
         "shorting_enabled": True,
     }
-    server.script = [
-        Reply(200, told),
-        Reply(200, ACCOUNT),
-        Reply(200, ACCOUNT | {"status": "ACCOUNT_CLOSED"}),
-    ]
+    server.script = [Reply(200, told)]
     account = broker.account()
-    assert (account.blocks, account.may_trade) == (("trade_suspended_by_user",), False)
+    assert account.blocks == ("trade_suspended_by_user",)
     assert (account.maintenance_margin, account.initial_margin) == (Decimal("1200.50"), None)
     assert account.shorting_enabled
-    assert [broker.account().may_trade for _ in range(2)] == [True, False]
 
 
 def test_a_trailing_stop_tells_its_mark(broker: AlpacaSubmitter, server: ScriptedServer) -> None:

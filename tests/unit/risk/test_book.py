@@ -15,12 +15,12 @@ from tests.unit.risk.builders import a_book, entry, held, leaving
 
 
 def test_a_reservation_is_added_replaced_and_released() -> None:
-    """One order holds one reservation, and releasing it leaves the book as it was."""
+    """One order holds one reservation, and releasing it leaves what was reserved as it was."""
     book = a_book()
-    reserved = book.with_reservation("o1", entry("AAPL", "1000"))
+    reserved = book.with_order("o1", entry("AAPL", "1000"), NOON)
     assert Decimal(1000) == reserved.reserved_cash
-    assert Decimal(400) == reserved.with_reservation("o1", entry("AAPL", "400")).reserved_cash
-    assert book == reserved.without_reservation("o1")
+    assert Decimal(400) == reserved.with_order("o1", entry("AAPL", "400"), NOON).reserved_cash
+    assert book.reservations == reserved.without_reservation("o1").reservations
 
 
 def test_releasing_nothing_changes_nothing() -> None:
@@ -31,7 +31,7 @@ def test_releasing_nothing_changes_nothing() -> None:
 
 def test_changes_keep_the_version_until_they_are_stored() -> None:
     """Several changes make one version."""
-    book = a_book(version=7).with_reservation("o1", entry("AAPL", "1")).without_reservation("o1")
+    book = a_book(version=7).with_order("o1", entry("AAPL", "1"), NOON).without_reservation("o1")
     assert (7, 8) == (book.version, book.next_version().version)
 
 
@@ -51,7 +51,7 @@ def test_shares_being_sold_are_not_free() -> None:
     """What one exit sells another cannot, and free shares never go below none."""
     book = a_book(positions={"AAPL": held("10", "1000")}, reservations={"o1": leaving("AAPL", "4")})
     assert (Decimal(10), Decimal(6)) == (book.held_quantity("AAPL"), book.free_quantity("AAPL"))
-    assert Decimal(0) == book.with_reservation("o2", leaving("AAPL", "9")).free_quantity("AAPL")
+    assert Decimal(0) == book.with_order("o2", leaving("AAPL", "9"), NOON).free_quantity("AAPL")
     assert (Decimal(0), Decimal(0)) == (book.held_quantity("MSFT"), book.free_quantity("MSFT"))
 
 

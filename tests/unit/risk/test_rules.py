@@ -12,7 +12,7 @@ from alpaquero.risk.book import TradingState
 from alpaquero.risk.facts import MarketPrice
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.risk.rules import RULES, Verdict, assess, reservation_for
-from tests.unit.orders.builders import an_exit, an_intent, at
+from tests.unit.orders.builders import NOON, an_exit, an_intent, at
 from tests.unit.risk.builders import a_book, entry, held, leaving, some_facts
 
 HOLDING = {"positions": {"AAPL": held("10", "1000")}}
@@ -274,10 +274,10 @@ def test_messages_give_the_numbers() -> None:
 def test_what_is_reserved_prevents_the_same_twice() -> None:
     """An entry's reservation refuses a second entry, an exit's a second exit."""
     bought = an_intent()
-    book = a_book().with_reservation("o1", reservation_for(bought, judge(bought)))
+    book = a_book().with_order("o1", reservation_for(bought, judge(bought)), NOON)
     assert "duplicate_direction" in codes(assess(bought, book, RiskLimits(), some_facts()))
     sale = an_exit()
     reserved = reservation_for(sale, judge(sale, HOLDING))
     assert (Purpose.EXIT, Decimal(10), Decimal(0)) == (reserved.purpose, reserved.quantity, reserved.notional)
-    book = a_book(**HOLDING).with_reservation("o2", reserved)
+    book = a_book(**HOLDING).with_order("o2", reserved, NOON)
     assert ["nothing_to_sell"] == codes(assess(sale, book, RiskLimits(), some_facts()))

@@ -39,8 +39,8 @@ def written(world: World, intent: Intent = BUY) -> Order:
     )
     verdict = assess(intent, book, limits, facts)
     order = intended(intent, verdict, at=world.broker.now, wall_at=datetime.now(UTC) - timedelta(minutes=5))
-    reserved = book.with_reservation(order.client_order_id, reservation_for(intent, verdict)).next_version()
-    world.books.commit(new_orders=[order], risk_book=reserved)
+    reserved = book.with_order(order.client_order_id, reservation_for(intent, verdict), now)
+    world.books.commit(new_orders=[order], risk_book=reserved.next_version())
     return order
 
 

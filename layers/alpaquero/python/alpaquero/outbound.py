@@ -70,11 +70,6 @@ def send(
         connection.close()
 
 
-def refuse_unsafe(url: str, *, loopback: bool = False) -> None:
-    """Raises `OutboundRefused` for a URL whose very form is wrong; its host is looked up only when sent."""
-    _host_and_port(url, loopback=loopback)
-
-
 def _host_and_port(url: str, *, loopback: bool) -> tuple[str, int, bool]:
     """Host, port and whether it is plain http to this machine."""
     try:

@@ -47,11 +47,6 @@ class BrokerAccount:
     regt_buying_power: Decimal | None = None
     non_marginable_buying_power: Decimal | None = None
 
-    @property
-    def may_trade(self) -> bool:
-        """Whether the broker would take an order at all."""
-        return self.status == "ACTIVE" and not self.trading_blocked
-
 
 @dataclass(frozen=True, slots=True)
 class BrokerClock:

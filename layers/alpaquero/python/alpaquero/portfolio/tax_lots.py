@@ -119,10 +119,6 @@ class TaxLots:
     open: tuple[TaxLot, ...]
     disposals: tuple[Disposal, ...]
 
-    def of_year(self, year: int) -> tuple[Disposal, ...]:
-        """The disposals of one tax year."""
-        return tuple(one for one in self.disposals if one.closed_on.year == year)
-
 
 @dataclass(slots=True, kw_only=True)
 class _Shares:

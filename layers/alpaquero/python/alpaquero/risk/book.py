@@ -130,10 +130,6 @@ class RiskBook:
         reservations = {**self.reservations, client_order_id: reservation}
         return replace(self, reservations=reservations, recent_orders=recent)
 
-    def with_reservation(self, client_order_id: str, reservation: Reservation) -> RiskBook:
-        """The book with this order's reservation in place of any it had."""
-        return replace(self, reservations={**self.reservations, client_order_id: reservation})
-
     def without_reservation(self, client_order_id: str) -> RiskBook:
         """The book without this order's reservation; the same book when it has none."""
         if client_order_id not in self.reservations:
