@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
-from laptop import dashboard
+from laptop import node
 from laptop.build import LOCKED_LAYERS, settled_lock
 from laptop.errors import LaptopError
 from laptop.layout import BUILD, REPOSITORY
@@ -86,7 +86,7 @@ def audited() -> Iterator[Judged]:
                 path = settled_lock(path, Path(folder) / path.name)
             yield read_pip_audit(lock, _pip_audit(path))
     BUILD.mkdir(exist_ok=True)
-    environment = dashboard.node_environment(BUILD / "dashboard.log")
+    environment = node.environment(BUILD / "dashboard.log")
     command = ["npm", "audit", "--json", "--package-lock-only"]
     for name in _NPM_FOLDERS:
         path = REPOSITORY / name / "package-lock.json"
@@ -119,7 +119,7 @@ def bill_of_materials() -> dict[str, Any]:
             done = _run([str(TOOLS / "cyclonedx-py"), "requirements", "--sv", _SPEC, str(path)])
             _collect(components, f"layers/{name}", _parsed("cyclonedx-py", done)["components"])
     BUILD.mkdir(exist_ok=True)
-    environment = dashboard.node_environment(BUILD / "dashboard.log")
+    environment = node.environment(BUILD / "dashboard.log")
     command = ["npm", "sbom", "--sbom-format=cyclonedx", "--package-lock-only", "--omit=dev"]
     done = _run(command, folder=REPOSITORY / "frontend", environment=environment)
     _collect(components, "frontend", _parsed("npm sbom", done)["components"])

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from laptop import dashboard
+from laptop import node
 from laptop.errors import LaptopError
 from laptop.layout import BUILD, REPOSITORY
 
@@ -113,7 +113,7 @@ def pinned_compiler() -> Compiler | None:
     key = hashlib.sha256(b"".join((_PINNED / name).read_bytes() for name in _PINNED_FILES)).hexdigest()
     home = BUILD / f"compiler-{key[:16]}"
     try:
-        environment = dashboard.node_environment(log)
+        environment = node.environment(log)
         with (BUILD / ".compiler.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not home.exists():
@@ -122,7 +122,7 @@ def pinned_compiler() -> Compiler | None:
                 half.mkdir()
                 for name in _PINNED_FILES:
                     shutil.copyfile(_PINNED / name, half / name)
-                dashboard.npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund"], half, environment, log)
+                node.npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund"], half, environment, log)
                 half.replace(home)
     except LaptopError:
         return None

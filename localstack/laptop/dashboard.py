@@ -1,23 +1,20 @@
 """Builds the dashboard's page with npm and publishes it to the stack's bucket.
 
 The supervisor calls it beside the rest of its start; `python -m laptop.dashboard check` (or `test`)
-runs a script of the page's own, for `make check` and `make test`. Node comes from the machine or, when it has
-none that is new enough, from a wheel pinned in ``localstack/node.txt``.
+runs a script of the page's own, for `make check` and `make test`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from laptop import processes
+from laptop import node
 from laptop.errors import LaptopError
 from laptop.layout import BUILD, REPOSITORY
 from laptop.ports import CONTENT_TYPES, DOCUMENTATION, caching
@@ -28,9 +25,6 @@ if TYPE_CHECKING:
 FRONTEND: Final = REPOSITORY / "frontend"
 _DESCRIPTION: Final = REPOSITORY / "infra" / "openapi.json"
 _DESCRIPTION_PAGE: Final = REPOSITORY / "infra" / "docs"
-# As "engines" of package.json says: 20.19 and its successors, or 22.12 and anything newer.
-_NODE_20: Final = ((20, 19), (21, 0))
-_LEAST_NODE: Final = (22, 12)
 _STAMP: Final = ".inputs"
 _NOT_INPUTS: Final = frozenset({"node_modules", "dist", "screens"})
 
@@ -60,7 +54,7 @@ def build(*, log: Path, frontend: Path = FRONTEND, say: Callable[[str], None] = 
     if stamp.exists() and stamp.read_text() == key:
         return built
     say("building the dashboard")
-    npm(["run", "build"], frontend, _prepared(frontend, log), log)
+    node.npm(["run", "build"], frontend, _prepared(frontend, log), log)
     stamp.write_text(key)
     return built
 
@@ -82,94 +76,14 @@ def run_script(name: str, *, frontend: Path = FRONTEND) -> int:
 
 def _prepared(frontend: Path, log: Path) -> dict[str, str]:
     """The environment to run npm in, the page's packages installed."""
-    environment = node_environment(log)
+    environment = node.environment(log)
     lock = frontend / "package-lock.json"
     installed = frontend / "node_modules" / ".lock-hash"
     lock_hash = hashlib.sha256(lock.read_bytes()).hexdigest()
     if not installed.exists() or installed.read_text() != lock_hash:
-        npm(["ci", "--no-audit", "--no-fund"], frontend, environment, log)
+        node.npm(["ci", "--no-audit", "--no-fund"], frontend, environment, log)
         installed.write_text(lock_hash)
     return environment
-
-
-def node_environment(log: Path) -> dict[str, str]:
-    """The variables to run node and npm with. Raises `LaptopError` when there is no Node."""
-    folder = node_folder(log)
-    environment = processes.base_environment() | _npm_settings()
-    environment["PATH"] = f"{folder}{os.pathsep}{environment.get('PATH', '')}"
-    return environment
-
-
-def _npm_settings() -> dict[str, str]:
-    """npm's own settings of the shell, such as a registry of the user's."""
-    return {name: value for name, value in os.environ.items() if name.lower().startswith("npm_config_")}
-
-
-def npm(arguments: list[str], folder: Path, environment: dict[str, str], log: Path) -> None:
-    """Run npm in a folder. Raises `LaptopError`, which names the log, when it fails."""
-    with log.open("ab") as output:
-        done = subprocess.run(
-            ["npm", *arguments],
-            cwd=folder,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    if done.returncode:
-        raise LaptopError(
-            f"npm {' '.join(arguments)} failed: see {log}; check the network or npm's registry, "
-            "then start again (the bot runs without the page: alpaquero up --no-dashboard)"
-        )
-
-
-def node_folder(log: Path) -> Path:
-    """The folder of a Node that is new enough: the machine's, else the pinned wheel's.
-
-    Raises
-    ------
-    LaptopError
-        When the wheel cannot be fetched.
-    """
-    ours = Path(sys.executable).parent
-    for folder in (_machine_node(), ours if (ours / "node").exists() else None):
-        if folder is not None:
-            return folder
-    lock = REPOSITORY / "localstack" / "node.txt"
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--require-hashes",
-        "--no-deps",
-        "-r",
-        str(lock),
-    ]
-    with log.open("ab") as output:
-        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
-    if done.returncode:
-        raise LaptopError(
-            f"the dashboard needs Node {_LEAST_NODE[0]}.{_LEAST_NODE[1]} or newer and its wheel could not be "
-            f"fetched (see {log}): install Node, or check the network"
-        )
-    return ours
-
-
-def _machine_node() -> Path | None:
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        return None
-    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
-    version = re.match(r"v(\d+)\.(\d+)", told.stdout)
-    if version is None or not _is_new_enough(int(version[1]), int(version[2])):
-        return None
-    return Path(node).parent
-
-
-def _is_new_enough(major: int, minor: int) -> bool:
-    return _NODE_20[0] <= (major, minor) < _NODE_20[1] or (major, minor) >= _LEAST_NODE
 
 
 def publish(sessions: Clients, bucket: str, built: Path) -> int:
