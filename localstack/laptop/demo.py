@@ -34,10 +34,8 @@ from laptop.errors import LaptopError
 from laptop.exchange.admin_bodies import ReportedFill, ReportedPosition, Status
 from laptop.layout import StateFolder
 from laptop.quiescence import AFTER_OUTBOX, BEFORE_OUTBOX, Quiescence
-from laptop.stack import ExchangeOptions, InvocationError, LaptopCloud, Stack
+from laptop.stack import ACCOUNT, LOG_GROUP, ExchangeOptions, InvocationError, LaptopCloud, Stack
 
-ACCOUNT: Final = "paper"
-LOG_GROUP: Final = "/alpaquero/local"
 NO_FAULTS: Final = "none"
 # With faults: how often a job is sent until it ends well, and seconds between; a breaker opens for a minute.
 _TRIES: Final = 40

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 STACK: Final = "alpaquero"
 ENVIRONMENT: Final = "local"
+ACCOUNT: Final = "paper"  # the default of the template's parameter
+LOG_GROUP: Final = f"/{STACK}/{ENVIRONMENT}"
 BOOK: Final = "book.sqlite"
 # A stack that an upgrade was refused for and that is as it was before.
 _AS_IT_WAS: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})

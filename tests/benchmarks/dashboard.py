@@ -24,9 +24,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from alpaquero.events.live import PricesChanged, WatchedPrice
 from laptop import chromium
-from laptop.demo import ACCOUNT, trade_session
+from laptop.demo import trade_session
 from laptop.quiescence import Quiescence
-from laptop.stack import Stack
+from laptop.stack import ACCOUNT, Stack
 from tests.benchmarks.rows import Goal, Row, percentile
 from tests.browser.cloud import ARGUMENTS, cloud_with_page, url_of
 

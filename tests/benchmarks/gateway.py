@@ -29,9 +29,9 @@ from urllib.parse import urlsplit
 
 from laptop import owner, watchlist
 from laptop.calls import public_get
-from laptop.demo import ACCOUNT, trade_session
+from laptop.demo import trade_session
 from laptop.quiescence import Quiescence
-from laptop.stack import ExchangeOptions, LaptopCloud
+from laptop.stack import ACCOUNT, ExchangeOptions, LaptopCloud
 from laptop.template import routes
 from tests.benchmarks.rows import Goal, Row, percentile
 

@@ -27,10 +27,9 @@ from alpaquero.orders.identity import manual_key
 from alpaquero.orders.intent import Intent, OrderType, Origin, Purpose, Side, TimeInForce
 from laptop import calls
 from laptop.calls import Call
-from laptop.demo import ACCOUNT
 from laptop.processes import LOOPBACK
 from laptop.quiescence import Quiescence
-from laptop.stack import SERVICE_PORTS, ExchangeOptions, LaptopCloud
+from laptop.stack import ACCOUNT, SERVICE_PORTS, ExchangeOptions, LaptopCloud
 from tests.benchmarks.rows import Goal, Row, percentile
 
 SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")

@@ -34,12 +34,12 @@ from alpaquero.strategy.run import RunState, ShardReport
 from alpaquero.strategy.settings import StrategySettings
 from laptop import calls
 from laptop.calls import Call
-from laptop.demo import ACCOUNT, LOG_GROUP, duplicate_orders
+from laptop.demo import duplicate_orders
 from laptop.exchange.history import shipped_history
 from laptop.exchange.synthetic import synthetic_history
 from laptop.meter import ASKED
 from laptop.quiescence import Quiescence
-from laptop.stack import SERVICE_PORTS, ExchangeOptions, LaptopCloud
+from laptop.stack import ACCOUNT, LOG_GROUP, SERVICE_PORTS, ExchangeOptions, LaptopCloud
 from tests.benchmarks.rows import Goal, Row
 
 SIZES: Final = (50, 500, 5000)

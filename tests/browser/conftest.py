@@ -17,10 +17,10 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from laptop import chromium
-from laptop.demo import ACCOUNT, trade_session
+from laptop.demo import trade_session
 from laptop.layout import REPOSITORY
 from laptop.quiescence import Quiescence
-from laptop.stack import Stack
+from laptop.stack import ACCOUNT, Stack
 from tests.browser.cloud import ARGUMENTS, cloud_with_page, url_of
 
 HERE, ALONE = Path(__file__).parent, "test_first_run"

@@ -14,9 +14,10 @@ from pathlib import Path
 from playwright.sync_api import Page, expect, sync_playwright
 
 from laptop import chromium
-from laptop.demo import ACCOUNT, trade_session
+from laptop.demo import trade_session
 from laptop.layout import REPOSITORY
 from laptop.quiescence import Quiescence
+from laptop.stack import ACCOUNT
 from tests.browser.cloud import ARGUMENTS, cloud_with_page, url_of
 from tests.browser.conftest import Site
 

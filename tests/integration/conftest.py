@@ -17,10 +17,10 @@ import pytest
 
 from laptop import owner, processes, watchlist
 from laptop import ports as port_mappings
-from laptop.demo import ACCOUNT, trade_session
+from laptop.demo import trade_session
 from laptop.engine import sent_mail
 from laptop.quiescence import Quiescence
-from laptop.stack import Child, ExchangeOptions, LaptopCloud, StackRecord
+from laptop.stack import ACCOUNT, Child, ExchangeOptions, LaptopCloud, StackRecord
 from tests.integration import actions, recording_guard
 from tests.integration.asking import Caller, sign_in
 from tests.integration.reading import BusTap, Item, Traded, item, items, wait_for

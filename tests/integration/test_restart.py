@@ -16,7 +16,7 @@ import pytest
 
 from alpaquero.store import schema
 from laptop import owner, watchlist
-from laptop.demo import ACCOUNT, duplicate_orders, trade_session
+from laptop.demo import duplicate_orders, trade_session
 from laptop.exchange.admin_bodies import Report
 from laptop.layout import TEMPLATE
 from laptop.moving.exporting import export
@@ -26,7 +26,7 @@ from laptop.moving.package import PackageReader
 from laptop.moving.places import place_of
 from laptop.moving.schema import mark
 from laptop.quiescence import Quiescence
-from laptop.stack import STACK, ExchangeOptions, LaptopCloud
+from laptop.stack import ACCOUNT, STACK, ExchangeOptions, LaptopCloud
 from tests.integration.asking import sign_in
 from tests.integration.commands import left_soon
 from tests.integration.conftest import FIRST_SESSION

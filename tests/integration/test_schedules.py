@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from laptop.demo import ACCOUNT
-from laptop.stack import LaptopCloud
+from laptop.stack import ACCOUNT, LaptopCloud
 from laptop.template import template
 from tests.integration.reading import Item, item, items
 

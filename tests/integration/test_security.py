@@ -19,10 +19,9 @@ import pytest
 
 from alpaquero.web.principal import ROLES
 from alpaquero.web.user_limit import USERS_SHARE
-from laptop.demo import LOG_GROUP
 from laptop.engine import api_host
 from laptop.quiescence import Quiescence
-from laptop.stack import LaptopCloud, Stack
+from laptop.stack import LOG_GROUP, LaptopCloud, Stack
 from tests.contract.template import security_doc
 from tests.contract.template.security_doc import PUBLIC, SERVICES, Route
 from tests.integration import strangers

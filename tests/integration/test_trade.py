@@ -12,10 +12,10 @@ import pytest
 
 from alpaquero.portfolio.pnl import open_pnl, realised_within
 from alpaquero.portfolio.trades import OpenTrade, Trade
-from laptop.demo import LOG_GROUP, duplicate_orders
+from laptop.demo import duplicate_orders
 from laptop.engine import sent_mail
 from laptop.quiescence import Quiescence
-from laptop.stack import LaptopCloud
+from laptop.stack import LOG_GROUP, LaptopCloud
 from tests.integration.asking import Caller
 from tests.integration.conftest import ENTRY, SESSIONS
 from tests.integration.reading import BusTap, Item, Traded, item, items, wait_for

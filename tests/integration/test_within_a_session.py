@@ -12,9 +12,8 @@ from decimal import Decimal
 
 import pytest
 
-from laptop.demo import ACCOUNT
 from laptop.quiescence import Quiescence
-from laptop.stack import LaptopCloud
+from laptop.stack import ACCOUNT, LaptopCloud
 from tests.integration.asking import Caller
 from tests.integration.commands import ended, start
 from tests.integration.reading import Item, Traded, item, items

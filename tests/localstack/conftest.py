@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from laptop import issuer, owner, ports, processes, watchlist
-from laptop.demo import ACCOUNT, trade_session
+from laptop.demo import trade_session
 from laptop.layout import LOCALSTACK_PYTHON
 from laptop.quiescence import Quiescence
-from laptop.stack import ExchangeOptions, LaptopCloud
+from laptop.stack import ACCOUNT, ExchangeOptions, LaptopCloud
 from tests.integration.asking import Caller
 
 HERE = Path(__file__).parent

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from laptop.demo import ACCOUNT, LOG_GROUP
 from laptop.quiescence import Quiescence
-from laptop.stack import LaptopCloud
+from laptop.stack import ACCOUNT, LOG_GROUP, LaptopCloud
 from laptop.watch import Watch
 from tests.fakes.tokens import token
 from tests.integration.asking import Caller, sign_in

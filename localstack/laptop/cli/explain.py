@@ -52,11 +52,11 @@ def _asked(symbol: str, at: datetime | None, state: Path | None) -> Any:
 def _read(symbol: str, at: datetime | None, state: Path | None) -> Any:
     import msgspec
 
-    from laptop.demo import ACCOUNT
     from laptop.recorded import open_tables
 
     open_tables(state)
     from alpaquero.store import explained
+    from laptop.stack import ACCOUNT
 
     return msgspec.to_builtins(explained.explain(ACCOUNT, symbol, at))
 

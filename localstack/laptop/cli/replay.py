@@ -30,8 +30,8 @@ def replay(run: str | None, every: bool, state: Path | None, as_json: bool) -> i
     """
     if (run is None) is not every:
         raise click.UsageError("give the id of a run, or --all")
-    from laptop.demo import ACCOUNT
     from laptop.recorded import open_tables
+    from laptop.stack import ACCOUNT
 
     source = open_tables(state)
     if not as_json:

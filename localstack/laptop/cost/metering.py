@@ -22,13 +22,12 @@ import msgspec
 
 from laptop import calls, watchlist
 from laptop.cost.work import SHARD_SYMBOLS, Measurements, RunStretch, Stretch, Work, scaled, together
-from laptop.demo import ACCOUNT, LOG_GROUP
 from laptop.engine import key_of_function
 from laptop.errors import LaptopError, NotRunningError
 from laptop.layout import StateFolder
 from laptop.meter import ASKED, item_bytes
 from laptop.quiescence import Quiescence
-from laptop.stack import SERVICE_PORTS, ExchangeOptions, LaptopCloud, Stack
+from laptop.stack import ACCOUNT, LOG_GROUP, SERVICE_PORTS, ExchangeOptions, LaptopCloud, Stack
 
 KEPT: Final = "metered.json"
 JOBS: Final = ("plan", "sync", "monitor", "probe", "digest")

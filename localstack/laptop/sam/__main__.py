@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from laptop import owner, watchlist
 from laptop.build import build
-from laptop.demo import ACCOUNT, trade_session
+from laptop.demo import trade_session
 from laptop.errors import LaptopError
 from laptop.quiescence import Quiescence
 from laptop.sam.commands import FOLDER, Sam
@@ -21,7 +21,7 @@ from laptop.sam.docker import container_engine
 from laptop.sam.functions import write_environments
 from laptop.sam.image import base_image
 from laptop.sam.relay import relayed
-from laptop.stack import ExchangeOptions, LaptopCloud
+from laptop.stack import ACCOUNT, ExchangeOptions, LaptopCloud
 
 # As the cloud that the events were recorded from.
 FIRST_SESSION, SESSIONS = "2012-04-09", 6
