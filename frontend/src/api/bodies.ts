@@ -10,9 +10,6 @@ export interface Page<T> {
   next: string | null;
 }
 
-/** `cache` is what was last known while the broker does not answer. */
-export type Source = "live" | "cache";
-
 /** One price of a `PricesChanged` frame, as `alpaquero.events.live` encodes it. */
 export interface WatchedPrice {
   symbol: string;

@@ -4,9 +4,9 @@ import { ApiError, call, type Answer, type Method, type Sent } from "./client";
 import type { Session } from "./bodies";
 import { Cell } from "../store/cell";
 
-export type Phase = "starting" | "signed-out" | "signed-in" | "expired";
+type Phase = "starting" | "signed-out" | "signed-in" | "expired";
 
-export interface SessionState {
+interface SessionState {
   phase: Phase;
   username: string;
   roles: readonly string[];

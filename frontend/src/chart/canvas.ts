@@ -15,7 +15,7 @@ import {
   type Time,
 } from "lightweight-charts";
 import type { Chart, EquityMark, Plotted } from "../api/bodies";
-import { frame, painted } from "./look";
+import { dollars, fitting, frame, painted } from "./look";
 import { paletteOf, watchTheme, type Palette } from "./palette";
 import { candles, equityPoints, isDaily, line, lineTone, signs, type Candle, type ChartTime, type Level, type Sign } from "./series";
 
@@ -136,25 +136,6 @@ export function openEquity(element: HTMLElement): EquityCanvas {
     },
   };
 }
-
-/** So wide is half of a day's name on the time axis, in pixels. */
-const HALF_A_NAME = 24;
-
-/** Keeps all points in view, with room for the name of the first day and so many pixels behind the last; hears how many there are. */
-export function fitting(canvas: IChartApi, element: HTMLElement, behind = HALF_A_NAME): (points: number) => void {
-  let count = 0;
-  function fit(): void {
-    const bars = (pixels: number) => Math.max(0.5, (count * pixels) / Math.max(1, element.clientWidth));
-    if (count > 0) canvas.timeScale().setVisibleLogicalRange({ from: -bars(HALF_A_NAME), to: count - 1 + bars(behind) });
-  }
-  canvas.timeScale().subscribeSizeChange(fit);
-  return (points) => {
-    count = points;
-    fit();
-  };
-}
-
-const dollars = (value: number): string => `$${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
 
 const candleLook = ({ up, down }: Palette) => ({
   upColor: up,

@@ -21,7 +21,7 @@ export interface Span {
   limit: number;
 }
 
-export type Ask = (span: Span) => Promise<Chart>;
+type Ask = (span: Span) => Promise<Chart>;
 
 const first = (chart: Chart): number => chart.bars.time[0] ?? Infinity;
 

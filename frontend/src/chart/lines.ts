@@ -1,7 +1,6 @@
 // Lines over time in one or two panes: equity with its drawdown, or two backtests beside each other.
 import { AreaSeries, LineSeries, createChart, type ISeriesApi } from "lightweight-charts";
-import { fitting } from "./canvas";
-import { frame, painted } from "./look";
+import { dollars, fitting, frame, painted } from "./look";
 import { paletteOf, watchTheme, type Palette } from "./palette";
 import type { ChartTime } from "./series";
 
@@ -66,5 +65,4 @@ export function openLines(element: HTMLElement): LinesCanvas {
   };
 }
 
-const formatOf = (unit: Line["unit"]) => (value: number) =>
-  unit === "%" ? `${value.toFixed(2)}%` : `$${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+const formatOf = (unit: Line["unit"]) => (unit === "%" ? (value: number) => `${value.toFixed(2)}%` : dollars);

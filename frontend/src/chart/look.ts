@@ -1,5 +1,5 @@
 // How every chart looks and behaves, and what of it a change of theme paints anew.
-import { ColorType, CrosshairMode, TickMarkType, type DeepPartial, type Time, type TimeChartOptions } from "lightweight-charts";
+import { ColorType, CrosshairMode, TickMarkType, type DeepPartial, type IChartApi, type Time, type TimeChartOptions } from "lightweight-charts";
 import type { Palette } from "./palette";
 
 export function frame(palette: Palette): DeepPartial<TimeChartOptions> {
@@ -29,6 +29,25 @@ export const painted = ({ ground, soft, line }: Palette) => ({
   rightPriceScale: { borderColor: line },
   timeScale: { borderColor: line },
 });
+
+/** So wide is half of a day's name on the time axis, in pixels. */
+const HALF_A_NAME = 24;
+
+/** Keeps all points in view, with room for the name of the first day and so many pixels behind the last; hears how many there are. */
+export function fitting(canvas: IChartApi, element: HTMLElement, behind = HALF_A_NAME): (points: number) => void {
+  let count = 0;
+  function fit(): void {
+    const bars = (pixels: number) => Math.max(0.5, (count * pixels) / Math.max(1, element.clientWidth));
+    if (count > 0) canvas.timeScale().setVisibleLogicalRange({ from: -bars(HALF_A_NAME), to: count - 1 + bars(behind) });
+  }
+  canvas.timeScale().subscribeSizeChange(fit);
+  return (points) => {
+    count = points;
+    fit();
+  };
+}
+
+export const dollars = (value: number): string => `$${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
 
 /** A day is named with its month; null leaves years, months and hours to the library. */
 function dayMark(time: Time, mark: TickMarkType): string | null {

@@ -181,7 +181,7 @@ function lastNotAfter(starts: readonly number[], at: number): number {
   return low - 1;
 }
 
-export interface Point {
+interface Point {
   time: number;
   value: number;
 }

@@ -6,7 +6,7 @@ const MINUS = "\u2212";
 /** What stands where there is no value. */
 export const NONE = "\u2013";
 
-export type Direction = "up" | "down" | "flat";
+type Direction = "up" | "down" | "flat";
 
 function signed(value: Decimal, unit: string, suffix: string, plus: boolean): string {
   const direction = sign(value);

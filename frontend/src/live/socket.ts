@@ -7,7 +7,7 @@ import { PRICES_CHANGED } from "./prices";
 export type Connection = "connecting" | "live" | "reconnecting" | "polling";
 
 /** A connection may watch so many topics. */
-export const MOST_TOPICS = 100;
+const MOST_TOPICS = 100;
 
 /** What the server says of the socket itself; everything else is an event. */
 const ANSWERS: ReadonlySet<string> = new Set(["Pong", "Watching", "Refused", "Resumed"]);
@@ -24,7 +24,7 @@ export interface Wire {
   close(): void;
 }
 
-export interface Doors {
+interface Doors {
   /** A one-time ticket; may reject. */
   ticket(): Promise<string>;
   open(ticket: string): Wire;
@@ -32,9 +32,9 @@ export interface Doors {
   onConnection(connection: Connection): void;
 }
 
-export const FIRST_WAIT_MS = 500;
+const FIRST_WAIT_MS = 500;
 export const LONGEST_WAIT_MS = 30_000;
-export const FAILURES_BEFORE_POLLING = 3;
+const FAILURES_BEFORE_POLLING = 3;
 export const PING_EVERY_MS = 25_000;
 export const ANSWER_WITHIN_MS = 10_000;
 

@@ -45,7 +45,7 @@ function Switchboard() {
   );
 }
 
-export const NEEDS_ADMIN = "Changing them needs the role admin.";
+const NEEDS_ADMIN = "Changing them needs the role admin.";
 
 const counted = (count: number): string => `${count} ${count === 1 ? "rule" : "rules"}`;
 

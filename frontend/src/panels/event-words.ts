@@ -5,7 +5,7 @@ import { capital, plain, words, type Tone } from "../parts/figures";
 import type { FeedEntry } from "../live/feed";
 import { reasonsOf } from "../trading/reasons";
 
-export interface Words {
+interface Words {
   tone: Tone | "up" | "down";
   head: string;
   text: string;

@@ -6,7 +6,7 @@ import { useRead } from "../store/hooks";
 /** The clock is asked for often: no event tells that time passes. */
 const EVERY_MS = 5_000;
 
-export const useMarket = () => useRead<MarketStatus>("/api/market_status", EVERY_MS);
+const useMarket = () => useRead<MarketStatus>("/api/market_status", EVERY_MS);
 
 export function MarketTime() {
   const { data, error } = useMarket();

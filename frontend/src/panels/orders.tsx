@@ -11,7 +11,7 @@ import { NextRun } from "./market";
 export const useOrders = (limit: number) => useRead<Page<Order>>(`/api/orders?limit=${limit}`);
 
 /** `entry · bracket`, `stop loss leg`: what the order is for. */
-export function purposeOf(order: Order): string {
+function purposeOf(order: Order): string {
   if (order.role) return `${plain(order.role)} leg`;
   return [plain(order.purpose), order.order_class === "simple" ? "" : plain(order.order_class)].filter(Boolean).join(" · ");
 }

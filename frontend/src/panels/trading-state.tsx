@@ -20,7 +20,7 @@ const MEANS: Readonly<Record<string, string>> = {
 
 const PATH = "/api/trading_state";
 
-export const useTradingState = () => useRead<CurrentTradingState>(PATH);
+const useTradingState = () => useRead<CurrentTradingState>(PATH);
 
 export function TradingSwitch() {
   const view = useTradingState();

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 
-export interface FieldProps {
+interface FieldProps {
   id: string;
   "aria-describedby": string | undefined;
   "aria-invalid": "true" | undefined;

@@ -2,7 +2,7 @@
 import { session } from "../desk";
 import { useCell } from "../store/hooks";
 
-export type Role = "viewer" | "trader" | "admin";
+type Role = "viewer" | "trader" | "admin";
 
 /** Whether the one who is signed in may; the API decides in the end. What he may not is not shown. */
 export const useMay = (role: Role): boolean => mayAs(useCell(session.state).roles, role);

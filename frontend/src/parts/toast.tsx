@@ -2,7 +2,7 @@
 import { Cell } from "../store/cell";
 import { useCell } from "../store/hooks";
 
-export type ToastTone = "good" | "bad" | "plain";
+type ToastTone = "good" | "bad" | "plain";
 
 interface Toast {
   id: number;

@@ -17,7 +17,7 @@ import { AddStrategy, RemoveStrategy } from "./strategies";
 import { asText } from "./words";
 
 /** Texts as they were typed, by path, with the values they were typed over. */
-export interface Edits {
+interface Edits {
   version: number;
   texts: Readonly<Record<string, string>>;
   was: Readonly<Record<string, unknown>>;
@@ -26,7 +26,7 @@ export interface Edits {
 const NONE: Edits = { version: 0, texts: {}, was: {} };
 export const TOUCHES = ["/api/config"];
 
-export const useSchema = () => useRead<Schema>("/api/config/schema", 3_600_000);
+const useSchema = () => useRead<Schema>("/api/config/schema", 3_600_000);
 
 export function SettingsForm() {
   const schema = useSchema();

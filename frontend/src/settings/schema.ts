@@ -125,7 +125,7 @@ export function shown(field: FieldOf, value: unknown): string {
   return String(value);
 }
 
-export type Typed = { value: unknown } | { fault: string };
+type Typed = { value: unknown } | { fault: string };
 
 const NUMBER = /^-?\d{1,15}(\.\d{1,9})?$/;
 

@@ -3,7 +3,7 @@ import { useRef, useState } from "preact/hooks";
 import { ApiError, type Method } from "../api/client";
 import { reads, session } from "../desk";
 
-export interface Manner {
+interface Manner {
   /** The `Idempotency-Key`: the same key and body again do nothing twice. */
   key?: string;
   /** The version that the change was made on, as `If-Match`. */

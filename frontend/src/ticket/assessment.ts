@@ -5,9 +5,9 @@ import { ApiError } from "../api/client";
 import type { Assessment } from "../api/bodies";
 import { send } from "../store/send";
 
-export const PAUSE_MS = 350;
+const PAUSE_MS = 350;
 /** Prices and books move while nobody types. */
-export const AGAIN_MS = 15_000;
+const AGAIN_MS = 15_000;
 
 export interface Asked {
   verdict: Assessment | null;

@@ -40,7 +40,7 @@ export function SentOrders({ list }: { list: readonly Sent[] }) {
   );
 }
 
-export const refusalOf = (id: string, events: readonly FeedEntry[]): FeedEntry | undefined =>
+const refusalOf = (id: string, events: readonly FeedEntry[]): FeedEntry | undefined =>
   events.find((event) => event.type === "TradeRejected" && event.detail.client_order_id === id);
 
 function Fate({ order, refusal }: { order: Order | undefined; refusal: FeedEntry | undefined }) {
@@ -54,4 +54,4 @@ function Fate({ order, refusal }: { order: Order | undefined; refusal: FeedEntry
 }
 
 /** The rules' names, as a person reads them. */
-export const codesOf = ({ detail }: FeedEntry): string[] => (Array.isArray(detail.codes) ? detail.codes.map((code) => plain(String(code))) : []);
+const codesOf = ({ detail }: FeedEntry): string[] => (Array.isArray(detail.codes) ? detail.codes.map((code) => plain(String(code))) : []);

@@ -2,15 +2,15 @@
 // missing, and the body that goes to the API. The rules are Alpaca's, as `alpaquero.orders.terms` has
 // them; the API says them again, so a gap here costs a refusal and never an order.
 
-export const TYPES = ["market", "limit", "stop", "stop_limit", "trailing_stop"] as const;
-export const CLASSES = ["simple", "bracket", "oco", "oto"] as const;
-export const FORCES = ["day", "gtc", "opg", "cls", "ioc", "fok"] as const;
-export const SIZES = ["rules", "quantity", "notional", "percentage"] as const;
+const TYPES = ["market", "limit", "stop", "stop_limit", "trailing_stop"] as const;
+const CLASSES = ["simple", "bracket", "oco", "oto"] as const;
+const FORCES = ["day", "gtc", "opg", "cls", "ioc", "fok"] as const;
+const SIZES = ["rules", "quantity", "notional", "percentage"] as const;
 
 export type Side = "buy" | "sell";
 export type OrderType = (typeof TYPES)[number];
 export type OrderClass = (typeof CLASSES)[number];
-export type Force = (typeof FORCES)[number];
+type Force = (typeof FORCES)[number];
 export type Size = (typeof SIZES)[number];
 
 /** Amounts are what was typed; they become decimal strings when they are sent. */
