@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect
 
 from laptop.layout import StateFolder
 from laptop.stack import Stack
-from tests.integration.reading import wait_for
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.cloud]
 

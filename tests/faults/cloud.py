@@ -8,7 +8,6 @@ and exchange. A seed fixes what is wanted and what goes wrong; when it strikes i
 from __future__ import annotations
 
 import random
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -27,11 +26,13 @@ from laptop.exchange.faults import FaultKind, FaultRule
 from laptop.quiescence import AFTER_OUTBOX, BEFORE_OUTBOX, Quiescence
 from laptop.stack import ACCOUNT, InvocationError, LaptopCloud
 from tests.integration.reading import Item, items
+from tests.waiting import soon
 
 SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 OPENING_CASH = Decimal(100_000)
 VISIBILITY_SECONDS = 5  # a message that failed comes again so soon, where the template says minutes
-TRIES, BETWEEN_TRIES_SECONDS = 40, 0.5
+WELL_WITHIN_SECONDS = 60  # a job that failed is tried again so long
+BETWEEN_TRIES_SECONDS = 0.5
 LOST_SECONDS = 75  # a minute after it was sent, an order that the exchange lacks is given up
 PROTECTION = "aq1-prot-"
 ENDED = {"filled", "canceled", "expired", "rejected", "replaced"}
@@ -75,11 +76,11 @@ class CloudHistories:
             self._kill_a_worker(draw)
         if draw.random() < 0.5:
             self.cloud.exchange.step()
-        self._tick_twice_at_once("sync") if draw.random() < 0.2 else self._tick("sync", tries=1)
+        self._tick_twice_at_once("sync") if draw.random() < 0.2 else self._tick("sync")
         if draw.random() < 0.5:
-            self._tick("monitor", tries=1)
+            self._tick("monitor")
         self.cloud.exchange.step()
-        self._tick("sync", tries=1)
+        self._tick("sync")
         self.cloud.exchange.clear_faults()
         self.settle()
         self.compare(strictly=False)
@@ -88,17 +89,22 @@ class CloudHistories:
     def settle(self) -> None:
         """Without faults: what waits is delivered, and a sync runs well after it."""
         self.quiet.wait(120)
-        self._tick("sync", tries=TRIES)
+        went_well = soon(
+            lambda: self._tick("sync"), seconds=WELL_WITHIN_SECONDS, pause_seconds=BETWEEN_TRIES_SECONDS
+        )
+        assert went_well, f"no sync ended well within {WELL_WITHIN_SECONDS} s"
         self.quiet.wait(120)
 
     def finish(self) -> None:
         """The last sync, once what never arrived can be told from what is late."""
-        deadline = time.monotonic() + LOST_SECONDS
-        self.settle()
-        while unknown_orders(self._orders()) and time.monotonic() < deadline:
-            time.sleep(BETWEEN_TRIES_SECONDS)  # the wall time of the functions cannot be moved
-            self.settle()
+        # The wall time of the functions cannot be moved.
+        soon(self._all_is_known, seconds=LOST_SECONDS, pause_seconds=BETWEEN_TRIES_SECONDS)
         self.compare(strictly=True)
+
+    def _all_is_known(self) -> bool:
+        """Whether a last sync leaves no order whose fate is unknown."""
+        self.settle()
+        return not unknown_orders(self._orders())
 
     # what is wanted
 
@@ -143,21 +149,19 @@ class CloudHistories:
                 process.kill()
                 self.counts["workers killed"] += 1
 
-    def _tick(self, job: str, tries: int) -> None:
-        for left in reversed(range(tries)):
-            try:
-                self.cloud.tick(job)
-                return
-            except InvocationError:
-                self.counts[f"{job} failed"] += 1
-                if not left and tries > 1:
-                    raise
-                time.sleep(BETWEEN_TRIES_SECONDS)
+    def _tick(self, job: str) -> bool:
+        """Runs a job as its schedule does; whether it ended well."""
+        try:
+            self.cloud.tick(job)
+        except InvocationError:
+            self.counts[f"{job} failed"] += 1
+            return False
+        return True
 
     def _tick_twice_at_once(self, job: str) -> None:
         self.counts[f"{job} twice at once"] += 1
         with ThreadPoolExecutor(2) as both:
-            list(both.map(lambda _: self._tick(job, tries=1), range(2)))
+            list(both.map(self._tick, (job, job)))
 
     # what must hold
 

@@ -10,7 +10,7 @@ import httpx
 from laptop import calls
 from laptop.processes import LOOPBACK
 from laptop.stack import Stack
-from tests.integration.reading import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from tests.waiting import soon
 
 PROGRAM = "import sys; from laptop.cli import main; sys.exit(main())"
 ENDS_WITHIN_SECONDS = 240
@@ -67,7 +68,5 @@ def left_in(state: Path) -> list[str]:
 
 def left_soon(state: Path, *, seconds: float = 10) -> list[str]:
     """What still works there once the kernel has had time to end what was killed."""
-    deadline = time.monotonic() + seconds
-    while (found := left_in(state)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found
+    soon(lambda: not left_in(state), seconds=seconds)
+    return left_in(state)

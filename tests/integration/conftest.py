@@ -23,7 +23,8 @@ from laptop.quiescence import Quiescence
 from laptop.stack import ACCOUNT, Child, ExchangeOptions, LaptopCloud, StackRecord
 from tests.integration import actions, recording_guard
 from tests.integration.asking import Caller, sign_in
-from tests.integration.reading import BusTap, Item, Traded, item, items, wait_for
+from tests.integration.reading import BusTap, Item, Traded, item, items
+from tests.waiting import wait_for
 
 HERE = Path(__file__).parent
 UPSETTING = "test_description"

@@ -13,7 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from laptop.processes import LOOPBACK
 from tests.integration.asking import Caller
-from tests.integration.reading import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS
 
 
 def ticket(caller: Caller) -> str:

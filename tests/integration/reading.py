@@ -1,10 +1,8 @@
-"""How the tests of the whole cloud look at it: its tables, its bus, and waiting until something shows."""
+"""How the tests of the whole cloud look at it: its tables and its bus."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -16,18 +14,6 @@ from laptop.watch import Watch
 
 T = TypeVar("T")
 Item = dict[str, Any]
-
-# A first request starts its function, and a loaded machine may start ten at once.
-PATIENCE_SECONDS = 60
-
-
-def wait_for(look: Callable[[], T | None], *, what: str, seconds: float = PATIENCE_SECONDS) -> T:
-    """The first true answer of `look`. Fails naming `what` was waited for when the time is up."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
-        time.sleep(0.03)
-    return found
 
 
 def items(stack: Stack, table: str, prefix: str = "") -> list[Item]:

@@ -16,8 +16,8 @@ from laptop.stack import LaptopCloud
 from laptop.template import functions
 from tests.integration.asking import Caller
 from tests.integration.dashboards import ticket
-from tests.integration.reading import wait_for
 from tests.integration.sent_events import TICKET, TOKEN, queue_backtest
+from tests.waiting import wait_for
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from laptop.stack import Stack
 from laptop.template import functions, routes, template
 from tests.integration.asking import Caller
 from tests.integration.dashboards import dashboard, ticket
-from tests.integration.reading import wait_for
 from tests.integration.recording_guard import EVENTS
+from tests.waiting import wait_for
 
 WRITES: Final = "ALPAQUERO_RECORD_EVENTS"  # set: the files are written
 TOKEN, TICKET = "ACCESS_TOKEN", "SOCKET_TICKET"

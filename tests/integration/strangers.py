@@ -13,7 +13,7 @@ from typing import Any, Final
 from laptop.calls import public_call
 from laptop.engine import REGION, api_host
 from laptop.stack import Stack
-from tests.integration.reading import wait_for
+from tests.waiting import wait_for
 
 PASSWORD: Final = "Only-knocking-1234"
 

@@ -17,7 +17,8 @@ from laptop.backtests.prices import Store
 from laptop.errors import LaptopError
 from laptop.stack import LaptopCloud
 from tests.integration.asking import Caller
-from tests.integration.reading import Traded, depth, wait_for
+from tests.integration.reading import Traded, depth
+from tests.waiting import wait_for
 
 KEY = {"idempotency-key": "a backtest of the tests"}
 

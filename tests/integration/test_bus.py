@@ -40,7 +40,8 @@ from laptop.stack import LaptopCloud
 from laptop.template import template
 from tests.integration.asking import Caller
 from tests.integration.dashboards import Dashboard, dashboard, ticket
-from tests.integration.reading import Item, delete, item, items, wait_for
+from tests.integration.reading import Item, delete, item, items
+from tests.waiting import wait_for
 
 AT = datetime(2012, 4, 2, 14, 30, tzinfo=UTC)
 # A symbol of no watchlist; it is bought and sold, so that nothing of it is left.

@@ -28,7 +28,7 @@ from laptop import owner
 from laptop.layout import REPOSITORY
 from laptop.processes import LOOPBACK
 from laptop.stack import LaptopCloud
-from tests.integration.reading import PATIENCE_SECONDS, wait_for
+from tests.waiting import PATIENCE_SECONDS, wait_for
 
 DOCUMENT: Final[dict[str, Any]] = json.loads((REPOSITORY / "infra" / "openapi.json").read_text())
 SCHEMA: Final = schemathesis.openapi.from_dict(DOCUMENT)

@@ -16,7 +16,8 @@ from alpaquero.web.bodies.analytics import Export, ExportAccepted, Slippage, Tax
 from alpaquero.web.bodies.trading import Reconciliation, SyncAccepted
 from laptop.stack import LaptopCloud
 from tests.integration.asking import Caller
-from tests.integration.reading import Traded, wait_for
+from tests.integration.reading import Traded
+from tests.waiting import wait_for
 
 EXPORTS = "/api/analytics/exports"
 

@@ -19,7 +19,8 @@ from laptop.errors import RolledBackError
 from laptop.layout import TEMPLATE
 from laptop.processes import free_ports
 from laptop.stack import DEFAULT_PORTS, STACK, LaptopCloud
-from tests.integration.reading import PATIENCE_SECONDS, put, wait_for
+from tests.integration.reading import put
+from tests.waiting import PATIENCE_SECONDS, wait_for
 
 RETAINED: Final = ("Analytics", "Bars", "Books", "Notifications", "Positions", "Runs", "Settings")
 QUEUE: Final = "ShardQueueDeadLetters"  # nothing takes its messages

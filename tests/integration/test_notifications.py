@@ -16,7 +16,8 @@ from laptop.redrive import DeadLetters
 from laptop.stack import LaptopCloud
 from tests.fakes.http_server import Reply, ScriptedServer, scripted_server
 from tests.integration.asking import Caller
-from tests.integration.reading import depth, items, wait_for
+from tests.integration.reading import depth, items
+from tests.waiting import wait_for
 
 KEY = base64.b64encode(b"a key of the tests, 32 bytes long").decode()
 USER = "told@example.com"

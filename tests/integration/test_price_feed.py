@@ -5,7 +5,8 @@ from __future__ import annotations
 from laptop.stack import LaptopCloud
 from tests.integration.asking import Caller
 from tests.integration.dashboards import Dashboard, dashboard, ticket
-from tests.integration.reading import depth, item, wait_for
+from tests.integration.reading import depth, item
+from tests.waiting import wait_for
 
 CLOSED_BEAT_SECONDS = 15  # the market of these tests is closed between two steps
 

@@ -50,7 +50,8 @@ from laptop.stack import LaptopCloud
 from laptop.template import routes
 from tests.integration.asking import Caller
 from tests.integration.conftest import ENTRY, OrderByHand
-from tests.integration.reading import Traded, wait_for
+from tests.integration.reading import Traded
+from tests.waiting import wait_for
 
 ROUTES = sorted((method, path) for _, method, path in routes("PublicApi"))
 OPEN = {

@@ -25,7 +25,8 @@ from laptop.stack import LaptopCloud
 from laptop.template import functions, template
 from tests.integration.asking import Caller
 from tests.integration.dashboards import dashboard, ticket
-from tests.integration.reading import BusTap, Traded, delete, depth, item, items, put, wait_for
+from tests.integration.reading import BusTap, Traded, delete, depth, item, items, put
+from tests.waiting import wait_for
 
 CONSUMERS = {
     "ShardQueue": "SignalEvaluate",

@@ -30,7 +30,8 @@ from laptop.stack import ACCOUNT, STACK, ExchangeOptions, LaptopCloud
 from tests.integration.asking import sign_in
 from tests.integration.commands import left_soon
 from tests.integration.conftest import FIRST_SESSION
-from tests.integration.reading import BusTap, delete, items, put, wait_for
+from tests.integration.reading import BusTap, delete, items, put
+from tests.waiting import wait_for
 
 TABLES = ("Books", "Runs", "Positions", "Analytics", "Notifications", "Settings")
 

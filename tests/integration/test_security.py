@@ -28,8 +28,8 @@ from tests.integration import strangers
 from tests.integration.asking import Caller
 from tests.integration.conftest import VIEWER
 from tests.integration.dashboards import dashboard, ticket
-from tests.integration.reading import PATIENCE_SECONDS, wait_for
 from tests.integration.strangers import Keys
+from tests.waiting import PATIENCE_SECONDS, wait_for
 
 AT_ONCE: Final = 6
 # No route takes such a field, so that whoever is let in is told that his body is wrong.

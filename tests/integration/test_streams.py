@@ -14,7 +14,8 @@ from alpaquero.events.bus import encoded
 from alpaquero.events.schemas import RunPlanned
 from alpaquero.store.tables import to_body
 from laptop.stack import LaptopCloud
-from tests.integration.reading import BusTap, delete, item, put, wait_for
+from tests.integration.reading import BusTap, delete, item, put
+from tests.waiting import wait_for
 
 AT = datetime(2012, 4, 2, 14, 30, tzinfo=UTC)
 _numbers = count(1)

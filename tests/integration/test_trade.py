@@ -18,7 +18,8 @@ from laptop.quiescence import Quiescence
 from laptop.stack import LOG_GROUP, LaptopCloud
 from tests.integration.asking import Caller
 from tests.integration.conftest import ENTRY, SESSIONS
-from tests.integration.reading import BusTap, Item, Traded, item, items, wait_for
+from tests.integration.reading import BusTap, Item, Traded, item, items
+from tests.waiting import wait_for
 
 
 def _order(traded: Traded, symbol: str, *, role: str | None, status: str) -> Item:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+
+from tests.waiting import soon
 
 PROGRAM = "import sys; from laptop.cli import main; sys.exit(main())"
 
@@ -43,14 +44,6 @@ def start(state: Path) -> Any:
     return answered(state, "up", "--detach", "--free-ports", "--no-dashboard", "--seconds-per-session", "5")
 
 
-def wait_for(holds: Callable[[], Any], *, seconds: float = 60) -> Any:
-    """The first true answer, or the last one when the time is up."""
-    deadline = time.monotonic() + seconds
-    while not (found := holds()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found
-
-
 def started(state: Path) -> list[psutil.Process]:
     """Every process of the stack, the functions' workers among them."""
     record = json.loads((state / "stack.json").read_text())
@@ -74,10 +67,10 @@ def test_a_stack_comes_up_survives_a_kill_and_goes_down(state: Path) -> None:
     account = answered(state, "curl", "position/account")
     assert (200, "100000") == (account["status"], account["body"]["cash"])
 
-    wait_for((state / "checkpoint" / "CURRENT").exists)
+    soon((state / "checkpoint" / "CURRENT").exists)
     first = started(state)
     first[0].kill()
-    assert wait_for(partial(all_gone, first)), "processes outlived the killed supervisor"
+    assert soon(partial(all_gone, first)), "processes outlived the killed supervisor"
     assert "nothing is up" in alpaquero(state, "status").stderr
 
     start(state)

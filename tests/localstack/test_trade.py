@@ -13,8 +13,9 @@ from laptop.stack import ACCOUNT, LOG_GROUP, LaptopCloud
 from laptop.watch import Watch
 from tests.fakes.tokens import token
 from tests.integration.asking import Caller, sign_in
-from tests.integration.reading import items, wait_for
+from tests.integration.reading import items
 from tests.localstack.conftest import SESSIONS, VIEWER, VIEWER_PASSWORD
+from tests.waiting import wait_for
 
 
 def _listed(caller: Caller, path: str) -> list[dict[str, Any]]:

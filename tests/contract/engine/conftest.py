@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +78,11 @@ class Bare:
         found = self.client("dynamodb").get_item(TableName=self.id("Notes"), Key={"pk": {"S": key}})
         return json.loads(found["Item"]["body"]["S"]) if "Item" in found else None
 
+    def release(self, body: str) -> None:
+        """Lets the function that works on a message end."""
+        note = {"pk": {"S": f"release {body}"}, "body": {"S": "1"}}
+        self.client("dynamodb").put_item(TableName=self.id("Notes"), Item=note)
+
     def counts(self, queue: str) -> tuple[int, int]:
         """A queue's visible messages and those in work."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -95,11 +99,3 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bare]:
         yield bare
     finally:
         bare.engine.stop()
-
-
-def wait_for(holds: Callable[[], Any], *, seconds: float = 60) -> Any:
-    """The first true answer, or the last one when the time is up."""
-    deadline = time.monotonic() + seconds
-    while not (found := holds()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return found

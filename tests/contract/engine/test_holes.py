@@ -20,7 +20,8 @@ from laptop import checkpoint, repairs
 from laptop.deploy import deploy, status_of
 from laptop.engine import api_host
 from laptop.layout import ENGINE_PYTHON
-from tests.contract.engine.conftest import STACK, Bare, wait_for
+from tests.contract.engine.conftest import STACK, Bare
+from tests.waiting import soon
 
 PAGE = "http://localhost:9100"
 
@@ -179,7 +180,7 @@ def test_a_pushs_own_address_fails_and_the_engines_works(bare: Bare) -> None:
     api = bare.id("SocketApi")
     near = f"{bare.engine.endpoint}/_aws/execute-api/{api}/v1"
     with connect(f"{near.replace('http', 'ws', 1)}?ticket=none") as socket:
-        context = wait_for(lambda: bare.note("socket"))
+        context = soon(lambda: bare.note("socket"))
         far = f"https://{context['domainName']}/{context['stage']}"
         refused = bare.invoke("Push", {"endpoint": far, "connection": context["connectionId"]})
         assert "errorMessage" in refused, (
@@ -188,7 +189,7 @@ def test_a_pushs_own_address_fails_and_the_engines_works(bare: Bare) -> None:
         bare.invoke("Push", {"endpoint": near, "connection": context["connectionId"]})
         assert socket.recv(timeout=60) == '{"type":"Hello"}'
     push = {"endpoint": near, "connection": context["connectionId"]}
-    assert wait_for(lambda: "Gone" in bare.invoke("Push", push).get("errorMessage", ""))
+    assert soon(lambda: "Gone" in bare.invoke("Push", push).get("errorMessage", ""))
 
 
 def test_a_restart_forgets_streams_and_keeps_messages_hidden_and_is_mended(bare: Bare) -> None:
@@ -212,7 +213,7 @@ def _publishes(bare: Bare, key: str, *, seconds: float) -> bool:
     bare.client("dynamodb").put_item(
         TableName=bare.id("Table"), Item={"pk": {"S": "paper"}, "sk": {"S": f"OUTBOX#{key}"}}
     )
-    return bool(wait_for(lambda: bare.note(f"stream#OUTBOX#{key}"), seconds=seconds))
+    return bool(soon(lambda: bare.note(f"stream#OUTBOX#{key}"), seconds=seconds))
 
 
 def test_state_is_saved_by_a_stop_and_lost_by_a_kill(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -291,7 +292,7 @@ def test_a_deploy_lets_work_end(bare: Bare, changed: str) -> None:
     now = client.get_function_configuration(FunctionName=name)
     held = f"held {changed}"
     bare.client("sqs").send_message(QueueUrl=bare.id("SlowQueue"), MessageBody=held)
-    assert wait_for(lambda: bare.counts("SlowQueue") == (0, 1))
+    assert soon(lambda: bare.counts("SlowQueue") == (0, 1))
 
     if changed == "code":
         client.update_function_code(FunctionName=name, ZipFile=bare.artifacts["functions/probe"].read_bytes())
@@ -300,10 +301,8 @@ def test_a_deploy_lets_work_end(bare: Bare, changed: str) -> None:
         client.update_function_configuration(FunctionName=name, Environment=environment)
 
     assert bare.counts("SlowQueue") == (0, 1)
-    bare.client("dynamodb").put_item(
-        TableName=bare.id("Notes"), Item={"pk": {"S": f"release {held}"}, "body": {"S": "1"}}
-    )
-    assert wait_for(lambda: bare.counts("SlowQueue") == (0, 0), seconds=30)  # a killed one comes after 60
+    bare.release(held)
+    assert soon(lambda: bare.counts("SlowQueue") == (0, 0), seconds=30)  # a killed one comes after 60
     assert bare.note("work") == [held]
 
 
@@ -326,7 +325,7 @@ def test_a_stack_made_anew_empties_the_table_that_the_deleted_one_left(bare: Bar
     bare.client("dynamodb").put_item(TableName=made, Item={"pk": {"S": "one"}})
     cloudformation = bare.client("cloudformation")
     cloudformation.delete_stack(StackName="kept")
-    assert wait_for(lambda: status_of(cloudformation, "kept") is None)
+    assert soon(lambda: status_of(cloudformation, "kept") is None)
     assert checkpoint.left_tables(bare.sessions, "kept") == {"Kept": made}
     assert len(checkpoint.scan(bare.client("dynamodb"), made)) == 1
 

@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from laptop.deploy import deploy
 from laptop.engine import Sessions
 from laptop.errors import DeployError
-from tests.contract.engine.conftest import STACK, Bare, wait_for
+from tests.contract.engine.conftest import STACK, Bare
+from tests.waiting import soon
 
 
 def test_put_events_delivers_before_it_returns(bare: Bare) -> None:
@@ -51,14 +52,9 @@ def test_a_topic_delivers_the_event_itself(bare: Bare) -> None:
 def test_a_message_in_work_is_counted(bare: Bare, queue: str, extra: dict[str, str]) -> None:
     """A queue reads empty only once the function that works on its message has ended."""
     bare.client("sqs").send_message(QueueUrl=bare.id(queue), MessageBody=queue, **extra)
-    seen = set()
-
-    def is_empty() -> bool:
-        seen.add(bare.counts(queue))
-        return sum(bare.counts(queue)) == 0
-
-    assert wait_for(is_empty)
-    assert (0, 1) in seen
+    assert soon(lambda: bare.counts(queue) == (0, 1))
+    bare.release(queue)
+    assert soon(lambda: bare.counts(queue) == (0, 0))
     assert bare.note("work") == [queue]
 
 
@@ -75,7 +71,7 @@ def test_the_stream_delivers_outbox_inserts_alone(bare: Bare) -> None:
     dynamodb.transact_write_items(TransactItems=[put("OUTBOX#first", changed="yes")])
     dynamodb.transact_write_items(TransactItems=[put("ORDER#2"), put("OUTBOX#second")])
 
-    assert wait_for(lambda: bare.note("stream#OUTBOX#second")) == "INSERT"
+    assert soon(lambda: bare.note("stream#OUTBOX#second")) == "INSERT"
     assert bare.note("stream#OUTBOX#first") == "INSERT"
     assert bare.note("stream#ORDER#1") is None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from laptop.exchange.__main__ import main
 from laptop.exchange.client import ExchangeAdmin
 from laptop.exchange.errors import ExchangeError
 from laptop.exchange.ledger import restore
+from tests.waiting import wait_for
 
 from .conftest import READY_WITHIN_SECONDS, SESSION_DATES, ExchangeProcess, Prices, Serve, Start
 
@@ -104,13 +104,6 @@ def test_a_checkpoint_brings_the_book_back_to_where_it_was(start: Start, tmp_pat
     assert back.admin.status().sessions_done == 1
 
 
-def until(reached: Callable[[], bool], what: str) -> None:
-    """Ask again until it is so; fail with `what` when it takes too long."""
-    deadline = time.monotonic() + READY_WITHIN_SECONDS
-    while not reached():
-        assert time.monotonic() < deadline, what
-
-
 def test_the_clock_runs_by_itself_and_fills_as_it_goes(
     start: Start, prices: Callable[[Prices], Path], tmp_path: Path
 ) -> None:
@@ -127,15 +120,13 @@ def test_the_clock_runs_by_itself_and_fills_as_it_goes(
         return exchange.admin.status().data_used_up
 
     exchange.trading.submit_order(buy("running", "CALM"))
-    until(used_up, "the clock did not reach the end of the data")
+    wait_for(used_up, what="the end of the data")
     assert seen == sorted(seen)
     order = exchange.trading.get_order_by_client_id("running")
     assert isinstance(order, Order)
     assert order.status is OrderStatus.FILLED
     end = datetime(2012, 11, 27, 21, 30, tzinfo=UTC)
-    until(
-        lambda: exchange.admin.status().now >= end, "the clock did not stop half an hour after the last close"
-    )
+    wait_for(lambda: exchange.admin.status().now >= end, what="half an hour after the last close")
     assert exchange.admin.status().now == end
 
 
@@ -152,7 +143,7 @@ def test_an_open_session_serves_its_forming_bar(serve: Serve, prices: Callable[[
         exchange.admin.clock(mode="running")
         return False
 
-    until(frozen_in_a_session, "no session was open")
+    wait_for(frozen_in_a_session, what="an open session")
     status = exchange.admin.status()
     assert status.session is not None
     bar = exchange.get("/v2/stocks/bars", symbols="RISE", timeframe="1Day").json()["bars"]["RISE"][-1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -12,6 +11,7 @@ import pytest
 
 from laptop import processes
 from laptop.errors import NotReadyError
+from tests.waiting import soon
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -56,10 +56,7 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    deadline = time.monotonic() + 10
-    while child.is_running() and child.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    assert soon(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, seconds=10)
 
 
 def test_a_child_sees_no_credentials_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
