@@ -39,6 +39,7 @@ from alpaquero.prices.columns import PRICES, Columns  # noqa: E402
 from alpaquero.prices.sessions import NEW_YORK  # noqa: E402
 from alpaquero.store import bars as store  # noqa: E402
 from tests.benchmarks import prices  # noqa: E402
+from tests.fakes.tables import create_table  # noqa: E402
 
 SYMBOL: Final = "SYN0001"
 FIRST, LAST = datetime(2003, 1, 1, tzinfo=NEW_YORK), datetime(2012, 12, 31, tzinfo=NEW_YORK)
@@ -115,15 +116,7 @@ def fill(columns: Columns) -> None:
     """Both tables, with the same bars."""
     client = aws.client("dynamodb")
     for table in (CHUNKS, ITEMS):
-        client.create_table(
-            TableName=table,
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        create_table(client, table)
     store.merge({SYMBOL: columns}, FIRST, LAST)
     items = [
         {

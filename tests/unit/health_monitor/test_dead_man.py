@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -69,7 +70,7 @@ def test_nothing_is_missing_without_a_watchlist() -> None:
 
 def test_a_broker_that_is_away_makes_nothing_missing(published: list[Event], broker: FakeBroker) -> None:
     """Nobody can say which bars closed, so that look is neither good nor bad, and nothing is told."""
-    broker.clock = lambda: (_ for _ in ()).throw(ConnectionError("away"))  # type: ignore[method-assign]
+    broker.clock = Mock(side_effect=ConnectionError("away"))  # type: ignore[method-assign]
     with pytest.raises(ConnectionError):
         probe.overdue_runs(SETTINGS, NOW)
     assert (health.missing_runs(), published) == ([], [])

@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 
 from laptop.checkpoint import Checkpoints
+from tests.fakes.tables import create_table
 
 TABLES = {"Books": "books-1", "Bars": "bars-1"}
 
@@ -42,18 +43,7 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sessions]:
 def create(sessions: Sessions) -> None:
     """The tables, as a fresh deploy leaves them."""
     for name in TABLES.values():
-        sessions.client("dynamodb").create_table(
-            TableName=name,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-        )
+        create_table(sessions.client("dynamodb"), name)
 
 
 def items(sessions: Sessions, table: str) -> list[dict[str, Any]]:

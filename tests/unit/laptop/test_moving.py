@@ -33,6 +33,7 @@ from laptop.moving.importing import Imported, Wanted, import_package
 from laptop.moving.kinds import KINDS, Item, Part, kind_of
 from laptop.moving.package import PackageReader, PackageWriter
 from laptop.moving.places import Place
+from tests.fakes.tables import create_table
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ALL = frozenset(Part)
@@ -135,19 +136,6 @@ def place(cloud_of_moto: Callable[[str], Any], functions: FakeFunctions) -> Iter
     versions.migrate(found.dynamodb, found.tables)
     yield found
     emptied(found)
-
-
-def create_table(dynamodb: Any, name: str) -> None:
-    """An empty table, without its indexes."""
-    dynamodb.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-    )
 
 
 def put(place: Place, table: str, pk: str, sk: str, **more: Any) -> Item:

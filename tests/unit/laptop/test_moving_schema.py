@@ -13,6 +13,7 @@ from moto import mock_aws
 
 from alpaquero.store import schema
 from laptop.moving.schema import check, mark, migrate
+from tests.fakes.tables import create_table
 
 TABLES = {"Settings": "settings", "Bars": "bars"}
 CHUNKS = 4
@@ -28,15 +29,7 @@ def dynamodb() -> Iterator[Any]:
             patch.setenv(name, "testing")
         client = boto3.client("dynamodb", region_name="us-east-1")
         for name in TABLES.values():
-            client.create_table(
-                TableName=name,
-                BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
-                KeySchema=[
-                    {"AttributeName": "pk", "KeyType": "HASH"},
-                    {"AttributeName": "sk", "KeyType": "RANGE"},
-                ],
-            )
+            create_table(client, name)
         for number in range(CHUNKS):
             client.put_item(TableName="bars", Item=_chunk(number, b"1234"))
         yield client

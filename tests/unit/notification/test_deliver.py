@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -95,7 +96,7 @@ def test_a_failure_comes_again_later_and_later(
     outbox: list[Any], queues: FakeQueues, delivered: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four pauses that grow; after the fifth try it is given up at once, and the log says why."""
-    monkeypatch.setattr(channels, "ses", lambda: (_ for _ in ()).throw(ConnectionError("no route")))
+    monkeypatch.setattr(channels, "ses", Mock(side_effect=ConnectionError("no route")))
     for number in range(1, 6):
         assert deliver.handler(tries(delivered(FILLED), number), None) == FIRST_FAILED
         state = "failed" if number < 5 else "given_up"
@@ -111,7 +112,7 @@ def test_a_redriven_event_is_delivered(
 ) -> None:
     """What was given up is sent when its dead letter comes back."""
     with monkeypatch.context() as broken:
-        broken.setattr(channels, "ses", lambda: (_ for _ in ()).throw(ConnectionError("no route")))
+        broken.setattr(channels, "ses", Mock(side_effect=ConnectionError("no route")))
         deliver.handler(tries(delivered(FILLED), 5), None)
     assert deliver.handler(delivered(FILLED), None) == ALL_WELL
     assert (len(outbox), log()) == (1, {"filled:1#owner#email": ("sent", 2)})
@@ -132,12 +133,8 @@ def test_a_crash_between_sending_and_recording_sends_again(
     outbox: list[Any], queues: FakeQueues, delivered: Batch, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sent and not recorded means sent again, once the lease is over: twice is better than never."""
-
-    def crash(*_: Any, **__: Any) -> None:
-        raise ConnectionError("the table is away")
-
     with monkeypatch.context() as broken:
-        broken.setattr(store, "record", crash)
+        broken.setattr(store, "record", Mock(side_effect=ConnectionError("the table is away")))
         assert deliver.handler(delivered(FILLED), None) == FIRST_FAILED
     assert log() == {"filled:1#owner#email": ("sending", 1)}
     assert deliver.handler(delivered(FILLED), None) == FIRST_FAILED  # the lease of the dead worker
@@ -198,7 +195,7 @@ def test_the_same_news_is_told_once_in_ten_minutes(
 ) -> None:
     """A service that turns bad again and again is one mail; that it failed once does not silence it."""
     with monkeypatch.context() as broken:
-        broken.setattr(channels, "ses", lambda: (_ for _ in ()).throw(ConnectionError("no route")))
+        broken.setattr(channels, "ses", Mock(side_effect=ConnectionError("no route")))
         deliver.handler(delivered(degraded(1)), None)
     deliver.handler(delivered(degraded(1)), None)
     deliver.handler(delivered(degraded(2)), None)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -77,7 +78,7 @@ def test_a_digest_that_fails_is_sent_the_next_minute(
     """It keeps waiting, and the log says why."""
     clock.move(hours=1)
     with monkeypatch.context() as broken:
-        broken.setattr(channels, "ses", lambda: (_ for _ in ()).throw(ConnectionError("no route")))
+        broken.setattr(channels, "ses", Mock(side_effect=ConnectionError("no route")))
         assert digest.send_digests(clock.at) == 0
     assert states() == {"OrderFilled": "held", "TradeRejected": "held", "Digest": "failed"}
     assert digest.send_digests(clock.at) == 1
@@ -90,7 +91,7 @@ def test_a_digest_of_a_channel_that_is_left_alone_waits_on(
     """Mail that failed five times is not asked again before its time; nothing of what waited is lost."""
     clock.move(hours=1)
     with monkeypatch.context() as broken:
-        broken.setattr(channels, "ses", lambda: (_ for _ in ()).throw(ConnectionError("no route")))
+        broken.setattr(channels, "ses", Mock(side_effect=ConnectionError("no route")))
         for _ in range(5):
             digest.send_digests(clock.at)
     assert digest.send_digests(clock.at) == 0
@@ -105,13 +106,9 @@ def test_a_crash_after_the_digest_was_sent_sends_no_second(
     held: list[Any], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its own record says that it went, so what is left is to note it for each message."""
-
-    def crash(*_: Any) -> None:
-        raise ConnectionError("the table is away")
-
     clock.move(hours=1)
     with monkeypatch.context() as broken:
-        broken.setattr(store, "let_go", crash)
+        broken.setattr(store, "let_go", Mock(side_effect=ConnectionError("the table is away")))
         digest.send_digests(clock.at)
     assert len(store.waiting("paper")) == 2
     digest.send_digests(clock.at)
@@ -122,13 +119,9 @@ def test_a_crash_before_the_digest_was_recorded_sends_it_again(
     held: list[Any], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once the lease is over, for nobody knows whether it went."""
-
-    def crash(*_: Any) -> None:
-        raise ConnectionError("the table is away")
-
     clock.move(hours=1)
     with monkeypatch.context() as broken:
-        broken.setattr(store, "record", crash)
+        broken.setattr(store, "record", Mock(side_effect=ConnectionError("the table is away")))
         digest.send_digests(clock.at)
     assert digest.send_digests(clock.at) == 0
     clock.move(seconds=store.LEASE_SECONDS + 1)

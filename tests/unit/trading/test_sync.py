@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from alpaquero import wall
-from alpaquero.broker.protocol import BrokerAccount, BrokerFill, BrokerOrder, OrderRequest
+from alpaquero.broker.protocol import BrokerAccount, BrokerFill, BrokerOrder
 from alpaquero.errors import Conflict, OrderNotFound
 from alpaquero.events.schemas import (
     BooksDrifted,
@@ -35,14 +35,9 @@ from functions.trading.sync import Reconciliation
 from tests.fakes.broker import FakeBroker
 from tests.fakes.queues import FakeQueues
 from tests.unit.orders.builders import an_intent
-from tests.unit.trading.world import World
+from tests.unit.trading.world import World, request
 
 BUY = an_intent()
-
-
-def request(identifier: str, **changes: Any) -> OrderRequest:
-    given: dict[str, Any] = {"symbol": "AAPL", "side": "buy", "quantity": Decimal(7), **changes}
-    return OrderRequest(client_order_id=identifier, **given)
 
 
 # opening the books

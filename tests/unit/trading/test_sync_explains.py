@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
-from alpaquero.broker.protocol import CorporateAction, OrderChange, OrderRequest
+from alpaquero.broker.protocol import CorporateAction, OrderChange
 from alpaquero.errors import BrokerUnavailable
 from alpaquero.events.schemas import (
     BooksDrifted,
@@ -30,14 +29,9 @@ from alpaquero.store import analytics
 from functions.trading import sync as sync_function
 from tests.fakes.queues import FakeQueues
 from tests.unit.orders.builders import an_intent
-from tests.unit.trading.world import World
+from tests.unit.trading.world import World, request
 
 BUY = an_intent()
-
-
-def request(identifier: str, **changes: Any) -> OrderRequest:
-    given: dict[str, Any] = {"symbol": "AAPL", "side": "buy", "quantity": Decimal(7), **changes}
-    return OrderRequest(client_order_id=identifier, **given)
 
 
 def buy_by_hand(world: World, quantity: str = "10") -> None:

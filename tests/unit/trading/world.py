@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+from alpaquero.broker.protocol import OrderRequest
 from alpaquero.events import queues as sending
 from alpaquero.events.bus import EncodedEvent
 from alpaquero.events.commands import CancelOrder, OrderCommand, PlaceOrder, ResumeOrder
@@ -19,6 +20,12 @@ from functions.trading import execute, sync
 from tests.fakes.broker import FakeBroker, FakeMarketData
 from tests.fakes.queues import FakeQueues
 from tests.unit.orders.builders import an_exit, an_intent
+
+
+def request(identifier: str, **changes: Any) -> OrderRequest:
+    """An order placed at the broker itself: 7 shares of AAPL."""
+    given: dict[str, Any] = {"symbol": "AAPL", "side": "buy", "quantity": Decimal(7), **changes}
+    return OrderRequest(client_order_id=identifier, **given)
 
 
 @dataclass
