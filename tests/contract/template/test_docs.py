@@ -49,6 +49,16 @@ def test_every_queue_is_described(name: str) -> None:
     assert name in ARCHITECTURE
 
 
+def test_every_variable_is_described_and_every_described_one_is_set() -> None:
+    """The table of the environment has what the template gives its functions, and nothing else."""
+    given = [*functions().values(), template()["Globals"]["Function"]]
+    variables = {name for one in given for name in one.get("Environment", {}).get("Variables", {})}
+    section = ARCHITECTURE.split("## Environment of the functions")[1].split("\n## ")[0]
+    described = set(re.findall(r"`([A-Z][A-Z_]+)`", section.split("\n\n")[2]))
+    own_rows = re.compile(r"\w+_(TABLE|QUEUE)$")  # `<X>_TABLE`, `<X>_QUEUE`
+    assert described == {name for name in variables if not own_rows.match(name)}
+
+
 def test_events_that_are_named_exist() -> None:
     """An event name in the architecture is an event of the code."""
     section = ARCHITECTURE.split("## Events")[1].split("\n## ")[0]

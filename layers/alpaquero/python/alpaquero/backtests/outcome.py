@@ -1,4 +1,4 @@
-"""What a backtest came to, as its result file and the report hold it; made by `backtests.summary`.
+"""What a backtest came to, as its result file and the report hold it; made by `backtests.execution`.
 
 The same structs are the answer of `alpaquero backtest --json`, the job's `result.json` and what
 `backtests.report` draws.
