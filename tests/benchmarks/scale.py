@@ -33,8 +33,8 @@ from alpaquero.strategy.run import Run as SignalRun
 from alpaquero.strategy.run import RunState, ShardReport
 from alpaquero.strategy.settings import StrategySettings
 from laptop import calls
+from laptop.agreement import duplicate_orders
 from laptop.calls import Call
-from laptop.demo import duplicate_orders
 from laptop.exchange.history import shipped_history
 from laptop.exchange.synthetic import synthetic_history
 from laptop.meter import ASKED

@@ -20,7 +20,7 @@ from alpaquero.events import queues
 from alpaquero.events.commands import CancelOrder, PlaceOrder
 from alpaquero.orders.identity import manual_key, signal_key
 from alpaquero.orders.intent import Intent, OrderType, Origin, Purpose, Side, TimeInForce
-from laptop.demo import differing_positions, missing_fills, unknown_orders, without_verdict
+from laptop.agreement import differing_positions, missing_fills, unknown_orders, without_verdict
 from laptop.exchange.admin_bodies import ReportedOrder
 from laptop.exchange.faults import FaultKind, FaultRule
 from laptop.quiescence import AFTER_OUTBOX, BEFORE_OUTBOX, Quiescence

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from laptop.demo import trades_sha256
+from laptop.agreement import trades_sha256
 from laptop.demo_options import DemoOptions
 from laptop.exchange.faults import MIXES
 from tests.fakes.backtests import backtest_of

@@ -16,7 +16,8 @@ import pytest
 
 from alpaquero.store import schema
 from laptop import owner, watchlist
-from laptop.demo import duplicate_orders, trade_session
+from laptop.agreement import duplicate_orders
+from laptop.demo import trade_session
 from laptop.exchange.admin_bodies import Report
 from laptop.layout import TEMPLATE
 from laptop.moving.exporting import export

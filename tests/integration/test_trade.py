@@ -12,7 +12,7 @@ import pytest
 
 from alpaquero.portfolio.pnl import open_pnl, realised_within
 from alpaquero.portfolio.trades import OpenTrade, Trade
-from laptop.demo import duplicate_orders
+from laptop.agreement import duplicate_orders
 from laptop.engine import sent_mail
 from laptop.quiescence import Quiescence
 from laptop.stack import LOG_GROUP, LaptopCloud

@@ -9,16 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from laptop.demo import (
-    DemoResult,
-    Progress,
-    Replay,
+from laptop.agreement import (
     differing_positions,
     duplicate_orders,
     missing_fills,
     unknown_orders,
     without_verdict,
 )
+from laptop.demo import DemoResult, Progress, Replay
 from laptop.demo_options import DemoOptions
 from laptop.exchange.admin_bodies import ReportedFill, ReportedPosition
 
