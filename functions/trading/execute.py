@@ -13,11 +13,10 @@ carried out ends as `TradeRejected`, with the error, and is dropped.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
-from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -30,11 +29,10 @@ from alpaquero.broker.protocol import (
     BrokerOrder,
     BrokerPosition,
     MarketDataReader,
-    OrderChange,
-    OrderRequest,
     OrderSubmitter,
 )
-from alpaquero.broker.records import update_of
+from alpaquero.broker.records import told_by, update_of
+from alpaquero.broker.requests import change_of, request_of
 from alpaquero.errors import (
     AlpaqueroError,
     BrokerRejected,
@@ -57,9 +55,9 @@ from alpaquero.events.commands import (
 from alpaquero.events.orders import order_changed
 from alpaquero.events.schemas import TradeRejected
 from alpaquero.observability import correlation, logger, observed, record_failed
-from alpaquero.orders.exits import ExitAction, next_action
+from alpaquero.orders.exits import ExitAction, is_another_sale, is_freeing, next_action
 from alpaquero.orders.identity import client_order_id, exit_key
-from alpaquero.orders.intent import Intent, OrderType, Side, TimeInForce
+from alpaquero.orders.intent import Intent, Side
 from alpaquero.orders.lifecycle import (
     OrderStatus,
     Phase,
@@ -77,11 +75,10 @@ from alpaquero.orders.lifecycle import (
     unclear,
 )
 from alpaquero.orders.order import ExitStep, Order, OrderOrigin, OrderPurpose
-from alpaquero.orders.protection import stop_price_under
+from alpaquero.orders.protection import WantedStop, protection_of, stop_price_under, try_again_at
 from alpaquero.orders.replacement import changed_terms, free_successor, grows, intent_of, successor
-from alpaquero.orders.terms import TermsError, is_whole, on_ticks
+from alpaquero.orders.terms import TermsError, on_ticks
 from alpaquero.risk.book import Reservation, RiskBook, TradingState
-from alpaquero.risk.facts import MarketPrice
 from alpaquero.risk.market_rules import age_of_request, is_set_back
 from alpaquero.risk.proposal import Answer
 from alpaquero.risk.rules import assess, reservation_for
@@ -101,7 +98,6 @@ AGAIN_AFTER_SECONDS = 15  # when the broker or AWS did not answer
 CONFLICT_SECONDS = 2  # a conflict is over sooner: doubled each time, for all behind the command waits as long
 ENTRY_WAITS = timedelta(minutes=15)  # wall time in which an entry without an end of its own must be sent
 JUST_NOW = timedelta(seconds=1)  # wall time for which a verdict needs no second look before its order leaves
-LONGEST_PAUSE = timedelta(hours=1)  # between two tries of a stop that the broker refuses
 
 # What no second try can mend: the command, the books or the code are wrong, or the broker said no.
 PERMANENT = (msgspec.MsgspecError, ValueError, LookupError, TypeError, AttributeError, BrokerRejected)
@@ -203,17 +199,6 @@ def give_up(command: OrderCommand | None, error: Exception, message_id: str) -> 
     books.commit(events=[bus.encoded(event, "trading")], evidence=[refusals.item_of(event)])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WantedStop:
-    """A stop to place: what its id is made of, shares, dollars a share (None: by the settings), and why."""
-
-    key: str
-    quantity: Decimal
-    price: Decimal | None
-    reason: str
-    correlation_id: str
-
-
 class Desk:
     """Where an intent becomes an order: the books on one side, the broker on the other.
 
@@ -301,7 +286,7 @@ class Desk:
                     return None
                 order = replace(
                     intended(intent, verdict, at=now, wall_at=wall.now()),
-                    arrival_price=arrival_price(record.facts.market),
+                    arrival_price=record.facts.market.middle if record.facts.market else None,
                 )
                 reservation = reservation_for(intent, verdict)
                 reserved = book.with_order(order.client_order_id, reservation, now).next_version()
@@ -676,7 +661,7 @@ class Desk:
         if self._trading_state() is TradingState.HALTED:
             logger.warning("no stop is placed while trading is halted", symbol=exit_order.symbol)
             return False
-        if any(_is_another_sale(o, exit_order) for o in self.books.open_orders_of(exit_order.symbol)):
+        if any(is_another_sale(o, exit_order) for o in self.books.open_orders_of(exit_order.symbol)):
             return False  # it sells what is left, or puts the stop back itself
         wanted = WantedStop(
             key=exit_key(exit_order.account, exit_order.symbol, exit_order.client_order_id),
@@ -712,14 +697,22 @@ class Desk:
             tried.append(found)
         stop = next((o for o in tried if not is_terminal(o.status) and o.client_order_id not in listed), None)
         if stop is None:
-            if wall.now() < _try_again_at(tried):
+            if wall.now() < try_again_at(tried):
                 logger.warning("the broker refused the stop; it is tried again later", symbol=position.symbol)
                 return None
             percent = trading_settings.current().settings.risk.stop_loss_percent
             price = stop_price_under(
                 position.average_entry_price, position.current_price, wanted.price, percent
             )
-            stop = protection_of(self.books.account, position.symbol, identifier, wanted, price, now)
+            stop = protection_of(
+                wanted,
+                identifier,
+                account=self.books.account,
+                symbol=position.symbol,
+                price=price,
+                at=now,
+                wall_at=wall.now(),
+            )
             self.books.commit(new_orders=[stop])
         return self._send(stop) if stop.status == OrderStatus.INTENDED else stop
 
@@ -730,7 +723,7 @@ class Desk:
         if self._trading_state() is TradingState.HALTED:
             logger.warning("no stop is placed while trading is halted", symbol=command.symbol)
             return
-        if any(_is_freeing(order) for order in self.books.open_orders_of(command.symbol)):
+        if any(is_freeing(order) for order in self.books.open_orders_of(command.symbol)):
             return  # the exit under way puts it back itself
         # Orders before the position: a leg that fills in between is still seen as open.
         others = self._others(command.symbol)
@@ -766,54 +759,6 @@ class Desk:
         queues.send(SETTINGS.sync_queue, command, delay_seconds=SYNC_AFTER_SECONDS)
 
 
-def arrival_price(market: MarketPrice | None) -> Decimal | None:
-    """What the market stands at: the middle of its quote, else the last trade, None when nobody says."""
-    if market is None:
-        return None
-    if market.bid and market.ask:
-        return (market.bid + market.ask) / 2
-    return market.last
-
-
-def request_of(order: Order) -> OrderRequest:
-    """The broker's request for an order of our books."""
-    return OrderRequest(
-        client_order_id=order.client_order_id,
-        symbol=order.symbol,
-        side=order.side.value,
-        quantity=order.quantity,
-        notional=order.notional,
-        order_type=order.order_type.value,
-        order_class=order.order_class.value,
-        time_in_force=order.time_in_force.value,
-        limit_price=order.limit_price,
-        stop_price=order.stop_price,
-        trail_price=order.trail_price,
-        trail_percent=order.trail_percent,
-        take_profit_price=order.take_profit_price,
-        stop_loss_price=order.stop_loss_price,
-        stop_loss_limit_price=order.stop_loss_limit_price,
-        extended_hours=order.extended_hours,
-    )
-
-
-def change_of(new: Order, old: Order) -> OrderChange:
-    """The broker's request to put `new` in the place of `old`."""
-    trails = [
-        getattr(new, name)
-        for name in ("trail_price", "trail_percent")
-        if getattr(new, name) != getattr(old, name)
-    ]
-    return OrderChange(
-        client_order_id=new.client_order_id,
-        quantity=new.asked_quantity,
-        limit_price=new.limit_price if new.limit_price != old.limit_price else None,
-        stop_price=new.stop_price if new.stop_price != old.stop_price else None,
-        trail=trails[0] if trails else None,
-        time_in_force=new.time_in_force.value if new.time_in_force is not old.time_in_force else None,
-    )
-
-
 def smaller(order: Order, state: TradingState, age: Answer) -> RuleResult:
     """What a replacement that takes no more than the old order is judged by."""
     if not age.passed:
@@ -821,60 +766,6 @@ def smaller(order: Order, state: TradingState, age: Answer) -> RuleResult:
     if state is TradingState.HALTED:
         return RuleResult("trading_state", False, "trading is HALTED, so no order is replaced")
     return RuleResult(REPLACEMENT, True, f"it takes no more than {order.client_order_id}")
-
-
-def told_by(refusal: BrokerRejected) -> str:
-    """The broker's refusal as the order's history keeps it."""
-    return f"{refusal.status} {refusal.code or ''} {refusal.body or refusal.message}".replace("  ", " ")
-
-
-def protection_of(  # noqa: PLR0917 - what a stop is made of
-    account: str, symbol: str, identifier: str, wanted: WantedStop, price: Decimal, now: datetime
-) -> Order:
-    """The record of a stop that goes under shares which have none."""
-    return Order(
-        account=account,
-        client_order_id=identifier,
-        symbol=symbol,
-        side=Side.SELL,
-        origin=OrderOrigin.PROTECT,
-        purpose=OrderPurpose.PROTECTION,
-        status=OrderStatus.INTENDED,
-        created_at=now,
-        updated_at=now,
-        wall_created_at=wall.now(),
-        order_type=OrderType.STOP,
-        time_in_force=TimeInForce.GTC if is_whole(wanted.quantity) else TimeInForce.DAY,
-        quantity=wanted.quantity,
-        stop_price=price,
-        reason=wanted.reason,
-        requested_by="risk",
-        correlation_id=wanted.correlation_id,
-        verdict=(RuleResult("protection", True, "a stop only shrinks a position"),),
-    )
-
-
-def _try_again_at(tried: Sequence[Order]) -> datetime:
-    """The wall time from which a stop may be placed anew: from the third refusal in a row each doubles it."""
-    in_a_row = list(takewhile(lambda order: order.status == OrderStatus.REJECTED, reversed(tried)))
-    if len(in_a_row) < 3:
-        return datetime.min.replace(tzinfo=UTC)
-    pause = min(timedelta(minutes=2 ** min(len(in_a_row) - 2, 6)), LONGEST_PAUSE)
-    return in_a_row[0].wall_created_at + pause
-
-
-def _is_another_sale(order: Order, exit_order: Order) -> bool:
-    """Whether `order`, of the same symbol, is another exit that has yet to sell, or is selling."""
-    return (
-        order.client_order_id != exit_order.client_order_id
-        and order.exit_step not in {None, ExitStep.DONE}
-        and not is_terminal(order.status)
-    )
-
-
-def _is_freeing(order: Order) -> bool:
-    """Whether it is an exit that needs all shares of its symbol free; one at the broker has what it sells."""
-    return order.exit_step is not None and not is_live(order.status)
 
 
 def _with_stop_taken(order: Order, others: Sequence[BrokerOrder], now: datetime) -> Order:

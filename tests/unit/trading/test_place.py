@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from alpaquero.broker.protocol import BrokerAsset
+from alpaquero.broker.requests import request_of
 from alpaquero.errors import Conflict
 from alpaquero.events import queues as sending
 from alpaquero.events.commands import PlaceOrder
@@ -22,7 +23,6 @@ from alpaquero.risk.limits import RiskLimits
 from alpaquero.risk.rules import assess, reservation_for
 from alpaquero.store import risk_facts
 from alpaquero.store.books import Books
-from functions.trading.execute import request_of
 from tests.fakes.broker import FakeBroker
 from tests.unit.orders.builders import an_intent
 from tests.unit.trading.world import World

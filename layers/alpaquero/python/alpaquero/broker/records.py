@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from alpaquero.broker.protocol import BrokerFill, BrokerOrder
+from alpaquero.errors import BrokerRejected
 from alpaquero.orders.identity import is_ours
 from alpaquero.orders.intent import OrderClass, OrderType, Side, TimeInForce
 from alpaquero.orders.lifecycle import BrokerUpdate, advance, amended, is_terminal
@@ -24,6 +25,11 @@ class UnmodelledOrder:
     id: str
     client_order_id: str
     why: str
+
+
+def told_by(refusal: BrokerRejected) -> str:
+    """The broker's refusal as the order's history keeps it."""
+    return f"{refusal.status} {refusal.code or ''} {refusal.body or refusal.message}".replace("  ", " ")
 
 
 def update_of(order: BrokerOrder, why: str) -> BrokerUpdate:

@@ -16,11 +16,21 @@ from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 
-from alpaquero.orders.lifecycle import Phase, phase_of
-from alpaquero.orders.order import ExitStep
+from alpaquero.orders.lifecycle import Phase, is_live, is_terminal, phase_of
+from alpaquero.orders.order import ExitStep, Order
 from alpaquero.quickly_made import dataclass
 
-__all__ = ["ACTIONS", "ExitAction", "ExitDecision", "ExitStep", "Situation", "next_action", "situation_of"]
+__all__ = [
+    "ACTIONS",
+    "ExitAction",
+    "ExitDecision",
+    "ExitStep",
+    "Situation",
+    "is_another_sale",
+    "is_freeing",
+    "next_action",
+    "situation_of",
+]
 
 
 class ExitAction(StrEnum):
@@ -115,3 +125,17 @@ def next_action(
         legs_open=legs_open, position_quantity=position_quantity, sale_status=sale_status
     )
     return ACTIONS[step][situation]
+
+
+def is_another_sale(order: Order, exit_order: Order) -> bool:
+    """Whether `order`, of the same symbol, is another exit that has yet to sell, or is selling."""
+    return (
+        order.client_order_id != exit_order.client_order_id
+        and order.exit_step not in {None, ExitStep.DONE}
+        and not is_terminal(order.status)
+    )
+
+
+def is_freeing(order: Order) -> bool:
+    """Whether it is an exit that needs all shares of its symbol free; one at the broker has what it sells."""
+    return order.exit_step is not None and not is_live(order.status)

@@ -30,6 +30,11 @@ class MarketPrice:
     bid: Decimal | None = None
     ask: Decimal | None = None
 
+    @property
+    def middle(self) -> Decimal | None:
+        """What the market stands at: the middle of the quote, else the last trade."""
+        return (self.bid + self.ask) / 2 if self.bid and self.ask else self.last
+
     def for_side(self, side: Side) -> Decimal | None:
         """What an order of this side would meet: the other side of the quote, else the last trade."""
         quoted = self.ask if side is Side.BUY else self.bid
