@@ -13,14 +13,13 @@ import msgspec
 
 from alpaquero.events import bus, queues
 from alpaquero.events.commands import ConcludeRun, PlaceOrder
-from alpaquero.events.schemas import Event, RunConcluded, RunMissed, SignalRaised, SignalWithheld
+from alpaquero.events.runs import run_concluded
 from alpaquero.observability import correlation, count, observed, record_failed
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store import runs, trading_settings
 from alpaquero.store.books import Books
 from alpaquero.strategy.conclusion import decide, records_of, wanted
-from alpaquero.strategy.run import Run, RunState, SignalRecord
-from alpaquero.strategy.signal import Signal
+from alpaquero.strategy.run import RunState
 
 
 class ConcludeSettings(FunctionSettings, frozen=True, kw_only=True):
@@ -73,72 +72,8 @@ def conclude(command: ConcludeRun) -> None:
     records = records_of(run, ranked, found, decision)
     withheld = sum(record.outcome == "withheld" for record in records)
     counted = msgspec.structs.replace(run, raised=len(ranked), withheld=withheld, intents=len(intents))
-    events = _events(counted, ranked, records, missing=run.shards - len(found))
-    bus.publish([bus.encoded(e, "signal") for e in events], SETTINGS.bus)
+    bus.publish(run_concluded(counted, ranked, records, missing_shards=run.shards - len(found)), SETTINGS.bus)
     runs.conclude(counted, records)
     for metric, number in (("SignalsRaised", len(ranked)), ("SignalsWithheld", withheld)):
         if number:
             count(metric, number, account=SETTINGS.account)
-
-
-def _events(run: Run, ranked: list[Signal], records: list[SignalRecord], missing: int) -> list[Event]:
-    """A raised condition is told even when nobody need trade on it; why not is told beside it."""
-    common: dict[str, Any] = {
-        "occurred_at": run.bar_close,
-        "account": run.account,
-        "correlation_id": run.correlation_id,
-    }
-    events: list[Event] = []
-    if run.missed:
-        which = f"{run.missed} {run.timeframe} bars from the one that closed {run.missed_since} on"
-        message = f"{which} were not judged: the schedule did not fire in time"
-        events.append(
-            RunMissed(
-                id=f"missed:{run.id}", bar_close=run.missed_since or run.bar_close, message=message, **common
-            )
-        )
-    events += [
-        SignalRaised(
-            id=f"raised:{run.id}:{signal.strategy}:{signal.symbol}",
-            run_id=run.id,
-            symbol=signal.symbol,
-            side=signal.side,
-            strategy=signal.strategy,
-            timeframe=signal.timeframe,
-            bar_close=signal.bar_close,
-            strength=signal.strength,
-            reference_price=signal.reference_price,
-            reason=signal.reason,
-            values=signal.values,
-            shadow=signal.shadow,
-            **common,
-        )
-        for signal in ranked
-    ]
-    events += [
-        SignalWithheld(
-            id=f"withheld:{run.id}:{record.strategy}:{record.symbol}",
-            run_id=run.id,
-            symbol=record.symbol,
-            strategy=record.strategy,
-            timeframe=record.timeframe,
-            bar_close=record.bar_close,
-            code=record.code,
-            message=record.message,
-            **common,
-        )
-        for record in records
-        if record.outcome == "withheld"
-    ]
-    concluded = RunConcluded(
-        id=f"concluded:{run.id}",
-        run_id=run.id,
-        bar_close=run.bar_close,
-        raised=run.raised,
-        withheld=run.withheld,
-        intents=run.intents,
-        missing_shards=missing,
-        late=run.late,
-        **common,
-    )
-    return [*events, concluded]

@@ -18,7 +18,7 @@ from alpaquero.broker.alpaca import connect_clock
 from alpaquero.broker.protocol import ClockReader
 from alpaquero.events import bus, queues
 from alpaquero.events.commands import ConcludeRun, EvaluateShard
-from alpaquero.events.schemas import RunPlanned
+from alpaquero.events.runs import run_planned
 from alpaquero.observability import count, logger, observed
 from alpaquero.prices.bars import Timeframe
 from alpaquero.prices.sessions import NEW_YORK, Session
@@ -133,7 +133,7 @@ def _planned(
     run, is_new = runs.plan(_run(bar, due, timeframe, len(symbols), len(shards), tick))
     if is_new:
         _send_shards(run, dict(enumerate(shards)), tick.chosen)
-        _announce(run)
+        bus.publish([run_planned(run)], SETTINGS.bus)
     return _told(run, new=is_new)
 
 
@@ -184,22 +184,6 @@ def _run(  # noqa: PLR0917 - what a run is made of
         missed=due.missed if oldest else 0,
         missed_since=due.missed_since if oldest else None,
     )
-
-
-def _announce(run: Run) -> None:
-    planned = RunPlanned(
-        id=f"planned:{run.id}",
-        occurred_at=run.planned_market_at,
-        account=run.account,
-        correlation_id=run.correlation_id,
-        run_id=run.id,
-        timeframe=run.timeframe,
-        bar_close=run.bar_close,
-        symbols=run.symbols,
-        shards=run.shards,
-        late=run.late,
-    )
-    bus.publish([bus.encoded(planned, "signal")], SETTINGS.bus)
 
 
 def _send_again(run: Run) -> None:
