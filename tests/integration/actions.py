@@ -15,7 +15,8 @@ from laptop.stack import Stack
 from tests.integration.recording_guard import FILE
 
 RECORD: Final = REPOSITORY / "infra" / "actions.json"
-WRITES: Final = "ALPAQUERO_RECORD_ACTIONS"  # set: what was seen is added to the record
+# What was seen is added to the record when this is set; `anew` drops what was not seen, in a whole run alone.
+WRITES: Final = "ALPAQUERO_RECORD_ACTIONS"
 
 Used = Mapping[str, Mapping[str, list[str]]]
 """The actions on each resource (a table, or all of a service that is no table), by function."""
@@ -34,10 +35,10 @@ def used(stack: Stack) -> Used:
     return _sorted(found)
 
 
-def record(seen: Used) -> None:
-    """Adds what was seen to the record."""
+def record(seen: Used, how: str) -> None:
+    """Adds what was seen to the record, or writes it `anew`."""
     kept: dict[str, dict[str, set[str]]] = {}
-    for one in (recorded(), seen):
+    for one in (seen,) if how == "anew" else (recorded(), seen):
         for function, places in one.items():
             for place, actions in places.items():
                 kept.setdefault(function, {}).setdefault(place, set()).update(actions)

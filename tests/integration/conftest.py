@@ -113,8 +113,8 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
         Quiescence(cloud, ACCOUNT).wait()
         cloud.client("events").enable_rule(Name=cloud.physical("SignalSchedule"))
         yield Market(cloud, traded, f"RUN#1Day-{session.close:%Y%m%dT%H%M%SZ}", time.monotonic())
-        if os.environ.get(actions.WRITES):
-            actions.record(actions.used(cloud))
+        if how := os.environ.get(actions.WRITES):
+            actions.record(actions.used(cloud), how)
 
 
 @pytest.fixture(scope="package")
