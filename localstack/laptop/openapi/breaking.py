@@ -93,7 +93,7 @@ class _Pair:
     def _taken(self, place: str, old: Schema, new: Schema) -> Iterator[str]:
         """A request of the old schema must fit the new one."""
         for one in self._kinds(old, self._old):
-            found = [other for other in self._kinds(new, self._new) if _type_of(other) == _type_of(one)]
+            found = [other for other in self._kinds(new, self._new) if _holds(_type_of(other), _type_of(one))]
             if not found and _type_of(one) is not None and self._kinds(new, self._new) != [{}]:
                 yield f"{place} may not be {_type_of(one)} any more"
             for other in found[:1]:
@@ -104,7 +104,9 @@ class _Pair:
         """An answer of the new schema must fit the old one, but for further words of an enum."""
         for one in self._kinds(new, self._new):
             known = self._kinds(old, self._old)
-            found = [other for other in known if _type_of(other) in {_type_of(one), None}]
+            found = [
+                other for other in known if _type_of(other) is None or _holds(_type_of(other), _type_of(one))
+            ]
             if not found:
                 yield f"{place} may be {_type_of(one) or 'anything'} now"
             for other in found[:1]:
@@ -141,6 +143,11 @@ class _Pair:
             return [kind for one in schema["anyOf"] for kind in self._kinds(one, document)]
         types = schema.get("type")
         return [{**schema, "type": one} for one in types] if isinstance(types, list) else [schema]
+
+
+def _holds(wide: str | None, narrow: str | None) -> bool:
+    """Whether all values of the type `narrow` are of the type `wide`: whole numbers are numbers."""
+    return wide == narrow or (wide, narrow) == ("number", "integer")
 
 
 def _type_of(schema: Schema) -> str | None:

@@ -152,6 +152,10 @@ BREAKING: list[tuple[str, Change]] = [
         lambda d: schema(d, "Order")["properties"]["symbol"].update(type="integer"),
     ),
     (
+        "Bar.volume may be number",
+        lambda d: schema(d, "Bar")["properties"]["volume"].update(type="number"),
+    ),
+    (
         "Order.symbol may be null",
         lambda d: schema(d, "Order")["properties"]["symbol"].update(type=["string", "null"]),
     ),
@@ -194,6 +198,11 @@ HARMLESS: list[tuple[str, Change]] = [
         lambda d: schema(d, "PlaceOrder")["properties"].update(tag={"type": "string"}),
     ),
     ("a wider bound", lambda d: limit(d).update(maximum=5000)),
+    ("fractions too", lambda d: limit(d).update(type="number")),
+    (
+        "whole numbers alone",
+        lambda d: schema(d, "Bar")["properties"]["close"].update(type="integer"),
+    ),
     ("another error", lambda d: orders(d)["responses"].update({"418": {"description": "A teapot."}})),
     ("a lower role", lambda d: orders(d, "post").update({"x-role": "viewer"})),
 ]
