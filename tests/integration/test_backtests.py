@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -75,10 +77,7 @@ def test_the_command_line_reads_the_same_bars(
 def test_bars_of_five_minutes_are_fetched_and_tested(cloud: LaptopCloud, admin: Caller) -> None:
     """Stored by an ingest, tested by a job; the command line trades the same on what the store has."""
     span = {"symbols": ["IBM"], "timeframe": "5Min", "end": "2012-04-13"}
-    began = admin.ask("POST", "/api/historical/ingest", body=span | {"start": "2012-04-10"})
-    assert began.status_code == 202, began.text
-    path = f"/api/historical/ingest/{began.json()['id']}"
-    wait_for(lambda: admin.ask("GET", path).json()["state"] == "done", what="the bars to be stored")
+    _ingested(admin, span | {"start": "2012-04-10"})
     changes = {"minimum_history_bars": 78, "fast_period_bars": 2, "slow_period_bars": 6}
     asked = span | {
         "start": "2012-04-11",
@@ -103,6 +102,52 @@ def test_bars_of_five_minutes_are_fetched_and_tested(cloud: LaptopCloud, admin: 
     here = execute(request, settings, prices.series, prices.sessions, data="the store")
     assert here.activity.signals == found.activity.signals > 0
     assert here.trades_sha256 == found.trades_sha256
+
+
+def test_a_strategy_of_days_is_tested_beside_one_of_minutes(cloud: LaptopCloud, admin: Caller) -> None:
+    """The job reads the stored bars of both timeframes; the command line trades the same on them."""
+    span = {"symbols": ["MSFT"], "end": "2012-04-13"}
+    _ingested(admin, span | {"start": "2012-04-09", "timeframe": "15Min"})
+    _ingested(admin, span | {"start": "2012-01-03", "timeframe": "1Day"})
+    of_days = {"timeframe": "1Day", "minimum_history_bars": 40}
+    of_minutes = {
+        "timeframe": "15Min",
+        "minimum_history_bars": 26,
+        "fast_period_bars": 2,
+        "slow_period_bars": 6,
+    }
+    asked = span | {
+        "start": "2012-04-10",
+        "strategies": ["ema_cross", "stochrsi_ema"],
+        "changes": {f"strategies.ema_cross.{name}": value for name, value in of_minutes.items()}
+        | {f"strategies.stochrsi_ema.{name}": value for name, value in of_days.items()},
+    }
+    answer = admin.ask("POST", "/api/backtests", body=asked, headers={"idempotency-key": "of two timeframes"})
+    assert answer.status_code == 202, answer.text
+    job = wait_for(lambda: _ended(admin, answer.json()["id"]), what="the backtest to end")
+    assert (job.status, job.message) == ("done", "")
+    found = decoded(admin.ask("GET", f"/api/backtests/{job.id}/result").content)
+    assert (found.asked.timeframe, found.activity.withheld) == ("15Min, 1Day", {})
+    prices = Store(cloud, ["MSFT"]).read([Timeframe.FIFTEEN_MINUTES, Timeframe.DAY])
+    request = msgspec.convert(asked, BacktestRequest, strict=False)
+    settings = settings_for(request, TradingSettings().strategies, RiskLimits(), OrderSettings())
+    here = execute(
+        request,
+        settings,
+        prices.series,
+        prices.sessions,
+        longer={Timeframe.DAY: prices.of(Timeframe.DAY)},
+        data="the store",
+    )
+    assert here.activity.signals == found.activity.signals > 0
+    assert here.trades_sha256 == found.trades_sha256
+
+
+def _ingested(admin: Caller, asked: dict[str, Any]) -> None:
+    began = admin.ask("POST", "/api/historical/ingest", body=asked)
+    assert began.status_code == 202, began.text
+    path = f"/api/historical/ingest/{began.json()['id']}"
+    wait_for(lambda: admin.ask("GET", path).json()["state"] == "done", what="the bars to be stored")
 
 
 def test_a_repeat_is_the_same_backtest(cloud: LaptopCloud, admin: Caller) -> None:

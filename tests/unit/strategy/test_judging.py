@@ -184,6 +184,30 @@ def test_a_chart_shows_what_was_judged() -> None:
     assert None not in (shown["k"][29], shown["ema"][8])
 
 
+@pytest.mark.parametrize("name", ["series", "values", "decide"])
+def test_a_strategy_whose_code_fails_withholds_and_draws_nothing(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Its error is the reason; a chart is of prices alone."""
+
+    def fails(*_: object) -> None:
+        raise KeyError("vwap")
+
+    monkeypatch.setattr(f"alpaquero.strategies.stochrsi_ema.{name}", fails)
+    bars = real_bars()["MSFT"][-300:]
+    found = judged(bars)
+    lines = chart("MSFT", Columns.of(bars), DEFAULTS)
+    assert {300} == {len(line) for line in lines.values()}
+    if name == "series":
+        assert {(None,) * 300} == {tuple(line) for line in lines.values()}
+    else:
+        assert isinstance(found, Withheld)
+        assert ("failed", "stochrsi_ema failed: KeyError: 'vwap'; mend it, or take it out") == (
+            found.code,
+            found.message,
+        )
+
+
 def test_conditions_are_told_when_all_values_are_there() -> None:
     """Of the side that was raised all hold; without values there is nothing to tell."""
     found = judged(raising())

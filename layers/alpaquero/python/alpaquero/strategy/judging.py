@@ -110,8 +110,16 @@ def chart(symbol: str, columns: Columns, settings: StrategySettings) -> dict[str
     """Each plotted value at every bar, as it was judged there; None where it is not defined.
 
     By the strategy's `series`, where it has one. Else every bar is judged on a window of its own, and
-    so only the newest are: 2,000 with a window of 250 bars.
+    so only the newest are: 2,000 with a window of 250 bars. A strategy whose code fails draws nothing, for
+    prices are shown all the same; what it withholds says why.
     """
+    try:
+        return _lines(symbol, columns, settings)
+    except Exception:  # as in `judge`
+        return {plot.name: [None] * len(columns) for plot in registry.strategy(settings.rule).PLOTS}
+
+
+def _lines(symbol: str, columns: Columns, settings: StrategySettings) -> dict[str, list[float | None]]:
     rule, parameters = registry.strategy(settings.rule), settings.parameters_for(symbol)
     series = getattr(rule, "series", None)
     if series is not None:
