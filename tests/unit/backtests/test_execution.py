@@ -40,11 +40,20 @@ def test_what_the_first_session_loses_is_a_drawdown_on_the_chart_too() -> None:
     assert -min(found.equity.drawdown_percent) == pytest.approx(found.curve.max_drawdown_percent)
 
 
-def _told(bars: dict[str, Columns]) -> list[str]:
+def _told(bars: dict[str, Columns], **changes: object) -> list[str]:
     """The notes of a backtest of daily bars over all sessions of the first symbol."""
     sessions = sessions_from(FIRST, 120)
     request = BacktestRequest(
-        symbols=tuple(bars), start=sessions[0].date, end=sessions[79].date, strategies=("stochrsi_ema",)
+        symbols=tuple(bars),
+        start=sessions[0].date,
+        end=sessions[79].date,
+        strategies=("ema_cross",),
+        changes={
+            "strategy.fast_period_bars": 2,
+            "strategy.slow_period_bars": 4,
+            "strategy.minimum_history_bars": 15,
+            **changes,
+        },
     )
     settings = settings_for(request, {}, RiskLimits(), OrderSettings())
     return execute(request, settings, bars, sessions, data="made up", notes=["one"]).notes
@@ -65,3 +74,11 @@ def test_bars_that_are_missing_are_told() -> None:
     ] == _told({"AAA": whole, "BBB": hole, "CCC": ended})
     many = {"AAA": whole, **{f"C{number:02}": ended for number in range(13)}}
     assert _told(many)[1].endswith("and 3 more.")
+
+
+def test_entries_that_could_not_be_sized_are_told() -> None:
+    """Nobody guesses from `price_known` that prices are too short for the true range."""
+    whole = made_up(Random(1), sessions_from(FIRST, 80), Timeframe.DAY, swing=0.01)
+    (_, note) = _told({"AAA": whole}, **{"risk.sizing_method": "atr"})
+    assert note.startswith("Sizes go by ATR, which needs 112 sessions of bars before: ")
+    assert ["one"] == _told({"AAA": whole}, **{"risk.sizing_method": "atr", "risk.atr_period_bars": 2})[:1]

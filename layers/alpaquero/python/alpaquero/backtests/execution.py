@@ -21,14 +21,17 @@ from alpaquero.prices.columns import Columns
 from alpaquero.prices.gaps import gaps
 from alpaquero.prices.sessions import NEW_YORK, Session, bar_start
 from alpaquero.prices.splits import SplitDay
+from alpaquero.risk.limits import SizingMethod
 from alpaquero.rules_version import RULES_VERSION
 from alpaquero.simulation import backtest
 from alpaquero.simulation.backtest import FillTerms, Result
+from alpaquero.simulation.backtest.engine import ATR_PERIODS
 from alpaquero.simulation.backtest.parts import regular
 from alpaquero.simulation.backtest.signals import adjusted, start_seconds
 
 MOST_DRAWDOWNS = 5
 MOST_HOLES = 10  # symbols that a note names
+PRICE_KNOWN = "price_known"  # the rule that refuses entries without a true range
 HOLE_SESSIONS = 5  # fewer in a row are a halt, and counted as stale
 _ZERO = Decimal(0)
 _FOUR_DECIMALS = Decimal("0.0001")
@@ -80,7 +83,7 @@ def execute(
             held=_held(result, series, days[-1]),
             benchmark=curves.buy_and_hold(adjusted, days, float(request.cash)),
         ),
-        notes=[*notes, *_holes(adjusted, result.traded)],
+        notes=[*notes, *_holes(adjusted, result.traded), *_unsized(result, settings)],
         seconds=round(time.perf_counter() - began, 3),
     )
 
@@ -108,6 +111,19 @@ def _holes(series: Mapping[str, Columns], sessions: Sequence[Session]) -> list[s
     if ended:
         told.append(f"Bars end before the last session, what is held stays at the last price: {_few(ended)}.")
     return told
+
+
+def _unsized(result: Result, settings: BacktestSettings) -> list[str]:
+    """Entries that nothing came of because the true range was not known yet."""
+    refused, risk = result.refused.get(PRICE_KNOWN, 0), settings.risk
+    if not refused or risk.sizing_method is not SizingMethod.ATR:
+        return []
+    wanted = risk.atr_period_bars * ATR_PERIODS
+    told = (
+        f"Sizes go by ATR, which needs {wanted} sessions of bars before: {refused} entries were refused for "
+        "want of them. Give longer prices, begin later, or lower atr_period_bars."
+    )
+    return [told]
 
 
 def _few(listed: Sequence[str]) -> str:
