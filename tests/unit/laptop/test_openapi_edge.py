@@ -13,10 +13,11 @@ from jsonschema import Draft4Validator, Draft202012Validator, validators
 from schemathesis import GenerationMode
 
 from laptop.layout import TEMPLATE
-from laptop.openapi.__main__ import DESCRIPTION
+from laptop.openapi.__main__ import kept
+from laptop.openapi.description import PUBLIC
 from laptop.openapi.edge import models, written
 
-DOCUMENT: dict[str, Any] = json.loads(DESCRIPTION.read_text())
+DOCUMENT: dict[str, Any] = json.loads(kept(PUBLIC).read_text())
 MODELS = models(DOCUMENT)
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 JSON = "application/json"
