@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from laptop.cli.common import json_option, print_json, print_table, progress, state_option
+from laptop.cli.common import Day, json_option, limit_option, print_json, print_table, progress, state_option
 
 if TYPE_CHECKING:
     from laptop.stack import Stack
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_DAY = click.DateTime(["%Y-%m-%d"])
+_DAY = Day()
 _WAIT_SECONDS, _LOOK_AGAIN_SECONDS = 120.0, 0.5
 _from = click.option("--from", "first", type=_DAY, help="First day, New York.")
 _to = click.option("--to", "last", type=_DAY, help="Last day, New York.")
@@ -27,7 +27,7 @@ _to = click.option("--to", "last", type=_DAY, help="Last day, New York.")
 @_to
 @click.option("--csv", "csv_file", type=_FILE, help="Write them as CSV, exact.")
 @click.option("--parquet", "parquet_file", type=_FILE, help="Write them as Parquet, numbers as floats.")
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
+@limit_option(500)
 @state_option
 @json_option
 def trades(  # noqa: PLR0917 -- click passes each option

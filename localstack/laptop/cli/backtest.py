@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
-from laptop.cli.common import json_option, print_json, print_table, refuse_options_before, state_option
+from laptop.cli.common import (
+    Day,
+    Group,
+    json_option,
+    print_json,
+    print_table,
+    refuse_options_before,
+    state_option,
+)
 
 if TYPE_CHECKING:
     from alpaquero.prices.columns import Columns
@@ -36,7 +44,7 @@ _FILLS: Final = (
     "partial_fills", "half_spread_bps", "slippage_bps", "fee_per_share_dollars", "fee_percent"
 )  # fmt: skip
 _TIMEFRAMES: Final = ("1Min", "5Min", "15Min", "1Hour", "1Day")
-_DATES: Final = click.DateTime(["%Y-%m-%d"])
+_DATES: Final = Day()
 
 
 def _number(_context: click.Context, _option: click.Parameter, value: str) -> Decimal:
@@ -127,7 +135,7 @@ _fast = click.option(
 )
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @_tested
 @_traded
 @click.option(
@@ -298,7 +306,13 @@ def walk_forward(
     "--method", type=click.Choice(["order", "trades", "sessions"]), default="sessions", show_default=True,
     help="Shuffle trades, draw trades, or draw stretches of sessions.",
 )  # fmt: skip
-@click.option("--histories", type=click.IntRange(10, 1_000_000), default=1000, show_default=True)
+@click.option(
+    "--histories",
+    type=click.IntRange(10, 1_000_000),
+    default=1000,
+    show_default=True,
+    help="How many to draw.",
+)
 def monte_carlo(*, result: Path | None, method: str, histories: int, **given: Any) -> int:
     """Draw histories from a backtest's trades or sessions, and show how far luck spreads the result."""
     from alpaquero.backtests import monte_carlo as carlo

@@ -10,8 +10,14 @@ from laptop.cli.common import json_option, print_json, progress
 
 
 @click.command()
-@click.option("--runtime", type=click.Choice(["local", "aws"]), default="local", show_default=True)
-@click.option("--architecture", type=click.Choice(["x86_64", "arm64"]), default="x86_64", show_default=True)
+@click.option(
+    "--runtime", type=click.Choice(["local", "aws"]), default="local", show_default=True,
+    help="The laptop's engine, or Lambda.",
+)  # fmt: skip
+@click.option(
+    "--architecture", type=click.Choice(["x86_64", "arm64"]), default="x86_64", show_default=True,
+    help="Lambda's processors.",
+)  # fmt: skip
 @json_option
 def build(runtime: Literal["local", "aws"], architecture: Literal["x86_64", "arm64"], as_json: bool) -> int:
     """Build layers and functions for the laptop's engine or for AWS Lambda."""

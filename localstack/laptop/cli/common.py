@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +17,47 @@ if TYPE_CHECKING:
     from laptop.exchange.client import ExchangeAdmin
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class Group(click.Group):
+    """A group whose help tells the whole first sentence of each command; click itself cuts it to one line."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table of commands."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(_WHOLE)) for name, one in found if one])
+
+
+_WHOLE = 10_000  # characters, more than any sentence has
+
+
+class Day(click.DateTime):
+    """A day, with its hour and minute where `times` are taken too."""
+
+    def __init__(self, *, times: bool = False) -> None:
+        clocks = ("", "T%H:%M", "T%H:%M:%S", "T%H:%M:%SZ") if times else ("",)
+        super().__init__([f"%Y-%m-%d{clock}" for clock in clocks])
+        self._example = "2012-03-02T15:30" if times else "2012-03-02"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 -- click's
+        """How it is written, as people say it."""
+        return "YYYY-MM-DD[THH:MM]" if len(self.formats) > 1 else "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The moment. Raises `click.BadParameter` with how to write one."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is no day of the calendar; write it as {self._example}", param, ctx)
+
+
+def limit_option(most: int, default: int = 20) -> Callable[[_Command], _Command]:
+    """``--limit N``, of a list whose newest come first."""
+    return click.option(
+        "--limit", type=click.IntRange(1, most), default=default, show_default=True,
+        help="How many to show, the newest.",
+    )  # fmt: skip
 
 
 def state_option(command: _Command) -> _Command:

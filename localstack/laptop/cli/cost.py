@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--symbols", type=click.IntRange(1, 20_000), default=100, show_default=True)
+@click.option(
+    "--symbols", type=click.IntRange(1, 20_000), default=100, show_default=True, help="How many are watched."
+)
 @click.option(
     "--minutes",
     type=click.IntRange(1, 390),

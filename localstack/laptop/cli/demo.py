@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from laptop.cli.common import json_option, print_json, print_table, progress
+from laptop.cli.common import Day, json_option, print_json, print_table, progress
 from laptop.cli.universe import refuse_two_universes, synthetic_option, watchlist_option
 from laptop.layout import DEFAULT_STATE
 
@@ -28,9 +28,7 @@ def _symbols(_context: click.Context, _option: click.Parameter, value: str | Non
 @click.option(
     "--sessions", type=click.IntRange(min=1), default=250, show_default=True, help="How many to trade."
 )
-@click.option(
-    "--from", "start", type=click.DateTime(["%Y-%m-%d"]), help="The first session; else the data's last ones."
-)
+@click.option("--from", "start", type=Day(), help="The first session; else the data's last ones.")
 @click.option("--symbols", callback=_symbols, help="A,B: the watchlist; else every symbol of the data.")
 @click.option(
     "--data",
@@ -39,7 +37,7 @@ def _symbols(_context: click.Context, _option: click.Parameter, value: str | Non
 )
 @synthetic_option
 @watchlist_option
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Fixes account ids and random draws.")
 @click.option(
     "--partial-fills",
     type=click.FloatRange(0, 1),
@@ -47,7 +45,10 @@ def _symbols(_context: click.Context, _option: click.Parameter, value: str | Non
     show_default=True,
     help="Share of orders filled in two.",
 )
-@click.option("--faults", type=click.Choice(["none", "light", "heavy"]), default="none", show_default=True)
+@click.option(
+    "--faults", type=click.Choice(["none", "light", "heavy"]), default="none", show_default=True,
+    help="What the exchange does wrong meanwhile: lost answers, refusals, cut streams.",
+)  # fmt: skip
 @click.option(
     "--kill-at", type=click.IntRange(min=1), help="End every process by SIGKILL after this session."
 )

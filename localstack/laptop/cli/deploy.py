@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--env", "environment", type=click.Choice(["paper", "live"]), required=True)
+@click.option(
+    "--env",
+    "environment",
+    type=click.Choice(["paper", "live"]),
+    required=True,
+    help="Play money or real money.",
+)
 @click.option("--region", help="The AWS region; the shell's or the profile's by default.")
 @click.option("--profile", help="The AWS profile to use.")
 @click.option("--paper-profile", help="Live: the profile of the account with the paper stack, if another.")

@@ -13,7 +13,10 @@ from typing import Any
 import click
 
 from laptop.cli.common import (
+    Day,
+    Group,
     json_option,
+    limit_option,
     port_option,
     print_json,
     print_table,
@@ -25,18 +28,33 @@ from laptop.cli.common import (
 _MODES = click.Choice(["running", "real", "stepped"])
 
 
-@click.group(invoke_without_command=True)
-@click.option("--port", type=click.IntRange(1, 65535), default=9200, show_default=True)
+@click.group(cls=Group, invoke_without_command=True)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=9200,
+    show_default=True,
+    help="Where it listens, on loopback.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Fixes ids and draws.")
-@click.option("--clock", type=_MODES, default="running", show_default=True)
-@click.option("--seconds-per-session", type=click.FloatRange(min=0.5), default=60, show_default=True)
+@click.option(
+    "--clock", type=_MODES, default="running", show_default=True,
+    help="Sessions one after the other, a second a second, or by `exchange clock --step` alone.",
+)  # fmt: skip
+@click.option(
+    "--seconds-per-session", type=click.FloatRange(min=0.5), default=60, show_default=True,
+    help="How long a session and its night last while the clock is running.",
+)  # fmt: skip
 @click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False, exists=True), help="SYMBOL.csv files."
 )
 @click.option("--synthetic", type=click.IntRange(min=1), help="So many made-up symbols instead of real ones.")
-@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="First session to trade.")
+@click.option("--from", "first", type=Day(), help="First session to trade.")
 @click.option("--sessions", type=click.IntRange(min=1), help="How many sessions to trade.  [default: 250]")
-@click.option("--partial-fills", type=click.FloatRange(0, 1), default=0, show_default=True)
+@click.option(
+    "--partial-fills", type=click.FloatRange(0, 1), default=0, show_default=True,
+    help="Share of orders that fill in two.",
+)  # fmt: skip
 @state_option
 @json_option
 @click.pass_context
@@ -186,7 +204,7 @@ def report(*, port: int | None, state: Path | None, as_json: bool) -> int:
 
 @exchange.command()
 @click.option("--after", type=click.IntRange(min=0), default=0, show_default=True, help="From which on.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
+@limit_option(1000, 100)
 @port_option
 @state_option
 @json_option

@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from laptop.cli.common import json_option, print_json, state_option
+from laptop.cli.common import Day, json_option, print_json, state_option
 
 
 @click.command()
 @click.argument("symbol")
 @click.option(
-    "--at", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]),
+    "--at", type=Day(times=True),
     help="A time in UTC, or a day, of the market: the last bar that closed by then; else the newest.",
 )  # fmt: skip
 @state_option

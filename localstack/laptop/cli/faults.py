@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from laptop.cli.common import (
+    Group,
     json_option,
+    limit_option,
     port_option,
     print_json,
     print_table,
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 _OF_A_RULE = ("id", "kind", "route", "probability")
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @port_option
 @state_option
 @json_option
@@ -116,7 +118,7 @@ def clear(*, port: int | None, state: Path | None, as_json: bool) -> int:
 
 @faults.command()
 @click.option("--after", type=click.IntRange(min=0), default=0, show_default=True, help="From which on.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@limit_option(1000, 50)
 @port_option
 @state_option
 @json_option

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from laptop.cli.common import json_option, print_json, print_table, refuse_options_before, state_option
+from laptop.cli.common import (
+    Day,
+    Group,
+    json_option,
+    print_json,
+    print_table,
+    refuse_options_before,
+    state_option,
+)
 
 if TYPE_CHECKING:
     from alpaquero.broker.protocol import MarketDataReader
@@ -19,24 +27,27 @@ if TYPE_CHECKING:
 
 _ALPACA = "https://data.alpaca.markets"
 _KEYS = ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY")  # the names that Alpaca's own clients read
-_DAY = click.DateTime(["%Y-%m-%d"])
+_DAY = Day()
 _SYMBOLS = click.option("--symbols", required=True, help="Comma-separated, such as AAPL,BRK.B.")
 _SOME = click.option("--symbols", default="", help="Comma-separated; all that are stored by default.")
 _FROM = click.option("--from", "first", type=_DAY, required=True, help="First day (New York).")
 _TO = click.option("--to", "last", type=_DAY, help="Last day; today by default.")
 _FRAMES = ("1Min", "5Min", "15Min", "1Hour", "1Day")
 _ADJUSTMENTS = ("raw", "split", "dividend", "all")
-_TIMEFRAME = click.option("--timeframe", type=click.Choice(_FRAMES), default="1Day", show_default=True)
-_ADJUSTMENT = click.option(
-    "--adjustment", type=click.Choice(_ADJUSTMENTS), default="split", show_default=True
+_TIMEFRAME = click.option(
+    "--timeframe", type=click.Choice(_FRAMES), default="1Day", show_default=True, help="Which bars."
 )
+_ADJUSTMENT = click.option(
+    "--adjustment", type=click.Choice(_ADJUSTMENTS), default="split", show_default=True,
+    help="What prices are adjusted for; strategies judge `split`.",
+)  # fmt: skip
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _SHELF = click.option("--folder", type=_FOLDER, help="A folder in the place of the stack's bucket.")
 _POLL_SECONDS = 1.0
 _SHOWN = 20
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @state_option
 @json_option
 @click.pass_context
@@ -59,10 +70,16 @@ def history(context: click.Context, /, *, state: Path | None, as_json: bool) -> 
 @_SYMBOLS
 @_FROM
 @_TO
-@click.option("--timeframe", type=click.Choice(["1Day", "1Min"]), default="1Day", show_default=True)
+@click.option(
+    "--timeframe", type=click.Choice(["1Day", "1Min"]), default="1Day", show_default=True,
+    help="A row a day or a minute; longer bars are made of minutes.",
+)  # fmt: skip
 @click.option("--data", "folder", type=_FOLDER, default=Path("prices"), show_default=True, help="The folder.")
 @click.option("--alpaca", is_flag=True, help=f"From Alpaca, with your own keys in {' and '.join(_KEYS)}.")
-@click.option("--feed", type=click.Choice(["iex", "sip"]), default="iex", show_default=True)
+@click.option(
+    "--feed", type=click.Choice(["iex", "sip"]), default="iex", show_default=True,
+    help="Alpaca's: one exchange's prices, or all exchanges' for subscribers.",
+)  # fmt: skip
 @state_option
 @json_option
 def download(

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from laptop.cli.common import json_option, print_json, print_table, refuse_options_before, state_option
+from laptop.cli.common import Group, json_option, print_json, print_table, refuse_options_before, state_option
 
 _KEYS = "/api/keys"
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @state_option
 @json_option
 @click.pass_context

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import uuid
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import click
 
-from laptop.cli.common import json_option, print_json, print_table, state_option
+from alpaquero.orders.kinds import OrderClass, OrderType, TimeInForce
+from laptop.cli.common import Group, json_option, limit_option, print_json, print_table, state_option
+
+
+def _words(kind: type[StrEnum]) -> list[str]:
+    return [one.value for one in kind]
+
 
 _COLUMNS = ("client_order_id", "symbol", "side", "quantity", "status", "filled_quantity")
 _SYMBOL = click.option("--symbol", help="Of one symbol only.")
 _STATUS = click.option("--status", type=click.Choice(["open", "closed", "all"]), help="All by default.")
-_LIMIT = click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True)
+_LIMIT = limit_option(200)
 _KEY = click.option("--key", help="The Idempotency-Key; give the one of a call whose answer was lost.")
 _REASON = click.option("--reason", help="Why; kept with the order.")
 _FORCE = click.option("--force", is_flag=True, help="Also take the place of another exit under way.")
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @_SYMBOL
 @_STATUS
 @_LIMIT
@@ -69,18 +76,25 @@ def show(order_id: str, state: Path | None) -> int:
 @click.argument("symbol")
 @click.argument("quantity", required=False)
 @click.option("--notional", help="Dollars instead of shares; needs --class simple.")
-@click.option("--type", "order_type", default="market", show_default=True)
 @click.option(
-    "--class", "order_class", help="A purchase is a bracket, a sale simple, unless this says otherwise."
-)
-@click.option("--time-in-force", default="day", show_default=True)
-@click.option("--limit-price")
-@click.option("--stop-price")
-@click.option("--trail-price")
-@click.option("--trail-percent")
-@click.option("--take-profit", "take_profit_price")
-@click.option("--stop-loss", "stop_loss_price")
-@click.option("--extended-hours", is_flag=True)
+    "--type", "order_type", type=click.Choice(_words(OrderType)), default="market", show_default=True,
+    help="When it may fill.",
+)  # fmt: skip
+@click.option(
+    "--class", "order_class", type=click.Choice(_words(OrderClass)),
+    help="A purchase is a bracket, a sale simple, unless this says otherwise.",
+)  # fmt: skip
+@click.option(
+    "--time-in-force", type=click.Choice(_words(TimeInForce)), default="day", show_default=True,
+    help="How long it waits.",
+)  # fmt: skip
+@click.option("--limit-price", help="Dollars a share, of a limit or stop_limit order.")
+@click.option("--stop-price", help="Dollars a share, of a stop or stop_limit order.")
+@click.option("--trail-price", help="Dollars below the highest price, of a trailing_stop.")
+@click.option("--trail-percent", help="The same in per cent.")
+@click.option("--take-profit", "take_profit_price", help="A bracket's target; else the settings say it.")
+@click.option("--stop-loss", "stop_loss_price", help="A bracket's stop; else the settings say it.")
+@click.option("--extended-hours", is_flag=True, help="Before the open and after the close too.")
 @_REASON
 @_KEY
 @state_option
@@ -94,11 +108,11 @@ def place(*, key: str | None, state: Path | None, as_json: bool, **terms: Any) -
 
 @orders.command()
 @click.argument("order_id")
-@click.option("--quantity")
-@click.option("--limit-price")
-@click.option("--stop-price")
-@click.option("--trail")
-@click.option("--time-in-force")
+@click.option("--quantity", help="Shares in all, those that are filled included.")
+@click.option("--limit-price", help="Dollars a share.")
+@click.option("--stop-price", help="Dollars a share.")
+@click.option("--trail", help="Dollars or per cent, as the order has it.")
+@click.option("--time-in-force", type=click.Choice(_words(TimeInForce)), help="How long it waits.")
 @_REASON
 @state_option
 @json_option

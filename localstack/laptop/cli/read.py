@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from laptop.cli.common import json_option, print_json, state_option
+from laptop.cli.common import json_option, limit_option, print_json, state_option
 
 
 @click.command()
-@click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True)
+@limit_option(200)
 @click.option("--sms", is_flag=True, help="The SMS instead.")
 @state_option
 @json_option

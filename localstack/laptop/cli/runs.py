@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from laptop.cli.common import json_option, print_json, print_table, state_option
+from laptop.cli.common import json_option, limit_option, print_json, print_table, state_option
 
-_LIMIT = click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True)
+_LIMIT = limit_option(200)
 
 
 @click.command()
@@ -27,7 +27,9 @@ def signals(symbol: str | None, limit: int, state: Path | None, as_json: bool) -
 
 @click.command()
 @click.argument("run", required=False)
-@click.option("--timeframe", type=click.Choice(["1Min", "5Min", "15Min", "1Hour", "1Day"]))
+@click.option(
+    "--timeframe", type=click.Choice(["1Min", "5Min", "15Min", "1Hour", "1Day"]), help="Of these bars only."
+)
 @_LIMIT
 @state_option
 @json_option

@@ -9,13 +9,21 @@ from typing import Any
 
 import click
 
-from laptop.cli.common import json_option, print_json, print_table, refuse_options_before, state_option
+from laptop.cli.common import (
+    Group,
+    json_option,
+    limit_option,
+    print_json,
+    print_table,
+    refuse_options_before,
+    state_option,
+)
 
 _CONFIG = "/api/config"
 _REASON = click.option("--reason", required=True, help="Why; kept with the version.")
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @state_option
 @json_option
 @click.pass_context
@@ -53,7 +61,7 @@ def set_(pairs: tuple[str, ...], reason: str, state: Path | None, as_json: bool)
 
 
 @settings.command()
-@click.option("--limit", type=click.IntRange(1, 50), default=20, show_default=True)
+@limit_option(50)
 @state_option
 @json_option
 def history(limit: int, state: Path | None, as_json: bool) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from laptop.cli.common import json_option, print_json, print_table, progress, state_option
+from laptop.cli.common import Day, json_option, print_json, print_table, progress, state_option
 from laptop.cli.universe import refuse_two_universes, synthetic_option, watchlist_option
 
 # The owner's rule buys MSFT on this day's bar, so a newcomer sees a fill in the second session.
@@ -23,14 +23,17 @@ FIRST_SHOWN_SESSION = "2012-04-09"
 @click.option(
     "--free-ports", is_flag=True, help="Take free ports instead of 9000 to 9010, 9100, 9200 and 4566."
 )
-@click.option("--seconds-per-session", type=click.FloatRange(min=0.5), default=60, show_default=True)
+@click.option(
+    "--seconds-per-session", type=click.FloatRange(min=0.5), default=60, show_default=True,
+    help="How long a session and its night last here.",
+)  # fmt: skip
 @click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), help="A folder of SYMBOL.csv files."
 )
 @synthetic_option
 @watchlist_option
 @click.option("--seed", type=int, default=1, show_default=True, help="Fixes account ids and random draws.")
-@click.option("--from", "start", type=click.DateTime(["%Y-%m-%d"]), help="The first session to trade.")
+@click.option("--from", "start", type=Day(), help="The first session to trade.")
 @click.option(
     "--engine",
     type=click.Choice(["ministack", "localstack"]),

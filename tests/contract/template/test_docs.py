@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 
+import click
 import pytest
 
 from alpaquero.events.schemas import EVENTS
-from laptop.cli import COMMANDS
+from laptop.cli import commands
 from laptop.layout import REPOSITORY
 from laptop.stack import DEFAULT_PORTS
 from laptop.template import functions, template
@@ -91,14 +94,64 @@ def test_the_price_is_that_of_the_cost_page(page: Path) -> None:
 
 @every_page
 def test_commands_that_are_named_exist(page: Path) -> None:
-    """Every `make X`, `alpaquero X` and `python -m X` can be typed."""
+    """Every `make X` and `python -m X` can be typed."""
     text = page.read_text()
     assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= MAKE_TARGETS
-    assert set(re.findall(r"(?:^|`|bin/)alpaquero ([a-z][a-z-]*)", text, re.MULTILINE)) <= set(COMMANDS)
     for module in set(re.findall(r"python -m (laptop[\w.]*)", text)):
         assert find_spec(module), module
     for path in set(re.findall(r"pytest (tests/[\w./-]+)", text)):
         assert (REPOSITORY / path).exists(), path
+
+
+def typed(page: Path) -> list[tuple[str, bool]]:
+    """What a page types behind `alpaquero`, and whether it stands whole, on a line of its own."""
+    text = page.read_text()
+    within = re.findall(r"`(?:\.venv/bin/)?alpaquero ([^`|]+)`", text)
+    lines = re.findall(r"^ *(?:\.venv/bin/)?alpaquero ([a-z][^\n`]*)$", text, re.MULTILINE)
+    return [(one, False) for one in within] + [(one, True) for one in lines]
+
+
+def check_command(line: str, *, whole: bool = True) -> None:
+    """Fails where the real parser would: a word or option it does not know, a value that does not fit.
+
+    A `whole` line also has every argument. What a shell takes for itself is left out.
+    """
+    words = list(takewhile(lambda word: word not in {">", "|"}, shlex.split(line, comments=True)))
+    command: click.Command = commands
+    context = click.Context(command, info_name="alpaquero")
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        _, found, words = command.resolve_command(context, words)
+        assert found is not None
+        command, context = found, click.Context(found, context, info_name=found.name)
+    given, left, _ = command.make_parser(context).parse_args(words)
+    assert not left, f"{left} are too many"
+    for parameter in command.params:
+        value = given.get(parameter.name)
+        there = isinstance(value, str | tuple | bool) and value != ()
+        assert there or not (whole and parameter.required), f"{parameter.name} is missing"
+        # A file of the reader's is not there.
+        if there and not isinstance(parameter.type, click.Path):
+            parameter.type_cast_value(context, value)
+
+
+@every_page
+def test_commands_parse(page: Path) -> None:
+    """Every `alpaquero ...` in a page is one that the command line takes, options, values and all."""
+    for line, whole in typed(page):
+        try:
+            check_command(line, whole=whole)
+        except click.UsageError as error:
+            pytest.fail(f"{page.name}: alpaquero {line}: {error.format_message()}")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["fly", "orders fly", "backtest --form 2012-01-01", "backtest --from March", "status now", "explain"],
+)
+def test_a_command_that_the_parser_refuses_is_found(line: str) -> None:
+    """The check of the pages is no nod: a wrong word, option or value fails it."""
+    with pytest.raises((click.UsageError, AssertionError)):
+        check_command(line)
 
 
 @every_page

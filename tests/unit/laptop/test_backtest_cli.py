@@ -92,6 +92,7 @@ def test_the_same_backtest_gives_the_same_trades(folder: Path, capsys: pytest.Ca
         (["--from", "2030-01-01"], "the prices end 2012-08-30, before --from 2030-01-01"),
         (["--to", "2011-10-10"], "the first session with enough history is"),
         (["--set", "strategy.minimum_history_bars=5000"], "no symbol has the 5000 bars of 1Day"),
+        (["--from", "2012-13-01"], "write it as 2012-03-02"),
         (["--cash", "-5"], "0 or more"),
         (["--timeframe", "2Min"], "--timeframe"),
         (["--timeframe", "1Min"], "has a row a day, and bars of 1Min are asked for"),

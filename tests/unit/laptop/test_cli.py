@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -35,6 +37,33 @@ def test_dates_and_amounts_are_not_broken_in_a_narrow_table(
     shown = capsys.readouterr().out
     assert all(word in shown for word in row[:3])
     assert "not enough bars to judge it" not in shown
+
+
+def every_option() -> Iterator[tuple[str, click.Option]]:
+    """The options of all commands and their subcommands, each with its command's path."""
+
+    def options_of(path: str, command: click.Command) -> Iterator[tuple[str, click.Option]]:
+        yield from ((path, option) for option in command.params if isinstance(option, click.Option))
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                found = command.get_command(context, name)
+                assert found is not None
+                yield from options_of(f"{path} {name}", found)
+
+    return options_of("alpaquero", commands)
+
+
+def test_every_option_says_what_it_does() -> None:
+    """No option leaves its reader with its name alone."""
+    assert [] == [f"{path} {option.opts[0]}" for path, option in every_option() if not option.help]
+
+
+@pytest.mark.parametrize("name", ["settings", "exchange", "history"])
+def test_the_help_of_a_group_tells_whole_sentences(name: str) -> None:
+    """What a subcommand does is not cut off at the edge of the terminal."""
+    shown = CliRunner().invoke(commands, [name, "--help"]).output
+    assert "..." not in shown.partition("Commands:")[2]
 
 
 def test_the_help_loads_no_command() -> None:
@@ -117,7 +146,10 @@ def test_without_a_stack_a_command_says_how_to_start_one(
         (["exchange", "clock", "--to", "tomorrow", "--port", "9"], "--to"),
         (["exchange", "--synthetic", "5", "--data", "."], "--data"),
         (["exchange", "--clock", "fast"], "stepped"),
+        (["explain", "AAPL", "--at", "yesterday"], "write it as 2012-03-02T15:30"),
+        (["orders", "place", "buy", "AAPL", "--type", "lmit"], "trailing_stop"),
         (["fly"], "fly"),
+        (["statsu"], "Did you mean"),
     ],
 )
 def test_a_wrong_option_is_named(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
