@@ -21,7 +21,6 @@ from alpaquero import wall
 from alpaquero.errors import BrokerUnavailable, BrokerUnclear, NotFound
 from alpaquero.lately import A_MOMENT, A_WHILE, kept_for
 from alpaquero.observability import logger
-from alpaquero.orders.order import LegRole, Order, OrderPurpose
 from alpaquero.portfolio.movements import CashMovement
 from alpaquero.portfolio.positions import Position
 from alpaquero.prices.sessions import NEW_YORK
@@ -36,6 +35,7 @@ from alpaquero.web.bodies import position as bodies
 if TYPE_CHECKING:
     from alpaquero.broker.protocol import BrokerPosition, BrokerTrade, MarketDataReader
     from alpaquero.events.schemas import EquityMarked
+    from alpaquero.orders.order import Order
     from alpaquero.risk.limits import RiskLimits
 
 SETTINGS = load(DataApiSettings)
@@ -149,7 +149,7 @@ def account() -> bodies.Account:
 
 @app.endpoint("GET", public="/api/positions", service="/position/positions", refuses=UNPRICED)
 def open_positions() -> Page[bodies.Position]:
-    """Every open position with the stop and the target that guard it, by symbol."""
+    """Every open position with the stops and the targets that guard it, by symbol."""
     books, guards, limits = opened_books(), BOOKS.open_orders(), risk_limits()
     ours, at_broker = portfolio(books), broker_positions(books)
     return Page(
@@ -263,7 +263,7 @@ def position_body(
     at_broker: BrokerPosition | None,
 ) -> bodies.Position:
     """One position as the API answers it."""
-    stop, target = guards_of(holding.symbol, open_orders)
+    stops, targets = guards_of(holding, open_orders)
     gain = holding.market_value - holding.cost_basis
     return bodies.Position(
         symbol=holding.symbol,
@@ -274,11 +274,13 @@ def position_body(
         cost_basis=holding.cost_basis,
         unrealised_pnl=gain,
         unrealised_pnl_percent=percent(gain, abs(holding.cost_basis)),
-        stop_price=stop,
-        target_price=target,
+        stop_price=stops[0].price if stops else None,
+        target_price=targets[0].price if targets else None,
         opened_at=holding.opened_at,
         sector=limits.sector_of(holding.symbol),
         broker_quantity=at_broker.quantity if at_broker else ZERO,
+        stops=stops,
+        targets=targets,
     )
 
 
@@ -331,17 +333,15 @@ def day_of(at: datetime) -> date:
     return at.astimezone(NEW_YORK).date()
 
 
-def guards_of(symbol: str, open_orders: Iterable[Order]) -> tuple[Decimal | None, Decimal | None]:
-    """The prices of the open stop and the open target of a symbol, as far as there are any."""
-    stop = target = None
-    for order in open_orders:
-        if order.symbol != symbol:
-            continue
-        if order.role is LegRole.TAKE_PROFIT:
-            target = order.limit_price
-        elif order.role is LegRole.STOP_LOSS or order.purpose is OrderPurpose.PROTECTION:
-            stop = order.stop_price
-    return stop, target
+def guards_of(held: Holding, open_orders: Iterable[Order]) -> tuple[list[bodies.Guard], list[bodies.Guard]]:
+    """The stops and the targets that guard a position, the nearest first."""
+    from alpaquero.risk.drawdown import guarding
+
+    stops, targets = guarding(held.symbol, held.quantity, open_orders)
+    return (
+        [bodies.Guard(price=stop.stop_price, quantity=stop.remaining_quantity or ZERO) for stop in stops],
+        [bodies.Guard(price=one.limit_price, quantity=one.remaining_quantity or ZERO) for one in targets],
+    )
 
 
 def summary_body(

@@ -588,6 +588,12 @@ export interface Gaps {
   items: Gap[];
 }
 
+/** An order at the broker that sells at a price (buys back, when short), and the shares it is for. The price is null while the broker has not said where a trailing stop stands. */
+export interface Guard {
+  price: Amount | null;
+  quantity: Amount;
+}
+
 /** `since` (wall time) is when it was raised, or last cleared. */
 export interface HealthAlert {
   name: string;
@@ -1036,7 +1042,7 @@ export interface PortfolioSummary {
   age_seconds: number;
 }
 
-/** A holding at the newest price, or at that of the last sync: `source` is then `cache`. */
+/** A holding at the newest price, or at that of the last sync: `source` is then `cache`. `stops` and `targets` are all that guard it, the nearest first; `stop_price` and `target_price` are the nearest of each. */
 export interface Position {
   symbol: string;
   quantity: Amount;
@@ -1053,6 +1059,8 @@ export interface Position {
   broker_quantity: Amount | null;
   source: string;
   age_seconds: number;
+  stops: Guard[];
+  targets: Guard[];
 }
 
 /** One symbol: the position (null when flat), its lots, and what another entry could buy. `reconciled` says that our shares are the broker's as the last sync read them. */

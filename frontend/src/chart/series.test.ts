@@ -98,11 +98,12 @@ test("a date is the opening of its session in New York, summer or winter", () =>
   expect(openingOf("")).toBeNull();
 });
 
-test("a position's stop and target are drawn once though their orders wait at the same prices", () => {
+test("every stop and target of a position is drawn, once though their orders wait at the same prices", () => {
   const order = (limit_price: string, status: string) => ({ side: "sell", quantity: "5", limit_price, stop_price: null, status }) as Order;
-  const position = { average_entry_price: "10", stop_price: "9", target_price: "12" } as Position;
+  const guard = (price: string | null) => ({ price, quantity: "5" });
+  const position = { average_entry_price: "10", stops: [guard("9"), guard("8"), guard(null)], targets: [guard("12")] } as Position;
   const levels = levelsOf(position, [order("12", "new"), order("15", "new"), order("16", "canceled")]);
-  expect(levels.map(({ kind, price }) => [kind, price])).toEqual([["entry", 10], ["stop", 9], ["target", 12], ["order", 15]]);
+  expect(levels.map(({ kind, price }) => [kind, price])).toEqual([["entry", 10], ["stop", 9], ["stop", 8], ["target", 12], ["order", 15]]);
 });
 
 test("an explanation of the bar before is told apart from that of the bar that is named", () => {

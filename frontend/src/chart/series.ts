@@ -125,7 +125,7 @@ export function levelsOf(position: Position | undefined, orders: readonly Order[
     .filter((order) => WAITING.has(order.status.toLowerCase()))
     .flatMap((order) => level("order", order.limit_price ?? order.stop_price, `${order.side.toLowerCase()} ${order.quantity ?? ""}`.trim()));
   const held = position
-    ? [...level("entry", position.average_entry_price), ...level("stop", position.stop_price), ...level("target", position.target_price)]
+    ? [...level("entry", position.average_entry_price), ...position.stops.flatMap(({ price }) => level("stop", price)), ...position.targets.flatMap(({ price }) => level("target", price))]
     : [];
   const known = new Set(held.map(({ price }) => price));
   return [...held, ...waiting.filter(({ price }) => !known.has(price))];

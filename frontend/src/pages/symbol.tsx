@@ -9,7 +9,7 @@ import { SymbolChart, ordersOf, useBars } from "../panels/chart";
 import { useWatchlist } from "../panels/config";
 import { Why } from "../panels/explanation";
 import { ORDER_COLUMNS } from "../panels/orders";
-import { usePositions } from "../panels/positions";
+import { Nearest, usePositions } from "../panels/positions";
 import { Age } from "../parts/age";
 import { Figure, Gain, LivePrice, Moment, Money, Side, State, plain, words } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
@@ -45,7 +45,7 @@ export function SymbolPage() {
           <Orders symbol={symbol} />
           <Signals symbol={symbol} />
         </div>
-        <div class="column side-column">
+        <div class="column">
           <BarWhy symbol={symbol} timeframe={timeframe} times={chart?.bars.time ?? NO_TIMES} forming={chart?.forming ?? true} picked={picked} />
         </div>
       </div>
@@ -65,7 +65,7 @@ function Facts({ symbol, close, bars }: { symbol: string; close: number | undefi
       <div class="symbol-head">
         <Others symbol={symbol} />
         {mayTrade && (
-          <a class="to-ticket" href={ticketPath(symbol)} onClick={(event) => follow(event, ticketPath(symbol))} data-testid="to-ticket">
+          <a href={ticketPath(symbol)} onClick={(event) => follow(event, ticketPath(symbol))} data-testid="to-ticket">
             Order {symbol} …
           </a>
         )}
@@ -88,7 +88,7 @@ function Facts({ symbol, close, bars }: { symbol: string; close: number | undefi
               <Gain amount={held.unrealised_pnl} />
             </Figure>
             <Figure label="Stop, target, $">
-              {held.stop_price ? price(held.stop_price) : NONE}, {held.target_price ? price(held.target_price) : NONE}
+              <Nearest of={held.stops} otherwise={NONE} />, <Nearest of={held.targets} otherwise={NONE} />
             </Figure>
           </>
         ) : (

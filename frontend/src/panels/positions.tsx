@@ -1,6 +1,7 @@
 // Open positions with their stop and target; on the portfolio each opens to its lots and can be closed.
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import type { ClosedLot, Lot, Page, Position, PositionDetail } from "../api/bodies";
+import type { ClosedLot, Guard, Lot, Page, Position, PositionDetail } from "../api/bodies";
 import { NONE, price, quantity } from "../format/money";
 import { marketDay } from "../format/time";
 import { Cached, Gain, LivePrice, Moment, Money, plain } from "../parts/figures";
@@ -22,8 +23,8 @@ const COLUMNS: readonly Column<Position>[] = [
   { head: "Value", amount: true, wide: true, cell: (p) => <Money amount={p.market_value} /> },
   { head: "Unrealised", amount: true, cell: (p) => <Gain amount={p.unrealised_pnl} /> },
   { head: "%", amount: true, wide: true, cell: (p) => <Gain amount={p.unrealised_pnl_percent} unit="%" /> },
-  { head: "Stop, $", amount: true, cell: (p) => (p.stop_price ? price(p.stop_price) : <NoStop />) },
-  { head: "Target, $", amount: true, wide: true, cell: (p) => (p.target_price ? price(p.target_price) : NONE) },
+  { head: "Stop, $", amount: true, cell: (p) => <Nearest of={p.stops} otherwise={<NoStop />} /> },
+  { head: "Target, $", amount: true, wide: true, cell: (p) => <Nearest of={p.targets} otherwise={NONE} /> },
   { head: "Since", wide: true, cell: (p) => <Moment at={p.opened_at} form={marketDay} /> },
 ];
 
@@ -38,6 +39,21 @@ const NoStop = () => (
     none
   </span>
 );
+
+/** `6 shares at $97.00`. */
+const guardWords = ({ price: at, quantity: shares }: Guard): string => `${quantity(shares)} at ${at ? `$${price(at)}` : "a price that trails"}`;
+
+/** The nearest of a position's stops or targets, and how many more there are. */
+export function Nearest({ of, otherwise }: { of: readonly Guard[]; otherwise: ComponentChildren }) {
+  const [first, ...more] = of;
+  if (!first) return <>{otherwise}</>;
+  return (
+    <span title={of.map(guardWords).join("\n")} data-testid="guards" data-count={String(of.length)}>
+      {first.price ? price(first.price) : "trailing"}
+      {more.length > 0 && <span class="soft"> and {more.length} more</span>}
+    </span>
+  );
+}
 
 interface PositionsProps {
   /** The position whose lots are shown, and who hears of another; without it rows do not open. */
@@ -131,12 +147,20 @@ const CLOSED: readonly Column<ClosedLot>[] = [
 
 const lotKey = (lot: Lot | ClosedLot): string => `${lot.source} ${"closed_by" in lot ? lot.closed_by : ""}`;
 
+/** Every stop and target by itself: a row of the table has room for the nearest alone. */
+const Guards = ({ position: { stops, targets } }: { position: Position }) => (
+  <p data-testid="all-guards">
+    Stops: {stops.map(guardWords).join("; ") || "none"}. Targets: {targets.map(guardWords).join("; ") || "none"}.
+  </p>
+);
+
 function Lots({ symbol }: { symbol: string }) {
   const view = useRead<PositionDetail>(`/api/positions/${encodeURIComponent(symbol)}`);
   return (
     <Loaded view={view} what="lots" rows={2}>
       {(detail) => (
         <div class="lots" data-testid="lots">
+          {detail.position && <Guards position={detail.position} />}
           {!detail.reconciled && <p class="notice bad">The lots and the shares held do not agree yet; the next sync looks into it.</p>}
           <h3>Lots, first in first out</h3>
           <Table caption={`Lots of ${symbol}`} columns={LOTS} rows={detail.lots} rowKey={lotKey} />

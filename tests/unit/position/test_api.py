@@ -129,14 +129,22 @@ def test_a_short_position_gains_when_the_price_falls() -> None:
     assert (summary.value, summary.exposure_percent, summary.exposure_by_symbol) == (100, 900, {"AAPL": 900})
 
 
-def leg(symbol: str, role: LegRole, price: str) -> Order:
+def leg(symbol: str, role: LegRole, price: str, shares: str = "10") -> Order:
     stop = role is LegRole.STOP_LOSS
     return Order(
-        account="paper", client_order_id=f"{symbol}-{role}", symbol=symbol, side=Side.SELL,
+        account="paper", client_order_id=f"{symbol}-{role}-{price}", symbol=symbol, side=Side.SELL,
+        quantity=Decimal(shares),
         origin=OrderOrigin.SIGNAL, purpose=OrderPurpose.LEG, status="new", created_at=AT, updated_at=AT,
         wall_created_at=AT, role=role, order_type=OrderType.STOP if stop else OrderType.LIMIT,
         stop_price=Decimal(price) if stop else None, limit_price=None if stop else Decimal(price),
     )  # fmt: skip
+
+
+def held(symbol: str) -> api.Holding:
+    ten = Decimal(10)
+    return api.Holding(
+        symbol=symbol, quantity=ten, average_entry_price=ten, current_price=ten, opened_at=None
+    )
 
 
 def test_a_position_shows_its_own_stop_and_target() -> None:
@@ -146,9 +154,26 @@ def test_a_position_shows_its_own_stop_and_target() -> None:
         leg("AAPL", LegRole.TAKE_PROFIT, "106"),
         leg("IBM", LegRole.STOP_LOSS, "1"),
     ]
-    assert api.guards_of("AAPL", orders) == (Decimal(97), Decimal(106))
-    assert api.guards_of("IBM", orders) == (Decimal(1), None)
-    assert api.guards_of("MSFT", orders) == (None, None)
+    apple, ibm, microsoft = (
+        api.position_body(held(s), orders, LIMITS, None) for s in ("AAPL", "IBM", "MSFT")
+    )
+    assert (apple.stop_price, apple.target_price) == (Decimal(97), Decimal(106))
+    assert (ibm.stop_price, ibm.target_price) == (Decimal(1), None)
+    assert (microsoft.stop_price, microsoft.stops, microsoft.targets) == (None, [], [])
+
+
+def test_a_position_of_several_brackets_shows_each_stop_and_target() -> None:
+    """All of them with their shares, the nearest first; the single price is the nearest."""
+    orders = [
+        leg("AAPL", LegRole.STOP_LOSS, "90", "4"),
+        leg("AAPL", LegRole.STOP_LOSS, "97", "6"),
+        leg("AAPL", LegRole.TAKE_PROFIT, "120", "4"),
+        leg("AAPL", LegRole.TAKE_PROFIT, "106", "6"),
+    ]
+    body = api.position_body(held("AAPL"), orders, LIMITS, None)
+    assert ["6 at 97", "4 at 90"] == [f"{stop.quantity} at {stop.price}" for stop in body.stops]
+    assert ["6 at 106", "4 at 120"] == [f"{target.quantity} at {target.price}" for target in body.targets]
+    assert (body.stop_price, body.target_price) == (Decimal(97), Decimal(106))
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from alpaquero.orders.intent import OrderType, Side
-from alpaquero.orders.order import Order, OrderPurpose
-from alpaquero.risk.drawdown import Drawdown, MissingStop, mark, missing_stops
+from alpaquero.orders.intent import OrderClass, OrderType, Side
+from alpaquero.orders.order import LegRole, Order, OrderPurpose
+from alpaquero.risk.drawdown import Drawdown, MissingStop, guarding, mark, missing_stops
 from tests.unit.orders.builders import an_order
 
 HELD = {"AAPL": Decimal(10)}
@@ -120,3 +120,52 @@ def test_flat_symbols_need_no_stop_and_shorts_need_a_buy_stop() -> None:
     cover = a_stop(symbol="MSFT", side=Side.BUY)
     assert BARE == missing_stops(positions, [cover])
     assert ["AAPL", "MSFT"] == [stop.symbol for stop in missing_stops(positions, [])]
+
+
+def a_target(**changes: Any) -> Order:
+    """The live target of the same bracket."""
+    given = {
+        "client_order_id": "target",
+        "order_type": OrderType.LIMIT,
+        "limit_price": Decimal(110),
+        "role": LegRole.TAKE_PROFIT,
+    }
+    return a_stop(**{**given, **changes})
+
+
+def test_what_guards_a_position_is_what_counts_as_its_stop() -> None:
+    """A stop placed by hand guards too; a leg of an entry that waits, or one taken back, does not."""
+    by_hand = a_stop(client_order_id="hand", parent=None, purpose=OrderPurpose.EXIT)
+    waiting = an_order(client_order_id="second", status="new")
+    idle = a_stop(client_order_id="idle", parent="second")
+    going = a_stop(client_order_id="going", status="pending_cancel")
+    assert ([by_hand], []) == guarding("AAPL", Decimal(10), [by_hand, waiting, idle, going])
+
+
+def test_the_nearest_guard_comes_first() -> None:
+    """The highest stop and the lowest target of a long position, the other way round of a short one."""
+    prices = [Decimal(90), Decimal(97), None, Decimal(95)]
+    long = [a_stop(client_order_id=str(n), stop_price=price) for n, price in enumerate(prices)]
+    stops, _ = guarding("AAPL", Decimal(10), long)
+    assert [Decimal(97), Decimal(95), Decimal(90), None] == [stop.stop_price for stop in stops]
+    short = [
+        a_stop(client_order_id=str(n), side=Side.BUY, stop_price=price) for n, price in enumerate(prices)
+    ]
+    stops, _ = guarding("AAPL", Decimal(-10), short)
+    assert [Decimal(90), Decimal(95), Decimal(97), None] == [stop.stop_price for stop in stops]
+    targets = [
+        a_target(client_order_id=str(n), limit_price=Decimal(price)) for n, price in enumerate((120, 106))
+    ]
+    assert [Decimal(106), Decimal(120)] == [
+        target.limit_price for target in guarding("AAPL", Decimal(10), targets)[1]
+    ]
+
+
+def test_the_stop_of_an_oco_and_its_parent_are_stop_and_target() -> None:
+    """The parent sells at the limit, its leg at the stop; a plain limit order is no target."""
+    parent = a_target(
+        client_order_id="oco", parent=None, role=None, purpose=OrderPurpose.EXIT, order_class=OrderClass.OCO
+    )
+    stop = a_stop(parent="oco")
+    plain = a_target(client_order_id="plain", parent=None, role=None, purpose=OrderPurpose.EXIT)
+    assert ([stop], [parent]) == guarding("AAPL", Decimal(10), [parent, stop, plain])

@@ -1,6 +1,7 @@
 """Equity marks, drawdown, the day's loss, and positions whose stop is missing.
 
-Called by `risk/monitor` and the rules; `trading/execute` asks for missing stops again before it acts.
+Called by `risk/monitor` and the rules; `trading/execute` asks for missing stops again before it acts,
+`position/api` shows what guards a position.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from alpaquero.orders.intent import OrderType, Side
+from alpaquero.orders.intent import OrderClass, OrderType, Side
 from alpaquero.orders.lifecycle import OrderStatus, is_live, is_terminal
-from alpaquero.orders.order import Order, OrderPurpose
+from alpaquero.orders.order import LegRole, Order, OrderPurpose
 from alpaquero.quickly_made import dataclass
 from alpaquero.risk.limits import HUNDRED
 
@@ -89,10 +90,40 @@ def missing_stops(positions: Mapping[str, Decimal], open_orders: Iterable[Order]
     return found
 
 
-def _protects(order: Order, open_sides: Mapping[str, Side]) -> bool:
+def guarding(symbol: str, held: Decimal, open_orders: Iterable[Order]) -> tuple[list[Order], list[Order]]:
+    """The live stops and the live targets of the shares held of a symbol, the nearest to the price first.
+
+    A stop counts as in `missing_stops`; what a trailing stop has no price for yet comes last.
+    """
+    orders = [order for order in open_orders if order.symbol == symbol and not is_terminal(order.status)]
+    sides = {order.client_order_id: order.side for order in orders}
+    closing, way = (Side.SELL, -1) if held > 0 else (Side.BUY, 1)
+    found = [order for order in orders if order.side is closing and _at_work(order, sides)]
+
+    def near(price: Decimal | None, sign: int) -> tuple[bool, Decimal]:
+        return price is None, sign * (price or Decimal(0))
+
+    stops = [order for order in found if order.order_type in _STOPS]
+    targets = [order for order in found if _takes_profit(order)]
     return (
-        order.order_type in _STOPS
-        and is_live(order.status)
+        sorted(stops, key=lambda order: near(order.stop_price, way)),
+        sorted(targets, key=lambda order: near(order.limit_price, -way)),
+    )
+
+
+def _takes_profit(order: Order) -> bool:
+    return order.order_type is OrderType.LIMIT and (
+        order.role is LegRole.TAKE_PROFIT or order.order_class is OrderClass.OCO
+    )
+
+
+def _protects(order: Order, open_sides: Mapping[str, Side]) -> bool:
+    return order.order_type in _STOPS and _at_work(order, open_sides)
+
+
+def _at_work(order: Order, open_sides: Mapping[str, Side]) -> bool:
+    return (
+        is_live(order.status)
         and order.status != OrderStatus.PENDING_CANCEL
         # An open parent of the other side is the entry; one of the same side is the other half of an OCO.
         and open_sides.get(order.parent or "", order.side) is order.side

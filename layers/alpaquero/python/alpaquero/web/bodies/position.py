@@ -25,8 +25,22 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     as_of: datetime
 
 
+class Guard(msgspec.Struct, frozen=True, kw_only=True):
+    """An order at the broker that sells at a price (buys back, when short), and the shares it is for.
+
+    The price is null while the broker has not said where a trailing stop stands.
+    """
+
+    price: Decimal | None
+    quantity: Decimal
+
+
 class Position(msgspec.Struct, frozen=True, kw_only=True):
-    """A holding at the newest price, or at that of the last sync: `source` is then `cache`."""
+    """A holding at the newest price, or at that of the last sync: `source` is then `cache`.
+
+    `stops` and `targets` are all that guard it, the nearest first; `stop_price` and `target_price` are
+    the nearest of each.
+    """
 
     symbol: str
     quantity: Decimal
@@ -43,6 +57,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     broker_quantity: Decimal | None = None
     source: str = "live"
     age_seconds: int = 0
+    stops: list[Guard] = []
+    targets: list[Guard] = []
 
 
 class Lot(msgspec.Struct, frozen=True, kw_only=True):
