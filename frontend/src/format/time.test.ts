@@ -15,7 +15,15 @@ test("a moment stands in the reader's zone", () => {
 
 test("the market's time is New York's in summer and winter, whatever the reader's zone", () => {
   setZone("Asia/Tokyo");
-  expect([marketClock(SUMMER), marketClock(WINTER), marketMoment(WINTER)]).toEqual(["09:42", "09:42", "Jan 4, 09:42"]);
+  expect([marketClock(SUMMER), marketClock(WINTER), marketMoment(WINTER)]).toEqual(["09:42", "09:42", "Jan 4, 2012, 09:42"]);
+});
+
+test("the year stands where it is not the one that goes without saying, as the reader's zone has it", () => {
+  setZone("America/New_York");
+  const eve = "2012-01-01T04:30:00Z";
+  expect([localMoment(eve, "2012"), localMoment(eve, "2011"), localMoment(eve)]).toEqual(["Dec 31, 2011, 23:30", "Dec 31, 23:30", "Dec 31, 23:30"]);
+  setZone("Europe/Berlin");
+  expect(localMoment(eve, "2012")).toBe("Jan 1, 05:30");
 });
 
 test("the tooltip has the market's time, then the reader's with its zone, then UTC", () => {

@@ -10,7 +10,7 @@ const style = (options: Intl.DateTimeFormatOptions) =>
 const DAY = style({ year: "numeric", month: "short", day: "numeric" });
 const WEEKDAY = style({ weekday: "short", year: "numeric", month: "short", day: "numeric" });
 const CLOCK = style({ hour: "2-digit", minute: "2-digit" });
-const SHORT = style({ month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const MOMENT = style({ year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 const PARTS = style({ year: "numeric", month: "2-digit", day: "2-digit" });
 
 /** `Mar 3, 2010`. */
@@ -22,8 +22,8 @@ export const marketWeekday = (iso: string): string => WEEKDAY.format(new Date(is
 /** `10:42`. */
 export const marketClock = (iso: string): string => CLOCK.format(new Date(iso));
 
-/** `Mar 3, 10:42`. */
-export const marketMoment = (iso: string): string => SHORT.format(new Date(iso));
+/** `Mar 3, 2010, 10:42`. */
+export const marketMoment = (iso: string): string => MOMENT.format(new Date(iso));
 
 /** `2010-03-03`, the session a moment belongs to. */
 export function marketDate(iso: string): string {
@@ -53,8 +53,14 @@ function local(iso: string, form: Intl.DateTimeFormatOptions): string {
   return format.format(new Date(iso));
 }
 
-/** `Mar 3, 16:42`, in the reader's zone. */
-export const localMoment = (iso: string): string => local(iso, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+/** `2010`, in the reader's zone. */
+export const localYear = (iso: string): string => local(iso, { year: "numeric" });
+
+/** `Mar 3, 16:42`, in the reader's zone; `Mar 3, 2010, 16:42` where that is not the year that goes without saying. */
+export function localMoment(iso: string, unsaid = localYear(iso)): string {
+  const short = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" } as const;
+  return local(iso, localYear(iso) === unsaid ? short : { year: "numeric", ...short });
+}
 
 /** `16:42:07`, in the reader's zone. */
 export const localClock = (iso: string): string => local(iso, { hour: "2-digit", minute: "2-digit", second: "2-digit" });

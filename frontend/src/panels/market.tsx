@@ -1,7 +1,9 @@
 // The market's own clock and whether it is open. On the laptop that clock replays other years.
+import { useEffect } from "preact/hooks";
 import type { MarketStatus } from "../api/bodies";
-import { ageOf, fullMoment, marketClock, marketWeekday } from "../format/time";
+import { ageOf, fullMoment, localYear, marketClock, marketWeekday } from "../format/time";
 import { useRead } from "../store/hooks";
+import { marketYear } from "../store/year";
 
 /** The clock is asked for often: no event tells that time passes. */
 const EVERY_MS = 5_000;
@@ -10,6 +12,9 @@ const useMarket = () => useRead<MarketStatus>("/api/market_status", EVERY_MS);
 
 export function MarketTime() {
   const { data, error } = useMarket();
+  useEffect(() => {
+    if (data) marketYear.set(localYear(data.now));
+  }, [data]);
   if (!data) {
     return (
       <p class="market" data-testid="market-time">

@@ -1,8 +1,9 @@
 // Small pieces of every table: amounts with a sign and a shape, states, sides, times.
 import type { ComponentChildren } from "preact";
 import { NONE, direction, gain, gainPercent, money, price } from "../format/money";
-import { ageOf, fullMoment, fullWallMoment, localMoment } from "../format/time";
-import { usePrice } from "../store/hooks";
+import { ageOf, fullMoment, fullWallMoment, localMoment, localYear } from "../format/time";
+import { useCell, usePrice } from "../store/hooks";
+import { marketYear } from "../store/year";
 
 const SHAPES = { up: "▲", down: "▼", flat: "" } as const;
 
@@ -84,12 +85,14 @@ export function State({ tone, children }: { tone: Tone; children: ComponentChild
   );
 }
 
-/** A moment of the market in the reader's zone; the market's time and all of it in the tooltip. */
-export function Moment({ at, form = localMoment }: { at: string | null; form?: (iso: string) => string }) {
+/** A moment of the market in the reader's zone, with its year where the market is in another one; the market's
+ * time and all of it in the tooltip. */
+export function Moment({ at, form }: { at: string | null; form?: (iso: string) => string }) {
+  const year = useCell(marketYear);
   if (!at) return <>{NONE}</>;
   return (
     <time dateTime={at} title={fullMoment(at)}>
-      {form(at)}
+      {form ? form(at) : localMoment(at, year || undefined)}
     </time>
   );
 }
@@ -97,7 +100,7 @@ export function Moment({ at, form = localMoment }: { at: string | null; form?: (
 /** A moment of this world: on the laptop the market's clock is years behind. */
 export const WallMoment = ({ at }: { at: string }) => (
   <time dateTime={at} title={`${fullWallMoment(at)}, not market time`}>
-    {localMoment(at)}
+    {localMoment(at, localYear(new Date().toISOString()))}
   </time>
 );
 
