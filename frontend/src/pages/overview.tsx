@@ -25,7 +25,7 @@ export function Overview() {
           <Orders title="Recent orders" limit={20} />
           <Books />
         </div>
-        <div class="column side-column">
+        <div class="column">
           <TradingSwitch />
           <Watchlist picked={symbol} pick={pick} />
           <Limits />

@@ -25,7 +25,7 @@ export function AccountStrip() {
             <Figure label="Equity" testid="account-equity" value={account.equity}>
               <span class="chief">{money(account.equity)}</span>
             </Figure>
-            <div class="figure spark">
+            <div class="figure">
               <dt>Last {SPARK_DAYS} days</dt>
               <dd>
                 <EquityLine />
