@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import BY_HAND, COLD_START_SECONDS, Site, Visitor
 
@@ -278,7 +278,8 @@ def test_two_backtests_are_run_and_laid_beside_each_other(visitor: Visitor, site
     visitor.open("/analytics")
     visitor.sign_in()
     done = page.locator("[data-testid=backtest-row][data-status=done]")
-    for number, change in enumerate(["", "risk.stop_loss_percent = 1"], start=1):
+    before = [job["status"] for job in site.read("/api/backtests")["items"]].count("done")
+    for number, change in enumerate(["", "risk.stop_loss_percent = 1"], start=before + 1):
         expect(page.get_by_test_id("backtest-start")).not_to_have_value("")
         page.get_by_test_id("backtest-symbols").fill("AAPL MSFT")
         page.get_by_text("Fills, fees and changed settings").click()
@@ -287,9 +288,63 @@ def test_two_backtests_are_run_and_laid_beside_each_other(visitor: Visitor, site
         expect(done).to_have_count(number)
         page.get_by_text("Fills, fees and changed settings").click()
     expect(page.locator("[data-testid=backtest-curve][data-drawn=true]")).to_be_visible()
-    for box in page.get_by_test_id("backtest-compare").all():
-        box.check()
+    for place in (0, 1):
+        done.nth(place).get_by_test_id("backtest-compare").check()
     expect(page.locator("[data-testid=comparison-curve][data-drawn=true]")).to_be_visible()
     ends = page.locator("[data-testid=comparison-row][data-name='Ends with']")
     expect(ends).to_contain_text(re.compile(r"\$[\d,]+\.\d\d"))
     visitor.check_axe()
+
+
+def test_bars_of_five_minutes_are_fetched_and_tested_from_the_form(visitor: Visitor) -> None:
+    """A backtest of bars that nobody has stored says so; the form fetches them, and it runs on them."""
+    page = visitor.page
+    visitor.open("/analytics")
+    visitor.sign_in()
+    expect(page.get_by_test_id("backtest-start")).not_to_have_value("")
+    page.get_by_test_id("backtest-symbols").fill(BY_HAND)
+    page.get_by_test_id("backtest-start").fill("2012-03-28")
+    page.get_by_test_id("backtest-end").fill("2012-03-30")
+    page.get_by_test_id("backtest-settings").select_option("default")
+    page.get_by_test_id("backtest-timeframe").select_option("5Min")
+    page.get_by_test_id("backtest-start-button").click()
+    rows = page.get_by_test_id("backtest-row").filter(has_text="2012-03-28 to 2012-03-30, 5Min")
+    expect(rows).to_have_attribute("data-status", "failed")
+    expect(rows).to_contain_text(f"not all bars of {BY_HAND} are stored")
+
+    page.get_by_test_id("bars-fetch").click()
+    expect(page.get_by_test_id("bars-state")).to_have_attribute("data-state", "done")
+    visitor.check_axe()
+    page.get_by_test_id("backtest-start-button").click()
+    done = rows.and_(page.locator("[data-status=done]"))
+    expect(done).to_have_count(1)
+    result = page.get_by_test_id("backtest-result")
+    expect(result).to_contain_text("bars of 5Min")
+    expect(result.locator("[data-testid=backtest-curve][data-drawn=true]")).to_be_visible()
+
+
+def test_tables_are_told_by_their_load(visitor: Visitor) -> None:
+    """The laptop counts no capacity, which the panel says; where it is counted, who refused comes first."""
+    page = visitor.page
+    visitor.open("/monitoring")
+    visitor.sign_in()
+    tables = page.get_by_test_id("tables")
+    expect(tables).to_contain_text("CloudWatch")
+    page.route("**/api/monitoring/usage", counted)
+    page.reload()
+    names = tables.locator("tbody td:first-child")
+    expect(names).to_have_text(["Runs", "Books", "Settings"])
+    expect(tables.locator("tbody tr").first).to_contain_text("✕7")
+    visitor.check_axe()
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def counted(route: Route) -> None:
+    """What the cloud answers of the day's use, with tables as CloudWatch counts them on AWS."""
+    answer = route.fetch()
+    used = [("Settings", 10.5, 0.0, 0), ("Books", 12_000.0, 800.5, 0), ("Runs", 40.0, 3.0, 7)]
+    tables = [
+        {"table": name, "read_units": read, "write_units": written, "throttles": refused}
+        for name, read, written, refused in used
+    ]
+    route.fulfill(response=answer, json=answer.json() | {"tables": tables})

@@ -4,7 +4,7 @@ import type { Outcome } from "./outcome";
 
 const outcome = (drawdown: number, expectancy: string | null, equity: string): Outcome =>
   ({
-    asked: { start: "2011-01-03", end: "2012-01-03", symbols: ["AAPL"] },
+    asked: { start: "2011-01-03", end: "2012-01-03", symbols: ["AAPL"], timeframe: "1Day", strategies: { stochrsi_ema: {} } },
     final_equity: equity,
     curve: { total_return_percent: 2, cagr_percent: null, volatility_percent: 3, sharpe: 0.5, sortino: 1, max_drawdown_percent: drawdown },
     trades: { trades: 4, win_rate_percent: "50", profit_factor: null, expectancy },

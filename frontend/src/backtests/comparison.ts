@@ -33,6 +33,8 @@ export function rowsOf(one: Outcome, other: Outcome): Row[] {
   return [
     text("Sessions", ({ asked }) => `${asked.start} to ${asked.end}`),
     text("Symbols", ({ asked }) => String(asked.symbols.length)),
+    text("Bars", ({ asked }) => asked.timeframe),
+    text("Strategies", ({ asked }) => Object.keys(asked.strategies).join(", ")),
     row("Ends with", (outcome) => outcome.final_equity, MONEY),
     row("Return", ({ curve }) => curve.total_return_percent, GAIN),
     row("Growth a year (CAGR)", ({ curve }) => curve.cagr_percent, GAIN),

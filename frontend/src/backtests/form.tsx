@@ -2,6 +2,7 @@
 import { useEffect } from "preact/hooks";
 import type { TargetedSubmitEvent } from "preact";
 import { TIMEFRAMES } from "../chart/timeframes";
+import { marketDate } from "../format/time";
 import { useConfig, watchlistOf } from "../panels/config";
 import { Buttons, Field } from "../parts/form";
 import { ErrorNotice } from "../parts/panel";
@@ -12,7 +13,8 @@ import { useRead } from "../store/hooks";
 import { freshKey, send, useSend } from "../store/send";
 import type { MarketStatus } from "../api/bodies";
 import { pendingFor, type Pending } from "../ticket/ticket";
-import { BEGINNING, faultsOf, requestOf, yearBefore, type Plan } from "./request";
+import { FetchBars } from "./bars";
+import { BEGINNING, barsOf, faultsOf, requestOf, yearBefore, type Plan } from "./request";
 
 export function BacktestForm({ begun }: { begun: (id: string) => void }) {
   const config = useConfig().data;
@@ -20,10 +22,11 @@ export function BacktestForm({ begun }: { begun: (id: string) => void }) {
   const [plan, setPlan] = useDraft<Plan>("backtest", BEGINNING);
   const [pending, setPending] = useDraft<Pending | null>("backtest-pending", null);
   const { busy, error, run, forget } = useSend();
-  const strategies = Object.keys((config?.settings.strategies ?? {}) as object);
+  const applied = (config?.settings.strategies ?? {}) as Readonly<Record<string, { timeframe: string }>>;
+  const strategies = Object.keys(applied);
   useEffect(() => {
     if (plan.symbols !== "" || plan.end !== "" || !config || !market) return;
-    const today = market.now.slice(0, 10);
+    const today = marketDate(market.now);
     setPlan({ ...plan, symbols: watchlistOf(config).slice(0, 20).join(" "), start: yearBefore(today), end: today });
   }, [config, market, plan]);
 
@@ -46,6 +49,7 @@ export function BacktestForm({ begun }: { begun: (id: string) => void }) {
     begun(answer.id);
   }
 
+  const judged = plan.timeframe || (plan.settings === "current" && applied[plan.strategies[0] ?? strategies[0] ?? ""]?.timeframe) || "1Day";
   const told = (name: keyof Plan): string | undefined => faults[name] ?? (error?.field === name ? error.message : undefined);
   const amount = (name: "cash" | "seed" | "half_spread_bps" | "slippage_bps" | "fee_per_share_dollars" | "partial_fills", label: string, unit?: string, hint?: string) => (
     <Field label={label} unit={unit} hint={hint} error={told(name)}>
@@ -64,10 +68,10 @@ export function BacktestForm({ begun }: { begun: (id: string) => void }) {
         <Field label="Last session" error={told("end")}>
           {(props) => <input {...props} type="date" value={plan.end} onInput={(event) => set({ end: event.currentTarget.value })} data-testid="backtest-end" />}
         </Field>
-        <Choice label="Settings" value={plan.settings} options={["current", "default"]} set={(settings) => set({ settings: settings as Plan["settings"], strategies: [] })} />
+        <Choice label="Settings" value={plan.settings} options={["current", "default"]} set={(settings) => set({ settings: settings as Plan["settings"], strategies: [] })} testid="backtest-settings" />
         <Field label="Strategy">
           {(props) => (
-            <select {...props} value={plan.strategies[0] ?? ""} onChange={(event) => set({ strategies: event.currentTarget.value ? [event.currentTarget.value] : [] })}>
+            <select {...props} value={plan.strategies[0] ?? ""} onChange={(event) => set({ strategies: event.currentTarget.value ? [event.currentTarget.value] : [] })} data-testid="backtest-strategy">
               <option value="">{plan.settings === "current" ? "all of the settings" : "the default one"}</option>
               {plan.settings === "current" && strategies.map((name) => (
                 <option key={name} value={name}>
@@ -105,6 +109,7 @@ export function BacktestForm({ begun }: { begun: (id: string) => void }) {
         </Field>
       </details>
       {error && !(error.field && error.field in plan) && <ErrorNotice error={error} what="backtest" />}
+      <FetchBars wanted={barsOf(plan, judged)} />
       <Buttons>
         <button type="submit" class="chief-button" disabled={busy || request === null} data-testid="backtest-start-button">
           {busy ? "Sending …" : "Run the backtest"}

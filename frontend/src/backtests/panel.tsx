@@ -84,12 +84,12 @@ const columns = (looked: string | null, look: (id: string) => void, beside: read
   },
 ];
 
-/** `AAPL, MSFT and 3 more, 2011-01-03 to 2012-01-03`. */
-export function wordsOf({ request }: Backtest): string {
-  const { symbols, start, end, changes } = request as { symbols: string[]; start: string; end: string; changes?: Record<string, unknown> };
+/** `AAPL, MSFT and 3 more, 2011-01-03 to 2012-01-03, 5Min`. */
+function wordsOf({ request }: Backtest): string {
+  const { symbols, start, end, timeframe, strategies, changes } = request as { symbols: string[]; start: string; end: string; timeframe?: string | null; strategies?: string[]; changes?: Record<string, unknown> };
   const named = symbols.slice(0, 3).join(", ") + (symbols.length > 3 ? ` and ${symbols.length - 3} more` : "");
   const changed = Object.entries(changes ?? {}).map(([path, value]) => `${path} = ${String(value)}`);
-  return [`${named}, ${start} to ${end}`, ...changed].join("; ");
+  return [[named, `${start} to ${end}`, ...(strategies ?? []), timeframe].filter(Boolean).join(", "), ...changed].join("; ");
 }
 
 function Progress({ job }: { job: Backtest }) {

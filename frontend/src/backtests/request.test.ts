@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { BEGINNING, changesIn, faultsOf, gainOf, requestOf, yearBefore, type Plan } from "./request";
+import { BEGINNING, barsOf, changesIn, faultsOf, gainOf, requestOf, yearBefore, type Plan } from "./request";
 
 const plan = (changes: Partial<Plan>): Plan => ({ ...BEGINNING, symbols: "aapl, MSFT aapl", start: "2012-01-03", end: "2012-12-31", ...changes });
 
@@ -28,4 +28,10 @@ test("two curves of different money are laid together by what they gained", () =
   expect(gainOf([200, 210, 190])).toEqual([0, 5, -5]);
   expect(gainOf([])).toEqual([]);
   expect(yearBefore("2012-02-29")).toBe("2011-03-01");
+});
+
+test("the bars that a backtest needs begin before it, as far back as its rules look", () => {
+  expect(barsOf(plan({}), "5Min")).toEqual({ symbols: ["AAPL", "MSFT"], timeframe: "5Min", start: "2011-12-19", end: "2012-12-31" });
+  expect(barsOf(plan({}), "1Day")?.start).toBe("2010-11-09");
+  expect(barsOf(plan({ end: "" }), "1Day")).toBeNull();
 });

@@ -97,6 +97,25 @@ export function requestOf(plan: Plan): Record<string, unknown> | null {
   };
 }
 
+/** Days before the first session that hold the 250 bars which rules look back on unless told otherwise. */
+const WARM_UP_DAYS: Readonly<Record<string, number>> = { "1Min": 10, "5Min": 15, "15Min": 25, "1Hour": 70, "1Day": 420 };
+
+/** The body of POST /api/historical/ingest. */
+export interface Wanted {
+  symbols: string[];
+  timeframe: string;
+  start: string;
+  end: string;
+}
+
+/** The bars that a plan needs, those before its first session too; null while the form is not filled in. */
+export function barsOf(plan: Plan, timeframe: string): Wanted | null {
+  if (requestOf(plan) === null) return null;
+  const first = new Date(`${plan.start}T00:00:00Z`);
+  first.setUTCDate(first.getUTCDate() - WARM_UP_DAYS[timeframe]!);
+  return { symbols: symbolsIn(plan.symbols), timeframe, start: first.toISOString().slice(0, 10), end: plan.end };
+}
+
 /** The same day a year before, as a backtest begins unless told otherwise. */
 export function yearBefore(day: string): string {
   const at = new Date(`${day}T00:00:00Z`);

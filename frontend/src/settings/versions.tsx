@@ -54,8 +54,17 @@ function changedWords({ changed, rolled_back_to }: ConfigurationChange): string 
 
 const columns = (now: number, mayChange: boolean, compare: (pair: { from: number; to: number }) => void, roll: (to: number) => void): readonly Column<ConfigurationChange>[] => [
   { head: "Version", amount: true, narrow: true, cell: (v) => <strong>{v.version}</strong> },
-  { head: "Saved", wide: true, cell: (v) => <WallMoment at={v.changed_at} /> },
-  { head: "By", wide: true, cell: (v) => v.author },
+  {
+    head: "Saved",
+    wide: true,
+    cell: (v) => (
+      <>
+        <WallMoment at={v.changed_at} />
+        <br />
+        <span class="soft">{v.author}</span>
+      </>
+    ),
+  },
   {
     head: "Reason",
     cell: (v) => (
