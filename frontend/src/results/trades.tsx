@@ -5,7 +5,7 @@ import { session } from "../desk";
 import { NONE, price, quantity } from "../format/money";
 import { marketDay } from "../format/time";
 import { Gain, Moment, Side, words } from "../parts/figures";
-import { Pager } from "../parts/pager";
+import { usePages } from "../parts/pager";
 import { ErrorNotice, Loaded, Panel } from "../parts/panel";
 import { SymbolLink } from "../parts/symbol";
 import { Table, type Column } from "../parts/table";
@@ -40,16 +40,9 @@ const FIELDS = ["symbol", "side", "quantity", "opened_at", "closed_at", "entry_p
 export function Trades({ part }: { part: Part }) {
   const [side, setSide] = useState("");
   const [result, setResult] = useState("");
-  const [cursors, setCursors] = useState<readonly string[]>([]);
   const asked = queryOf(part, TRADES, { side, result });
-  // Another filter begins at its own first page.
-  const [filtered, setFiltered] = useState(asked);
-  if (filtered !== asked) {
-    setFiltered(asked);
-    setCursors([]);
-  }
-  const cursor = filtered === asked ? cursors.at(-1) : undefined;
-  const view = useRead<Page<Trade>>(PATH + queryOf(part, TRADES, { side, result, limit: String(PAGE), cursor: cursor ?? "" }));
+  const { path, pager } = usePages(PATH + queryOf(part, TRADES, { side, result, limit: String(PAGE) }));
+  const view = useRead<Page<Trade>>(path);
   return (
     <Panel title="Trade history" testid="trades" flush view={view} aside={<AsFile asked={(cursor) => PATH + queryOf(part, TRADES, { side, result, limit: "500", cursor })} />}>
       <div class="filters">
@@ -72,7 +65,7 @@ export function Trades({ part }: { part: Part }) {
               rowKey={(t) => `${t.symbol} ${t.opened_at} ${t.closed_at} ${t.quantity}`}
               rowProps={(t) => ({ "data-testid": "trade-row", "data-symbol": t.symbol })}
             />
-            <Pager newer={cursors.length > 0 ? () => setCursors(cursors.slice(0, -1)) : null} older={page.next ? () => setCursors([...cursors, page.next!]) : null} />
+            {pager(page)}
           </>
         )}
       </Loaded>

@@ -4,7 +4,7 @@ import type { TargetedSubmitEvent } from "preact";
 import type { NotificationChannel, NotificationDelivery, NotificationSettings, Page } from "../api/bodies";
 import { State, WallMoment, plain, type Tone } from "../parts/figures";
 import { Buttons, Field } from "../parts/form";
-import { Pager } from "../parts/pager";
+import { usePages } from "../parts/pager";
 import { ErrorNotice, Loaded, Panel } from "../parts/panel";
 import { useMay } from "../parts/role";
 import { Table, type Column } from "../parts/table";
@@ -202,15 +202,14 @@ const COLUMNS: readonly Column<NotificationDelivery>[] = [
 
 export function DeliveryLog() {
   const [state, setState] = useState("");
-  const [cursors, setCursors] = useState<readonly string[]>([]);
-  const cursor = cursors.at(-1);
-  const view = useRead<Page<NotificationDelivery>>(`/api/notifications/log?limit=20${state && `&state=${state}`}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+  const { path, pager } = usePages(`/api/notifications/log?limit=20${state && `&state=${state}`}`);
+  const view = useRead<Page<NotificationDelivery>>(path);
   return (
     <Panel title="Delivery log" testid="delivery-log" flush view={view}>
       <div class="filters">
         <label>
           State{" "}
-          <select value={state} onChange={(event) => (setState(event.currentTarget.value), setCursors([]))}>
+          <select value={state} onChange={(event) => setState(event.currentTarget.value)}>
             {STATES.map((one) => (
               <option key={one} value={one}>
                 {one === "" ? "all" : plain(one)}
@@ -223,7 +222,7 @@ export function DeliveryLog() {
         {(page) => (
           <>
             <Table caption="Deliveries, newest first" columns={COLUMNS} rows={page.items} rowKey={(d) => `${d.event_id} ${d.user} ${d.channel}`} rowProps={(d) => ({ "data-testid": "delivery-row", "data-state": d.state })} />
-            <Pager newer={cursors.length > 0 ? () => setCursors(cursors.slice(0, -1)) : null} older={page.next ? () => setCursors([...cursors, page.next!]) : null} />
+            {pager(page)}
           </>
         )}
       </Loaded>

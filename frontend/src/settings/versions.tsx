@@ -10,7 +10,7 @@ import { WallMoment } from "../parts/figures";
 import { useConfig } from "../panels/config";
 import { useRead } from "../store/hooks";
 import { send } from "../store/send";
-import { Pager } from "../parts/pager";
+import { usePages } from "../parts/pager";
 import { asText } from "./words";
 
 const PAGE = 12;
@@ -18,9 +18,8 @@ const PAGE = 12;
 export function Versions() {
   const now = useConfig().data;
   const mayChange = useMay("admin");
-  const [cursors, setCursors] = useState<readonly string[]>([]);
-  const cursor = cursors.at(-1);
-  const view = useRead<Page<ConfigurationChange>>(`/api/config/history?limit=${PAGE}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+  const { path, pager } = usePages(`/api/config/history?limit=${PAGE}`);
+  const view = useRead<Page<ConfigurationChange>>(path);
   const [pair, setPair] = useState<{ from: number; to: number } | null>(null);
   const [back, setBack] = useState<number | null>(null);
   return (
@@ -35,7 +34,7 @@ export function Versions() {
               rowKey={(v) => String(v.version)}
               rowProps={(v) => ({ "data-testid": "version-row", "data-version": String(v.version) })}
             />
-            <Pager newer={cursors.length > 0 ? () => setCursors(cursors.slice(0, -1)) : null} older={page.next ? () => setCursors([...cursors, page.next!]) : null} />
+            {pager(page)}
           </>
         )}
       </Loaded>

@@ -1,9 +1,8 @@
 // Every execution by itself, page by page.
-import { useState } from "preact/hooks";
 import type { Fill, Page } from "../api/bodies";
 import { money, price, quantity } from "../format/money";
 import { Moment, Side } from "../parts/figures";
-import { Pager } from "../parts/pager";
+import { usePages } from "../parts/pager";
 import { Loaded, Panel } from "../parts/panel";
 import { SymbolLink } from "../parts/symbol";
 import { Table, type Column } from "../parts/table";
@@ -21,16 +20,15 @@ const COLUMNS: readonly Column<Fill>[] = [
 ];
 
 export function Fills() {
-  const [cursors, setCursors] = useState<readonly string[]>([]);
-  const cursor = cursors.at(-1);
-  const view = useRead<Page<Fill>>(`/api/fills?limit=${PAGE}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+  const { path, pager } = usePages(`/api/fills?limit=${PAGE}`);
+  const view = useRead<Page<Fill>>(path);
   return (
     <Panel title="Fills" testid="fills" flush view={view}>
       <Loaded view={view} what="fills" isEmpty={(page) => page.items.length === 0} empty="Nothing was filled yet.">
         {(page) => (
           <>
             <Table caption="Fills, newest first" columns={COLUMNS} rows={page.items} rowKey={(f) => f.id} rowProps={(f) => ({ "data-testid": "fill-row", "data-symbol": f.symbol })} />
-            <Pager newer={cursors.length > 0 ? () => setCursors(cursors.slice(0, -1)) : null} older={page.next ? () => setCursors([...cursors, page.next!]) : null} />
+            {pager(page)}
           </>
         )}
       </Loaded>

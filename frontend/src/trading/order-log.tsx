@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import type { Order, Page } from "../api/bodies";
 import { ORDER_COLUMNS } from "../panels/orders";
 import { plain } from "../parts/figures";
-import { Pager } from "../parts/pager";
+import { usePages } from "../parts/pager";
 import { Loaded, Panel } from "../parts/panel";
 import { Table, type Column } from "../parts/table";
 import { useRead } from "../store/hooks";
@@ -20,19 +20,17 @@ const STATUSES = [
 export function OrderLog() {
   const [status, setStatus] = useState<string>("all");
   const [symbol, setSymbol] = useState("");
-  const [cursors, setCursors] = useState<readonly string[]>([]);
   const [opened, setOpened] = useState<string | null>(null);
   const wanted = useSettled(symbol);
   const filter = /^[A-Z][A-Z0-9.]{0,9}$/.test(wanted) ? `&symbol=${wanted}` : "";
-  const cursor = cursors.at(-1);
-  const view = useRead<Page<Order>>(`/api/orders?limit=${PAGE}&status=${status}${filter}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
-  const restart = () => setCursors([]);
+  const { path, pager } = usePages(`/api/orders?limit=${PAGE}&status=${status}${filter}`);
+  const view = useRead<Page<Order>>(path);
   return (
     <Panel title="Order log" testid="order-log" flush view={view}>
       <div class="filters">
         <label>
           Orders{" "}
-          <select value={status} onChange={(event) => (setStatus(event.currentTarget.value), restart())} data-testid="log-status">
+          <select value={status} onChange={(event) => setStatus(event.currentTarget.value)} data-testid="log-status">
             {STATUSES.map(([value, name]) => (
               <option key={value} value={value}>
                 {name}
@@ -42,7 +40,7 @@ export function OrderLog() {
         </label>
         <label>
           Symbol{" "}
-          <input class="short" value={symbol} placeholder="all" onInput={(event) => (setSymbol(event.currentTarget.value.trim().toUpperCase()), restart())} data-testid="log-symbol" />
+          <input class="short" value={symbol} placeholder="all" onInput={(event) => setSymbol(event.currentTarget.value.trim().toUpperCase())} data-testid="log-symbol" />
         </label>
       </div>
       <Loaded view={view} what="orders" rows={6} isEmpty={(page) => page.items.length === 0} empty={filter || status !== "all" ? "No order of that kind." : "No order yet: signals, the ticket above and the risk monitor make them."}>
@@ -57,7 +55,7 @@ export function OrderLog() {
               rowProps={(o) => ({ "data-testid": "order-row", "data-status": o.status, "data-symbol": o.symbol })}
               below={(o) => (o.client_order_id === opened ? <OrderStory order={o} /> : null)}
             />
-            <Pager newer={cursors.length > 0 ? () => setCursors(cursors.slice(0, -1)) : null} older={page.next ? () => setCursors([...cursors, page.next!]) : null} />
+            {pager(page)}
           </>
         )}
       </Loaded>

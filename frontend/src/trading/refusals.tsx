@@ -1,8 +1,7 @@
 // Orders that a rule refused or that could not be carried out: they never became one.
-import { useState } from "preact/hooks";
 import type { Page, Refusal } from "../api/bodies";
 import { Moment, Side, State } from "../parts/figures";
-import { Pager } from "../parts/pager";
+import { usePages } from "../parts/pager";
 import { Loaded, Panel } from "../parts/panel";
 import { SymbolLink } from "../parts/symbol";
 import { Table, type Column } from "../parts/table";
@@ -43,16 +42,15 @@ const COLUMNS: readonly Column<Refusal>[] = [
 ];
 
 export function Refusals() {
-  const [cursors, setCursors] = useState<readonly string[]>([]);
-  const cursor = cursors.at(-1);
-  const view = useRead<Page<Refusal>>(`/api/refusals?limit=${PAGE}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+  const { path, pager } = usePages(`/api/refusals?limit=${PAGE}`);
+  const view = useRead<Page<Refusal>>(path);
   return (
     <Panel title="Refused" testid="refusals" flush view={view}>
       <Loaded view={view} what="refusals" isEmpty={(page) => page.items.length === 0} empty="No order was refused. Why a signal came to nothing is told on its symbol's page.">
         {(page) => (
           <>
             <Table caption="Refused orders, newest first" columns={COLUMNS} rows={page.items} rowKey={(r) => r.id + r.wall_at} rowProps={(r) => ({ "data-testid": "refusal-row", "data-symbol": r.symbol })} />
-            <Pager newer={cursors.length > 0 ? () => setCursors(cursors.slice(0, -1)) : null} older={page.next ? () => setCursors([...cursors, page.next!]) : null} />
+            {pager(page)}
           </>
         )}
       </Loaded>
