@@ -3,7 +3,7 @@ import type { Metrics, Page, Run } from "../api/bodies";
 import { NONE } from "../format/money";
 import { NextRun } from "../panels/market";
 import { Age } from "../parts/age";
-import { Moment, State, plain } from "../parts/figures";
+import { Figure, Moment, State, plain } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
 import { Table, type Column } from "../parts/table";
 import { useRead, type View } from "../store/hooks";
@@ -28,15 +28,14 @@ export function Schedule({ view }: { view: View<Metrics> }) {
           <dl class="figures tight">
             {(
               [
-                ["Run", now.last_run_at],
-                ["Sync", now.last_sync_at],
-                ["Risk monitor", now.last_monitor_at],
+                ["run", now.last_run_at],
+                ["sync", now.last_sync_at],
+                ["risk monitor", now.last_monitor_at],
               ] as const
             ).map(([name, at]) => (
-              <div key={name} class="figure">
-                <dt>Last {name.toLowerCase()}</dt>
-                <dd>{at ? <Age of={at} what={`last ${name.toLowerCase()}`} /> : NONE}</dd>
-              </div>
+              <Figure key={name} label={`Last ${name}`}>
+                {at ? <Age of={at} what={`last ${name}`} /> : NONE}
+              </Figure>
             ))}
           </dl>
         )}

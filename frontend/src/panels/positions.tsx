@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import type { ClosedLot, Guard, Lot, Page, Position, PositionDetail } from "../api/bodies";
 import { NONE, price, quantity } from "../format/money";
 import { marketDay } from "../format/time";
-import { Cached, Gain, LivePrice, Moment, Money, plain } from "../parts/figures";
+import { Cached, Gain, LivePrice, Moment, Money, State, plain } from "../parts/figures";
 import { Loaded, Panel } from "../parts/panel";
 import { useMay } from "../parts/role";
 import { SymbolLink } from "../parts/symbol";
@@ -23,22 +23,13 @@ const COLUMNS: readonly Column<Position>[] = [
   { head: "Value", amount: true, wide: true, cell: (p) => <Money amount={p.market_value} /> },
   { head: "Unrealised", amount: true, cell: (p) => <Gain amount={p.unrealised_pnl} /> },
   { head: "%", amount: true, wide: true, cell: (p) => <Gain amount={p.unrealised_pnl_percent} unit="%" /> },
-  { head: "Stop, $", amount: true, cell: (p) => <Nearest of={p.stops} otherwise={<NoStop />} /> },
+  { head: "Stop, $", amount: true, cell: (p) => <Nearest of={p.stops} otherwise={<State tone="bad">none</State>} /> },
   { head: "Target, $", amount: true, wide: true, cell: (p) => <Nearest of={p.targets} otherwise={NONE} /> },
   { head: "Since", wide: true, cell: (p) => <Moment at={p.opened_at} form={marketDay} /> },
 ];
 
 /** On a phone the row with its buttons has no room for what its chart shows. */
 const withRoom = (column: Column<Position>): Column<Position> => (["Price, $", "Stop, $"].includes(column.head) ? { ...column, wide: true } : column);
-
-const NoStop = () => (
-  <span class="state bad">
-    <span class="shape" aria-hidden="true">
-      ✕
-    </span>
-    none
-  </span>
-);
 
 /** `6 shares at $97.00`. */
 const guardWords = ({ price: at, quantity: shares }: Guard): string => `${quantity(shares)} at ${at ? `$${price(at)}` : "a price that trails"}`;

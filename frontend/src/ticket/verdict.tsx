@@ -3,6 +3,7 @@ import type { Assessment, RuleOutcome } from "../api/bodies";
 import { money, price, quantity } from "../format/money";
 import { Age } from "../parts/age";
 import { plain } from "../parts/figures";
+import { Pairs, type Pair } from "../parts/pairs";
 import { ErrorNotice, Panel } from "../parts/panel";
 import type { Asked } from "./assessment";
 import type { Side } from "./ticket";
@@ -51,34 +52,15 @@ function Answer({ verdict, side, symbol, stale }: { verdict: Assessment; side: S
   );
 }
 
-const Consequences = ({ verdict, side }: { verdict: Assessment; side: Side }) => (
-  <dl class="pairs">
-    {side === "buy" && (
-      <div>
-        <dt>Cash set aside</dt>
-        <dd>{money(verdict.reserve_notional)}</dd>
-      </div>
-    )}
-    {verdict.stop_loss_price && (
-      <div>
-        <dt>Stop, a share</dt>
-        <dd>${price(verdict.stop_loss_price)}</dd>
-      </div>
-    )}
-    {verdict.take_profit_price && (
-      <div>
-        <dt>Target, a share</dt>
-        <dd>${price(verdict.take_profit_price)}</dd>
-      </div>
-    )}
-    {verdict.bound_by && (
-      <div>
-        <dt>Size decided by</dt>
-        <dd>{plain(verdict.bound_by)}</dd>
-      </div>
-    )}
-  </dl>
-);
+function Consequences({ verdict, side }: { verdict: Assessment; side: Side }) {
+  const told: readonly Pair[] = [
+    ["Cash set aside", side === "buy" && money(verdict.reserve_notional)],
+    ["Stop, a share", verdict.stop_loss_price && `$${price(verdict.stop_loss_price)}`],
+    ["Target, a share", verdict.take_profit_price && `$${price(verdict.take_profit_price)}`],
+    ["Size decided by", verdict.bound_by && plain(verdict.bound_by)],
+  ];
+  return <Pairs pairs={told.filter(([, value]) => value)} />;
+}
 
 const ORDER: Readonly<Record<string, number>> = { failed: 0, passed: 1, not_applicable: 2 };
 const WORDS: Readonly<Record<string, string>> = { failed: "✕ refused", passed: "✓ passed", not_applicable: "– no say" };

@@ -2,6 +2,7 @@
 import type { Order } from "../api/bodies";
 import { NONE, price } from "../format/money";
 import { Moment, State, orderTone, plain, words } from "../parts/figures";
+import { Pairs, type Pair } from "../parts/pairs";
 import { Rules } from "../ticket/verdict";
 
 const ORIGINS: Readonly<Record<string, string>> = { sig: "signal", man: "manual", prot: "protection" };
@@ -57,22 +58,6 @@ function Facts({ order }: { order: Order }) {
     ["Run", order.run_id],
     ["Correlation id", order.correlation_id],
   ];
-  return (
-    <dl class="pairs">
-      {facts.filter(([, value]) => value).map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-      {ids.filter(([, value]) => value).map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>
-            <code>{value}</code>
-          </dd>
-        </div>
-      ))}
-    </dl>
-  );
+  const known = (pairs: readonly [name: string, value: string | null][]) => pairs.filter(([, value]) => value);
+  return <Pairs pairs={[...known(facts), ...known(ids).map(([name, id]): Pair => [name, <code>{id}</code>])]} />;
 }
