@@ -174,6 +174,21 @@ def test_a_late_run_says_so() -> None:
     assert "late, after a newer bar had closed" in schedule.result
 
 
+@pytest.mark.parametrize(
+    ("timeframe", "named"),
+    [
+        ("1Day", f"the session of {FRIDAY}: open 99.0, "),
+        ("1Hour", "the bar from 2024-01-05 05:00 UTC, closed "),
+    ],
+)
+def test_a_bar_is_named_as_a_trader_names_it(timeframe: str, named: str) -> None:
+    """A day by its session of New York, not by its first moment in UTC; volume in thousands."""
+    run = a_run(state=RunState.CONCLUDED, timeframe=timeframe)
+    told = chain(evidence(run=run)).steps[1].result
+    assert told.startswith(named)
+    assert told.endswith("volume 5,000")
+
+
 def test_bars_that_are_not_those_judged_are_marked() -> None:
     """Somebody changed the store behind the run."""
     bar = chain(evidence(bars_changed=True)).steps[1]

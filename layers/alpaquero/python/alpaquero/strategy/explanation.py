@@ -14,7 +14,8 @@ from itertools import groupby
 from alpaquero.orders.intent import Intent
 from alpaquero.orders.lifecycle import is_terminal
 from alpaquero.orders.order import Fill, Order
-from alpaquero.prices.bars import Bar
+from alpaquero.prices.bars import Bar, Timeframe
+from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.quickly_made import dataclass
 from alpaquero.risk.verdict import RuleResult
 from alpaquero.strategy.conclusion import Decision, intent_of
@@ -157,10 +158,17 @@ def _bar(evidence: Evidence) -> Step | None:
     text = f"no bar of {evidence.symbol} was found"
     if bar is not None:
         text = (
-            f"the bar from {_at(bar.start)}, closed {_at(run.bar_close)}: open {bar.open}, high {bar.high}, "
-            f"low {bar.low}, close {bar.close}, volume {bar.volume}"
+            f"{_named(run.timeframe, bar.start, run.bar_close)}: open {bar.open}, high {bar.high}, "
+            f"low {bar.low}, close {bar.close}, volume {bar.volume:,}"
         )
     return Step(name="bar", result=text, at=run.bar_close, lines=lines)
+
+
+def _named(timeframe: str, start: datetime, close: datetime) -> str:
+    """A day is a session of New York; its first moment in UTC would say nothing to a trader."""
+    if timeframe == Timeframe.DAY:
+        return f"the session of {start.astimezone(NEW_YORK):%Y-%m-%d}"
+    return f"the bar from {_at(start)}, closed {_at(close)}"
 
 
 def _condition(evidence: Evidence) -> Step | None:
