@@ -123,7 +123,7 @@ export function OrderTicket({ children }: { children: ComponentChildren }) {
   return (
     <div class="columns ticket-columns">
       <Panel title="Order ticket" testid="ticket" aside={account.data?.environment === "live" ? "real money" : null}>
-        <form class="form ticket" onSubmit={submit} noValidate autocomplete="off">
+        <form class="form" onSubmit={submit} noValidate autocomplete="off">
           <Sides side={ticket.side} pick={(side) => change({ side })} />
           <SymbolField ticket={ticket} fault={told.symbol} change={change} held={held ? `${quantity(held.quantity)} held` : null} />
           <div class="pair">
