@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ _TOLD: Final[Mapping[str, str]] = {
 }
 
 
+_ROUNDED: Final = {"equity", "cash", "pnl", "realised_pnl", "drawdown_percent"}
+
+
 class _Blank(dict[str, Any]):
     """A missing or null field leaves nothing."""
 
@@ -61,9 +65,16 @@ def told(event: Mapping[str, Any]) -> str | None:
     pattern = _TOLD.get(event["detail-type"])
     if pattern is None:
         return None
-    detail = _Blank({key: "" if value is None else value for key, value in event["detail"].items()})
+    detail = _Blank({key: _shown(key, value) for key, value in event["detail"].items()})
     at = str(detail["occurred_at"])[:16].replace("T", " ")
     return f"{at}  {' '.join(pattern.format_map(detail).split(' ')).rstrip()}"
+
+
+def _shown(key: str, value: Any) -> Any:
+    """A value as people read it: dollars to the cent, a share to a hundredth of a per cent."""
+    if value is None:
+        return ""
+    return f"{Decimal(value):,.2f}" if key in _ROUNDED else value
 
 
 class Watch:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import click
 
-from alpaquero.orders.kinds import OrderClass, OrderType, TimeInForce
+from alpaquero.orders.kinds import OrderClass, OrderType, Side, TimeInForce
 from laptop.cli.common import Group, json_option, limit_option, print_json, print_table, state_option
 
 
@@ -85,9 +85,10 @@ def show(order_id: str, state: Path | None) -> int:
     help="A purchase is a bracket, a sale simple, unless this says otherwise.",
 )  # fmt: skip
 @click.option(
-    "--time-in-force", type=click.Choice(_words(TimeInForce)), default="day", show_default=True,
-    help="How long it waits.",
-)  # fmt: skip
+    "--time-in-force",
+    type=click.Choice(_words(TimeInForce)),
+    help="How long it waits; gtc for a bracket, whose stop and target end with it, else day.",
+)
 @click.option("--limit-price", help="Dollars a share, of a limit or stop_limit order.")
 @click.option("--stop-price", help="Dollars a share, of a stop or stop_limit order.")
 @click.option("--trail-price", help="Dollars below the highest price, of a trailing_stop.")
@@ -101,9 +102,18 @@ def show(order_id: str, state: Path | None) -> int:
 @json_option
 def place(*, key: str | None, state: Path | None, as_json: bool, **terms: Any) -> int:
     """Place an order; without QUANTITY a purchase is sized by risk and a sale is the whole position."""
+    terms["time_in_force"] = terms["time_in_force"] or _force_of(terms)
     return _tell(
         _ask(state, "POST", "/api/orders", body=_given(terms), key=key or _new_key()), as_json=as_json
     )
+
+
+def _force_of(terms: dict[str, Any]) -> str:
+    """A day's stop would leave the shares bare at the close."""
+    is_alone = terms["order_class"] == OrderClass.SIMPLE or (
+        terms["order_class"] is None and terms["side"] == Side.SELL
+    )
+    return (TimeInForce.DAY if is_alone else TimeInForce.GTC).value
 
 
 @orders.command()

@@ -61,9 +61,7 @@ def migrate(
     for table in schema.TABLES:
         if table not in tables or found[table] == wanted[table]:
             continue
-        for step in schema.steps_from(table, found[table]):
-            say(f"{table}: {step.why}")
-        changed[table] = _migrate_table(dynamodb, table, tables[table], found[table])
+        changed[table] = _migrate_table(dynamodb, table, tables[table], found[table], say)
         found[table] = wanted[table]
         mark(dynamodb, tables["Settings"], found)
     if not changed:
@@ -98,10 +96,17 @@ def _marker(versions: Mapping[str, int]) -> Item:
     return {**schema.MARKER, "body": {"S": json.dumps(body)}, "version": {"N": "1"}}
 
 
-def _migrate_table(dynamodb: Any, table: str, name: str, version: int) -> int:
+def _migrate_table(dynamodb: Any, table: str, name: str, version: int, say: Callable[[str], None]) -> int:
+    """How many items were changed; with the first one it is told why. A new stack has none."""
     count = 0
     for page in dynamodb.get_paginator("scan").paginate(TableName=name, ConsistentRead=True):
-        count += sum(_migrate_item(dynamodb, table, name, item, version) for item in page["Items"])
+        for item in page["Items"]:
+            if not _migrate_item(dynamodb, table, name, item, version):
+                continue
+            count += 1
+            if count == 1:
+                for step in schema.steps_from(table, version):
+                    say(f"bringing {table} to this release: {step.why}")
     return count
 
 

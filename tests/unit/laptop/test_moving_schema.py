@@ -115,3 +115,14 @@ def test_newer_tables_are_not_touched(dynamodb: Any) -> None:
     with pytest.raises(schema.NewerSchema, match="Books is of version 9"):
         migrate(dynamodb, TABLES)
     assert _sizes(dynamodb) == [None] * CHUNKS
+
+
+def test_only_what_changes_something_is_told(dynamodb: Any) -> None:
+    """The first changed item of a table tells why; a table without one, as of a new stack, tells nothing."""
+    told: list[str] = []
+    migrate(dynamodb, TABLES, say=told.append)
+    assert len(told) == 1
+    assert told[0].startswith("bringing Bars to this release: ")
+    mark(dynamodb, "settings", dict.fromkeys(schema.TABLES, schema.FIRST))
+    migrate(dynamodb, TABLES, say=told.append)
+    assert len(told) == 1

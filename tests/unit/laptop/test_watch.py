@@ -33,3 +33,15 @@ def test_every_told_field_is_the_events_own() -> None:
     for name, pattern in _TOLD.items():
         named = {field for _, field, _, _ in Formatter().parse(pattern) if field}
         assert named <= set(EVENTS[name].__struct_fields__), name
+
+
+def test_dollars_are_told_to_the_cent() -> None:
+    """What the books keep to the last digit is read to the cent, and a fall to a hundredth of a per cent."""
+    detail = {
+        "occurred_at": "2012-03-05T21:00:00Z",
+        "equity": "99788.5068",
+        "cash": "100000",
+        "drawdown_percent": "0.2115",
+    }
+    line = told({"detail-type": "EquityMarked", "detail": detail})
+    assert line == "2012-03-05 21:00  equity 99,788.51, cash 100,000.00, drawdown 0.21%"
