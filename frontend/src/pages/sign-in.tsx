@@ -54,7 +54,7 @@ export function SignIn() {
       {told && (
         <p class="notice bad" role="alert" data-testid="sign-in-error">
           {told.message}
-          {told.correlationId && (
+          {told.status !== 401 && told.correlationId && (
             <>
               {" "}
               Correlation id <code>{told.correlationId}</code>

@@ -132,7 +132,7 @@ const CLOSED: readonly Column<ClosedLot>[] = [
   { head: "Held", amount: true, cell: (l) => `${l.holding_days} d` },
   { head: "Shares", amount: true, cell: (l) => quantity(l.quantity) },
   { head: "Cost", amount: true, wide: true, cell: (l) => <Money amount={l.cost_basis} /> },
-  { head: "Proceeds", amount: true, cell: (l) => <Money amount={l.proceeds} /> },
+  { head: "Proceeds", amount: true, wide: true, cell: (l) => <Money amount={l.proceeds} /> },
   { head: "Realised", amount: true, cell: (l) => <Gain amount={l.realised_pnl} /> },
 ];
 

@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { ComponentChildren, TargetedSubmitEvent } from "preact";
 import type { OrderAccepted } from "../api/bodies";
-import { quantity } from "../format/money";
+import { NONE, price, quantity } from "../format/money";
 import { useAccount } from "../panels/account";
 import { useWatchlist } from "../panels/config";
 import { usePositions } from "../panels/positions";
@@ -244,7 +244,7 @@ function Market({ symbol, held }: { symbol: string; held: string | null }) {
     <span data-testid="ticket-market">
       {now ? (
         <>
-          bid {now.bid ?? "–"} · ask {now.ask ?? "–"} · last <LivePrice symbol={symbol} /> ({Math.round(now.age_seconds)} s old)
+          bid {now.bid ? price(now.bid) : NONE} · ask {now.ask ? price(now.ask) : NONE} · last <LivePrice symbol={symbol} /> ({Math.round(now.age_seconds)} s old)
         </>
       ) : (
         "no price heard yet"

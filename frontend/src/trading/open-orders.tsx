@@ -51,8 +51,22 @@ export function OpenOrders() {
   );
 }
 
+/** What is filled of an order that still waits is seldom anything: it needs no column. */
+const SizeAndFilled = (order: Order) => (
+  <>
+    {sizeOf(order)}
+    {Number(order.filled_quantity) > 0 && (
+      <>
+        <br />
+        <span class="soft">{quantity(order.filled_quantity)} filled</span>
+      </>
+    )}
+  </>
+);
+
 /** On a phone the price it waits for counts more than when it was made; its state stands below. */
-const COLUMNS: readonly Column<Order>[] = ORDER_COLUMNS.map((column) => {
+const COLUMNS: readonly Column<Order>[] = ORDER_COLUMNS.filter(({ head }) => head !== "Filled" && head !== "At, $").map((column) => {
+  if (column.head === "Qty") return { ...column, cell: SizeAndFilled };
   if (column.head === "Time" || column.head === "Status") return { ...column, wide: true };
   if (column.head !== "Type") return column;
   return {
