@@ -49,7 +49,6 @@ export function BacktestForm({ begun }: { begun: (id: string) => void }) {
     begun(answer.id);
   }
 
-  const judged = plan.timeframe || (plan.settings === "current" && applied[plan.strategies[0] ?? strategies[0] ?? ""]?.timeframe) || "1Day";
   const told = (name: keyof Plan): string | undefined => faults[name] ?? (error?.field === name ? error.message : undefined);
   const amount = (name: "cash" | "seed" | "half_spread_bps" | "slippage_bps" | "fee_per_share_dollars" | "partial_fills", label: string, unit?: string, hint?: string) => (
     <Field label={label} unit={unit} hint={hint} error={told(name)}>
@@ -81,10 +80,10 @@ export function BacktestForm({ begun }: { begun: (id: string) => void }) {
             </select>
           )}
         </Field>
-        <Field label="Bars" hint="All strategies of a backtest judge the same bars." error={told("timeframe")}>
+        <Field label="Bars" error={told("timeframe")}>
           {(props) => (
             <select {...props} value={plan.timeframe} onChange={(event) => set({ timeframe: event.currentTarget.value })} data-testid="backtest-timeframe">
-              <option value="">by strategy</option>
+              <option value="">as each strategy says</option>
               {TIMEFRAMES.map((timeframe) => (
                 <option key={timeframe} value={timeframe}>
                   {timeframe}
@@ -109,7 +108,7 @@ export function BacktestForm({ begun }: { begun: (id: string) => void }) {
         </Field>
       </details>
       {error && !(error.field && error.field in plan) && <ErrorNotice error={error} what="backtest" />}
-      <FetchBars wanted={barsOf(plan, judged)} />
+      <FetchBars wanted={barsOf(plan, applied)} />
       <Buttons>
         <button type="submit" class="chief-button" disabled={busy || request === null} data-testid="backtest-start-button">
           {busy ? "Sending …" : "Run the backtest"}

@@ -31,7 +31,11 @@ test("two curves of different money are laid together by what they gained", () =
 });
 
 test("the bars that a backtest needs begin before it, as far back as its rules look", () => {
-  expect(barsOf(plan({}), "5Min")).toEqual({ symbols: ["AAPL", "MSFT"], timeframe: "5Min", start: "2011-12-19", end: "2012-12-31" });
-  expect(barsOf(plan({}), "1Day")?.start).toBe("2010-11-09");
-  expect(barsOf(plan({ end: "" }), "1Day")).toBeNull();
+  const applied = { slow: { timeframe: "1Day" }, quick: { timeframe: "5Min" }, other: { timeframe: "5Min" } };
+  const asked = (changes: Partial<Plan>) => barsOf(plan(changes), applied).map(({ timeframe, start }) => `${timeframe} ${start}`);
+  expect(barsOf(plan({ timeframe: "5Min" }), applied)).toEqual([{ symbols: ["AAPL", "MSFT"], timeframe: "5Min", start: "2011-12-19", end: "2012-12-31" }]);
+  expect(asked({})).toEqual(["1Day 2010-11-09", "5Min 2011-12-19"]);
+  expect(asked({ strategies: ["other"] })).toEqual(["5Min 2011-12-19"]);
+  expect(asked({ settings: "default" })).toEqual(["1Day 2010-11-09"]);
+  expect(asked({ end: "" })).toEqual([]);
 });

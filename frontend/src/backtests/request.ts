@@ -108,12 +108,22 @@ export interface Wanted {
   end: string;
 }
 
-/** The bars that a plan needs, those before its first session too; null while the form is not filled in. */
-export function barsOf(plan: Plan, timeframe: string): Wanted | null {
-  if (requestOf(plan) === null) return null;
-  const first = new Date(`${plan.start}T00:00:00Z`);
-  first.setUTCDate(first.getUTCDate() - WARM_UP_DAYS[timeframe]!);
-  return { symbols: symbolsIn(plan.symbols), timeframe, start: first.toISOString().slice(0, 10), end: plan.end };
+/** The bars that a plan needs, those before its first session too, by timeframe; `applied` are the settings in force. */
+export function barsOf(plan: Plan, applied: Readonly<Record<string, { timeframe: string }>>): Wanted[] {
+  if (requestOf(plan) === null) return [];
+  return timeframesOf(plan, applied).map((timeframe) => {
+    const first = new Date(`${plan.start}T00:00:00Z`);
+    first.setUTCDate(first.getUTCDate() - WARM_UP_DAYS[timeframe]!);
+    return { symbols: symbolsIn(plan.symbols), timeframe, start: first.toISOString().slice(0, 10), end: plan.end };
+  });
+}
+
+/** What the strategies of a plan judge: the one it names, or each its own. */
+function timeframesOf({ timeframe, settings, strategies }: Plan, applied: Readonly<Record<string, { timeframe: string }>>): string[] {
+  if (timeframe !== "") return [timeframe];
+  if (settings === "default") return ["1Day"];
+  const chosen = strategies.length > 0 ? strategies : Object.keys(applied);
+  return [...new Set(chosen.flatMap((name) => applied[name]?.timeframe ?? []))];
 }
 
 /** The same day a year before, as a backtest begins unless told otherwise. */

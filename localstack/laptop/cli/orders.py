@@ -18,7 +18,15 @@ def _words(kind: type[StrEnum]) -> list[str]:
     return [one.value for one in kind]
 
 
-_COLUMNS = ("client_order_id", "symbol", "side", "quantity", "status", "filled_quantity")
+_COLUMNS = {
+    "client_order_id": "id",
+    "symbol": "symbol",
+    "side": "side",
+    "quantity": "shares",
+    "status": "status",
+    "filled_quantity": "filled",
+    "reason": "why",
+}
 _SYMBOL = click.option("--symbol", help="Of one symbol only.")
 _STATUS = click.option("--status", type=click.Choice(["open", "closed", "all"]), help="All by default.")
 _LIMIT = limit_option(200)
@@ -187,7 +195,7 @@ def _list(symbol: str | None, status: str | None, limit: int, state: Path | None
         print_json(items)
     else:
         rows = [["" if item.get(c) is None else item[c] for c in _COLUMNS] for item in items]
-        print_table("Orders", _COLUMNS, rows)
+        print_table("Orders", list(_COLUMNS.values()), rows)
     return 0
 
 

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from alpaquero.events.schemas import EVENTS
-from laptop.cli import commands
+from laptop.cli import commands, main
 from laptop.layout import REPOSITORY
 from laptop.stack import DEFAULT_PORTS
 from laptop.template import functions, template
@@ -152,6 +152,16 @@ def test_a_command_that_the_parser_refuses_is_found(line: str) -> None:
     """The check of the pages is no nod: a wrong word, option or value fails it."""
     with pytest.raises((click.UsageError, AssertionError)):
         check_command(line)
+
+
+def test_the_figures_of_the_readme_are_those_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the README shows of the first backtest is what that prints, row by row."""
+    block = README.split("beside buying and holding the same shares:\n\n```\n")[1].split("```")[0]
+    rows = [line.split() for line in block.splitlines()]
+    assert len(rows) > 3
+    assert 0 == main(["backtest", "--from", "2012-03-02"])
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [] == [row for row in rows if row not in printed]
 
 
 @every_page
