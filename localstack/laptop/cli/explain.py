@@ -68,7 +68,7 @@ def _show(told: dict[str, Any]) -> None:
     if not told["chains"]:
         console.print(f"{told['symbol']}: {told['answer']}", markup=False)
     for chain in told["chains"]:
-        bar = f", bar closed {chain['bar_close']}" if chain["bar_close"] else ""
+        bar = f", bar closed {_minute(chain['bar_close'])}" if chain["bar_close"] else ""
         console.print(
             f"[bold]{told['symbol']}[/] by {chain['strategy']} ({chain['mode']}), {chain['timeframe']}{bar}"
         )
@@ -78,10 +78,14 @@ def _show(told: dict[str, Any]) -> None:
         console.print()
 
 
+def _minute(iso: str) -> str:
+    return f"{iso[:16].replace('T', ' ')} UTC"
+
+
 def _show_step(console: Any, step: dict[str, Any]) -> None:
     mark = "[green]ok[/]" if step.get("passed", True) else "[red]no[/]"
     console.print(f"{mark} [bold]{step['name']:<9}[/]", end=" ")
-    console.print(step["result"] + (f"  ({step['at']})" if step.get("at") else ""), markup=False)
+    console.print(step["result"] + (f"  ({_minute(step['at'])})" if step.get("at") else ""), markup=False)
     for line in step.get("lines", []):
         holds = {None: " ", True: "+", False: "-"}[line.get("holds")]
         off = f"  (off by {line['by']:g})" if line.get("by") is not None else ""

@@ -131,7 +131,7 @@ def _schedule(evidence: Evidence) -> Step | None:
         return Step(name="schedule", result=text, passed=False)
     how = "late, after a newer bar had closed: it may exit and enters nothing" if run.late else "in time"
     lines = [
-        Line(text=f"{run.symbols} symbols in {run.shards} shards, {run.reported} reported"),
+        Line(text=f"{run.symbols} symbols, {run.reported} of {run.shards} shards reported"),
         Line(text=f"settings version {run.settings_version}, rules version {run.rules_version}"),
     ]
     return Step(
