@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from random import Random
 
@@ -178,6 +179,15 @@ def test_bars_lie_where_live_has_them(timeframe: Timeframe) -> None:
     assert all(part.close == at for part, at in zip(calendar.traded, calendar.evenings, strict=True))
     ends = [calendar.evenings[end - 1] for end in calendar.begins[1:25]]
     assert ends == [session.close for session in sessions[:24]]
+
+
+@pytest.mark.parametrize(("shorter", "longer"), list(combinations(Timeframe, 2)))
+def test_longer_bars_close_with_one_of_the_shorter(shorter: Timeframe, longer: Timeframe) -> None:
+    """In the same step, over a half day and both changes of the clocks: none is judged before its time."""
+    sessions = [*sessions_from(date(2012, 10, 31), 24), *sessions_from(date(2013, 3, 7), 4)]
+    steps, closed = (Calendar.of(sessions, 0, len(sessions) - 5, one) for one in (shorter, longer))
+    places = steps.closing_with(closed)
+    assert [steps.traded[place].close for place in places] == [one.close for one in closed.traded]
 
 
 @pytest.mark.parametrize("timeframe", list(Timeframe))
