@@ -30,7 +30,7 @@ from alpaquero.prices.regular_hours import in_session
 from alpaquero.prices.sessions import LENGTHS, NEW_YORK, Session, bar_start, last_closed_session
 from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import bars, ingests
-from alpaquero.store.ingests import Ingest, IngestRequest, IngestState, Step
+from alpaquero.store.ingests import Ingest, IngestState, Step
 from alpaquero.store.series import rescaled_after, rescaled_before
 
 LEAST_SECONDS: Final = 25  # what a step may take: 20 s of tries, then the writes
@@ -101,9 +101,10 @@ def _done(job: Ingest, plan: Sequence[Step]) -> Ingest:
     """The job after its next step."""
     found = 0
     without = set(job.without_bars)
+    message = "" if job.troubles else job.message
     if job.steps_done < len(plan):
         step = plan[job.steps_done]
-        _retire_rescaled(job.request, step, plan)
+        message = _retire_rescaled(job, step, plan) or message
         by_symbol = _stored(job, step)
         found = sum(by_symbol.values())
         without -= by_symbol.keys()
@@ -115,7 +116,7 @@ def _done(job: Ingest, plan: Sequence[Step]) -> Ingest:
         state=IngestState.DONE if done == len(plan) else IngestState.RUNNING,
         without_bars=tuple(sorted(without)),
         troubles=0,
-        message="",
+        message=message,
         updated=datetime.now(UTC),
     )
 
@@ -141,19 +142,26 @@ def _stored(job: Ingest, step: Step) -> dict[str, int]:
     return {symbol: len(columns) for symbol, columns in kept.items()}
 
 
-def _retire_rescaled(request: IngestRequest, step: Step, plan: Sequence[Step]) -> None:
-    """Takes out what is stored on either side of the job where a split has moved it since."""
-    timeframe, adjustment, rescaled = request.timeframe, request.adjustment, list[str]()
+def _retire_rescaled(job: Ingest, step: Step, plan: Sequence[Step]) -> str:
+    """Takes out what is stored on either side of the job where a split has moved it since; says of whom.
+
+    A job that goes on after a night asks before each step: the split may be of this morning.
+    """
+    timeframe, adjustment, rescaled = job.request.timeframe, job.request.adjustment, list[str]()
+    begun, today = (at.astimezone(NEW_YORK).date() for at in (job.begun, datetime.now(UTC)))
     for is_end, day, taken_out in (
-        (step.first == plan[0].first, step.first, rescaled_before),
+        (step.first == plan[0].first or begun < today, step.first, rescaled_before),
         (step.last == plan[-1].last, step.last, rescaled_after),
     ):
         if is_end:
             rescaled += taken_out(
                 step.symbols, bars.midnight(day), market_data(), timeframe=timeframe, adjustment=adjustment
             )
-    if rescaled:
-        logger.warning("bars from before a split are taken out; fetch them again", symbols=rescaled)
+    if not rescaled:
+        return ""
+    logger.warning("bars from before a split are taken out; fetch them again", symbols=rescaled)
+    named = ", ".join(sorted(set(rescaled)))
+    return f"stored bars of {named} were from before a split and are taken out; fetch those years again"
 
 
 def last_closed_start(timeframe: Timeframe, sessions: Sequence[Session], now: datetime) -> datetime | None:

@@ -160,9 +160,12 @@ def test_newer_years_that_a_split_made_wrong_are_retired_when_older_ones_are_fet
         work(queues)
     data.history["AAPL"] = daily(date(2022, 6, 1), date(2024, 1, 8), scale=0.5)
     data.asked.clear()
+    told = []
     for adjustment in ("split", "raw"):
-        begun(queues, wanted(adjustment=adjustment, last=date(2022, 12, 31)))
+        job = begun(queues, wanted(adjustment=adjustment, last=date(2022, 12, 31)))
         work(queues)
+        told.append(now_of(job).message.partition(" were")[0])
+    assert ["stored bars of AAPL", ""] == told
     assert 3 == len(data.asked)  # one bar each of behind, in the series that may have moved
     first, both = bars.midnight(date(2022, 1, 1)), ("AAPL", "IBM")
     kept = bars.read(both, first, NOW)
@@ -170,6 +173,25 @@ def test_newer_years_that_a_split_made_wrong_are_retired_when_older_ones_are_fet
     assert {"AAPL": 2022, "IBM": 2024} == {s: columns.start_at(-1).year for s, columns in kept.items()}
     assert ["AAPL"] == bars.retired(both, first, NOW)
     assert 2024 == bars.read(["AAPL"], first, NOW, adjustment="raw")["AAPL"].start_at(-1).year
+
+
+def test_a_split_between_two_steps_is_noticed(
+    data: Data, queues: FakeQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that waits for its budget over a night finds the scale changed in the middle of a symbol."""
+    monkeypatch.setattr(ingests, "BARS_A_STEP", 300)
+    job = begun(queues, wanted(symbols=("AAPL",)))
+    left = itertools.cycle([100.0, 5.0])
+    monkeypatch.setattr("alpaquero.deadline.seconds_left", lambda: next(left))
+    work(queues)
+    data.history["AAPL"] = daily(date(2022, 6, 1), date(2024, 1, 8), scale=0.5)
+    while work(queues):
+        pass
+    first = bars.midnight(date(2022, 1, 1))
+    assert IngestState.DONE is now_of(job).state
+    assert "bars of AAPL were from before a split and are taken out; fetch" in now_of(job).message
+    assert {0.5} == set(bars.read(["AAPL"], first, NOW)["AAPL"].open)
+    assert ["AAPL"] == bars.retired(["AAPL"], first, NOW)
 
 
 def test_a_bar_that_was_published_again_is_no_split(data: Data, queues: FakeQueues) -> None:
