@@ -1,4 +1,4 @@
-"""The order in which a run's signals become intents; called by `signal/conclude`."""
+"""The order in which a run's signals become intents; called by `strategy.conclusion`."""
 
 from __future__ import annotations
 
