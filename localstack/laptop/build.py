@@ -30,7 +30,7 @@ from typing import Final, Literal
 from laptop.bytecode import AWS_PYTHON, Compiler, aws_compiler, of_interpreter
 from laptop.errors import LaptopError
 from laptop.layout import BUILD, ENGINE_PYTHON, REPOSITORY
-from laptop.sizes import refuse_heavy
+from laptop.weights import refuse_heavy
 
 Runtime = Literal["local", "aws"]
 Architecture = Literal["x86_64", "arm64"]

@@ -218,7 +218,7 @@ def test_builds_of_another_place_umask_and_time_have_equal_bytes(repository: Pat
 
 def test_a_zip_over_its_limit_stops_the_build(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names the part, its weight, its limit, what weighs most, and what to do."""
-    monkeypatch.setattr("laptop.sizes.FUNCTION_LIMIT_MB", 1)
+    monkeypatch.setattr("laptop.weights.FUNCTION_LIMIT_MB", 1)
     (repository / "functions/trading/blob.bin").write_bytes(os.urandom(1_100_000))
     said = (
         r"functions/trading weighs 1\.0 MB zipped, 1 are allowed \(most of it: blob\.bin 1\.0 MB.*prune it in"

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from laptop.errors import LaptopError
-from laptop.sizes import function_sizes, refuse_heavy, unpacked_bytes, zip_limit_mb
+from laptop.sizes import function_sizes
 from laptop.template import functions
+from laptop.weights import refuse_heavy, unpacked_bytes, zip_limit_mb
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_parts_within_their_limits_pass(zipped: Path) -> None:
 
 def test_every_heavy_part_is_named(zipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All parts over a limit are named at once, with their heaviest packages."""
-    monkeypatch.setattr("laptop.sizes.zip_limit_mb", lambda _path: 0)
+    monkeypatch.setattr("laptop.weights.zip_limit_mb", lambda _path: 0)
     with pytest.raises(LaptopError, match=r"layers/api weighs.*a 0\.0 MB.*; layers/auth weighs"):
         refuse_heavy({"layers/api": zipped, "layers/auth": zipped})
 
