@@ -342,6 +342,17 @@ def test_bars_of_two_timeframes_at_two_scales_are_refused() -> None:
         run(hours, sessions=sessions_from(FIRST, 50), settings=settings, longer={Timeframe.DAY: days})
 
 
+def test_a_thin_symbols_close_is_no_other_scale() -> None:
+    """Its last trade may have been in the morning; two days apart are no split."""
+    hours, days, settings = _hours_and_days()
+    closes = days["AAA"].close[:]
+    closes[3], closes[4] = closes[3] * 1.5, closes[4] * 1.5
+    days["AAA"] = replace(days["AAA"], close=closes)
+    assert run(
+        hours, sessions=sessions_from(FIRST, 50), settings=settings, longer={Timeframe.DAY: days}
+    ).sessions
+
+
 def test_a_daily_signal_of_a_mixed_backtest_trades_at_the_next_open_as_of_days_alone() -> None:
     """With an hourly strategy that says nothing beside it the first entry is that of a backtest of days."""
     hours, days, settings = _hours_and_days()

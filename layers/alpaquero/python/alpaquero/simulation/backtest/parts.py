@@ -147,15 +147,17 @@ def check_same_scale(
 ) -> None:
     """Raises `ValueError` naming a symbol whose `longer` bars do not close where its shorter ones do.
 
-    They are stored by themselves, so a split may have moved one of the two and not yet the other.
+    They are stored by themselves, so a split may have moved one of the two and not yet the other. A bar or
+    two apart are those of a thin symbol, whose last trade was hours before the close.
     """
     for symbol in sorted(shorter.keys() & longer.keys()):
         made, told = aggregated(shorter[symbol], timeframe), longer[symbol]
         _, here, there = np.intersect1d(made.start, told.start, assume_unique=True, return_indices=True)
         closes, others = np.frombuffer(made.close)[here], np.frombuffer(told.close)[there]
-        apart = np.flatnonzero(np.maximum(closes / others, others / closes) > _OTHER_SCALE)
-        if len(apart):
-            at = apart[0]
+        apart = np.maximum(closes / others, others / closes) > _OTHER_SCALE
+        in_a_row = np.flatnonzero(apart[:-2] & apart[1:-1] & apart[2:])
+        if len(in_a_row) or (len(apart) and apart.all()):
+            at = in_a_row[0] if len(in_a_row) else 0
             day = told.start_at(int(there[at])).astimezone(NEW_YORK).date()
             raise ValueError(
                 f"{symbol}: the bar of {timeframe} on {day} closes at {others[at]:g}, shorter ones at "
