@@ -9,12 +9,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from alpaca.trading.enums import OrderClass, OrderSide, OrderStatus, TimeInForce
+from alpaca.trading.enums import OrderStatus
 from alpaca.trading.models import Clock, Order
 from alpaca.trading.requests import (
     MarketOrderRequest,
-    StopLossRequest,
-    TakeProfitRequest,
 )
 
 from laptop.exchange.__main__ import main
@@ -24,23 +22,15 @@ from laptop.exchange.ledger import restore
 from tests.waiting import wait_for
 
 from .conftest import READY_WITHIN_SECONDS, SESSION_DATES, ExchangeProcess, Prices, Serve, Start
+from .orders import bracket
 
 HEADER = "timestamp,open,high,low,close,volume"
 QUIET: Prices = {"CALM": [(100, 101, 99, 100)] * 6}
 
 
 def buy(client_order_id: str, symbol: str = "IBM") -> MarketOrderRequest:
-    """A gtc bracket far from the market."""
-    return MarketOrderRequest(
-        symbol=symbol,
-        qty=5,
-        side=OrderSide.BUY,
-        time_in_force=TimeInForce.GTC,
-        order_class=OrderClass.BRACKET,
-        take_profit=TakeProfitRequest(limit_price=300),
-        stop_loss=StopLossRequest(stop_price=10),
-        client_order_id=client_order_id,
-    )
+    """A bracket far from the market."""
+    return bracket(symbol, client_order_id, shares=5, target=300, stop=10)
 
 
 def kill(exchange: ExchangeProcess) -> None:

@@ -19,9 +19,9 @@ from alpaca.data.live import StockDataStream
 from alpaca.data.models import Bar, Quote, Trade
 from alpaca.data.requests import StockBarsRequest
 from alpaca.data.timeframe import TimeFrame
-from alpaca.trading.enums import OrderClass, OrderSide, TimeInForce
+from alpaca.trading.enums import OrderSide, TimeInForce
 from alpaca.trading.models import Order, TradeUpdate
-from alpaca.trading.requests import LimitOrderRequest, MarketOrderRequest, StopLossRequest, TakeProfitRequest
+from alpaca.trading.requests import LimitOrderRequest, MarketOrderRequest
 from alpaca.trading.stream import TradingStream
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -39,6 +39,7 @@ from .conftest import (
     Serve,
     Start,
 )
+from .orders import bracket
 
 CALM: Prices = {"CALM": [(100, 101, 99, 100)] * 6, "LIVELY": [(50, 55, 45, 52)] * 6}
 HEADERS = {"APCA-API-KEY-ID": KEYS.key_id, "APCA-API-SECRET-KEY": KEYS.secret_key}
@@ -182,17 +183,9 @@ def process(start: Start, prices: WriteFolder, tmp_path: Path) -> ExchangeProces
     return start(tmp_path / "state", "--data", str(prices(CALM)), "--from", SESSION_DATES[1])
 
 
-def bracket(symbol: str = "CALM") -> MarketOrderRequest:
+def far_bracket(symbol: str = "CALM") -> MarketOrderRequest:
     """A market bracket whose exits are never reached."""
-    return MarketOrderRequest(
-        symbol=symbol,
-        qty=5,
-        side=OrderSide.BUY,
-        time_in_force=TimeInForce.GTC,
-        order_class=OrderClass.BRACKET,
-        take_profit=TakeProfitRequest(limit_price=300),
-        stop_loss=StopLossRequest(stop_price=10),
-    )
+    return bracket(symbol, shares=5, target=300, stop=10)
 
 
 def listening_stream(exchange: RunningExchange, received: Received) -> TradingStream:
@@ -222,7 +215,7 @@ def test_alpaca_py_hears_of_every_step_of_an_order(calm: RunningExchange) -> Non
     received = Received()
     with running(listening_stream(calm, received), lambda: calm.trading.submit_order(PROBE)):
         updates_from_now_on(calm, received)
-        order = calm.trading.submit_order(bracket())
+        order = calm.trading.submit_order(far_bracket())
         assert isinstance(order, Order)
         calm.admin.step()
         updates = received.wait(lambda items: len(items) >= 6, "the order's life was not told")
@@ -291,10 +284,10 @@ def test_listening_needs_authorization_and_leaves_out_streams_that_are_not_there
         assert ask(socket, listen("trade_updates")) == refused
         ask(socket, AUTH)
         assert ask(socket, listen("account_updates", "trade_updates")) == listening("trade_updates")
-        calm.trading.submit_order(bracket())
+        calm.trading.submit_order(far_bracket())
         assert [heard(socket)["data"]["event"] for _ in range(3)] == ["accepted", "held", "held"]
         assert ask(socket, listen()) == listening()
-        calm.trading.submit_order(bracket())
+        calm.trading.submit_order(far_bracket())
         assert ask(socket, listen("trade_updates")) == listening("trade_updates")
 
 
@@ -318,7 +311,7 @@ def test_every_connection_hears_every_update(calm: RunningExchange) -> None:
         for socket in sockets:
             ask(socket, AUTH)
             ask(socket, listen)
-        order = calm.trading.submit_order(bracket())
+        order = calm.trading.submit_order(far_bracket())
         assert isinstance(order, Order)
         calm.trading.cancel_order_by_id(order.id)
         events = [[heard(socket)["data"]["event"] for _ in range(6)] for socket in sockets]

@@ -35,6 +35,7 @@ from alpaca.trading.requests import (
 )
 
 from .conftest import Prices, RunningExchange, Serve
+from .orders import bracket
 
 # Five sessions, half an hour after the first close of which the tests begin.
 CALM = [(100, 101, 99, 100)] * 5
@@ -60,22 +61,6 @@ def market(symbol: str, side: OrderSide, client_order_id: str, quantity: int = 1
         qty=quantity,
         side=side,
         time_in_force=TimeInForce.DAY,
-        client_order_id=client_order_id,
-    )
-
-
-def bracket(
-    symbol: str, client_order_id: str, *, target: float = 105, stop: float = 95
-) -> MarketOrderRequest:
-    """A gtc bracket with a market entry of ten shares."""
-    return MarketOrderRequest(
-        symbol=symbol,
-        qty=10,
-        side=OrderSide.BUY,
-        time_in_force=TimeInForce.GTC,
-        order_class=OrderClass.BRACKET,
-        take_profit=TakeProfitRequest(limit_price=target),
-        stop_loss=StopLossRequest(stop_price=stop),
         client_order_id=client_order_id,
     )
 
