@@ -135,7 +135,7 @@ class World:
             stack.enter_context(self.aws.installed())
             stack.enter_context(self.exchange.installed())
             stack.enter_context(_replaced(wall, "now", lambda: self.wall))
-            patience = {"sleep": self.wait, "monotonic": wall.seconds}
+            patience = {"sleep": self.wait, "lapsed": wall.seconds}
             stack.enter_context(patch.dict(BrokerTransport.__init__.__kwdefaults__, patience))
             stack.enter_context(patch.dict(os.environ, CREDENTIALS))
             stack.callback(logger.setLevel, logger.log_level)

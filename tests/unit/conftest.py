@@ -15,4 +15,4 @@ AN_HOUR_LATER: Final = count(step=3600).__next__  # of all tests, or one would f
 @pytest.fixture(autouse=True)
 def nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """An hour passes between any two reads, so that a test sees what it has just written."""
-    monkeypatch.setattr(lately, "monotonic", AN_HOUR_LATER)
+    monkeypatch.setattr(lately, "lapsed", AN_HOUR_LATER)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
 import pytest
 
-from alpaquero import lately
+from alpaquero import lately, wall
 from alpaquero.lately import MOST_KEPT, Shelf, kept_for
 
 
@@ -12,7 +15,7 @@ from alpaquero.lately import MOST_KEPT, Shelf, kept_for
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the module sees; the test moves them."""
     seconds = [100.0]
-    monkeypatch.setattr(lately, "monotonic", lambda: seconds[0])
+    monkeypatch.setattr(lately, "lapsed", lambda: seconds[0])
     monkeypatch.setattr(lately, "_not_before", float("-inf"))
     return seconds
 
@@ -93,3 +96,15 @@ def test_no_more_than_so_many_are_kept(clock: list[float]) -> None:
     for number in range(3 * MOST_KEPT):
         shelf.of(number, lambda: clock[0])
         assert len(shelf._answers) <= MOST_KEPT
+
+
+def test_nothing_kept_before_a_freeze_is_given_out_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frozen sandbox's monotonic clock stands; an hour later the answer is an hour old all the same."""
+    at = [datetime(2026, 11, 23, tzinfo=UTC)]
+    monkeypatch.setattr(wall, "now", lambda: at[0])
+    monkeypatch.setattr(wall, "time", SimpleNamespace(monotonic=lambda: 5.0))
+    monkeypatch.setattr(lately, "lapsed", wall.lapsed)
+    shelf = Shelf(2.0)
+    assert [shelf.of("x", lambda: at[0]) for _ in range(2)] == [at[0], at[0]]
+    at[0] += timedelta(hours=1)
+    assert shelf.of("x", lambda: at[0]) == at[0]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from alpaca.trading.client import TradingClient
 
-from alpaquero import deadline
+from alpaquero import deadline, wall
 from alpaquero.broker.alpaca import AlpacaReader, AlpacaSubmitter
 from alpaquero.broker.breaker import FAILURES_TO_OPEN
 from alpaquero.broker.budget import Priority
@@ -183,3 +185,19 @@ def test_a_post_is_never_repeated_however_the_budget_stands(shared: Shared, serv
     with pytest.raises(BrokerUnavailable):
         shared.broker.submit(REQUEST)
     assert [asked.method for asked in server.asked] == ["POST"]
+
+
+def test_a_connection_that_slept_through_a_freeze_is_not_used_again(
+    broker: AlpacaSubmitter, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other end has closed it: an order sent over it would be lost, and nobody would know whether."""
+    at = [datetime.now(UTC)]
+    monkeypatch.setattr(wall, "now", lambda: at[0])
+    monkeypatch.setattr(wall, "time", SimpleNamespace(monotonic=lambda: 5.0))  # stands, as while frozen
+    server.script = [Reply(200, ACCOUNT)] * 3
+    broker.account()
+    broker.account()
+    assert server.connections == 1
+    at[0] += timedelta(minutes=10)
+    broker.account()
+    assert server.connections == 2

@@ -114,7 +114,7 @@ def test_the_metrics_count_queues_and_dead_letters(call: Call, monkeypatch: pyte
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds since the test began, as the answers that are kept see them; the test moves them."""
     began, seconds = AN_HOUR_LATER(), [0.0]
-    monkeypatch.setattr(lately, "monotonic", lambda: began + seconds[0])
+    monkeypatch.setattr(lately, "lapsed", lambda: began + seconds[0])
     return seconds
 
 

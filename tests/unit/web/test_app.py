@@ -64,7 +64,7 @@ def test_one_line_serves_both_apis(app: ServiceApp) -> None:
 def test_who_asks_with_no_cache_is_answered_anew(app: ServiceApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept for some seconds is no answer for those who have heard of a change."""
     seconds = [AN_HOUR_LATER()]
-    monkeypatch.setattr(lately, "monotonic", lambda: seconds[0])
+    monkeypatch.setattr(lately, "lapsed", lambda: seconds[0])
     numbers = lately.kept_for(60.0)(iter([1, 2, 3]).__next__)
     serve(app, lambda: {"number": numbers()})
     told = []

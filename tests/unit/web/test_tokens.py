@@ -127,7 +127,7 @@ def test_known_keys_outlive_an_issuer_that_does_not_answer(issuer: Issuer) -> No
             raise OSError("no route to the issuer")
         return issuer.published()
 
-    checker = TokenChecker(issuer=ISSUER, client=CLIENT, fetch_keys=keys, monotonic=lambda: now[0])
+    checker = TokenChecker(issuer=ISSUER, client=CLIENT, fetch_keys=keys, lapsed=lambda: now[0])
     assert checker.check(token()).username == "ana"
     for second in (3601.0, 3610.0, 3632.0):
         now[0] = second
@@ -143,9 +143,7 @@ def test_known_keys_outlive_an_issuer_that_does_not_answer(issuer: Issuer) -> No
 def test_keys_are_read_once_and_again_for_a_new_key(issuer: Issuer) -> None:
     """A warm checker reads keys once an hour and after a rotation, but not for every stranger."""
     now = [0.0]
-    checker = TokenChecker(
-        issuer=ISSUER, client=CLIENT, fetch_keys=issuer.published, monotonic=lambda: now[0]
-    )
+    checker = TokenChecker(issuer=ISSUER, client=CLIENT, fetch_keys=issuer.published, lapsed=lambda: now[0])
     checker.check(token())
     checker.check(token())
     assert issuer.reads == 1

@@ -11,8 +11,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Hashable
 from math import inf
-from time import monotonic
 from typing import Any, Final, ParamSpec, TypeVar
+
+from alpaquero.wall import lapsed
 
 A_MOMENT: Final = 1.0  # seconds, of prices and settings that are only shown
 A_WHILE: Final = 5.0  # of what runs, fills and marks bring, some seconds after they happened
@@ -28,7 +29,7 @@ _not_before = -inf  # of the request under way: answers that began earlier are t
 def begin(*, anew: bool) -> None:
     """Begins a request, of which a process has one at a time; `anew` leaves out what was kept before it."""
     global _not_before  # noqa: PLW0603 - of the process, whose threads all work for that request
-    _not_before = monotonic() if anew else -inf
+    _not_before = lapsed() if anew else -inf
 
 
 class Shelf:
@@ -40,7 +41,7 @@ class Shelf:
 
     def of(self, key: Hashable, read: Callable[[], R]) -> R:
         """The answer that is kept for `key`, else what `read` answers; what that raises is not kept."""
-        now = monotonic()  # before reading: the answer is as old as that
+        now = lapsed()  # before reading: the answer is as old as that
         began, answer = self._answers.get(key, (None, None))
         if began is None or now - began >= self._seconds or began < _not_before:
             answer = read()

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-from alpaquero import cold_start, deadline
+from alpaquero import cold_start, deadline, wall
 
 NAMESPACE = "Alpaquero"
 DEPLOYED_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
@@ -67,7 +67,7 @@ def follow_settings(context: object) -> None:
     function) never. A level that cannot be read is told and stays as it was.
     """
     global _looked_at  # noqa: PLW0603 - of the process, as the logger is
-    now = time.monotonic()
+    now = wall.lapsed()
     if getattr(context, "function_name", None) is None or now - _looked_at < LOOK_AGAIN_SECONDS:
         return
     _looked_at = now

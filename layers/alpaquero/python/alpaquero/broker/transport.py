@@ -81,7 +81,7 @@ class BrokerTransport:
         priority: Priority = Priority.SYNC,
         *,
         sleep: Callable[[float], None] = time.sleep,
-        monotonic: Callable[[], float] = time.monotonic,
+        lapsed: Callable[[], float] = wall.lapsed,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         client._retry = 0  # alpaca-py would repeat a POST after 429 and 504
@@ -93,9 +93,9 @@ class BrokerTransport:
         self._guard = guard
         self._priority = priority
         self._sleep = sleep
-        self._monotonic = monotonic
+        self._lapsed = lapsed
         self._jitter = jitter
-        self._last_used = monotonic()
+        self._last_used = lapsed()
         self.price_source = ""  # as the last answer said
 
     def read(self, path: str, parameters: Parameters | None = None, version: str = "v2") -> Answer:
@@ -120,7 +120,7 @@ class BrokerTransport:
 
     def _repeat(self, call: Callable[[], Answer]) -> Answer:
         """`call()`, and again after a failure that may pass; harmless to repeat is the caller's promise."""
-        started = self._monotonic()
+        started = self._lapsed()
         try:
             return call()
         except (BrokerUnavailable, BrokerUnclear) as error:
@@ -129,7 +129,7 @@ class BrokerTransport:
         from tenacity import Retrying, retry_if_exception_type
 
         def spent(state: RetryCallState) -> bool:
-            over = self._monotonic() - started + state.upcoming_sleep
+            over = self._lapsed() - started + state.upcoming_sleep
             too_late = over > READ_BUDGET_SECONDS or state.upcoming_sleep >= deadline.seconds_left()
             return state.attempt_number >= READ_TRIES or too_late
 
@@ -163,7 +163,7 @@ class BrokerTransport:
             )
         if self._guard is not None:
             self._guard.admit(priority or self._priority)
-        if self._monotonic() - self._last_used > IDLE_SECONDS:
+        if self._lapsed() - self._last_used > IDLE_SECONDS:
             self._client._session.close()  # drops the idle pool; the session itself lives on
         try:
             answer = send()
@@ -172,7 +172,7 @@ class BrokerTransport:
             self._tell(failure)
             raise failure from error
         finally:
-            self._last_used = self._monotonic()
+            self._last_used = self._lapsed()
         self._tell(None)
         return answer
 

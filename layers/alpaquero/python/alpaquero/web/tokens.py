@@ -6,7 +6,6 @@ another issuer, which has no `token_use`, must carry our client id as its audien
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 from urllib.request import urlopen
@@ -14,6 +13,7 @@ from urllib.request import urlopen
 import jwt
 import msgspec
 
+from alpaquero import wall
 from alpaquero.errors import NotSignedIn
 from alpaquero.web.principal import Principal, highest
 
@@ -30,12 +30,12 @@ class TokenChecker:
     """Checks tokens of one issuer for one client; keeps the issuer's keys in warm memory."""
 
     def __init__(
-        self, *, issuer: str, client: str, fetch_keys: Fetch, monotonic: Callable[[], float] = time.monotonic
+        self, *, issuer: str, client: str, fetch_keys: Fetch, lapsed: Callable[[], float] = wall.lapsed
     ) -> None:
         self._issuer = issuer
         self._client = client
         self._fetch_keys = fetch_keys
-        self._monotonic = monotonic
+        self._lapsed = lapsed
         self._keys: dict[str, Any] = {}
         self._read_at: float | None = None
         self._asked_at: float | None = None
@@ -93,7 +93,7 @@ class TokenChecker:
         if header.get("alg") != "RS256":
             raise NotSignedIn("the token is not signed with RS256")
         key_id = header.get("kid")
-        now = self._monotonic()
+        now = self._lapsed()
         is_known = isinstance(key_id, str) and key_id in self._keys
         asked = None if self._asked_at is None else now - self._asked_at
         if asked is None or asked > KEYS_SECONDS or (not is_known and asked > UNKNOWN_KEY_SECONDS):
