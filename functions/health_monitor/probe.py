@@ -138,6 +138,7 @@ def check(settings: TradingSettings) -> list[Finding]:
         ),
         *checks.breaker_findings(SCOPES),
         checks.outbound_finding(),
+        checks.undelivered_finding(now),
         *checks.usage_findings(health.usage(), limits),
     ]
     if SETTINGS.schedules == "ENABLED":  # else nobody runs by the clock, and nothing is late

@@ -1,8 +1,9 @@
 """Sends what has waited, and tells of the day once it is over; started each minute by `DigestSchedule`.
 
 What waited for a digest, the end of quiet hours, the next hour or a channel that kept failing goes as one
-message a channel. The day's summary is an event like any other, raised some minutes after the close, when
-the books are level.
+message a channel. A channel that fails is tried less and less, and after a day in vain its messages are
+given up, with an alert. The day's summary is an event like any other, raised some minutes after the close,
+when the books are level.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ AFTER_CLOSE = timedelta(minutes=10)  # by then sync has the last fills, and the 
 LOOK_BACK = timedelta(days=7)  # to the mark before, over any holiday
 ONE_DAY = timedelta(days=1)
 MOST_AT_ONCE = 50  # messages of a digest
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(minutes=15)  # between two tries of a channel
 
 
 class DigestSettings(ClockSettings, frozen=True, kw_only=True):
@@ -73,11 +75,11 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 def send_digests(now: datetime) -> int:
-    """Sends what is due, one message a channel; answers how many. A failure is tried the next minute."""
-    due: dict[tuple[str, str], list[Waiting]] = defaultdict(list)
-    for one in store.waiting(SETTINGS.account):
-        if one.due_at <= now:
-            due[one.delivery.user, one.delivery.channel].append(one)
+    """Sends what is due, one message a channel; answers how many.
+
+    A channel that failed rests, twice as long each time; what was due a day ago is given up.
+    """
+    due = _due(now)
     if not due:
         return 0
     known = {
@@ -89,16 +91,49 @@ def send_digests(now: datetime) -> int:
     for (user, name), waiting in due.items():
         channel = known.get((user, name))
         if channel is None:
-            _drop(waiting, now)
+            _end(waiting, "the channel was removed", now)
             continue
+        chosen = sorted(waiting, key=lambda one: one.due_at)[:MOST_AT_ONCE]
         try:
-            sent += _send(sorted(waiting, key=lambda one: one.due_at)[:MOST_AT_ONCE], channel, now)
+            sent += _send(chosen, channel, now)
         except LeftAlone as error:
             logger.warning("a digest waits on", user=user, channel=name, error=str(error))
         except Exception:
             logger.exception("a digest was not delivered", user=user, channel=name)
             count("NotDelivered", channel=channel.kind)
     return sent
+
+
+def _due(now: datetime) -> dict[tuple[str, str], list[Waiting]]:
+    """What is due by user and channel, without the channels that rest after a failure."""
+    by_way: dict[tuple[str, str], list[Waiting]] = defaultdict(list)
+    for one in store.waiting(SETTINGS.account):
+        by_way[one.delivery.user, one.delivery.channel].append(one)
+    awake = {
+        way: waiting
+        for way, waiting in by_way.items()
+        if not any(one.tries and one.due_at > now for one in waiting)
+    }
+    due = {way: [one for one in waiting if one.due_at <= now] for way, waiting in awake.items()}
+    return {way: waiting for way, waiting in due.items() if waiting}
+
+
+def _pause(tries: int) -> timedelta:
+    """How long a channel rests after a failure that `tries` others went before."""
+    return min(FIRST_PAUSE * (1 << min(tries, 10)), LONGEST_PAUSE)
+
+
+def _give_up_old(waiting: Sequence[Waiting], now: datetime, error: Exception) -> list[Waiting]:
+    """Ends what has been due for a day and tells the health monitor; answers the rest."""
+    old = [one for one in waiting if now - one.due_since >= ONE_DAY]
+    if old:
+        first = old[0].delivery
+        logger.error("messages were given up", user=first.user, channel=first.channel, messages=len(old))
+        health.record_undelivered(
+            health.Undelivered(user=first.user, channel=first.channel, messages=len(old), at=now)
+        )
+        _end(old, f"tried for a day; {type(error).__name__}: {error}", now)
+    return [one for one in waiting if one not in old]
 
 
 def _send(waiting: Sequence[Waiting], channel: Channel, now: datetime) -> bool:
@@ -128,6 +163,9 @@ def _send(waiting: Sequence[Waiting], channel: Channel, now: datetime) -> bool:
             )
         except Exception as error:
             store.record(SETTINGS.account, digest, State.FAILED, f"{type(error).__name__}: {error}", now)
+            left = _give_up_old(waiting, now, error)
+            if not isinstance(error, LeftAlone):  # which was no try
+                store.put_off(SETTINGS.account, left, now + _pause(max(one.tries for one in waiting)))
             raise
         store.record(SETTINGS.account, digest, State.SENT, outcome, wall.now())
     elif store.state_of(SETTINGS.account, digest) is not State.SENT:
@@ -139,10 +177,10 @@ def _send(waiting: Sequence[Waiting], channel: Channel, now: datetime) -> bool:
     return True
 
 
-def _drop(waiting: Sequence[Waiting], now: datetime) -> None:
-    """The channel is gone, so nobody is left who wants it."""
+def _end(waiting: Sequence[Waiting], why: str, now: datetime) -> None:
+    """Gives messages up, as the log says."""
     for one in waiting:
-        store.record(SETTINGS.account, one.delivery, State.GIVEN_UP, "the channel was removed", now)
+        store.record(SETTINGS.account, one.delivery, State.GIVEN_UP, why, now)
     store.let_go(SETTINGS.account, waiting)
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from botocore.exceptions import ClientError
 
+from alpaquero import wall
+from alpaquero.broker.breaker import Breaker
 from alpaquero.errors import BrokerUnavailable
 from alpaquero.events.mails import mail_of
 from alpaquero.events.schemas import DaySummarised, EquityMarked, Event
@@ -20,10 +24,11 @@ from alpaquero.orders.order import Fill
 from alpaquero.portfolio.movements import CashMovement
 from alpaquero.prices.sessions import Session
 from alpaquero.risk.book import RiskBook
-from alpaquero.store import analytics
+from alpaquero.store import analytics, checks
 from alpaquero.store import notifications as store
 from alpaquero.store.books import Books
-from alpaquero.store.notifications import State
+from alpaquero.store.broker_state import OutboundState
+from alpaquero.store.notifications import Delivery, State
 from functions.notification import deliver, digest
 from tests.unit.notification.conftest import Clock
 from tests.unit.notification.samples import BREACH, FILLED, REJECTED, degraded
@@ -72,17 +77,95 @@ def test_one_that_waited_alone_goes_as_it_is(outbox: list[Any], delivered: Batch
     assert [mail.subject for mail in outbox] == [mail_of(FILLED).subject]
 
 
+def no_mail(broken: pytest.MonkeyPatch, error: Exception | None = None) -> list[datetime]:
+    """Lets every mail fail; the times at which one was tried."""
+    tried: list[datetime] = []
+
+    def fail() -> None:
+        tried.append(wall.now())
+        raise error or ConnectionError("no route")
+
+    broken.setattr(channels, "ses", fail)
+    return tried
+
+
 def test_a_digest_that_fails_is_sent_the_next_minute(
     held: list[Any], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It keeps waiting, and the log says why."""
     clock.move(hours=1)
     with monkeypatch.context() as broken:
-        broken.setattr(channels, "ses", Mock(side_effect=ConnectionError("no route")))
+        no_mail(broken)
         assert digest.send_digests(clock.at) == 0
     assert states() == {"OrderFilled": "held", "TradeRejected": "held", "Digest": "failed"}
+    clock.move(minutes=1)
     assert digest.send_digests(clock.at) == 1
     assert len(held) == 1
+
+
+ANSWER: Any = {
+    "Error": {"Code": "MessageRejected", "Message": "no"},
+    "ResponseMetadata": {"HTTPStatusCode": 400},
+}
+REFUSED = ClientError(ANSWER, "SendEmail")
+
+
+def test_a_channel_that_fails_for_good_is_tried_less_and_less_then_given_up(
+    held: list[Any], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address that mail refuses opens no breaker: a hundred tries in a day, not 1,440, then an alert."""
+    clock.move(hours=1)
+    began = clock.at
+    tried = no_mail(monkeypatch, REFUSED)
+    while clock.at < began + timedelta(days=1, minutes=20):
+        digest.send_digests(clock.at)
+        clock.move(minutes=1)
+    waited = [(later - sooner) // timedelta(minutes=1) for sooner, later in pairwise(tried)]
+    assert (waited[:5], set(waited[4:])) == ([1, 2, 4, 8, 15], {15})
+    due = began.replace(minute=0)  # the full hour that they waited for
+    assert due + timedelta(days=1) <= tried[-1] < due + timedelta(days=1, minutes=15)
+    assert (store.waiting("paper"), held) == ([], [])
+    given_up, _ = store.newest("paper", 50, state=State.GIVEN_UP)
+    assert {one.delivery.event for one in given_up} == {"OrderFilled", "TradeRejected"}
+    assert all("tried for a day" in one.outcome and "MessageRejected" in one.outcome for one in given_up)
+    found = checks.undelivered_finding(clock.at)
+    assert (found.is_bad, "2 of owner's mail" in found.message) == (True, True)
+    assert checks.undelivered_finding(clock.at + timedelta(days=1)).is_bad is False
+
+
+def test_what_comes_while_a_channel_rests_goes_with_what_it_rests_for(
+    held: list[Any], delivered: Batch, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message that is due meanwhile is no reason to try again sooner; then all go as one."""
+    clock.move(hours=1)
+    with monkeypatch.context() as broken:
+        tried = no_mail(broken, REFUSED)
+        for _ in range(4):
+            digest.send_digests(clock.at)
+            clock.move(minutes=1)
+        assert len(tried) == 3
+        store.hold(
+            "paper",
+            Delivery(
+                event_id="e-9", event="OrderFilled", user=OWNER, channel="mail", kind="email",
+                category="fill", severity="info", subject="late",
+            ),
+            mail_of(FILLED), clock.at, why="a test", now=clock.at,
+        )  # fmt: skip
+        digest.send_digests(clock.at)
+        assert len(tried) == 3
+    clock.move(minutes=4)
+    assert digest.send_digests(clock.at) == 1
+    assert [mail.subject for mail in held] == ["[paper] 3 messages"]
+
+
+def test_what_was_sent_meanwhile_is_not_put_off(held: list[Any], clock: Clock) -> None:
+    """Of two workers one sends; what the other one failed with does not come back for that."""
+    waiting = store.waiting("paper")
+    clock.move(hours=1)
+    assert digest.send_digests(clock.at) == 1
+    store.put_off("paper", waiting, clock.at)
+    assert (store.waiting("paper"), len(held)) == ([], 1)
 
 
 def test_a_digest_of_a_channel_that_is_left_alone_waits_on(
@@ -90,14 +173,14 @@ def test_a_digest_of_a_channel_that_is_left_alone_waits_on(
 ) -> None:
     """Mail that failed five times is not asked again before its time; nothing of what waited is lost."""
     clock.move(hours=1)
+    is_open = Breaker(failures=5, open_until=clock.at.timestamp() + 60, opened=1, version=1)
+    OutboundState().swap("mail", Breaker(), is_open)
     with monkeypatch.context() as broken:
-        broken.setattr(channels, "ses", Mock(side_effect=ConnectionError("no route")))
-        for _ in range(5):
-            digest.send_digests(clock.at)
-    assert digest.send_digests(clock.at) == 0
+        tried = no_mail(broken)
+        assert digest.send_digests(clock.at) == 0
     (failed,), _ = store.newest("paper", 5, state=State.FAILED)
     assert "keeps failing and is left alone" in failed.outcome
-    assert (held, len(store.waiting("paper"))) == ([], 2)
+    assert (tried, held, len(store.waiting("paper"))) == ([], [], 2)
     clock.move(minutes=1)
     assert (digest.send_digests(clock.at), len(held)) == (1, 1)
 

@@ -24,6 +24,9 @@ NEAR_THE_LIMIT = 0.9  # of a function's memory; beyond all of it AWS ends the fu
 FEWEST_ERRORS = 3  # fewer say nothing of a share
 THROTTLES = ("Throttles", "ReadThrottleEvents", "WriteThrottleEvents")
 OUTBOX_SECONDS = 60.0  # the sweeper publishes what waited 20 s, each minute
+UNDELIVERED_FOR = timedelta(
+    days=1
+)  # as long as a digest is tried: one that still fails is told again by then
 WATCHED = {"trading": "the sync with the broker", "risk": "the risk monitor"}  # both run each minute
 
 _log = logging.getLogger(__name__)
@@ -166,3 +169,19 @@ def outbound_finding() -> Finding:
         return f"left alone for a while, since it keeps failing: {', '.join(names)}" if names else ""
 
     return looked("breaker:outbound", "notification", left_alone)
+
+
+def undelivered_finding(now: datetime) -> Finding:
+    """Whether messages that had waited for a channel were given up since a day ago."""
+
+    def given_up() -> str:
+        lately = [one for one in health.undelivered() if now - one.at < UNDELIVERED_FOR]
+        named = ", ".join(f"{one.messages} of {one.user}'s {one.channel}" for one in lately)
+        advice = "mend or remove the channel; they are in the log of notifications as given_up"
+        return (
+            f"messages could not be delivered for a day and were given up ({named}); {advice}"
+            if named
+            else ""
+        )
+
+    return looked("undelivered", "notification", given_up)

@@ -1,8 +1,9 @@
 """The Health table: what probes find, alerts, when each service last did its work (wall times), memory used.
 
 `health_monitor/probe` writes all but the work, which a worker that is watched notes with
-`record_work` (or `alpaquero.last_work`), and the memory, which every worker tells; the health routes
-read. Rows expire, so a service that is gone disappears by itself.
+`record_work` (or `alpaquero.last_work`), the memory, which every worker tells, and what
+`notification/digest` gave up; the health routes read. Rows expire, so a service that is gone disappears
+by itself.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from alpaquero.store.usage import Usage
 
 SERVICE, WORK, ALERT, STATE, MEMORY = "SERVICE", "WORK", "ALERT", "STATE", "MEMORY"
+UNDELIVERED = "UNDELIVERED"
 MISSING_RUNS, USAGE, COUNTS = "MISSING_RUNS", "USAGE", "COUNTS"
 _CONFLICT = "ConditionalCheckFailedException"
 KEEP_SECONDS = kept_seconds("HEALTH_KEPT_DAYS", 30)
@@ -66,6 +68,15 @@ class Peak(msgspec.Struct, frozen=True, kw_only=True):
     day: date
     memory_mb: float
     limit_mb: int | None
+
+
+class Undelivered(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's channel over which messages that had waited were given up, how many and when (wall time)."""
+
+    user: str
+    channel: str
+    messages: int
+    at: datetime
 
 
 class HealthItem(Model):
@@ -171,6 +182,16 @@ def record_peak(peak: Peak) -> None:
 def peaks(day: date) -> list[Peak]:
     """The peak of every function that worked on that day."""
     return [peak for peak in _all(MEMORY, Peak) if peak.day == day]
+
+
+def record_undelivered(given_up: Undelivered) -> None:
+    """Notes that messages of a channel were given up, in place of what was noted of it before."""
+    _item(UNDELIVERED, f"{given_up.user}#{given_up.channel}", given_up).save()
+
+
+def undelivered() -> list[Undelivered]:
+    """The channels that messages were given up of, each with the last time."""
+    return _all(UNDELIVERED, Undelivered)
 
 
 def record_work(service: str, *, detail: str = "") -> None:

@@ -117,11 +117,21 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that waits for its digest, quiet hours' end or the next hour."""
+    """A message that waits for its digest, quiet hours' end or the next hour.
+
+    `tries` digests with it have failed since `since`, when it was due first; each put `due_at` off.
+    """
 
     delivery: Delivery
     mail: Mail
     due_at: datetime
+    tries: int = 0
+    since: datetime | None = None
+
+    @property
+    def due_since(self) -> datetime:
+        """When it was due first."""
+        return self.since or self.due_at
 
 
 # deliveries
@@ -229,14 +239,24 @@ def _logged(item: NotificationItem) -> Logged:
 
 def hold(account: str, delivery: Delivery, mail: Mail, due_at: datetime, *, why: str, now: datetime) -> None:
     """Lets a message wait; again is the same as once."""
-    waiting = Waiting(delivery=delivery, mail=mail, due_at=due_at)
-    NotificationItem(
-        f"{account}#HELD",
-        delivery.id,
-        body=to_body(waiting),
-        expires_at=int(due_at.timestamp()) + KEEP_SECONDS,
-    ).save()
+    _held_item(account, Waiting(delivery=delivery, mail=mail, due_at=due_at)).save()
     record(account, delivery, State.HELD, f"{why}, until {due_at:%Y-%m-%d %H:%M} UTC", now)
+
+
+def _held_item(account: str, waiting: Waiting) -> NotificationItem:
+    return NotificationItem(
+        f"{account}#HELD",
+        waiting.delivery.id,
+        body=to_body(waiting),
+        expires_at=int(waiting.due_at.timestamp()) + KEEP_SECONDS,
+    )
+
+
+def put_off(account: str, failed: Iterable[Waiting], due_at: datetime) -> None:
+    """Lets what a digest could not bring wait until `due_at`; what is gone meanwhile stays gone."""
+    for one in failed:
+        later = msgspec.structs.replace(one, due_at=due_at, tries=one.tries + 1, since=one.due_since)
+        _saved(_held_item(account, later), NotificationItem.pk.exists())
 
 
 def waiting(account: str) -> list[Waiting]:
