@@ -14,7 +14,7 @@ from alpaquero import wall
 from alpaquero.errors import Conflict, InvalidRequest, NotFound
 from alpaquero.events import bus, queues
 from alpaquero.events.commands import CancelOrder, PlaceOrder
-from alpaquero.events.schemas import TradingStateChanged
+from alpaquero.events.trading_state import state_set
 from alpaquero.observability import correlation_id
 from alpaquero.orders.identity import manual_key
 from alpaquero.orders.intent import Intent
@@ -206,7 +206,7 @@ def change_trading_state(body: bodies.ChangeTradingState) -> bodies.CurrentTradi
             app.require("admin")
         change = StateChange(author=app.principal().username, reason=body.reason.strip(), at=wall.now())
         after = set_by_person(book, state, change, flatten=body.flatten).next_version()
-        events = [changed_event(book, after, change)] if differs(book, after) else []
+        events = [state_set(book, after, change, correlation_id())] if differs(book, after) else []
         try:
             BOOKS.commit(risk_book=after, events=[bus.encoded(event, "risk") for event in events])
         except Conflict:
@@ -232,20 +232,6 @@ def differs(before: RiskBook, after: RiskBook) -> bool:
     """Whether there is something to tell: a repeat with another reason is kept, but no news."""
     old, new = ((b.trading_state, b.locks, b.flatten_since) for b in (before, after))
     return old != new
-
-
-def changed_event(before: RiskBook, after: RiskBook, change: StateChange) -> TradingStateChanged:
-    """What is told of a person's change (wall time)."""
-    return TradingStateChanged(
-        id=f"trading_state:{after.account}:{after.version}",
-        occurred_at=change.at,
-        account=after.account,
-        correlation_id=correlation_id(),
-        state=after.trading_state,
-        previous_state=before.trading_state,
-        author=change.author,
-        reason=change.reason,
-    )
 
 
 def send_at_once(book: RiskBook) -> None:

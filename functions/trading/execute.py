@@ -75,7 +75,13 @@ from alpaquero.orders.lifecycle import (
     unclear,
 )
 from alpaquero.orders.order import ExitStep, Order, OrderOrigin, OrderPurpose
-from alpaquero.orders.protection import WantedStop, protection_of, stop_price_under, try_again_at
+from alpaquero.orders.protection import (
+    WantedStop,
+    in_todays_shares,
+    protection_of,
+    stop_price_under,
+    try_again_at,
+)
 from alpaquero.orders.replacement import changed_terms, free_successor, grows, intent_of, successor
 from alpaquero.orders.terms import TermsError, on_ticks
 from alpaquero.risk.book import Reservation, RiskBook, TradingState
@@ -666,7 +672,7 @@ class Desk:
         wanted = WantedStop(
             key=exit_key(exit_order.account, exit_order.symbol, exit_order.client_order_id),
             quantity=position.quantity,
-            price=exit_order.stop_taken or self._stop_of_entry(exit_order.symbol),
+            price=self._of_today(exit_order.stop_taken, exit_order) or self._stop_of_entry(exit_order.symbol),
             reason=f"{exit_order.client_order_id} left shares; the stop goes back",
             correlation_id=exit_order.correlation_id,
         )
@@ -678,7 +684,17 @@ class Desk:
         book = self.books.risk_book()
         holding = book.activity.holdings.get(symbol) if book else None
         entry = self.books.order(holding.episode) if holding else None
-        return entry.stop_loss_price if entry else None
+        return self._of_today(entry.stop_loss_price, entry) if entry else None
+
+    def _of_today(self, price: Decimal | None, order: Order) -> Decimal | None:
+        """A price that `order` kept, in today's shares: a split moves the broker's stops, not what we kept.
+
+        None, so that the settings give the stop, while shares have moved that nobody has explained yet.
+        """
+        if price is None or order.symbol in self.books.notes().drift:
+            return None
+        since = order.asked_at or order.created_at
+        return in_todays_shares(price, order.symbol, since, self.books.share_movements())
 
     def _stop_under(
         self, position: BrokerPosition, wanted: WantedStop, now: datetime, listed: Collection[str] = ()
@@ -736,7 +752,12 @@ class Desk:
         position = self.broker.position(command.symbol)
         if position is None or any(o.side == Side.BUY and o.filled_quantity for o in others):
             return  # the cancel is not confirmed: the monitor asks again the next minute
-        covering = (o for o in others if o.side == Side.SELL and o.stop_price is not None)
+        asleep = self._legs_asleep(command.symbol)
+        covering = (
+            o
+            for o in others
+            if o.side == Side.SELL and o.stop_price is not None and o.client_order_id not in asleep
+        )
         covered = sum(((o.quantity or Decimal(0)) - o.filled_quantity for o in covering), Decimal(0))
         bare = min(position.quantity - covered, position.available)
         if bare > 0:
@@ -744,12 +765,18 @@ class Desk:
             wanted = WantedStop(
                 key=exit_key(self.books.account, command.symbol, command.episode),
                 quantity=bare,
-                price=opened_by.stop_loss_price if opened_by else None,
+                price=self._of_today(opened_by.stop_loss_price, opened_by) if opened_by else None,
                 reason="shares were held without a stop",
                 correlation_id=command.correlation_id,
             )
             listed = {o.client_order_id for o in others}
             self._stop_under(position, wanted, self.broker.clock().now, listed)
+
+    def _legs_asleep(self, symbol: str) -> set[str]:
+        """The legs of entries that are not filled: they cover what those will buy, nothing that is held."""
+        known = self.books.open_orders_of(symbol)
+        entries = {o.client_order_id for o in known if o.side is Side.BUY}
+        return {o.client_order_id for o in known if o.parent in entries}
 
     def _others(self, symbol: str) -> list[BrokerOrder]:
         return [order for order in self.broker.open_orders(nested=False) if order.symbol == symbol]

@@ -36,7 +36,7 @@ from alpaquero.broker.protocol import (
     with_legs,
 )
 from alpaquero.broker.records import UnmodelledOrder, adopted, fill_of, followed, leg_of, successor_of
-from alpaquero.errors import BrokerError, Conflict, OrderNotFound
+from alpaquero.errors import BrokerError, ConfigurationError, Conflict, OrderNotFound
 from alpaquero.events import bus, queues
 from alpaquero.events.bus import EncodedEvent
 from alpaquero.events.commands import ResumeOrder
@@ -44,6 +44,7 @@ from alpaquero.events.equity import evening_marks
 from alpaquero.events.movements import movement_told
 from alpaquero.events.orders import order_changed, order_filled
 from alpaquero.events.schemas import BooksDrifted, BooksRebuilt, OrderPassedOver
+from alpaquero.events.trading_state import state_set
 from alpaquero.observability import correlation, correlation_id, count, logger, observed, record_failed
 from alpaquero.orders.lifecycle import (
     OrderStatus,
@@ -59,7 +60,8 @@ from alpaquero.portfolio.movements import CashMovement, Movement
 from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.risk import derived
 from alpaquero.risk.activity import Activity
-from alpaquero.risk.book import HeldPosition, Reservation, RiskBook, TradingState
+from alpaquero.risk.book import HeldPosition, Reservation, RiskBook, StateChange, TradingState
+from alpaquero.risk.locks import asked_state, set_by_person
 from alpaquero.risk.market_rules import is_set_back
 from alpaquero.settings import BrokerSettings, Text, load
 from alpaquero.store import analytics, health
@@ -107,6 +109,17 @@ def _broker() -> OrderReader:
 @cache
 def _market_data() -> MarketDataReader:
     return connect_market_data(SETTINGS, Priority.DATA)
+
+
+_known: tuple[OrderReader, str] | None = None
+
+
+def _number_of(broker: OrderReader) -> str:
+    """The number of the broker's account; asked once, for a connection keeps its keys."""
+    global _known  # noqa: PLW0603 - of the process, as its connection is
+    if _known is None or _known[0] is not broker:
+        _known = broker, broker.account().account_number
+    return _known[1]
 
 
 @observed("trading")
@@ -283,6 +296,23 @@ def sync() -> dict[str, Any]:
     return {**ledger.changed, "swept": len(swept) - len(refused)}
 
 
+def _halt(books: Books, reason: str) -> None:
+    """Sets trading to HALTED and tells it, unless it is; an admin alone lets go."""
+    for _ in range(ATTEMPTS):
+        book = books.risk_book()
+        if book is None or (book.trading_state, asked_state(book)) == (TradingState.HALTED,) * 2:
+            return
+        change = StateChange(author="trading sync", reason=reason, at=wall.now())
+        after = set_by_person(book, TradingState.HALTED, change, flatten=False).next_version()
+        try:
+            told = state_set(book, after, change, correlation_id())
+            books.commit(risk_book=after, events=[bus.encoded(told, "trading")])
+        except Conflict:
+            continue
+        return
+    raise Conflict("the risk book kept changing while trading was halted; the next sync tries again")
+
+
 class Reconciliation:
     """One pass over everything that the broker and the books must agree on."""
 
@@ -298,8 +328,16 @@ class Reconciliation:
         self._open_the_books()
 
     def _open_the_books(self) -> None:
-        """On the first sync records what the account holds; everything after is told by fills."""
-        if self.books.baseline() is not None:
+        """On the first sync records what the account holds; everything after is told by fills.
+
+        Raises `ConfigurationError` when the books are of another account, and stops trading.
+        """
+        baseline = self.books.baseline()
+        if baseline is not None:
+            trouble = baseline.other_account(_number_of(self.broker))
+            if trouble:
+                _halt(self.books, trouble)
+                raise ConfigurationError(f"{trouble}; until then trading is HALTED and nothing is synced")
             return
         newest = self._newest_fill()
         # Today's activities are in the cash already; older ones are never read.

@@ -60,6 +60,7 @@ class FakeBroker:
     blocks: tuple[str, ...] = ()
     happened: list[BrokerActivity] = field(default_factory=list)
     assets: dict[str, BrokerAsset | None] = field(default_factory=dict)
+    number: str = "FAKE0001"
     _orders: dict[str, BrokerOrder] = field(default_factory=dict)
     _parents: dict[str, str] = field(default_factory=dict)
     _holdings: dict[str, _Holding] = field(default_factory=dict)
@@ -158,7 +159,7 @@ class FakeBroker:
         self._fail("account")
         equity = self._equity()
         return BrokerAccount(
-            "FAKE0001",
+            self.number,
             self.cash,
             equity,
             self._buying_power(),

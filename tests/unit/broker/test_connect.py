@@ -19,9 +19,10 @@ from alpaquero.broker.dry_run import DryRunBroker, DryRunReader
 from alpaquero.broker.keys import BrokerKeys, read_keys, refuse_foreign_keys
 from alpaquero.broker.market_data import connect_market_data
 from alpaquero.broker.protocol import OrderRequest, OrderSubmitter
-from alpaquero.errors import BrokerRejected, ConfigurationError, Conflict
+from alpaquero.errors import BrokerRejected, BrokerUnavailable, ConfigurationError, Conflict
 from alpaquero.settings import ClockSettings, TradingApiSettings
 from alpaquero.store import live_trading
+from alpaquero.store.books import Baseline, Books
 from tests.fakes.http_server import Reply, ScriptedServer
 from tests.unit.broker.payloads import ACCOUNT, order
 
@@ -204,6 +205,45 @@ def test_a_confirmed_account_trades(live: OrderSubmitter, server: ScriptedServer
     live.submit(REQUEST)
     live.submit(REQUEST)
     assert [asked.method for asked in server.asked] == ["GET", "POST", "POST"]
+
+
+def test_an_account_that_cannot_be_asked_for_leaves_no_order_in_doubt(
+    live: OrderSubmitter, server: ScriptedServer
+) -> None:
+    """Nothing was sent, so the order waits; it is not one whose outcome nobody knows."""
+    confirm(str(ACCOUNT["account_number"]))
+    server.script = [Reply(500, b"")] * 3
+    with pytest.raises(BrokerUnavailable, match="before the order"):
+        live.submit(REQUEST)
+    assert [asked.method for asked in server.asked] == ["GET"] * 3
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9200", "https://paper-api.alpaca.markets"])
+def test_no_order_leaves_for_another_account_than_the_books_are_of(
+    tables: None, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """A paper account that was reset has new keys and another number: its cash and shares are not ours."""
+    monkeypatch.setattr(alpaca, "read_keys", lambda _: BrokerKeys("PK1", "S"))
+    transport = alpaca._transport
+    monkeypatch.setattr(alpaca, "_transport", lambda kind, _, *rest: transport(kind, server.url, *rest))
+    settings = msgspec.structs.replace(SETTINGS, environment="paper", alpaca_trading_url=url)
+    books_of("PA000OLD1234")
+    server.script = [Reply(200, ACCOUNT)]
+    with pytest.raises(BrokerRejected, match="ending in 1234: put keys of that account back"):
+        connect_submitter(settings).submit(REQUEST)
+    assert [asked.method for asked in server.asked] == ["GET"]
+
+
+def books_of(account_number: str) -> None:
+    """Opens books with that account of the broker."""
+    opened = Baseline(
+        account_number=account_number,
+        cash=Decimal(1),
+        positions={},
+        last_fill_id=None,
+        at=datetime(2026, 1, 5, tzinfo=UTC),
+    )
+    Books("paper").open_with(opened)
 
 
 def test_a_live_cancel_needs_no_confirmation(live: OrderSubmitter, server: ScriptedServer) -> None:

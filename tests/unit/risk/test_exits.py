@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -72,7 +73,7 @@ def test_what_someone_else_bought_is_theirs_to_sell(episode: str) -> None:
     "changes",
     [
         {"trading_state": TradingState.HALTED},
-        {"reservations": {"o": leaving("AAPL", "10")}},
+        {"reservations": {"o": replace(leaving("AAPL", "10"), forced=True)}},
         {"positions": {"AAPL": held("-10", "-1000")}},
         {"positions": {}},
     ],
@@ -80,6 +81,16 @@ def test_what_someone_else_bought_is_theirs_to_sell(episode: str) -> None:
 def test_nothing_is_due_that_could_not_be_sold(changes: dict[str, Any]) -> None:
     """Halted, being sold already, short, or gone."""
     assert [] == due(holding(flatten_since=NOON, **changes))
+
+
+@pytest.mark.parametrize("waiting", ["10", "1"])
+def test_a_flatten_takes_the_place_of_a_sale_that_waits_for_its_price(waiting: str) -> None:
+    """A sale parked at a limit, for all or a part, may never come; no other rule disturbs it."""
+    book = holding(days=99, reservations={"o": leaving("AAPL", waiting)})
+    assert [] == due(book, "1", maximum_holding_days=1)
+    book = replace(book, flatten_since=NOON)
+    assert ["flatten"] == due(book)
+    assert exit_intent(DueExit("AAPL", "flatten", ""), book, NOON, "").forced
 
 
 def test_the_highest_price_is_kept_a_holding() -> None:

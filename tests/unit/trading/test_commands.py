@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 from alpaquero.events import queues as sending
 from alpaquero.events.commands import CancelOrder, CancelOrders, PlaceOrder, ResumeOrder
 from alpaquero.events.schemas import TradeRejected
-from alpaquero.orders.intent import OrderClass, OrderType, TimeInForce
+from alpaquero.orders.intent import Intent, OrderClass, OrderType, TimeInForce
 from alpaquero.orders.order import LegRole
 from alpaquero.risk.book import TradingState
+from functions.risk import monitor
 from functions.trading import execute
 from tests.unit.orders.builders import an_exit, an_intent
 from tests.unit.trading.world import World
@@ -107,6 +109,37 @@ def test_a_forced_exit_takes_the_place_of_one_under_way(world: World) -> None:
     assert {} == world.book.positions
     assert [] == world.broker.open_orders(nested=False)
     assert [] == world.books.open_orders()
+
+
+def oco(**changes: Any) -> Intent:
+    """A target and a stop by hand, for five shares."""
+    given = {"order_class": OrderClass.OCO, "order_type": OrderType.LIMIT, "quantity": D(5)}
+    prices = {"take_profit_price": D(130), "stop_loss_price": D(90)}
+    return an_exit(key="o" * 20, **{**given, **prices, **changes})
+
+
+@pytest.mark.parametrize(
+    "parked", [an_exit(key="e" * 20, **{**LIMIT, "quantity": None}), an_exit(key="e" * 20, **LIMIT), oco()]
+)
+def test_a_flatten_sells_what_a_parked_sale_holds(
+    world: World, monkeypatch: pytest.MonkeyPatch, parked: Intent
+) -> None:
+    """Be it for all shares, for five of them, or a target with a stop: it may wait for its price for ever."""
+    monkeypatch.setattr(monitor, "_clock", lambda: world.broker)
+    monkeypatch.setattr(monitor, "_market_data", world.feed)
+    entry = world.hold()
+    world.place(parked)
+    world.settle()
+    asked = replace(world.book, trading_state=TradingState.REDUCING, flatten_since=world.broker.now)
+    world.books.commit(risk_book=asked.next_version())
+    for _ in range(2):  # the second minute finds it being sold
+        monitor.handler({"job": "monitor"}, None)
+        world.run_commands()
+        world.settle()
+    world.broker.step()
+    world.settle()
+    assert ({}, []) == (world.book.positions, world.broker.open_orders(nested=False))
+    assert [entry.quantity] == [fill.quantity for fill in world.broker.fills() if fill.side == "sell"]
 
 
 def test_a_halt_stops_a_forced_exit_too(world: World) -> None:

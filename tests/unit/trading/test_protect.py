@@ -9,14 +9,19 @@ from typing import Any
 import pytest
 
 from alpaquero import wall
-from alpaquero.broker.protocol import BrokerOrder
+from alpaquero.broker.protocol import BrokerOrder, CorporateAction
 from alpaquero.events.commands import ProtectPosition
 from alpaquero.orders.identity import is_ours
 from alpaquero.orders.intent import Intent, OrderType
 from alpaquero.orders.lifecycle import is_live
 from alpaquero.orders.order import LegRole, OrderOrigin, OrderPurpose
+from alpaquero.prices.sessions import NEW_YORK
+from alpaquero.prices.ticks import Direction, round_price
 from alpaquero.risk.book import TradingState
 from alpaquero.risk.drawdown import missing_stops
+from alpaquero.risk.limits import RiskLimits
+from alpaquero.store import trading_settings
+from alpaquero.store.trading_settings import TradingSettings
 from functions.risk import monitor
 from tests.unit.orders.builders import an_intent
 from tests.unit.trading.world import World
@@ -106,6 +111,70 @@ def test_a_stop_that_was_lost_is_replaced(world: World) -> None:
     world.sync()
     protect(world)
     assert [(Decimal(98), Decimal("97.00"))] == [(s.quantity, s.stop_price) for s in stops(world)]
+
+
+def lose_the_stop(world: World) -> None:
+    """Someone cancels the bracket's legs."""
+    for leg in (LegRole.STOP_LOSS, LegRole.TAKE_PROFIT):
+        identifier = world.leg(leg).broker_order_id
+        assert identifier is not None
+        world.broker.cancel(identifier)
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "stop"),
+    [(1, 4, Decimal("388.00")), (2, 1, Decimal("48.50"))],
+    ids=["one for four", "two for one"],
+)
+def test_a_stop_comes_back_in_the_shares_of_today(world: World, new: int, old: int, stop: Decimal) -> None:
+    """A reverse split ends the legs at the broker; 97 dollars under shares of 400 would guard nothing."""
+    world.hold(quantity=Decimal(80))
+    world.broker.now += timedelta(hours=12)
+    day = world.broker.now.astimezone(NEW_YORK).date()
+    ratio = Decimal(new) / Decimal(old)
+    world.market_data.actions.append(CorporateAction("c1", "reverse_split", "AAPL", day, ratio))
+    lose_the_stop(world)
+    world.broker.split("AAPL", new, old)
+    world.sync()
+    assert ({}, 80 * ratio) == (world.books.notes().drift, world.book.held_quantity("AAPL"))
+    protect(world)
+    assert [(80 * ratio, stop)] == [(s.quantity, s.stop_price) for s in stops(world)]
+
+
+def test_a_stop_goes_by_the_settings_while_shares_moved_that_nobody_explained(world: World) -> None:
+    """Three for one by no announcement: the broker's cost is of today, the price we kept is not."""
+    world.hold(quantity=Decimal(80))
+    lose_the_stop(world)
+    world.broker.split("AAPL", 7, 11)  # no company splits so
+    world.sync()
+    assert ["AAPL"] == list(world.books.notes().drift)
+    protect(world)
+    cost = Decimal(100) * 11 / 7
+    assert [round_price(cost * Decimal("0.97"), Direction.DOWN)] == [s.stop_price for s in stops(world)]
+
+
+def test_the_stop_of_an_entry_that_waits_covers_nothing_that_is_held(world: World) -> None:
+    """Its legs sleep at the broker until it is filled, and look like stops that work."""
+    trading_settings.save(
+        TradingSettings(risk=RiskLimits(one_position_per_symbol=False)),
+        after_version=0,
+        author="ana",
+        reason="several",
+        now=world.broker.now,
+    )
+    world.hold(quantity=Decimal(40))
+    lose_the_stop(world)
+    world.sync()
+    world.place(
+        an_intent(key="w" * 20, quantity=Decimal(50), order_type=OrderType.LIMIT, limit_price=Decimal(98))
+    )
+    world.sync()
+    assert ["AAPL"] == [one.symbol for one in missing_stops({"AAPL": Decimal(40)}, world.books.open_orders())]
+    protect(world)
+    protect(world)
+    assert [(Decimal(40), Decimal("97.00"))] == [
+        (s.quantity, s.stop_price) for s in stops(world) if is_ours(s.client_order_id)
+    ]
 
 
 def test_a_refused_stop_is_tried_again_under_the_next_revision(world: World) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from alpaquero import wall
 from alpaquero.broker.protocol import BrokerAccount, BrokerFill, BrokerOrder
-from alpaquero.errors import Conflict, OrderNotFound
+from alpaquero.errors import ConfigurationError, Conflict, OrderNotFound
 from alpaquero.events.schemas import (
     BooksDrifted,
     EquityMarked,
@@ -20,6 +20,7 @@ from alpaquero.events.schemas import (
     OrderFilled,
     OrderSubmitted,
     TradeRejected,
+    TradingStateChanged,
 )
 from alpaquero.orders.identity import manual_key
 from alpaquero.orders.intent import OrderClass, OrderType, TimeInForce
@@ -56,6 +57,28 @@ def test_the_first_sync_opens_the_books(
     assert baseline is not None
     assert ({"AAPL": Decimal(7)}, Decimal(99300)) == (baseline.positions, baseline.cash)
     assert ([], [], Decimal(100000)) == (world.books.fills(), world.told(BooksDrifted), world.book.equity)
+
+
+def test_books_never_follow_another_account(world: World) -> None:
+    """Keys of another account stop trading and sync: what it holds would be taken over as a difference."""
+    held = world.hold()
+    waiting = an_intent(symbol="MSFT", key="m" * 20)
+    world.broker.prices["MSFT"] = Decimal(100)
+    world.place(waiting)
+    world.empty_the_outbox()
+    before = {sk: body for sk, body in world.everything().items() if sk != "RISKBOOK"}
+    world.broker = FakeBroker(prices=world.broker.prices, number="PA99RESET")
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="ESET, the books of the one ending in 0001"):
+            world.sync()
+    assert {sk: body for sk, body in world.everything().items() if sk != "RISKBOOK"} == before
+    assert (TradingState.HALTED, held.quantity) == (
+        world.book.trading_state,
+        world.book.held_quantity("AAPL"),
+    )
+    [told] = world.told(TradingStateChanged)
+    assert ("HALTED", "trading sync") == (told.state, told.author)
+    assert "another Account label" in told.reason
 
 
 @pytest.mark.parametrize(

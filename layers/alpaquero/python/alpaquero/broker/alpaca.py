@@ -36,7 +36,14 @@ from alpaquero.broker.protocol import (
     with_legs,
 )
 from alpaquero.broker.transport import BrokerTransport, OrderTransport
-from alpaquero.errors import BrokerError, BrokerRejected, BrokerUnclear, KeysRefused, OrderNotFound
+from alpaquero.errors import (
+    BrokerError,
+    BrokerRejected,
+    BrokerUnavailable,
+    BrokerUnclear,
+    KeysRefused,
+    OrderNotFound,
+)
 from alpaquero.prices.sessions import Session
 
 if TYPE_CHECKING:
@@ -99,15 +106,21 @@ def connect_reader(settings: TradingAccess) -> OrderReader:
 def connect_submitter(settings: TradingAccess) -> OrderSubmitter:
     """The trading API for execute, which places and cancels. Raises `ConfigurationError` without keys.
 
-    In the environment `dry_run` nothing is sent; in `live` no order leaves before an admin has
-    confirmed the account.
+    In the environment `dry_run` nothing is sent. No order leaves for another account than the books
+    are of, and in `live` none before an admin has confirmed the account.
     """
     if settings.environment == DRY_RUN:
         from alpaquero.broker.dry_run import DryRunBroker
 
         reader = AlpacaReader(_trading_transport(BrokerTransport, settings, Priority.ORDER))
         return _dry(DryRunBroker, reader, settings)
-    interlock = _require_confirmation if settings.environment == LIVE else _no_confirmation
+
+    def interlock(account: Callable[[], BrokerAccount]) -> None:
+        number = account().account_number
+        _require_own_account(settings.account, number)
+        if settings.environment == LIVE:
+            _require_confirmation(number)
+
     return AlpacaSubmitter(_trading_transport(OrderTransport, settings, Priority.ORDER), interlock)
 
 
@@ -135,16 +148,25 @@ def _dry(kind: type[DryKind], reader: OrderReader, settings: TradingAccess) -> D
     return kind(reader, DryRunOrders(settings.account))
 
 
-def _no_confirmation(_account: Callable[[], BrokerAccount]) -> None:
-    """Play money needs none."""
+def _no_interlock(_account: Callable[[], BrokerAccount]) -> None:
+    """For who knows where the orders go."""
 
 
-def _require_confirmation(account: Callable[[], BrokerAccount]) -> None:
+def _require_own_account(label: str, number: str) -> None:
+    """Refuses an account that the books called `label` are not of: its cash and shares are not theirs."""
+    from alpaquero.store.books import Books
+
+    baseline = Books(label).baseline()
+    trouble = baseline.other_account(number) if baseline else ""
+    if trouble:
+        raise BrokerRejected(403, None, f"{trouble}; nothing was sent")
+
+
+def _require_confirmation(number: str) -> None:
     """Refuses as long as no admin has confirmed the very account that the keys trade."""
     from alpaquero.store import live_trading
 
     given = live_trading.confirmation()
-    number = account().account_number
     if given is None or given.account_number != number:
         raise BrokerRejected(
             403,
@@ -301,7 +323,7 @@ class AlpacaSubmitter(AlpacaReader):
     def __init__(
         self,
         transport: OrderTransport,
-        interlock: Callable[[Callable[[], BrokerAccount]], None] = _no_confirmation,
+        interlock: Callable[[Callable[[], BrokerAccount]], None] = _no_interlock,
     ) -> None:
         super().__init__(transport)
         self._orders = transport
@@ -342,9 +364,15 @@ class AlpacaSubmitter(AlpacaReader):
         return _ours(understood(answers.an_order, answer), change.client_order_id)
 
     def _confirm(self) -> None:
-        if not self._is_confirmed:
+        if self._is_confirmed:
+            return
+        try:
             self._interlock(self.account)
-            self._is_confirmed = True
+        except BrokerUnclear as error:  # of the question, and no order has left
+            raise BrokerUnavailable(
+                f"the account could not be asked for before the order: {error}"
+            ) from error
+        self._is_confirmed = True
 
     def _placed_earlier(self, client_order_id: str, refusal: BrokerRejected) -> BrokerOrder | None:
         """The order that already has the id: no code or text says reliably that it exists."""

@@ -5,7 +5,7 @@ For `trading/execute`; the backtest asks for the price alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import takewhile
@@ -14,6 +14,7 @@ from alpaquero.orders.kinds import OrderType, Side, TimeInForce
 from alpaquero.orders.lifecycle import OrderStatus
 from alpaquero.orders.order import Order, OrderOrigin, OrderPurpose
 from alpaquero.orders.terms import is_whole
+from alpaquero.portfolio.movements import ShareMovement, Split
 from alpaquero.prices.ticks import Direction, round_price
 from alpaquero.quickly_made import dataclass
 from alpaquero.risk.verdict import RuleResult
@@ -87,3 +88,16 @@ def try_again_at(tried: Sequence[Order]) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
     pause = min(timedelta(minutes=2 ** min(len(in_a_row) - 2, 6)), LONGEST_PAUSE)
     return in_a_row[0].wall_created_at + pause
+
+
+def in_todays_shares(
+    price: Decimal, symbol: str, since: datetime, moved: Iterable[Split | ShareMovement]
+) -> Decimal:
+    """A stop that was set at market time `since`, in dollars a share as `symbol` has been split from then on.
+
+    A broker moves its own orders with a split, or ends them; what we kept of them it does not know.
+    """
+    for one in moved:
+        if isinstance(one, Split) and one.symbol == symbol and one.at > since:
+            price /= one.ratio
+    return round_price(price, Direction.DOWN)

@@ -56,11 +56,12 @@ def due_exits(
 ) -> list[DueExit]:
     """The long positions to sell now, one rule each, in order of symbol; none while trading is halted.
 
-    `prices` are the newest of regular hours; a symbol that is being sold already is left out.
+    `prices` are the newest of regular hours; a symbol that is being sold already is left out. A flatten
+    leaves out only what is sold by force: any other sale may wait for its price for ever.
     """
     if book.trading_state is TradingState.HALTED:
         return []
-    held = [s for s in sorted(book.positions) if book.held_quantity(s) > 0 and not book.exiting(s)]
+    held = [s for s in sorted(book.positions) if book.held_quantity(s) > 0]
     found = (_due(symbol, book, limits, prices.get(symbol), now) for symbol in held)
     return [due for due in found if due is not None]
 
@@ -83,7 +84,10 @@ def _due(
     symbol: str, book: RiskBook, limits: RiskLimits, price: Decimal | None, now: datetime
 ) -> DueExit | None:
     if book.flatten_since is not None:
-        return DueExit(symbol, FLATTEN, "everything is to be sold")
+        is_left = book.free_quantity(symbol, forced=True) > 0
+        return DueExit(symbol, FLATTEN, "everything is to be sold") if is_left else None
+    if book.exiting(symbol):
+        return None
     holding = book.activity.holdings.get(symbol)
     if holding is None or not is_ours(holding.episode):
         return None  # someone else's to sell
@@ -147,6 +151,7 @@ def exit_intent(
         side=Side.SELL,
         key=exit_key(book.account, due.symbol, episode),
         revision=revision,
+        forced=due.code == FLATTEN,
         reason=f"{due.code}: {due.message}",
         requested_by="risk",
         correlation_id=correlation_id,

@@ -120,6 +120,16 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     entry_prices: dict[str, Decimal] = {}
     activities: tuple[str, ...] = ()
 
+    def other_account(self, number: str) -> str:
+        """What is wrong with trading the broker's account `number` by these books; empty for their own."""
+        if number == self.account_number:
+            return ""
+        return (
+            f"the keys are of the broker's account ending in {number[-4:]}, the books of the one ending in "
+            f"{self.account_number[-4:]}: put keys of that account back, or deploy with another Account "
+            "label, which begins books of its own"
+        )
+
     def openings(self, account: str) -> list[ShareMovement]:
         """The positions as shares that came at the broker's entry price, as the account was first seen."""
         return [

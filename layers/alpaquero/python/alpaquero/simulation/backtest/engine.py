@@ -22,7 +22,7 @@ from typing import Any, Protocol, cast
 from alpaquero.orders.identity import client_order_id, exit_key, is_ours
 from alpaquero.orders.intent import Intent, OrderType, Purpose, Side
 from alpaquero.orders.order import ExitStep, Order, OrderOrigin, OrderPurpose
-from alpaquero.orders.protection import stop_price_under
+from alpaquero.orders.protection import in_todays_shares, stop_price_under
 from alpaquero.orders.timeouts import OrderSettings, overdue
 from alpaquero.portfolio.movements import Split, begins, in_order
 from alpaquero.portfolio.trades import trades_of
@@ -716,7 +716,9 @@ class Backtest:
         key, revision = exit_key(account.label, symbol, episode), 0
         while (identifier := client_order_id(OrderOrigin.PROTECT, symbol, key, revision)) in account.orders:
             revision += 1
-        stop = stop_price_under(price, price, self.stops.get(episode), self.limits.stop_loss_percent)
+        if (last := self.stops.get(episode)) is not None:
+            last = in_todays_shares(last, symbol, account.orders[episode].submitted_at, self.movements)
+        stop = stop_price_under(price, price, last, self.limits.stop_loss_percent)
         account.protect(identifier, symbol, bare, stop)
         self.stop_ids.add(identifier)
         self.purposes[identifier] = OrderPurpose.PROTECTION
