@@ -106,7 +106,15 @@ ENTRY_WAITS = timedelta(minutes=15)  # wall time in which an entry without an en
 JUST_NOW = timedelta(seconds=1)  # wall time for which a verdict needs no second look before its order leaves
 
 # What no second try can mend: the command, the books or the code are wrong, or the broker said no.
-PERMANENT = (msgspec.MsgspecError, ValueError, LookupError, TypeError, AttributeError, BrokerRejected)
+PERMANENT = (
+    msgspec.MsgspecError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    BrokerRejected,
+)
 
 
 class ExecuteSettings(BrokerSettings, frozen=True, kw_only=True):

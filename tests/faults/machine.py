@@ -29,9 +29,10 @@ from alpaquero.prices.ticks import Direction, round_price
 from alpaquero.risk.book import TradingState
 from laptop.exchange.book import OrderClass as Class
 from tests.faults.in_process_exchange import Wire
-from tests.faults.world import ACCOUNT, AFTER_SUBMISSION, AIMS, Blow, Plan, World
+from tests.faults.world import ACCOUNT, AFTER_SUBMISSION, AIMS, SESSIONS, Blow, Plan, World
 
 MINUTES_TO_PROTECT = 8  # a request for a stop that was lost is made again once SQS forgets the first
+DAYS_TO_FLATTEN = 8  # a sale that fills in part is followed by another
 SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 
 
@@ -351,6 +352,24 @@ class MoneyPath(RuleBasedStateMachine):
                 self._protect()
                 assert not self.world.wrongs, self.world.wrongs[0]
                 self._compare()
+                self._sell_the_rest()
+
+    def _sell_the_rest(self) -> None:
+        """While everything is to be sold, some days leave nothing held, whatever was parked to sell it."""
+        for _ in range(DAYS_TO_FLATTEN):
+            risk, venue = self.world.books.risk_book(), self.world.exchange.venue
+            held = [s for s, p in venue.book.positions.items() if p.quantity > 0]
+            if risk is None or risk.flatten_since is None or risk.trading_state is not TradingState.REDUCING:
+                return
+            if not held or venue.sessions_done == SESSIONS:
+                return
+            self.tally.counts["positions sold by a flatten"] += len(held)
+            self.world.wait(61)
+            self.world.monitor()
+            self.world.settle()
+            self.world.session()
+            self.world.settle()
+        raise AssertionError(f"{held} held although everything is to be sold")
 
     def _protect(self) -> None:
         """While trading is ACTIVE a minute's monitor or two leaves no position without stop or exit."""

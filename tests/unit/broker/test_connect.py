@@ -113,6 +113,7 @@ def test_paper_keys_read_the_clock_of_the_paper_host(secrets: None, monkeypatch:
     ("key_id", "url", "complaint"),
     [
         ("PK123", "https://api.alpaca.markets", "holds paper keys"),
+        ("PK123", "https://api.alpaca.markets.", "holds paper keys"),
         ("AK123", "https://paper-api.alpaca.markets", "holds live keys"),
         ("AK123", "http://127.0.0.1:9200", "holds live keys"),
         ("AK123", "https://api.alpaca.markets.example.com", "holds live keys"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from alpaquero.orders.intent import OrderClass, OrderType, TimeInForce
+from alpaquero.orders.replacement import Change
 from alpaquero.orders.terms import TermsError, on_ticks
 from tests.unit.orders.builders import an_exit, an_intent
 
@@ -143,3 +144,23 @@ def test_prices_on_their_step_stay() -> None:
     """The very same intent comes back."""
     intent = an_intent(**LIMIT)
     assert intent is on_ticks(intent)
+
+
+@pytest.mark.parametrize("name", ["quantity", "notional", "limit_price", "take_profit_price"])
+@pytest.mark.parametrize("size", ["1e13", "1e30", "1" * 30, "1e999999", "Infinity", "NaN"])
+def test_a_number_that_no_order_has_is_named(name: str, size: str) -> None:
+    """Not an error of arithmetic, which the API would answer with 500 and the queue would try again."""
+    given: dict[str, Any] = {**SIMPLE, **DAY} if name == "notional" else {}
+    if name == "limit_price":
+        given = {"order_type": OrderType.LIMIT}
+    with pytest.raises(TermsError, match="at most 1,000,000,000,000") as told:
+        on_ticks(an_intent(**{**given, name: D(size)}))
+    assert told.value.field == name
+
+
+@pytest.mark.parametrize("name", ["quantity", "limit_price", "stop_price", "trail"])
+def test_a_change_to_such_a_number_is_named_too(name: str) -> None:
+    """As soon as it is asked for."""
+    given: dict[str, Any] = {name: D("1e30")}
+    with pytest.raises(TermsError, match="at most 1,000,000,000,000"):
+        Change(**given)

@@ -176,8 +176,8 @@ def test_an_exit_sells_what_is_held_and_not_being_sold(
             "98",
             ["cash_reserve"],
         ),
-        ({}, {"equity_at_risk_percent": Decimal("0.15")}, "50", []),
-        ({}, {"equity_at_risk_percent": Decimal("0.15")}, "51", ["equity_at_risk"]),
+        ({}, {"equity_at_risk_percent": Decimal("0.1505")}, "50", []),
+        ({}, {"equity_at_risk_percent": Decimal("0.1505")}, "51", ["equity_at_risk"]),
         (
             {"positions": {"IBM": held("1", "99000")}},
             {"total_exposure_limit_percent": Decimal(200)},

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alpaquero.orders.identity import manual_key
-from alpaquero.orders.intent import Intent
+from alpaquero.orders.intent import Intent, OrderClass, OrderType, Purpose, Side
 from alpaquero.risk import sizing
-from alpaquero.risk.book import HeldPosition, RiskBook
+from alpaquero.risk.book import HeldPosition, Reservation, RiskBook
 from alpaquero.risk.limits import RiskLimits, SizingMethod
 from alpaquero.risk.rules import assess, reservation_for
 from tests.unit.orders.builders import an_intent, at
@@ -111,3 +112,98 @@ def test_a_sized_entry_fails_no_rule_about_amounts(
         assert verdict.quantity >= 1
         assert verdict.stop_loss_price is not None
         assert verdict.stop_loss_price < price
+
+
+AMOUNTS = {
+    "equity_at_risk", "order_notional", "position_limit", "exposure_limit", "sector_limit",
+    "leverage_limit", "cash_reserve", "buying_power", "intraday_margin",
+}  # fmt: skip
+MONEY = st.decimals("0", "60000", places=2)
+
+
+@settings(deadline=None)
+@given(
+    shares=st.integers(1, 300),
+    price=st.decimals("1", "400", places=2),
+    cash=MONEY,
+    held=st.tuples(MONEY, MONEY, MONEY),  # of A, of B in its sector, of D
+    promised=st.tuples(MONEY, MONEY),  # to entries in B that the broker counts, and does not count yet
+    bound=st.sampled_from(["nothing", "position_limit", "leverage_limit", "order_notional", "buying_power"]),
+    cents=st.integers(-1, 1),
+)
+def test_an_amount_is_refused_exactly_where_its_limit_would_be_crossed(
+    *,
+    shares: int,
+    price: Decimal,
+    cash: Decimal,
+    held: tuple[Decimal, Decimal, Decimal],
+    promised: tuple[Decimal, Decimal],
+    bound: str,
+    cents: int,
+) -> None:
+    """To the cent, for a limit order whose cost is known: at a limit it passes, a cent above it does not."""
+    cost, (of_a, of_b, of_d), (known, unknown) = shares * price, held, promised
+    room = Decimal(cents) / 100
+    exposure = of_a + of_b + of_d + known + unknown
+    equity = {
+        "position_limit": 10 * (of_a + cost + room),
+        "leverage_limit": exposure + cost + room,
+    }.get(bound, cash + of_a + of_b + of_d)
+    limits = replace(LIMITS, order_notional_limit_dollars=Decimal(9_000))
+    if bound == "order_notional":
+        limits = replace(LIMITS, order_notional_limit_dollars=max(cost + room, Decimal("0.01")))
+    power = unknown + cost + room if bound == "buying_power" else Decimal(80_000)
+    book = a_book(
+        cash=cash,
+        equity=equity,
+        buying_power=power,
+        deducted=("known",),
+        positions={s: HeldPosition(Decimal(1), v) for s, v in zip("ABD", held, strict=True)},
+        reservations={
+            "known": Reservation("B", Side.BUY, Purpose.ENTRY, known, Decimal(1)),
+            "unknown": Reservation("B", Side.BUY, Purpose.ENTRY, unknown, Decimal(1)),
+        },
+    )
+    terms = {"order_type": OrderType.LIMIT, "limit_price": price, "order_class": OrderClass.SIMPLE}
+    intent = an_intent(symbol="A", quantity=Decimal(shares), reference_price=None, **terms)
+    refused = {result.code for result in assess(intent, book, limits, some_facts()).failed} & AMOUNTS
+    one_percent = Fraction(equity) / 100
+    used_and_most: dict[str, tuple[Decimal, Fraction]] = {
+        "equity_at_risk": (cost * 3 / 100, 2 * one_percent),
+        "order_notional": (cost, Fraction(limits.order_notional_limit_dollars)),
+        "position_limit": (of_a + cost, 10 * one_percent),
+        "exposure_limit": (exposure + cost, 95 * one_percent),
+        "sector_limit": (exposure - of_d + cost, 25 * one_percent),
+        "leverage_limit": (exposure + cost, 100 * one_percent),
+        "cash_reserve": (known + unknown + cost, Fraction(cash) - 5 * one_percent),
+        "buying_power": (unknown + cost, Fraction(power)),
+        "intraday_margin": (exposure + cost, 10_000 * one_percent / 30),
+    }
+    crossed = {code for code, (used, most) in used_and_most.items() if Fraction(used) > most}
+    assert refused == crossed
+
+
+@settings(deadline=None)
+@given(
+    judged=st.decimals("5", "400", places=2),
+    moved=st.decimals("-4.9", "5.2", places=2),  # percent, since it was judged
+    shares=st.one_of(st.none(), st.integers(1, 2_000)),
+    position_percent=st.sampled_from([10, 100]),
+)
+def test_a_price_that_jumped_before_the_order_is_counted(
+    judged: Decimal, moved: Decimal, shares: int | None, position_percent: int
+) -> None:
+    """An order at market pays what is asked now, and its stop stays where it was judged: both count."""
+    ask = (judged * (100 + moved) / 100).quantize(Decimal("0.01"))
+    limits = RiskLimits(position_limit_percent=Decimal(position_percent))
+    facts = some_facts()
+    facts = replace(facts, market=facts.market and replace(facts.market, bid=ask, ask=ask))
+    verdict = assess(_intent(1, "A", shares, judged), a_book(), limits, facts)
+    if not verdict.approved:
+        return
+    assert verdict.stop_loss_price is not None
+    assert verdict.quantity * ask <= 1_000 * position_percent
+    assert verdict.quantity * ask <= verdict.reserve_notional or ask <= judged
+    # The stop is a step at most below the percentage, for it is rounded down.
+    step = Decimal("0.01") if verdict.stop_loss_price >= 1 else Decimal("0.0001")
+    assert verdict.quantity * (ask - verdict.stop_loss_price - step) <= 2_000

@@ -16,7 +16,7 @@ from alpaquero.rules_version import RULES_VERSION
 from tests.unit.orders.builders import an_intent, at
 from tests.unit.risk.builders import a_book, entry, held, some_facts
 
-VERSION = 2
+VERSION = 3
 OUTCOMES = "2d110a9b5aa90af3"
 SYMBOLS = "ABCD"
 

@@ -68,6 +68,7 @@ def test_the_broker_models_read_the_documented_names(model: type[FunctionSetting
     [
         ({"ALPACA_TRADING_URL": "https://api.alpaca.markets"}, "ALPACA_TRADING_URL is the live host"),
         ({"ALPACA_TRADING_URL": "https://api.alpaca.markets", "ENVIRONMENT": "local"}, "is the live host"),
+        ({"ALPACA_TRADING_URL": "https://API.alpaca.markets.:443"}, "ALPACA_TRADING_URL is the live host"),
         ({"ENVIRONMENT": "live"}, "ENVIRONMENT is live, so set ALPACA_TRADING_URL to https://api.alpaca"),
         ({"ALPACA_TRADING_URL": "http://paper-api.alpaca.markets"}, "keys in the clear"),
         ({"ALPACA_DATA_URL": "http://example.com"}, "keys in the clear"),

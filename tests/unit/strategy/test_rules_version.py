@@ -16,7 +16,7 @@ from alpaquero.strategy.signal import Signal
 from tests.unit.strategy.prices import walk
 
 # A new strategy adds a line; a decision that changes on purpose raises RULES_VERSION and changes its line.
-VERSION = 2
+VERSION = 3
 OUTCOMES = {
     "stochrsi_ema": "5de4acc4b0e98b3d",
     "ema_cross": "76ee4336ec1cbfdc",

@@ -119,6 +119,8 @@ def test_another_key_is_another_order(world: World, call: Call) -> None:
         ({"role": "viewer"}, 403),
         ({"time_in_force": "ioc"}, 400),
         ({"quantity": "0.5"}, 400),
+        ({"quantity": "1e30"}, 400),
+        ({"order_type": "limit", "limit_price": "1e30"}, 400),
         ({"symbol": "a b"}, 400),
     ],
 )

@@ -6,4 +6,4 @@ test_rules_version.py in tests/unit/strategy and tests/unit/risk notice such a c
 
 from __future__ import annotations
 
-RULES_VERSION = 2
+RULES_VERSION = 3

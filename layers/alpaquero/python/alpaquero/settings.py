@@ -148,9 +148,10 @@ def _refuse_wrong_host(variable: str, url: str, environment: str) -> None:
     parts = urlsplit(url)
     if parts.path.strip("/") or parts.query:
         raise ValueError(f"{variable} is invalid: give the host alone, without a path such as /v2")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    host = (parts.hostname or "").rstrip(".")  # a name with its root's dot is the same host
+    if parts.scheme == "http" and host not in _LOOPBACK:
         raise ValueError(f"{variable} is invalid: http would send keys in the clear, use https")
-    if parts.hostname == _LIVE_HOST and environment not in _MAY_SEE_LIVE:
+    if host == _LIVE_HOST and environment not in _MAY_SEE_LIVE:
         raise ValueError(f"{variable} is the live host but ENVIRONMENT is {environment}")
-    if variable == "ALPACA_TRADING_URL" and environment == "live" and parts.hostname != _LIVE_HOST:
+    if variable == "ALPACA_TRADING_URL" and environment == "live" and host != _LIVE_HOST:
         raise ValueError(f"ENVIRONMENT is live, so set {variable} to https://{_LIVE_HOST}")

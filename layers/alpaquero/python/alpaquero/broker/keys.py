@@ -71,7 +71,7 @@ def refuse_foreign_keys(keys: BrokerKeys, url: str, secret_name: str) -> None:
 
     Raises `ConfigurationError`.
     """
-    is_live_host = urlsplit(url).hostname == LIVE_HOST
+    is_live_host = (urlsplit(url).hostname or "").rstrip(".") == LIVE_HOST
     if is_live_host and keys.are_paper:
         raise ConfigurationError(
             f"the secret {secret_name!r} holds paper keys, but ALPACA_TRADING_URL is the live host: "

@@ -17,7 +17,7 @@ from alpaquero.orders.intent import Intent, OrderType, Origin, Purpose, TimeInFo
 from alpaquero.orders.kinds import OrderClass, Side
 from alpaquero.orders.lifecycle import OrderStatus, Phase, is_terminal, phase_in
 from alpaquero.orders.order import ExitStep, Order, OrderEvent, OrderOrigin, OrderPurpose
-from alpaquero.orders.terms import NEEDS_LIMIT, NEEDS_STOP, WAITS, TermsError, is_whole
+from alpaquero.orders.terms import NEEDS_LIMIT, NEEDS_STOP, WAITS, TermsError, check_number, is_whole
 from alpaquero.prices.ticks import Direction, round_price
 from alpaquero.quickly_made import dataclass
 from alpaquero.risk.verdict import RuleResult
@@ -41,8 +41,8 @@ class Change:
     def __post_init__(self) -> None:
         for name in _NUMBERS:
             value: Decimal | None = getattr(self, name)
-            if value is not None and not (value.is_finite() and value > 0):
-                raise TermsError(name, f"{name} is {value}; it must be a number above 0")
+            if value is not None:
+                check_number(name, value)
         if self.time_in_force is None and all(getattr(self, name) is None for name in _NUMBERS):
             raise TermsError(
                 "quantity",

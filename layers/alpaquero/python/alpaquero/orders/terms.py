@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NINE_PLACES = Decimal("1e-9")
 LEAST_NOTIONAL = Decimal(1)
+LARGEST = Decimal(10) ** 12  # of any number of an order: far above all there are, and within exact arithmetic
 LEAST_TRAIL_PERCENT, MOST_TRAIL_PERCENT = Decimal("0.1"), Decimal(100)
 HUNDRED = Decimal(100)
 
@@ -51,6 +52,13 @@ class TermsError(ValueError):
 def is_whole(quantity: Decimal | None) -> bool:
     """Whether it is whole shares; a quantity that is not known yet is sized in whole shares."""
     return quantity is None or quantity == quantity.to_integral_value()
+
+
+def check_number(name: str, value: Decimal) -> None:
+    """Raises `TermsError` for a size or price that cannot be one, or that no step could be counted in."""
+    if not (value.is_finite() and 0 < value <= LARGEST):
+        told = f"{value:.6g}"
+        raise TermsError(name, f"{name} is {told}; it must be a number above 0, at most {LARGEST:,}")
 
 
 def is_fractional(intent: Intent) -> bool:
@@ -97,15 +105,15 @@ def _is_plain(intent: Intent) -> bool:
         and intent.time_in_force in WAITS
         and not intent.extended_hours
         and _own_numbers(intent) == _NOT_GIVEN
-        and (reference is None or (reference.is_finite() and reference > 0))
+        and (reference is None or (reference.is_finite() and 0 < reference <= LARGEST))
     )
 
 
 def _check_numbers(intent: Intent) -> None:
     for name in _NUMBERS:
         value: Decimal | None = getattr(intent, name)
-        if value is not None and not (value.is_finite() and value > 0):
-            raise TermsError(name, f"{name} is {value}; it must be a number above 0")
+        if value is not None:
+            check_number(name, value)
 
 
 def _check_size(intent: Intent) -> None:

@@ -16,7 +16,7 @@ def equity_at_risk(proposal: Proposal) -> Answer:
     limit = sizing.percent_of(proposal.book.equity, proposal.limits.equity_at_risk_percent)
     if proposal.stop_distance is None:
         return not_applicable("no stop to lose to; see price_known")
-    loss = proposal.shares * proposal.stop_distance
+    loss = proposal.shares * (proposal.stop_distance + proposal.overpaid)
     return Answer(
         loss <= limit,
         lambda: f"the stop would lose {loss:.2f} dollars, the limit is {limit:.2f}",

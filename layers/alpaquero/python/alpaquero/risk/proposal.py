@@ -22,8 +22,9 @@ class Proposal:
     """What the rules look at. Prices are raw dollars a share.
 
     `price` is what an entry is judged at, None when nothing tells it; `worst_price` what it is
-    counted at; `stop_distance` the dollars to its stop, None when not known. `quantity` is in
-    shares, `bound_by` the cap that sized it. `caps` are what limits an entry's cost, by rule.
+    counted at; `stop_distance` the dollars from `price` to its stop, None when not known; `overpaid` the
+    dollars that the market asks above `price` of an order without a limit. `quantity` is in shares,
+    `bound_by` the cap that sized it. `caps` are what limits an entry's cost, by rule.
     """
 
     intent: Intent
@@ -35,6 +36,7 @@ class Proposal:
     stop_distance: Decimal | None
     quantity: Decimal
     bound_by: str | None = None
+    overpaid: Decimal = Decimal(0)
     caps: Mapping[str, Cap] = field(default_factory=dict)
 
     @property

@@ -174,7 +174,7 @@ def reservation_for(intent: Intent, verdict: Verdict) -> Reservation:
 
 
 def _proposal(intent: Intent, book: RiskBook, limits: RiskLimits, facts: Facts) -> Proposal:
-    price, worst, distance, bound_by = None, _ZERO, None, None
+    price, worst, distance, bound_by, overpaid = None, _ZERO, None, None, _ZERO
     caps: dict[str, sizing.Cap] = {}
     if intent.purpose is _EXIT:
         quantity = exit_quantity(intent, book.free_quantity(intent.symbol, forced=intent.forced))
@@ -183,7 +183,8 @@ def _proposal(intent: Intent, book: RiskBook, limits: RiskLimits, facts: Facts) 
         price = _judged_price(intent, facts.price)
         caps = sizing.caps(intent.symbol, book, limits)
     if price is not None:
-        worst = _worst_price(intent, price, limits)
+        overpaid = _overpaid(intent, price, facts)
+        worst = max(_worst_price(intent, price, limits), price + overpaid)
         distance = sizing.stop_distance(price, limits, facts.average_true_range)
         if intent.stop_loss_price is not None:
             distance = price - intent.stop_loss_price
@@ -193,7 +194,7 @@ def _proposal(intent: Intent, book: RiskBook, limits: RiskLimits, facts: Facts) 
             sized = sizing.size_entry(
                 intent.symbol,
                 worst_price=worst,
-                stop_distance=distance,
+                stop_distance=distance + overpaid,
                 book=book,
                 limits=limits,
                 known=caps,
@@ -209,6 +210,7 @@ def _proposal(intent: Intent, book: RiskBook, limits: RiskLimits, facts: Facts) 
         stop_distance=distance,
         quantity=quantity,
         bound_by=bound_by,
+        overpaid=overpaid,
         caps=caps,
     )
 
@@ -235,6 +237,17 @@ def _worst_price(intent: Intent, price: Decimal, limits: RiskLimits) -> Decimal:
     elif intent.trail_percent is not None:
         price += price * intent.trail_percent / 100
     return sizing.reserve_price(price, limits)
+
+
+def _overpaid(intent: Intent, price: Decimal, facts: Facts) -> Decimal:
+    """Dollars a share that the market is above `price`, where no limit keeps the order from paying them.
+
+    Its stop stays where it was judged, so this is lost as well when the stop is hit.
+    """
+    asked = facts.market.for_side(intent.side) if facts.market else None
+    if intent.limit_price is not None or asked is None:
+        return _ZERO
+    return max(asked - price, _ZERO)
 
 
 def _judged_price(intent: Intent, known: Decimal | None) -> Decimal | None:
