@@ -299,7 +299,8 @@ def cancel(id: str) -> OrderAccepted:  # noqa: A002 - the route's parameter, as 
     command = CancelOrder(
         client_order_id=id, requested_by=app.require("trader").username, correlation_id=correlation_id()
     )
-    _send(command, f"cancel:{id}:{uuid.uuid4().hex}")  # one that failed may be asked for again at once
+    # One that failed may be asked for again at once; an id of someone else's is none that SQS need take.
+    _send(command, f"cancel:{uuid.uuid4().hex}")
     return OrderAccepted(client_order_id=id, status="cancel queued")
 
 

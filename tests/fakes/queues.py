@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from json import loads
 from typing import Any
+
+_TAKEN = re.compile(r"[!-~]{1,128}")  # a deduplication id: letters, digits and punctuation
 
 
 @dataclass
@@ -17,6 +20,7 @@ class FakeQueues:
 
     def send_message(self, **message: Any) -> None:
         if "MessageDeduplicationId" in message:
+            assert _TAKEN.fullmatch(message["MessageDeduplicationId"]), message["MessageDeduplicationId"]
             repeat = message["QueueUrl"], message["MessageDeduplicationId"]
             if repeat in self.seen:
                 return

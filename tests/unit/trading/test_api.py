@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from alpaquero import wall
+from alpaquero.broker.protocol import OrderRequest
 from alpaquero.events.schemas import TradeRejected
 from alpaquero.orders.identity import manual_key
 from alpaquero.risk.book import TradingState
@@ -186,6 +188,23 @@ def test_a_cancel_that_failed_may_be_asked_for_again_at_once(world: World, call:
         )
         assert 202 == asked[0]
     assert 2 == len(world.queues.bodies("order-queue"))
+
+
+def test_an_order_placed_elsewhere_is_cancelled_by_whatever_id_it_has(world: World, call: Call) -> None:
+    """The broker takes ids of 128 characters, spaces too, and what SQS is given must still be an id to it."""
+    identifier = f"my order {'x' * 119}"
+    theirs = OrderRequest(
+        client_order_id="elsewhere", symbol="AAPL", side="buy", quantity=Decimal(1), order_type="limit",
+        limit_price=Decimal(50),
+    )  # fmt: skip
+    placed = world.broker.submit(theirs)
+    world.broker._orders[placed.id] = replace(placed, client_order_id=identifier)
+    world.sync()
+    path = {"id": identifier}
+    assert 202 == call(api.app, "/api/orders/{id}", method="DELETE", path=path, role="trader")[0]
+    world.run_commands()
+    world.sync()
+    assert "canceled" == world.order(identifier).status
 
 
 def test_a_cancel_is_a_command(world: World, call: Call) -> None:
