@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from chalice.app import Response
 
 from alpaquero import aws
-from alpaquero.errors import NotAllowed, NotSignedIn
+from alpaquero.errors import InvalidRequest, NotAllowed, NotSignedIn
 from alpaquero.observability import logger
 from alpaquero.settings import IssuerSettings, Url, load
 from alpaquero.store import program_keys
@@ -34,6 +34,7 @@ class Settings(IssuerSettings, frozen=True, kw_only=True):
     sign_in_url: Url | None = None
 
 
+MOST_LETTERS = {"username": 128, "password": 256}  # that Cognito takes
 COOKIE = "alpaquero_refresh"
 COOKIE_PATH = "/api/auth"
 COOKIE_SECONDS = 7 * 24 * 3600
@@ -55,6 +56,9 @@ def cognito() -> Any:
 def sign_in(body: SignInRequest) -> Answer[Session]:
     """A session for a username and password."""
     _refuse_other_origins()
+    for name, value in (("username", body.username), ("password", body.password)):
+        if not 0 < len(value) <= MOST_LETTERS[name]:  # else the pool's answer looks like our own failure
+            raise InvalidRequest(f"{name} has {len(value)} letters; give 1 to {MOST_LETTERS[name]}", name)
     return _session("USER_PASSWORD_AUTH", {"USERNAME": body.username, "PASSWORD": body.password})
 
 

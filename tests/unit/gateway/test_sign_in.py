@@ -128,7 +128,19 @@ def test_an_outage_of_the_pool_is_ours(cognito: Stubber) -> None:
     assert "hush" not in answer["body"]
 
 
-@pytest.mark.parametrize("body", [{"username": "ana"}, {"username": "ana", "password": 5}, "{"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"username": "ana"},
+        {"username": "ana", "password": 5},
+        {"username": "", "password": "secret"},
+        {"username": "ana", "password": ""},
+        {"username": "a" * 129, "password": "secret"},
+        {"username": "ana", "password": "s" * 257},
+        "{",
+    ],
+    ids=str,
+)
 def test_a_wrong_sign_in_body_is_refused(cognito: Stubber, body: Any) -> None:
     """Nothing reaches the user pool without a username and a password."""
     assert post("sign-in", body=body)["statusCode"] == 400
