@@ -244,10 +244,13 @@ def _overpaid(intent: Intent, price: Decimal, facts: Facts) -> Decimal:
 
     Its stop stays where it was judged, so this is lost as well when the stop is hit.
     """
-    asked = facts.market.for_side(intent.side) if facts.market else None
-    if intent.limit_price is not None or asked is None:
+    market = facts.market
+    if market is None or intent.limit_price is not None:
         return _ZERO
-    return max(asked - price, _ZERO)
+    if market.last is price and market.ask is None:  # a backtest's
+        return _ZERO
+    asked = market.for_side(intent.side)
+    return _ZERO if asked is None else max(asked - price, _ZERO)
 
 
 def _judged_price(intent: Intent, known: Decimal | None) -> Decimal | None:
