@@ -486,7 +486,7 @@ class Desk:
             now = judged_at
         else:
             now = self.broker.clock().now
-            obstacle = self._obstacle(order, now)
+            obstacle = self._obstacle(order, now) or self._second_verdict(order)
             if obstacle is not None:
                 return self._withdraw(order, *obstacle, now)
         try:
@@ -542,6 +542,28 @@ class Desk:
         if order.valid_until is None and order.purpose is OrderPurpose.ENTRY and waited > ENTRY_WAITS:
             return OrderStatus.EXPIRED, f"it could not be sent for {waited}; the market has moved on"
         return None
+
+    def _second_verdict(self, order: Order) -> tuple[str, str] | None:
+        """What the rules say by now to an entry that waited long for the broker, judged in another market.
+
+        A replacement takes the place of an order at the broker, and is for the broker to refuse.
+        """
+        waited = wall.now() - order.wall_created_at
+        if order.purpose is not OrderPurpose.ENTRY or order.replaces is not None or waited <= ENTRY_WAITS:
+            return None
+        intent = intent_of(
+            order,
+            {},
+            order.client_order_id,
+            requested_by=order.requested_by,
+            correlation_id=order.correlation_id,
+        )
+        judged_at_first = replace(intent, reference_price=order.reference_price)
+        verdict, _ = self._verdict(judged_at_first, self._book(), order)
+        if verdict.approved:
+            return None
+        why = "; ".join(rule.message for rule in verdict.failed)
+        return OrderStatus.EXPIRED, f"it could not be sent for {waited}, and by now the rules say no: {why}"
 
     def _trading_state(self) -> TradingState:
         book = self.books.risk_book()

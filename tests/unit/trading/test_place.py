@@ -254,6 +254,23 @@ def test_an_order_is_not_sent_after_its_validity(world: World) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("minutes", "price", "status"),
+    [(10, 130, "accepted"), (30, 101, "accepted"), (30, 104, "expired"), (30, 94, "expired")],
+)
+def test_a_signals_order_that_waited_for_the_broker_is_judged_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, minutes: int, price: int, status: str
+) -> None:
+    """It is good for days, its price is not: at 104 it is past its limit, at 94 far from what was judged."""
+    order = written(world, an_intent(valid_until=world.broker.now + timedelta(days=3)))
+    world.broker.prices["AAPL"] = Decimal(price)
+    monkeypatch.setattr("alpaquero.wall.now", lambda: order.wall_created_at + timedelta(minutes=minutes))
+    world.resume(order)
+    found = world.order(order.client_order_id)
+    assert (status, status == "accepted") == (found.status, order.client_order_id in world.book.reservations)
+    assert (status == "expired") == ("by now the rules say no" in found.history[-1].why)
+
+
 def test_an_intent_is_judged_again_when_the_risk_book_moved(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
