@@ -18,7 +18,9 @@ from tests.contract.template import security_doc
 FOLDER: Final = REPOSITORY / "docs" / "services"
 SERVICES: Final = sorted(path.parent.name for path in (REPOSITORY / "functions").glob("*/api.py"))
 # Modules of the shared package that make a service's events for it.
-MAKERS: Final = {f"alpaquero.events.{name}" for name in ("equity", "movements", "orders", "runs")}
+MAKERS: Final = {
+    f"alpaquero.events.{name}" for name in ("equity", "movements", "orders", "runs", "trading_state")
+}
 EVERY_EVENT: Final = "every event"
 
 Table = list[list[str]]
