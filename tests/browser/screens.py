@@ -107,7 +107,8 @@ def main() -> None:
         for _ in range(SESSIONS):
             site.trade_session()
         browser = playwright.chromium.launch(executable_path=str(found), args=list(ARGUMENTS))
-        Photographer(browser.new_page(), site).take_all()
+        # As the market tells the time: in another zone a close at 16:00 would read as 21:00.
+        Photographer(browser.new_page(timezone_id="America/New_York"), site).take_all()
         browser.close()
 
 
