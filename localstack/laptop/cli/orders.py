@@ -25,7 +25,6 @@ _COLUMNS = {
     "quantity": "shares",
     "status": "status",
     "filled_quantity": "filled",
-    "reason": "why",
 }
 _SYMBOL = click.option("--symbol", help="Of one symbol only.")
 _STATUS = click.option("--status", type=click.Choice(["open", "closed", "all"]), help="All by default.")
