@@ -310,7 +310,9 @@ def test_bars_of_five_minutes_are_fetched_and_tested_from_the_form(visitor: Visi
     page.get_by_test_id("backtest-start-button").click()
     rows = page.get_by_test_id("backtest-row").filter(has_text="2012-03-28 to 2012-03-30, 5Min")
     expect(rows).to_have_attribute("data-status", "failed")
-    expect(rows).to_contain_text(f"not all bars of {BY_HAND} are stored")
+    expect(page.get_by_test_id("backtest-message").first).to_contain_text(
+        f"not all bars of {BY_HAND} are stored"
+    )
 
     page.get_by_test_id("bars-fetch").click()
     expect(page.get_by_test_id("bars-state")).to_have_attribute("data-state", "done")

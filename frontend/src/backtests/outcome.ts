@@ -1,5 +1,6 @@
 // What a backtest came to, name for name as `alpaquero.backtests.outcome` encodes it.
 import type { AccountCurve } from "../api/bodies";
+import type { Line } from "../chart/lines";
 
 export interface TradeFigures {
   trades: number;
@@ -50,4 +51,14 @@ export interface Outcome {
   round_trips: BacktestTrade[];
   notes: string[];
   seconds: number;
+}
+
+/** The curves of a result; a drawdown is 0 or less, and falls below its line. */
+export function linesOf(equity: Outcome["equity"]): Line[] {
+  const points = (values: readonly number[]) => equity.days.map((time, n) => ({ time, value: values[n] ?? 0 }));
+  return [
+    { name: "equity", tone: "accent", pane: 0, unit: "$", points: points(equity.equity) },
+    { name: "held all the time", tone: "soft", pane: 0, unit: "$", points: points(equity.benchmark) },
+    { name: "drawdown", tone: "down", pane: 1, unit: "%", filled: true, points: points(equity.drawdown_percent) },
+  ];
 }

@@ -46,6 +46,7 @@ export function Backtests() {
               rows={page.items}
               rowKey={(job) => job.id}
               rowProps={(job) => ({ "data-testid": "backtest-row", "data-status": job.status, "data-id": job.id })}
+              below={(job) => job.message && <p class="soft" data-testid="backtest-message">{job.message}</p>}
             />
           )}
         </Loaded>
@@ -59,8 +60,8 @@ export function Backtests() {
 const figure = (job: Backtest, group: string, name: string): unknown => (job.figures?.[group] as Record<string, unknown> | undefined)?.[name];
 
 const columns = (looked: string | null, look: (id: string) => void, beside: readonly string[], pick: (id: string) => void): readonly Column<Backtest>[] => [
-  { head: "Begun", cell: (job) => <WallMoment at={job.created_at} /> },
-  { head: "Of", wide: true, cell: (job) => <span class="wrap">{wordsOf(job)}</span> },
+  { head: "Begun", wide: true, cell: (job) => <WallMoment at={job.created_at} /> },
+  { head: "Of", cell: (job) => <span class="wrap">{wordsOf(job)}</span> },
   { head: "Status", cell: (job) => <Progress job={job} /> },
   { head: "Return", amount: true, cell: (job) => (job.figures ? gained(figure(job, "curve", "total_return_percent") as number | null) : NONE) },
   { head: "Sharpe", amount: true, wide: true, cell: (job) => { const sharpe = figure(job, "curve", "sharpe"); return number(typeof sharpe === "number" ? sharpe : null); } },
@@ -93,14 +94,7 @@ function wordsOf({ request }: Backtest): string {
 }
 
 function Progress({ job }: { job: Backtest }) {
-  if (!RUNNING.has(job.status)) {
-    return (
-      <>
-        <State tone={TONES[job.status] ?? "busy"}>{job.status}</State>
-        {job.message && <span class="wrap soft"> {job.message}</span>}
-      </>
-    );
-  }
+  if (!RUNNING.has(job.status)) return <State tone={TONES[job.status] ?? "busy"}>{job.status}</State>;
   return (
     <>
       <State tone={TONES[job.status] ?? "busy"}>

@@ -15,7 +15,7 @@ import { gained, number, share } from "../results/numbers";
 import { curvePairs } from "../results/panels";
 import { useRead } from "../store/hooks";
 import { useSend } from "../store/send";
-import type { BacktestTrade, Outcome, TradeFigures } from "./outcome";
+import { linesOf, type BacktestTrade, type Outcome, type TradeFigures } from "./outcome";
 import { rowsOf, type Row } from "./comparison";
 import { gainOf } from "./request";
 
@@ -57,14 +57,7 @@ function Tools({ id, close }: { id: string; close: () => void }) {
 
 function Whole({ outcome }: { outcome: Outcome }) {
   const { asked, equity } = outcome;
-  const lines = useMemo<readonly Line[]>(() => {
-    const points = (values: readonly number[], sign = 1) => equity.days.map((time, n) => ({ time, value: sign * (values[n] ?? 0) }));
-    return [
-      { name: "equity", tone: "accent", pane: 0, unit: "$", points: points(equity.equity) },
-      { name: "held all the time", tone: "soft", pane: 0, unit: "$", points: points(equity.benchmark) },
-      { name: "drawdown", tone: "down", pane: 1, unit: "%", filled: true, points: points(equity.drawdown_percent, -1) },
-    ];
-  }, [outcome]);
+  const lines = useMemo(() => linesOf(equity), [equity]);
   return (
     <>
       <p class="soft">
@@ -90,9 +83,9 @@ function Whole({ outcome }: { outcome: Outcome }) {
       <h3>By how they ended</h3>
       <Grouped caption="By how they ended" groups={outcome.by_exit_tag} />
       <h3>Trades{outcome.round_trips.length > MOST_TRADES ? `, the last ${MOST_TRADES} of ${outcome.round_trips.length}` : ""}</h3>
-      <div class="tall-table">
+      {outcome.round_trips.length === 0 ? <p class="empty">No trade was closed.</p> : <div class="tall-table">
         <Table caption="Trades of the backtest, newest first" columns={tradeColumns(asked.timeframe === "1Day" ? marketDay : marketMoment)} rows={outcome.round_trips.slice(-MOST_TRADES).reverse()} rowKey={(t) => `${t.symbol} ${t.opened_at} ${t.closed_at} ${t.strategy}`} />
-      </div>
+      </div>}
     </>
   );
 }

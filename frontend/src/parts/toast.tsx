@@ -12,6 +12,7 @@ interface Toast {
 
 const SHOWN_MS = 6_000;
 const SHAPES: Record<ToastTone, string> = { good: "✓", bad: "✕", plain: "·" };
+const CLASSES: Record<ToastTone, string> = { good: "toast good", bad: "toast bad", plain: "toast" };
 const shown = new Cell<readonly Toast[]>([]);
 let count = 0;
 
@@ -26,7 +27,7 @@ export function toast(tone: ToastTone, text: string): void {
 export const Toasts = () => (
   <div class="toasts" role="status" aria-live="polite" data-testid="toasts">
     {useCell(shown).map(({ id, tone, text }) => (
-      <p key={id} class={`toast ${tone}`}>
+      <p key={id} class={CLASSES[tone]}>
         <span class="shape" aria-hidden="true">
           {SHAPES[tone]}
         </span>
