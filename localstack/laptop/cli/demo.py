@@ -85,4 +85,6 @@ def demo(as_json: bool, **options: Any) -> int:
     wrong = result.disagreements()
     if wrong:
         print(f"error: {'; '.join(wrong)}: see {wanted.state}/logs", file=sys.stderr)
+    elif not as_json:
+        print("cash, equity, positions, orders and fills are the exchange's own; each order had its verdict")
     return 1 if wrong else 0
