@@ -143,4 +143,6 @@ def _said(error: Exception) -> str:
     text = " ".join(str(error).split("\n")) if not isinstance(error, LaptopError) else str(error)
     if isinstance(error, LaptopError) or type(error).__module__.startswith("laptop."):
         return text
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        text = f"{error.filename}: {error.strerror.lower()}"
     return f"{type(error).__name__}: {text} (ALPAQUERO_TRACE=1 shows where)"
