@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,13 @@ def keys(context: click.Context, state: Path | None, *, as_json: bool) -> int:
 @json_option
 def create(name: str, role: str, days: int, requests_a_day: int, state: Path | None, *, as_json: bool) -> int:
     """Make the key NAME and show it, this once."""
+    from alpaquero.store.program_keys import NAME
+
+    if not re.fullmatch(NAME, name):
+        raise click.BadParameter(
+            f"{name!r} does not fit; write 2 to 31 small letters, digits and dashes, a letter first",
+            param_hint="NAME",
+        )
     wanted = {"name": name, "role": role, "expires_in_days": days, "requests_a_day": requests_a_day}
     made = _ask(state, "POST", _KEYS, body=wanted)
     if as_json:

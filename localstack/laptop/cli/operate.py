@@ -24,10 +24,13 @@ _PLATFORM = ("START RequestId", "END RequestId", "REPORT RequestId", "INIT_START
 @json_option
 def logs(service: str | None, follow: bool, minutes: float, state: Path | None, as_json: bool) -> int:
     """Show the functions' logs, of one SERVICE or of all."""
-    from laptop.layout import StateFolder
+    from laptop.layout import TEMPLATE, StateFolder
+    from laptop.redeploy import functions_of
     from laptop.stack import Stack
 
     stack = Stack.find(StateFolder.at(state))
+    if service is not None:
+        functions_of(service, TEMPLATE.read_text())  # a name that is none would show nothing, for ever
     since = int((time.time() - minutes * 60) * 1000)
     while True:
         for event in _lines(stack, since):

@@ -196,3 +196,27 @@ def test_a_logged_failure_tells_its_reason() -> None:
     trace = 'Traceback (most recent call last):\n  File "a.py", line 1\nValueError: no such thing'
     assert reason_of({"level": "ERROR", "exception": trace}) == ": ValueError: no such thing"
     assert reason_of({"level": "INFO", "message": "handled"}) == ""
+
+
+def test_logs_of_no_service_are_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistyped service would show nothing, as one that is silent does."""
+    monkeypatch.setattr("laptop.stack.Stack.find", lambda _folder: None)
+    assert main(["logs", "traiding"]) == 1
+    said = capsys.readouterr().err
+    assert "there is no service traiding" in said
+    assert "trading" in said
+
+
+def test_a_file_that_cannot_be_written_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The path and what is wrong with it, in words."""
+
+    def refuse(_state: object) -> None:
+        (tmp_path / "nowhere" / "x.html").write_text("")
+
+    monkeypatch.setattr("laptop.supervisor.status", refuse)
+    assert main(["status"]) == 1
+    assert f"{tmp_path}/nowhere/x.html: no such file or directory" in capsys.readouterr().err

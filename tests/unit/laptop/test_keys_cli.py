@@ -55,3 +55,10 @@ def test_no_key_is_an_admins(asked: list[tuple[str, str, Any]]) -> None:
     with pytest.raises(click.BadParameter, match="admin"):
         run("create", "bot", "--role", "admin")
     assert asked == []
+
+
+def test_a_name_that_does_not_fit_is_told_in_words(asked: list[tuple[str, str, Any]]) -> None:
+    """Before anything is asked of the API, which would name the pattern."""
+    with pytest.raises(click.BadParameter, match="small letters, digits and dashes"):
+        run("create", "My key", "--role", "viewer")
+    assert asked == []
