@@ -350,3 +350,22 @@ def counted(route: Route) -> None:
         for name, read, written, refused in used
     ]
     route.fulfill(response=answer, json=answer.json() | {"tables": tables})
+
+
+def test_a_time_of_another_year_shows_its_year(visitor: Visitor) -> None:
+    """In the market's year the year goes without saying; once the market is a year on, it is told."""
+    page = visitor.page
+    visitor.open()
+    visitor.sign_in()
+    as_of = page.get_by_role("region", name="Account").locator("time[datetime^='2012']").first
+    expect(as_of).to_have_text(re.compile(r"^[A-Z][a-z]{2} \d+, \d\d:\d\d$"))
+    page.route("**/api/market_status", a_year_on)
+    expect(as_of).to_have_text(re.compile(r"^[A-Z][a-z]{2} \d+, 2012, \d\d:\d\d$"))
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def a_year_on(route: Route) -> None:
+    """The market's clock, the year after."""
+    answer = route.fetch()
+    told = answer.json()
+    route.fulfill(response=answer, json=told | {"now": told["now"].replace("2012", "2013", 1)})
