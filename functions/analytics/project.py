@@ -1,15 +1,14 @@
 """Folds facts to round trips and keeps the equity curve; fed by AnalyticsQueue.
 
 Facts (fills, splits, shares that moved) and equity marks may come twice, late and in any order: the
-fact is kept first, then the symbol's round trips are folded from all of them, also on a repeat.
+fact is kept and added to what those before it add up to (`store.projections`).
 `BooksRebuilt`, or the job of the same name, derives all round trips anew.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from alpaquero.errors import Conflict
 from alpaquero.events.bus import received
 from alpaquero.events.queues import work_through
 from alpaquero.events.schemas import BooksRebuilt, EquityMarked, OrderFilled, PositionSplit, SharesMoved
@@ -18,11 +17,6 @@ from alpaquero.observability import correlation, logger, observed, record_failed
 from alpaquero.settings import FunctionSettings, load
 from alpaquero.store import analytics
 from alpaquero.store.books import Books
-
-if TYPE_CHECKING:
-    from alpaquero.store.projections import Fact
-
-TRIES = 4
 
 SETTINGS = load(FunctionSettings)
 
@@ -50,19 +44,8 @@ def project(record: dict[str, Any]) -> None:
     if isinstance(event, EquityMarked):
         analytics.save_mark(SETTINGS.account, event)
     elif isinstance(event, OrderFilled | PositionSplit | SharesMoved):
-        _refold(event)
+        analytics.take(SETTINGS.account, event)
     elif isinstance(event, BooksRebuilt):
         rebuild()
     else:
         raise TypeError(f"AnalyticsQueue takes no {type(event).__name__}; correct the bus rule")
-
-
-def _refold(fact: Fact, tries: int = TRIES) -> None:
-    """Keeps the fact and writes its symbol's round trips; again when another worker came between."""
-    facts = analytics.keep(SETTINGS.account, fact)
-    try:
-        analytics.refold(SETTINGS.account, fact.symbol, facts)
-    except Conflict:
-        if tries == 1:
-            raise
-        _refold(fact, tries - 1)

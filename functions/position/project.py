@@ -1,8 +1,8 @@
 """Folds facts to positions; fed by PositionQueue with events as the bus delivers them.
 
-A fact is a fill, a split or shares that moved. Facts may come twice, late and in any order: the fact
-is kept first, then the symbol's position is folded from all of them and told, also on a repeat, which
-mends a crash in between. `BooksRebuilt`, or the job of the same name, derives all of it anew.
+A fact is a fill, a split or shares that moved. Facts may come twice, late and in any order: the fact is
+kept and added to what those before it add up to (`store.projections`), and the position is told, also on
+a repeat, which mends a crash in between. `BooksRebuilt`, or the job of the same name, derives all of it anew.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from alpaquero.events.queues import work_through
 from alpaquero.events.schemas import BooksRebuilt, OrderFilled, PositionChanged, PositionSplit, SharesMoved
 from alpaquero.last_work import worked_through
 from alpaquero.observability import correlation, logger, observed, record_failed
-from alpaquero.portfolio.positions import position_of
 from alpaquero.settings import FunctionSettings, Text, load
 from alpaquero.store import positions
 from alpaquero.store.books import Books
-from alpaquero.store.projections import entry_of
 
 if TYPE_CHECKING:
     from alpaquero.store.projections import Fact
@@ -56,16 +54,13 @@ def project(record: dict[str, Any]) -> None:
     if isinstance(event, BooksRebuilt):
         rebuild()
     elif isinstance(event, OrderFilled | PositionSplit | SharesMoved):
-        _refold(event)
+        _take(event)
     else:
         raise TypeError(f"PositionQueue takes no {type(event).__name__}; correct the bus rule")
 
 
-def _refold(fact: Fact) -> None:
-    facts = positions.keep(SETTINGS.account, fact)
-    position = position_of(fact.symbol, map(entry_of, facts))
-    if not positions.save(SETTINGS.account, position, fills=len(facts)):
-        return  # a worker that saw more facts has written, and tells of them
+def _take(fact: Fact) -> None:
+    position, facts = positions.take(SETTINGS.account, fact)
     told = fact.fill_id if isinstance(fact, OrderFilled) else fact.movement_id
     changed = PositionChanged(
         id=f"position:{fact.symbol}:{told}",
@@ -77,6 +72,6 @@ def _refold(fact: Fact) -> None:
         quantity=position.quantity,
         average_entry_price=position.average_entry_price,
         realised_pnl=position.realised_pnl,
-        fills=len(facts),
+        fills=facts,
     )
     publish([encoded(changed, "position")], SETTINGS.bus)

@@ -71,7 +71,7 @@ def story() -> list[Any]:
     filled = order_filled(fill, orders[0])
     told = decode(filled.name, filled.detail)
     assert isinstance(told, OrderFilled)
-    said += [positions.keep("paper", told), positions.keep("paper", told)]
+    said += [positions.take("paper", told), positions.take("paper", told)]
     return said
 
 

@@ -19,6 +19,7 @@ from alpaquero.prices.columns import Columns
 from alpaquero.risk.book import HeldPosition, RiskBook
 from alpaquero.store import analytics, bars, trading_settings
 from alpaquero.store.books import Baseline, Books
+from alpaquero.store.tables import to_body
 from functions.analytics import api
 
 Call = Callable[..., tuple[int, Any]]
@@ -48,11 +49,12 @@ def mark(number: float, equity: str, cash: str = "1") -> EquityMarked:
 
 
 def kept(*trades: Trade, held: tuple[OpenTrade, ...] = ()) -> None:
-    """Keeps the trades as the projection does, each symbol's apart."""
-    symbols = {one.symbol for one in trades} | {one.symbol for one in held}
-    for symbol in sorted(symbols):
-        of_symbol = [one for one in trades if one.symbol == symbol]
-        analytics.save_trades("paper", symbol, of_symbol, [o for o in held if o.symbol == symbol], fills=9)
+    """Keeps the trades under the sort keys that the projection gives them."""
+    for number, trade in enumerate(trades):
+        sk = f"{analytics.TRADE}{trade.closed_at.isoformat()}#{trade.symbol}#{number}"
+        analytics.AnalyticsItem("paper", sk, body=to_body(trade)).save()
+    for one in held:
+        analytics.AnalyticsItem("paper", f"{analytics.OPEN}{one.symbol}", body=to_body(one)).save()
 
 
 OPEN = OpenTrade(

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from alpaquero.events.schemas import EquityMarked, OrderFilled, PositionChanged
-from alpaquero.orders.intent import Side
-from alpaquero.portfolio.trades import Trade
+from alpaquero.portfolio.trades import Begun
 from alpaquero.store import analytics
+from alpaquero.store.projections import State, transaction
 from functions.analytics import project
 
 Batch = Callable[..., dict[str, Any]]
@@ -80,59 +80,41 @@ def test_trades_that_close_at_one_instant_are_all_kept(delivered: Batch) -> None
 
 
 @pytest.mark.parametrize("first", [1, 2])
-def test_of_two_workers_the_one_that_saw_more_fills_wins(
+def test_a_worker_that_is_overtaken_adds_its_fill_to_the_others(
     delivered: Batch, monkeypatch: pytest.MonkeyPatch, first: int
 ) -> None:
-    """A worker overtaken between reading and writing leaves the newer trades as they are."""
+    """The transaction of a worker that read before another wrote fails, and it reads again."""
     project.handler(delivered(FILLS[0]), None)
-    keep = analytics.keep
+    read = analytics.TradesProjection.state
 
-    def overtaken(account: str, fill: OrderFilled) -> list[OrderFilled]:
-        seen = keep(account, fill)
-        monkeypatch.setattr(analytics, "keep", keep)
+    def overtaken(self: analytics.TradesProjection) -> State[Begun | None]:
+        seen = read(self)
+        monkeypatch.setattr(analytics.TradesProjection, "state", read)
         project.handler(delivered(FILLS[3 - first]), None)
         return seen
 
-    monkeypatch.setattr(analytics, "keep", overtaken)
+    monkeypatch.setattr(analytics.TradesProjection, "state", overtaken)
     assert project.handler(delivered(FILLS[first]), None) == {"batchItemFailures": []}
     assert [(Decimal(70), "reason 3")] == results()
 
 
-def test_a_write_between_reading_the_ledger_and_writing_is_folded_again(
+def test_a_worker_that_is_always_overtaken_gives_its_fill_back(
     delivered: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The transaction of a worker whose ledger is old fails, and it folds again."""
-    project.handler(delivered(FILLS[0], FILLS[1]), None)
-    read = analytics._ledger
+    """It does not go on for ever: the message comes again, and counts then."""
+    read = analytics.TradesProjection.state
 
-    def stale(account: str, symbol: str) -> analytics.Ledger:
-        ledger = read(account, symbol)
-        monkeypatch.setattr(analytics, "_ledger", read)
-        project.handler(delivered(FILLS[3]), None)
-        return ledger
+    def overtaken(self: analytics.TradesProjection) -> State[Begun | None]:
+        seen = read(self)
+        with transaction(self.symbol) as writes:
+            self.put_state(writes, seen, None)
+        return seen
 
-    monkeypatch.setattr(analytics, "_ledger", stale)
-    assert project.handler(delivered(FILLS[2]), None) == {"batchItemFailures": []}
+    with monkeypatch.context() as patched:
+        patched.setattr(analytics.TradesProjection, "state", overtaken)
+        assert project.handler(delivered(FILLS[0]), None) == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+    project.handler(delivered(*FILLS[:3]), None)
     assert [(Decimal(70), "reason 3")] == results()
-
-
-def test_more_trades_than_a_transaction_takes_are_all_written() -> None:
-    """A fold that changes hundreds of trades goes in several transactions and ends complete."""
-
-    def trade(number: int, pnl: int) -> Trade:
-        closed = AT + timedelta(minutes=number)
-        one = Decimal(1)
-        return Trade(
-            symbol="AAPL", side=Side.BUY, quantity=one, opened_at=AT, closed_at=closed,
-            entry_price=one, exit_price=one, pnl=Decimal(pnl), pnl_percent=one,
-        )  # fmt: skip
-
-    analytics.save_trades("paper", "AAPL", [trade(n, n) for n in range(200)], fills=400)
-    assert [Decimal(n) for n in range(200)] == [t.pnl for t in analytics.trades("paper")]
-    analytics.save_trades("paper", "AAPL", [trade(n + 5, n) for n in range(200)], fills=401)
-    assert [Decimal(n) for n in range(200)] == [t.pnl for t in analytics.trades("paper")]
-    analytics.save_trades("paper", "AAPL", [], fills=7)
-    assert len(analytics.trades("paper")) == 200
 
 
 def mark(minute: int, equity: str) -> EquityMarked:

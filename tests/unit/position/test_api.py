@@ -21,8 +21,10 @@ from alpaquero.risk.book import RiskBook, TradingState
 from alpaquero.risk.limits import RiskLimits
 from alpaquero.store import analytics, health, positions
 from alpaquero.store.books import Baseline, Books, BrokerFigures
+from alpaquero.store.tables import to_body
 from functions.position import api
 from tests.fakes.broker import FakeMarketData
+from tests.unit.store.facts import only_keep
 
 Call = Callable[..., tuple[int, Any]]
 AT = datetime(2026, 11, 20, 21, tzinfo=UTC)
@@ -226,7 +228,9 @@ def open_books() -> None:
     books = Books("paper")
     books.open_with(baseline("100000"))
     books.commit(risk_book=BOOK, new_orders=[leg("AAPL", LegRole.STOP_LOSS, "97")])
-    positions.save("paper", folded("AAPL", "10", "1000", "-1000"), fills=1)
+    positions.PositionItem(
+        "paper", "POSITION#AAPL", body=to_body(folded("AAPL", "10", "1000", "-1000")), fills=1
+    ).save()
     held = BrokerPosition(
         symbol="AAPL",
         quantity=Decimal(10),
@@ -256,7 +260,7 @@ def test_a_position_is_shown_with_its_lots(call: Call) -> None:
             client_order_id="o", symbol="AAPL", side=side, purpose="entry", role=None,
             quantity=Decimal(quantity), price=Decimal(price), reason="",
         )  # fmt: skip
-        positions.keep("paper", fact)
+        only_keep(positions.PositionItem, fact)
     status, detail = call(api.app, "/api/positions/{symbol}", path={"symbol": "aapl"})
     assert status == 200
     assert [("f0", "6", "30.0"), ("f1", "4", "60.0")] == [

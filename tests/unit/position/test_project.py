@@ -7,17 +7,17 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import msgspec
 import pytest
 
 from alpaquero.events.schemas import EquityMarked, Event, OrderFilled, PositionChanged
 from alpaquero.portfolio.positions import Position
 from alpaquero.store import positions
+from alpaquero.store.projections import State
 from functions.position import project
-
-if TYPE_CHECKING:
-    from alpaquero.store.projections import Fact
+from tests.unit.store.facts import only_keep
 
 Batch = Callable[..., dict[str, Any]]
 AT = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
@@ -88,7 +88,7 @@ def test_order_and_repeats_do_not_matter(published: list[Event], delivered: Batc
 
 def test_a_repeat_mends_a_crash_between_keeping_and_folding(published: list[Event], delivered: Batch) -> None:
     """A fill that was kept and not folded is folded and told when its message comes again."""
-    positions.keep("paper", FILLS[0])
+    only_keep(positions.PositionItem, FILLS[0])
     assert positions.positions("paper") == []
     project.handler(delivered(FILLS[0]), None)
     assert Decimal(10) == positions.positions("paper")[0].quantity
@@ -96,22 +96,31 @@ def test_a_repeat_mends_a_crash_between_keeping_and_folding(published: list[Even
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_of_two_workers_the_one_that_saw_more_fills_wins(
+def test_a_worker_that_is_overtaken_adds_its_fill_to_the_others(
     published: list[Event], delivered: Batch, monkeypatch: pytest.MonkeyPatch, first: int
 ) -> None:
-    """A worker that read the fills before another put its own cannot put the older fold on top."""
-    keep = positions.keep
+    """A worker that read what there was before another wrote cannot put the older position on top."""
+    read = positions.PositionProjection.state
 
-    def overtaken(account: str, fill: OrderFilled) -> list[Fact]:
-        seen = keep(account, fill)
-        monkeypatch.setattr(positions, "keep", keep)
+    def overtaken(self: positions.PositionProjection) -> State[Position]:
+        seen = read(self)
+        monkeypatch.setattr(positions.PositionProjection, "state", read)
         project.handler(delivered(FILLS[1 - first]), None)  # the other worker, from start to end
         return seen
 
-    monkeypatch.setattr(positions, "keep", overtaken)
+    monkeypatch.setattr(positions.PositionProjection, "state", overtaken)
     assert project.handler(delivered(FILLS[first]), None) == {"batchItemFailures": []}
     assert Decimal(15) == positions.positions("paper")[0].quantity
-    assert [event.fills for event in published if isinstance(event, PositionChanged)] == [2]
+    assert [event.fills for event in published if isinstance(event, PositionChanged)] == [1, 2]
+
+
+def test_a_fact_that_cannot_be_added_up_stops_no_other(published: list[Event], delivered: Batch) -> None:
+    """It goes back, and is not kept: the next fill of its symbol is taken."""
+    project.handler(delivered(FILLS[0]), None)
+    worse = msgspec.structs.replace(FILLS[2], side="sideways")
+    assert project.handler(delivered(worse), None) == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+    assert project.handler(delivered(FILLS[1]), None) == {"batchItemFailures": []}
+    assert Decimal(15) == positions.positions("paper")[0].quantity
 
 
 def test_symbols_do_not_mix(published: list[Event], delivered: Batch) -> None:

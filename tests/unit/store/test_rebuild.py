@@ -17,10 +17,11 @@ from alpaquero.portfolio.positions import position_of
 from alpaquero.portfolio.trades import trades_of
 from alpaquero.store import analytics, positions
 from alpaquero.store.books import Baseline, Books
-from alpaquero.store.projections import entry_of, facts_of
+from alpaquero.store.projections import facts_of
 from functions.analytics import project as analytics_project
 from functions.position import project as position_project
 from tests.unit.orders.builders import a_fill, an_order, at
+from tests.unit.store.facts import only_keep
 
 FILLS = [a_fill(1, "buy", "10", "100"), a_fill(2, "sell", "10", "110"), a_fill(4, "buy", "3", "90")]
 SPLIT = Split(id="split:AAPL:x", account="paper", symbol="AAPL", at=at(5), ratio=Decimal(2))
@@ -45,9 +46,8 @@ def tell(books: Books, leaving_out: int | None = None) -> None:
     """Brings the projections what the books tell, all but one fact."""
     for number, fact in enumerate(facts_of(books)):
         if number != leaving_out:
-            found = positions.keep("paper", fact)
-            positions.save("paper", position_of(fact.symbol, map(entry_of, found)), fills=len(found))
-            analytics.refold("paper", fact.symbol, analytics.keep("paper", fact))
+            positions.take("paper", fact)
+            analytics.take("paper", fact)
 
 
 def is_sound(books: Books) -> bool:
@@ -91,8 +91,8 @@ def test_a_fact_that_the_books_lack_goes(books: Books) -> None:
         id="s", occurred_at=at(6), account="paper", fill_id="stray", client_order_id="", symbol="AAPL",
         side="sell", purpose="unknown", role=None, quantity=Decimal(6), price=Decimal(1), reason="",
     )  # fmt: skip
-    positions.keep("paper", stray)
-    analytics.refold("paper", "AAPL", analytics.keep("paper", stray))
+    only_keep(positions.PositionItem, stray)
+    analytics.take("paper", stray)
     found = positions.rebuild("paper", books)
     assert ["AAPL"] == list(found)
     assert ["AAPL"] == list(analytics.rebuild("paper", books))
@@ -111,7 +111,7 @@ def test_a_fill_that_comes_meanwhile_is_kept(books: Books, monkeypatch: pytest.M
             come.append(late)
             self.commit(new_fills=[late])
             for fact in facts_of(self):
-                positions.keep("paper", fact)
+                positions.take("paper", fact)
         return fills(self)
 
     monkeypatch.setattr(Books, "fills", meanwhile)
@@ -154,9 +154,7 @@ def test_a_word_of_an_order_learnt_later_is_no_difference(books: Books) -> None:
     """The fill is the same, whatever its order's reason was when it was told."""
     for fact in facts_of(books):
         told = replace_reason(fact)
-        positions.save(
-            "paper", position_of(fact.symbol, map(entry_of, positions.keep("paper", told))), fills=9
-        )
+        positions.take("paper", told)
     assert {} == positions.rebuild("paper", books)
 
 
@@ -179,7 +177,7 @@ def test_what_older_facts_lack_is_filled(books: Books) -> None:
             if as_fill(fact)
             else fact
         )
-        analytics.refold("paper", fact.symbol, analytics.keep("paper", old))
+        analytics.take("paper", old)
     assert [trade.strategy for trade in analytics.open_trades("paper") if trade.symbol == "MSFT"] == [""]
     assert "MSFT" in analytics.rebuild("paper", books)
     held = next(trade for trade in analytics.open_trades("paper") if trade.symbol == "MSFT")

@@ -8,9 +8,16 @@ from typing import Any
 import pytest
 
 from alpaquero.store import schema
+from alpaquero.store.tables import unpacked
 from laptop.layout import TEMPLATE
 
 CHUNK = {"pk": {"S": "AAPL#1Day#split"}, "sk": {"S": "2012"}, "chunk": {"B": b"123"}, "bars": {"N": "2"}}
+TRADES = {
+    "pk": {"S": "paper#AAPL"},
+    "sk": {"S": "TRADES"},
+    "version": {"N": "4"},
+    "body": {"S": '{"version":4}'},
+}
 # For each table that has steps, items as each earlier version wrote them.
 EARLIER: dict[str, list[dict[str, Any]]] = {
     "Bars": [
@@ -18,7 +25,8 @@ EARLIER: dict[str, list[dict[str, Any]]] = {
         CHUNK | {"sk": {"S": "2012@4"}},
         CHUNK | {"size": {"N": "3"}},
         {"pk": {"S": "INGEST"}, "sk": {"S": "job-1"}, "body": {"S": "{}"}},
-    ]
+    ],
+    "Analytics": [TRADES, {"pk": {"S": "paper"}, "sk": {"S": "OPEN#AAPL"}, "body": {"S": "{}"}}],
 }
 
 
@@ -27,6 +35,14 @@ def test_a_chunk_of_the_first_version_gets_its_size() -> None:
     assert schema.brought_up("Bars", CHUNK, 1) == CHUNK | {"size": {"N": "3"}}
     replaced = CHUNK | {"sk": {"S": "2012@4"}}
     assert schema.brought_up("Bars", replaced, 1) == replaced
+
+
+def test_the_state_of_trades_is_packed() -> None:
+    """It says the same, and no other item of the table changes."""
+    after = schema.brought_up("Analytics", TRADES, 1)
+    assert (unpacked(after["packed"]["B"]), "body" in after) == ('{"version":4}', False)
+    assert (after["version"], after["pk"], after["sk"]) == (TRADES["version"], TRADES["pk"], TRADES["sk"])
+    assert schema.brought_up("Analytics", EARLIER["Analytics"][1], 1) is EARLIER["Analytics"][1]
 
 
 def test_an_item_of_this_version_is_left_alone() -> None:

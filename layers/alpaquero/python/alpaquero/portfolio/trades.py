@@ -111,11 +111,11 @@ class OpenTrade:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Begun:
+class Begun:
     """A trade in the making: shares in and out, the dollars they cost and brought, and at arrival.
 
-    `cost` is that of the shares still held, at average cost. Dollars at arrival are None once a
-    fill had no arrival price.
+    Entries change it in place. `cost` is that of the shares still held, at average cost. Dollars at
+    arrival are None once a fill had no arrival price.
     """
 
     side: Side
@@ -136,7 +136,7 @@ class _Begun:
         """Shares still held."""
         return self.entered - self.exited
 
-    def plus(self, quantity: Decimal, price: Decimal, arrival: Decimal | None = None) -> _Begun:
+    def plus(self, quantity: Decimal, price: Decimal, arrival: Decimal | None = None) -> Begun:
         """Itself with `quantity` more shares in at `price`."""
         self.entered += quantity
         self.entered_for += quantity * price
@@ -146,7 +146,7 @@ class _Begun:
 
     def less(
         self, quantity: Decimal, brought: Decimal, at: datetime, arrival: Decimal | None = None
-    ) -> _Begun:
+    ) -> Begun:
         """Itself with `quantity` more shares out, which brought so many dollars."""
         closed = share_of(self.cost, quantity, self.held)
         gain = brought - closed if self.side is Side.BUY else closed - brought
@@ -177,23 +177,50 @@ def folded(
 
     `words` maps client order ids to what their order says.
     """
-    begun: dict[str, _Begun] = {}
+    begun: dict[str, Begun] = {}
     trades: list[Trade] = []
     for entry in in_order(entries):
-        match entry:
-            case Fill():
-                closed = _take(begun, entry, words.get(entry.client_order_id or "", _NO_WORDS))
-            case Split():
-                closed = _split(begun, entry)
-            case ShareMovement():
-                closed = _move(begun, entry)
+        named = entry.client_order_id or "" if isinstance(entry, Fill) else ""
+        closed = _add(begun, entry, words.get(named, _NO_WORDS))
         if closed is not None:
             trades.append(closed)
-    ordered = sorted(trades, key=lambda trade: (trade.closed_at, trade.symbol, trade.opened_at))
-    return ordered, [_open(symbol, begun[symbol]) for symbol in sorted(begun)]
+    return sorted(trades, key=_place), [open_trade(symbol, begun[symbol]) for symbol in sorted(begun)]
 
 
-def _take(begun: dict[str, _Begun], fill: Fill, words: OrderWords) -> Trade | None:
+def going_on(
+    begun: Begun | None, entries: Iterable[tuple[ShareEntry, OrderWords]]
+) -> tuple[list[Trade], Begun | None]:
+    """The same of one symbol from the trade that is `begun`, which stays as it was, and the entries after it.
+
+    They come in order, each once (`movements.in_order`), with what the order of each says.
+    """
+    going: dict[str, Begun] = {}
+    trades: list[Trade] = []
+    for entry, words in entries:
+        if begun is not None:
+            going[entry.symbol], begun = replace(begun), None
+        closed = _add(going, entry, words)
+        if closed is not None:
+            trades.append(closed)
+    return sorted(trades, key=_place), next(iter(going.values()), begun)
+
+
+def _place(trade: Trade) -> tuple[datetime, str, datetime]:
+    return trade.closed_at, trade.symbol, trade.opened_at
+
+
+def _add(begun: dict[str, Begun], entry: ShareEntry, words: OrderWords) -> Trade | None:
+    """Takes one more entry; the trade when it ends one."""
+    match entry:
+        case Fill():
+            return _take(begun, entry, words)
+        case Split():
+            return _split(begun, entry)
+        case ShareMovement():
+            return _move(begun, entry)
+
+
+def _take(begun: dict[str, Begun], fill: Fill, words: OrderWords) -> Trade | None:
     """Adds one fill to its symbol's open trade; the trade when the fill ends it."""
     arrival = words.arrival_price
     trade = begun.pop(fill.symbol, None) or _begin(fill, words)
@@ -211,11 +238,11 @@ def _take(begun: dict[str, _Begun], fill: Fill, words: OrderWords) -> Trade | No
     return _closed(ended, fill, words.reason)
 
 
-def _begin(fill: Fill, words: OrderWords) -> _Begun:
-    return _Begun(side=fill.side, opened_at=fill.at, strategy=words.strategy, tag=words.reason)
+def _begin(fill: Fill, words: OrderWords) -> Begun:
+    return Begun(side=fill.side, opened_at=fill.at, strategy=words.strategy, tag=words.reason)
 
 
-def _split(begun: dict[str, _Begun], split: Split) -> Trade | None:
+def _split(begun: dict[str, Begun], split: Split) -> Trade | None:
     """The open trade in new shares; the trade when the cash paid in lieu ends it."""
     trade = begun.pop(split.symbol, None)
     if trade is None:
@@ -235,11 +262,11 @@ def _split(begun: dict[str, _Begun], split: Split) -> Trade | None:
     return _closed(after, split, "cash in lieu of a part of a share")
 
 
-def _move(begun: dict[str, _Begun], moved: ShareMovement) -> Trade | None:
+def _move(begun: dict[str, Begun], moved: ShareMovement) -> Trade | None:
     """Shares that came are entered at their cost; what went away is no longer part of a trade."""
     side = Side.BUY if moved.quantity > 0 else Side.SELL
     since = moved.acquired_at or moved.at
-    trade = begun.pop(moved.symbol, None) or _Begun(side=side, opened_at=since)
+    trade = begun.pop(moved.symbol, None) or Begun(side=side, opened_at=since)
     quantity = abs(moved.quantity)
     if side is trade.side:
         begun[moved.symbol] = trade.plus(quantity, moved.price)
@@ -250,11 +277,11 @@ def _move(begun: dict[str, _Begun], moved: ShareMovement) -> Trade | None:
         begun[moved.symbol] = left
         return None
     if quantity > gone:
-        begun[moved.symbol] = _Begun(side=side, opened_at=since).plus(quantity - gone, moved.price)
+        begun[moved.symbol] = Begun(side=side, opened_at=since).plus(quantity - gone, moved.price)
     return _closed(left, moved, "the rest was moved away") if left.entered else None
 
 
-def _without(trade: _Begun, gone: Decimal) -> _Begun:
+def _without(trade: Begun, gone: Decimal) -> Begun:
     """The trade as if `gone` of its held shares had never been a part of it: they take their cost along."""
     cost = share_of(trade.cost, gone, trade.held)
     entered, arrival = trade.entered - gone, trade.entered_at_arrival
@@ -267,7 +294,7 @@ def _without(trade: _Begun, gone: Decimal) -> _Begun:
     )
 
 
-def _closed(trade: _Begun, last: ShareEntry, reason: str) -> Trade:
+def _closed(trade: Begun, last: ShareEntry, reason: str) -> Trade:
     gain = trade.exited_for - trade.entered_for
     pnl = gain if trade.side is Side.BUY else -gain
     percent = pnl * 100 / trade.entered_for if trade.entered_for else None
@@ -290,7 +317,8 @@ def _closed(trade: _Begun, last: ShareEntry, reason: str) -> Trade:
     )
 
 
-def _open(symbol: str, trade: _Begun) -> OpenTrade:
+def open_trade(symbol: str, trade: Begun) -> OpenTrade:
+    """The trade as it stands, its position still held."""
     sign = 1 if trade.side is Side.BUY else -1
     return OpenTrade(
         symbol=symbol,

@@ -7,80 +7,211 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import msgspec
-from pynamodb.exceptions import DoesNotExist, PutError, TransactWriteError
+from pynamodb.attributes import NumberAttribute
+from pynamodb.exceptions import PutError
 from pynamodb.expressions.condition import Condition
-from pynamodb.transactions import TransactWrite
 
 from alpaquero.errors import Conflict
 from alpaquero.events.schemas import EquityMarked, OrderFilled
-from alpaquero.portfolio.movements import begins
+from alpaquero.portfolio.movements import ShareEntry, begins
 from alpaquero.portfolio.pnl import Close, day_of
-from alpaquero.portfolio.trades import OpenTrade, OrderWords, Trade, folded
+from alpaquero.portfolio.trades import Begun, OpenTrade, OrderWords, Trade, going_on, open_trade
 from alpaquero.store.books import Books
-from alpaquero.store.projections import ProjectionItem, entry_of
-from alpaquero.store.tables import REGION, connection, from_body, table_name, to_body
+from alpaquero.store.projections import (
+    Projection,
+    ProjectionItem,
+    Reading,
+    State,
+    Sum,
+    Taken,
+    entry_of,
+    facts_in_order,
+    transaction,
+)
+from alpaquero.store.tables import REGION, from_body, table_name, to_body
 
 if TYPE_CHECKING:
+    from pynamodb.transactions import TransactWrite
+
     from alpaquero.store.projections import Fact
 
 TRADE, MARK, TRADES, OPEN, DAY = "TRADE#", "MARK#", "TRADES", "OPEN#", "DAY#"
 TRIES = 4
 MOST_READ = 20_000  # trades that one page of a filtered list looks at
-BATCH = 90  # a transaction takes 100 items, one of them the ledger
+BATCH = 48  # a transaction takes 100 items: a trade and its check, and state, fact and open trade
+
+
+Bodies = dict[str, str]  # what items hold, by their sort keys
 
 
 class AnalyticsItem(ProjectionItem):
-    """One item of the Analytics table."""
+    """One item of the Analytics table; the check of a trade, beside its symbol's facts, has a `checksum`."""
 
     class Meta:
         table_name = table_name("ANALYTICS_TABLE")
         region = REGION
 
-
-class Ledger(msgspec.Struct, frozen=True, kw_only=True):
-    """Which trades of a symbol, the open one too, are in the table: sort key to CRC-32 of the body."""
-
-    written: dict[str, int] = {}
-    fills: int = 0
-    version: int = 0
+    checksum = NumberAttribute(null=True)
 
 
-def keep(account: str, fact: Fact) -> list[Fact]:
-    """Keeps `fact` and returns every fact of its symbol that has come so far."""
-    AnalyticsItem.keep(account, fact)
-    return AnalyticsItem.kept(account, fact.symbol)
+class TradesProjection(Projection[Begun | None]):
+    """The round trips of one symbol and its open trade; facts add up to the trade that is begun.
+
+    Beside the facts is a check for each round trip that is written: an item of the same sort key with the
+    CRC-32 of its body. So only what differs is written, and no item grows with the years.
+    """
+
+    item, sk = AnalyticsItem, TRADES
+
+    @property
+    def nothing(self) -> Begun | None:
+        """No trade."""
+        return None
+
+    def settled(self, before: Begun | None, facts: Sequence[Fact]) -> Begun | None:
+        """The trade that is begun after the facts."""
+        return going_on(before, map(_told, facts))[1]
+
+    def decoded(self, text: str) -> State[Begun | None]:
+        """The state in an item's text, also as releases before 2026-12 wrote it."""
+        return from_body(text, State[Begun | None])
+
+    def add(
+        self, state: State[Begun | None], before: Sum[Begun | None], facts: list[Fact], taken: Taken
+    ) -> Sum[Begun | None] | None:
+        """Writes the fact, and those of the trades since `before.through` that it changed."""
+        were, held = self._bodies(before.settled, before.open_facts())
+        are, holds = self._bodies(before.settled, facts)
+        changes = {sk: are.get(sk) for sk in {**were, **are} if were.get(sk) != are.get(sk)}
+        if len(changes) > BATCH:
+            return None
+        after = self.summed(before.settled, facts, through=before.through, count=before.facts + 1)
+        with transaction(self.symbol) as writes:
+            self.put_state(writes, state, after)
+            taken.put(writes)
+            self._put_trades(writes, changes)
+            if held != holds:
+                self._put_open(writes, holds)
+        return after
+
+    def write(
+        self, reading: Reading[Begun | None], taken: Taken | None, had: Bodies | None = None
+    ) -> Sum[Begun | None]:
+        """Writes the round trips that differ from their checks, or from what the table `had`, in parts.
+
+        Until the last part is written the state has no sum, so that whoever comes next goes on with it.
+        """
+        state, facts = reading.state, reading.facts
+        after = self.summed(self.nothing, facts, count=len(facts))
+        are, holds = self._bodies(None, facts)
+        checks = self._checks()
+        changes = [
+            sk
+            for sk in {**state.written, **checks, **are, **(had or {})}
+            if sk.startswith(TRADE)
+            and (
+                sk in state.written
+                or checks.get(sk) != _checksum(are.get(sk))
+                or (had is not None and had.get(sk) != are.get(sk))
+            )
+        ]
+        for start in range(0, max(len(changes), 1), BATCH):
+            part = changes[start : start + BATCH]
+            done = start + BATCH >= len(changes)
+            left = {} if done else {sk: crc for sk, crc in state.written.items() if sk not in part}
+            with transaction(self.symbol) as writes:
+                state = self.put_state(writes, state, after if done else None, left)
+                self._put_trades(writes, {sk: are.get(sk) for sk in part})
+                if done:
+                    self._put_open(writes, holds)
+                if done and taken is not None:
+                    taken.put(writes)
+        return after
+
+    def derive_over(self, had: Bodies) -> None:
+        """Derives the trades anew, whatever the table has in their place."""
+        state = self.state()
+        facts = facts_in_order(AnalyticsItem.kept(self.account, self.symbol))
+        self.write(Reading(state, facts), None, had)
+
+    def _bodies(self, begun: Begun | None, facts: Sequence[Fact]) -> tuple[Bodies, str | None]:
+        """The round trips of the facts by sort key, and the open trade after them.
+
+        Trades that close at one instant are numbered.
+        """
+        trades, held = going_on(begun, map(_told, facts))
+        seen: Counter[datetime] = Counter()
+        bodies = {}
+        for trade in trades:
+            seen[trade.closed_at] += 1
+            number = f"#{seen[trade.closed_at]}" if seen[trade.closed_at] > 1 else ""
+            bodies[f"{TRADE}{trade.closed_at.isoformat()}#{self.symbol}{number}"] = to_body(trade)
+        return bodies, to_body(open_trade(self.symbol, held)) if held else None
+
+    def _checks(self) -> dict[str, int]:
+        found = AnalyticsItem.query(self.pk, AnalyticsItem.sk.startswith(TRADE), consistent_read=True)
+        return {item.sk: int(item.checksum) for item in found}
+
+    def _put_trades(self, writes: TransactWrite, changes: Mapping[str, str | None]) -> None:
+        """Puts each trade with its check, or deletes both."""
+        for sk, body in changes.items():
+            trade, check = AnalyticsItem(self.account, sk), AnalyticsItem(self.pk, sk)
+            if body is None:
+                writes.delete(trade)
+                writes.delete(check)
+            else:
+                trade.body, check.checksum = body, _checksum(body)
+                writes.save(trade)
+                writes.save(check)
+
+    def _put_open(self, writes: TransactWrite, body: str | None) -> None:
+        trade = AnalyticsItem(self.account, f"{OPEN}{self.symbol}", body=body)
+        if body is None:
+            writes.delete(trade)
+        else:
+            writes.save(trade)
 
 
-def refold(account: str, symbol: str, facts: Sequence[Fact], *, anew: bool = False) -> None:
-    """Writes the round trips and the open trade that `facts` add up to. Raises as `save_trades`."""
-    words = {
-        f.client_order_id: OrderWords(strategy=f.strategy, reason=f.reason, arrival_price=f.arrival_price)
-        for f in facts
-        if isinstance(f, OrderFilled)
-    }
-    closed, held = folded(map(entry_of, facts), words)
-    save_trades(account, symbol, closed, held, fills=len(facts), anew=anew)
+def take(account: str, fact: Fact) -> None:
+    """Keeps `fact` and writes the trades that it changes.
+
+    Raises `Conflict` when other workers kept coming between: let the fact come again.
+    """
+    TradesProjection(account, fact.symbol).take(fact)
+
+
+def _told(fact: Fact) -> tuple[ShareEntry, OrderWords]:
+    """What a fact adds, and what it says of its order."""
+    if not isinstance(fact, OrderFilled):
+        return entry_of(fact), OrderWords()
+    words = OrderWords(strategy=fact.strategy, reason=fact.reason, arrival_price=fact.arrival_price)
+    return entry_of(fact), words
+
+
+def _checksum(body: str | None) -> int | None:
+    return None if body is None else zlib.crc32(body.encode())
 
 
 def rebuild(account: str, books: Books) -> dict[str, str]:
     """Derives every trade anew from the books, closes of days from the marks; answers what was different.
 
-    Safe while facts come in, as every fold is written over the one that was read. Raises `Conflict`
+    Safe while facts come in, as trades are written over those of the state that was read. Raises `Conflict`
     when one kept changing: set trading to HALTED and rebuild again.
     """
     before = _by_symbol(account)
     symbols = {entry.symbol for entry in books.share_entries()} | before.keys()
-    differences = AnalyticsItem.make_facts(account, sorted(symbols), books)
+    differences = AnalyticsItem.make_facts(
+        account, sorted(symbols), books, lambda symbol: TradesProjection(account, symbol)
+    )
     for symbol in sorted(symbols):
-        _refold_anew(account, symbol)
+        _derived_anew(account, symbol, before.get(symbol, {}))
     after = _by_symbol(account)
     for symbol in sorted(symbols):
-        had, has = before.get(symbol, []), after.get(symbol, [])
+        had, has = _trades_in(before.get(symbol, {})), _trades_in(after.get(symbol, {}))
         if had != has:
             differences[symbol] = f"{len(had)} trades before, {len(has)} after, not the same ones"
     missing = _close_days_anew(account)
@@ -114,10 +245,10 @@ def _last_mark(account: str, day: date) -> EquityMarked | None:
     return next((from_body(item.body, EquityMarked) for item in found), None)
 
 
-def _refold_anew(account: str, symbol: str) -> None:
+def _derived_anew(account: str, symbol: str, had: Bodies) -> None:
     for tries_left in reversed(range(TRIES)):
         try:
-            refold(account, symbol, AnalyticsItem.kept(account, symbol), anew=True)
+            TradesProjection(account, symbol).derive_over(had)
         except Conflict:
             if not tries_left:
                 raise
@@ -125,81 +256,20 @@ def _refold_anew(account: str, symbol: str) -> None:
             return
 
 
-def _by_symbol(account: str) -> dict[str, list[Trade | OpenTrade]]:
-    found: dict[str, list[Trade | OpenTrade]] = {}
-    known: list[Trade | OpenTrade] = [*trades(account), *open_trades(account)]
-    for trade in known:
-        found.setdefault(trade.symbol, []).append(trade)
+def _by_symbol(account: str) -> dict[str, Bodies]:
+    """What the table has of each symbol: round trips, then the open trade."""
+    found: dict[str, Bodies] = {}
+    for prefix, place in ((TRADE, 2), (OPEN, 1)):  # where a sort key has the symbol
+        for item in AnalyticsItem.query(account, AnalyticsItem.sk.startswith(prefix), consistent_read=True):
+            found.setdefault(item.sk.split("#")[place], {})[item.sk] = item.body
     return found
 
 
-def _ledger(account: str, symbol: str) -> Ledger:
-    try:
-        item = AnalyticsItem.get(f"{account}#{symbol}", TRADES, consistent_read=True)
-    except DoesNotExist:
-        return Ledger()
-    return from_body(item.body, Ledger)
-
-
-def save_trades(
-    account: str,
-    symbol: str,
-    trades: Sequence[Trade],
-    held: Sequence[OpenTrade] = (),
-    *,
-    fills: int,
-    anew: bool = False,
-) -> None:
-    """Makes the table hold exactly `trades` and the open one, if `held`, for `symbol`, of `fills` facts.
-
-    A fold of more facts stays, unless it is derived `anew`. Only what differs is written, with the
-    symbol's ledger in the same transaction. Raises `Conflict` when another worker wrote meanwhile:
-    fold again.
-    """
-    ledger = _ledger(account, symbol)
-    if ledger.fills > fills and not anew:
-        return
-    wanted = _bodies(symbol, trades) | {f"{OPEN}{symbol}": to_body(trade) for trade in held}
-    checksums = {sk: zlib.crc32(body.encode()) for sk, body in wanted.items()}
-    changes = [sk for sk in {**ledger.written, **checksums} if ledger.written.get(sk) != checksums.get(sk)]
-    for start in range(0, max(len(changes), 1), BATCH):
-        chunk = changes[start : start + BATCH]
-        written = {sk: crc for sk, crc in ledger.written.items() if sk not in chunk}
-        written |= {sk: checksums[sk] for sk in chunk if sk in checksums}
-        done = start + BATCH >= len(changes)
-        ledger = Ledger(written=written, fills=fills if done else ledger.fills, version=ledger.version + 1)
-        _write(account, symbol, ledger, {sk: wanted.get(sk) for sk in chunk})
-
-
-def _bodies(symbol: str, trades: Sequence[Trade]) -> dict[str, str]:
-    """Each trade's sort key and body; trades that close at one instant are numbered."""
-    seen: Counter[datetime] = Counter()
-    bodies = {}
-    for trade in trades:
-        seen[trade.closed_at] += 1
-        number = f"#{seen[trade.closed_at]}" if seen[trade.closed_at] > 1 else ""
-        bodies[f"{TRADE}{trade.closed_at.isoformat()}#{symbol}{number}"] = to_body(trade)
-    return bodies
-
-
-def _write(account: str, symbol: str, ledger: Ledger, changes: dict[str, str | None]) -> None:
-    first = ledger.version == 1
-    condition = AnalyticsItem.pk.does_not_exist() if first else AnalyticsItem.version == ledger.version - 1
-    item = AnalyticsItem(f"{account}#{symbol}", TRADES, body=to_body(ledger), version=ledger.version)
-    try:
-        with TransactWrite(connection=connection()) as transaction:
-            transaction.save(item, condition=condition)
-            for sk, body in changes.items():
-                if body is None:
-                    transaction.delete(AnalyticsItem(account, sk))
-                else:
-                    transaction.save(AnalyticsItem(account, sk, body=body))
-    except TransactWriteError as error:
-        if error.cause_response_code == "TransactionCanceledException":
-            raise Conflict(
-                f"another worker wrote the trades of {symbol} first; fold its fills again"
-            ) from error
-        raise
+def _trades_in(bodies: Bodies) -> list[Trade | OpenTrade]:
+    return [
+        from_body(body, Trade) if sk.startswith(TRADE) else from_body(body, OpenTrade)
+        for sk, body in bodies.items()
+    ]
 
 
 def save_mark(account: str, mark: EquityMarked) -> None:

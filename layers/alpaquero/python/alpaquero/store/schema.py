@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from alpaquero.errors import ConfigurationError
+from alpaquero.store.tables import packed
 
 Item = dict[str, Any]
 
@@ -57,8 +58,17 @@ def _with_size(item: Item) -> Item:
     return item | {"size": {"N": str(len(item["chunk"]["B"]))}}
 
 
+def _with_packed_state(item: Item) -> Item:
+    """The state of a symbol's trades, which was text; its trades get checks of their own with the next fact."""
+    if item["sk"]["S"] != "TRADES" or "body" not in item:
+        return item
+    rest = {name: value for name, value in item.items() if name != "body"}
+    return rest | {"packed": {"B": packed(item["body"]["S"])}}
+
+
 STEPS: Mapping[str, tuple[Step, ...]] = {
     "Bars": (Step("chunks carry their size, by which what is stored is counted", _with_size),),
+    "Analytics": (Step("which trades are written stands beside each, not in one item", _with_packed_state),),
 }
 
 
