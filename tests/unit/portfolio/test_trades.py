@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import msgspec
@@ -15,6 +17,7 @@ from alpaquero.orders.order import Fill, OrderOrigin
 from alpaquero.portfolio.movements import ShareEntry, ShareMovement, SharesKind, Split
 from alpaquero.portfolio.positions import positions_of
 from alpaquero.portfolio.trades import OpenTrade, OrderWords, Realised, Trade, folded, trades_of
+from alpaquero.store.tables import to_body
 from tests.unit.orders.builders import a_fill, at
 from tests.unit.portfolio.test_positions import FILLS
 
@@ -71,6 +74,32 @@ def test_what_opens_and_ends_at_one_instant_was_opened_by_our_order(
     ]
     (trade,) = trades_of(fills[::-1], {"61e69015-8549-4bfd-b9c3-01e75843f47d": "stop"})
     assert (trade.side, trade.entry_price, trade.reason) == (sides[0], Decimal(100), "stop")
+
+
+def test_what_one_day_closed_is_one_part() -> None:
+    """Days are New York's; the part has the moment of the day's last exit."""
+    hours = (0, 1, 6, 9, 12)  # after noon in New York: the third exit is at one in the morning
+    fills = [a_fill(n, "sell" if n else "buy", "1" if n else "4", str(100 + n), minutes=60 * h)
+             for n, h in enumerate(hours)]  # fmt: skip
+    fills[-2:] = [replace(fill, at=fill.at + timedelta(hours=4)) for fill in fills[-2:]]
+    (trade,) = trades_of(fills)
+    assert trade.parts == (
+        Realised(at=fills[2].at, pnl=Decimal(3)),
+        Realised(at=fills[4].at, pnl=Decimal(7)),
+    )
+
+
+def test_a_position_that_is_never_flat_does_not_outgrow_its_item() -> None:
+    """Forty exits a day for a year around a thousand shares that stay: an item takes 400 KB."""
+    fills = [a_fill(0, "buy", "1000", "100", minutes=-1)]
+    for day in range(252):
+        for number in range(40):
+            side = "sell" if number % 2 else "buy"
+            name = 40 * day + number + 1
+            fills.append(a_fill(name, side, "1", f"{100 + number / 8}", minutes=1440 * day + number))
+    (held,) = folded(fills, {})[1]
+    assert len(to_body(held)) < 40_000
+    assert len(held.parts) == 252
 
 
 def test_a_short_round_trip_gains_when_the_price_falls() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from alpaquero.events.schemas import EquityMarked, Event, OrderFilled, PositionChanged
 from alpaquero.portfolio.positions import Position
-from alpaquero.store import positions
+from alpaquero.store import positions, projections
 from alpaquero.store.projections import State
 from functions.position import project
 from tests.unit.store.facts import only_keep
@@ -93,6 +93,18 @@ def test_a_repeat_mends_a_crash_between_keeping_and_folding(published: list[Even
     project.handler(delivered(FILLS[0]), None)
     assert Decimal(10) == positions.positions("paper")[0].quantity
     assert [event.id for event in published] == ["position:AAPL:202611200901::AAPL"]
+
+
+@pytest.mark.parametrize("again", [0, 1])
+def test_a_repeat_mends_a_position_that_was_lost(
+    published: list[Event], delivered: Batch, monkeypatch: pytest.MonkeyPatch, again: int
+) -> None:
+    """Of the newest facts and of older ones."""
+    monkeypatch.setattr(projections, "NEWEST", 1)
+    project.handler(delivered(*FILLS), None)
+    positions.PositionItem("paper", "POSITION#AAPL").delete()
+    project.handler(delivered(FILLS[-again]), None)
+    assert positions.positions("paper") == [FOLDED]
 
 
 @pytest.mark.parametrize("first", [0, 1])

@@ -282,3 +282,37 @@ def test_any_of_many_arrivals_gives_what_a_walk_over_all_facts_gives(
 ) -> None:
     """The same sixty times as often."""
     any_arrival(history, sizes, blows, data)
+
+
+@given(data=st.data())
+@settings(max_examples=10, deadline=None)
+def test_what_an_order_says_may_be_learnt_between_its_fills(data: st.DataObject) -> None:
+    """Each fill counts in the words that it was told in: adding up and a walk over all facts agree on it."""
+    fills = [a_fill(n, "sell" if n % 3 == 2 else "buy", "1", str(100 + n), order="one") for n in range(9)]
+    with limits(2, 48) as aws:
+        for fact in data.draw(st.permutations(told(Books("paper"), [*fills]))):
+            taken(fact)
+        come = rows(aws, "analytics", "paper")
+        analytics.rebuild("paper", Books("paper"))
+        assert rows(aws, "analytics", "paper") == come
+
+
+def test_what_is_read_for_a_fill_does_not_grow() -> None:
+    """The hundredth fill reads the items that the thirtieth did, and so does its repeat."""
+    fills = [a_fill(n, "sell" if n % 2 else "buy", "1", str(100 + n % 7)) for n in range(100)]
+    with limits(24, 48) as aws:
+        facts = told(Books("paper"), [*fills])
+        counted: list[tuple[str, ...]] = []
+        for fact in [*facts, facts[0], facts[99]]:
+            calls: list[str] = []
+
+            def count(what: str, make: Callable[[], Any], calls: list[str] = calls) -> Any:
+                calls.append(what.removeprefix("dynamodb."))
+                return make()
+
+            aws.around = count
+            taken(fact)
+            counted.append(tuple(calls))
+    a_fill_more = ("GetItem", "TransactWriteItems") * 2
+    assert set(counted[1:100]) == {a_fill_more}
+    assert counted[100:] == [("GetItem",) * 5, ("GetItem",) * 3]

@@ -84,6 +84,20 @@ def test_empty_tables_are_filled(books: Books) -> None:
     assert is_sound(books)
 
 
+def test_trades_that_were_lost_or_spoilt_are_written_again(books: Books) -> None:
+    """Whatever their checks say, and one that nothing gives goes."""
+    tell(books)
+    right = {item.sk: item.body for item in analytics.AnalyticsItem.query("paper")}
+    lost = next(sk for sk in right if sk.startswith(analytics.TRADE))
+    analytics.AnalyticsItem("paper", f"{lost}#2", body=right[lost]).save()
+    for body in (None, right[lost].replace("100", "101")):
+        item = analytics.AnalyticsItem("paper", lost, body=body)
+        item.save() if body else item.delete()
+        assert ["AAPL"] == list(analytics.rebuild("paper", books))
+        assert {item.sk: item.body for item in analytics.AnalyticsItem.query("paper")} == right
+    assert analytics.rebuild("paper", books) == {}
+
+
 def test_a_fact_that_the_books_lack_goes(books: Books) -> None:
     """A fill of nowhere leaves the position and the trades, and is told."""
     tell(books)

@@ -18,6 +18,7 @@ from alpaquero.orders.intent import Side
 from alpaquero.orders.order import Fill
 from alpaquero.portfolio.movements import ShareEntry, ShareMovement, Split, in_order
 from alpaquero.portfolio.positions import per_share, share_of
+from alpaquero.prices.sessions import NEW_YORK
 from alpaquero.quickly_made import dataclass
 
 _ZERO = Decimal(0)
@@ -42,7 +43,10 @@ _NO_WORDS = OrderWords()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Realised:
-    """Dollars that one closing fill gained, and when."""
+    """Dollars that the closing fills of one New York day gained, and when the last of them was.
+
+    A trade that is never flat may be closed in parts for years, a day at a time.
+    """
 
     at: datetime
     pnl: Decimal
@@ -154,7 +158,10 @@ class Begun:
         self.exited += quantity
         self.exited_for += brought
         self.exited_at_arrival = _more(self.exited_at_arrival, quantity, arrival)
-        self.parts = (*self.parts, Realised(at=at, pnl=gain))
+        kept = self.parts
+        if kept and kept[-1].at.astimezone(NEW_YORK).date() == at.astimezone(NEW_YORK).date():
+            kept, gain = kept[:-1], kept[-1].pnl + gain
+        self.parts = (*kept, Realised(at=at, pnl=gain))
         return self
 
 

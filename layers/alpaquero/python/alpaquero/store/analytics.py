@@ -265,11 +265,11 @@ def _by_symbol(account: str) -> dict[str, Bodies]:
     return found
 
 
-def _trades_in(bodies: Bodies) -> list[Trade | OpenTrade]:
-    return [
-        from_body(body, Trade) if sk.startswith(TRADE) else from_body(body, OpenTrade)
+def _trades_in(bodies: Bodies) -> dict[str, Trade | OpenTrade]:
+    return {
+        sk: from_body(body, Trade) if sk.startswith(TRADE) else from_body(body, OpenTrade)
         for sk, body in bodies.items()
-    ]
+    }
 
 
 def save_mark(account: str, mark: EquityMarked) -> None:

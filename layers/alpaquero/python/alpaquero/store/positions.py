@@ -72,6 +72,11 @@ class PositionProjection(Projection[Position]):
             return same & PositionItem.version.does_not_exist()
         return same & (PositionItem.version == item.version)
 
+    def is_shown(self, state: State[Position]) -> bool:
+        """Whether the position is there, and the one that was written with the state."""
+        item = PositionItem.found(self.account, POSITION + self.symbol)
+        return item is not None and item.version == state.version
+
     def add(
         self, state: State[Position], before: Sum[Position], facts: list[Fact], taken: Taken
     ) -> Sum[Position]:

@@ -204,6 +204,10 @@ class Projection(ABC, Generic[S]):
         """What besides the state must stay as it is while all facts are read."""
         return None
 
+    def is_shown(self, _state: State[S]) -> bool:
+        """Whether the projection is there as the state was written; asked when a fact comes again."""
+        return True
+
     def take(self, fact: Fact) -> Sum[S]:
         """Keeps a fact and brings the projection up to date; one that was taken before changes nothing.
 
@@ -224,13 +228,13 @@ class Projection(ABC, Generic[S]):
         if state.sum is None or anew:
             return self.derive(state, fact)
         if state.sum.holds(fact):
-            return state.sum
+            return state.sum if self.is_shown(state) else self.derive(state, fact)
         facts = state.sum.open_with(fact)
         if facts is not None:
             taken = self._taking(fact, state, self.item.pk.does_not_exist())
             return self.add(state, state.sum, facts, taken) or self.derive(state, fact)
         kept = self.item.found(self.pk, sort_key(fact))
-        if kept is not None and kept.version is not None:
+        if kept is not None and kept.version is not None and self.is_shown(state):
             return state.sum
         return self.derive(state, fact)
 

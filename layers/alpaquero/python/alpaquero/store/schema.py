@@ -59,7 +59,7 @@ def _with_size(item: Item) -> Item:
 
 
 def _with_packed_state(item: Item) -> Item:
-    """The state of a symbol's trades, which was text; its trades get checks of their own with the next fact."""
+    """The state of a symbol's trades, which was text; the next fact gives each trade a check of its own."""
     if item["sk"]["S"] != "TRADES" or "body" not in item:
         return item
     rest = {name: value for name, value in item.items() if name != "body"}
