@@ -284,6 +284,24 @@ def test_any_of_many_arrivals_gives_what_a_walk_over_all_facts_gives(
     any_arrival(history, sizes, blows, data)
 
 
+@pytest.mark.parametrize("newest", [1, 24])
+def test_a_fact_that_the_release_before_took_meanwhile_is_not_lost(newest: int) -> None:
+    """While a deploy goes on it keeps facts and writes positions without the sum: later facts find them."""
+    fills = [a_fill(n, "buy", "1", "100", order=f"leg-{n}") for n in range(4)]
+    with limits(newest, 48) as aws:
+        one, two, three, four = told(Books("paper"), [*fills])
+        taken(one)
+        for model in (PositionItem, AnalyticsItem):
+            only_keep(model, two)
+        PositionItem("paper", "POSITION#AAPL", body=walked([one, two])[0], fills=2).save()
+        taken(three)
+        assert rows(aws, "positions", "paper")["POSITION#AAPL"]["fills"] == "3"
+        taken(four)
+        analytics.take("paper", two)  # the release before cannot read the state: its message comes again
+        assert_whole(aws)
+        assert len(facts_in(aws, "analytics")) == 4
+
+
 @given(data=st.data())
 @settings(max_examples=10, deadline=None)
 def test_what_an_order_says_may_be_learnt_between_its_fills(data: st.DataObject) -> None:

@@ -67,10 +67,11 @@ class PositionProjection(Projection[Position]):
         item = PositionItem.found(self.account, POSITION + self.symbol)
         if item is None:
             return PositionItem.pk.does_not_exist()
-        same: Condition = PositionItem.fills == item.fills
+        same: Condition = PositionItem.version == item.version
         if item.version is None:
-            return same & PositionItem.version.does_not_exist()
-        return same & (PositionItem.version == item.version)
+            same = PositionItem.version.does_not_exist()
+        same &= PositionItem.fills == item.fills
+        return same
 
     def is_shown(self, state: State[Position]) -> bool:
         """Whether the position is there, and the one that was written with the state."""
