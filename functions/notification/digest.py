@@ -26,6 +26,7 @@ from alpaquero.events.schemas import DayPosition, DaySummarised, DayTrade, Equit
 from alpaquero.notifications import channels
 from alpaquero.notifications.preferences import Channel, recipients
 from alpaquero.observability import count, logger, observed
+from alpaquero.portfolio.movements import begins
 from alpaquero.prices.sessions import NEW_YORK, Session
 from alpaquero.settings import ClockSettings, Text, load
 from alpaquero.store import analytics, health
@@ -233,7 +234,9 @@ def summary_of(session: Session, warned_since: datetime) -> DaySummarised | None
     )
     end = of_day[-1]
     pnl = end.equity - start.equity - deposits
-    closed = [trade for trade in analytics.trades(SETTINGS.account) if _day(trade.closed_at) == session.date]
+    begin = begins(session.date)  # years of fills and trades are not read for a day
+    trades = analytics.trades_since(SETTINGS.account, begin)
+    closed = [trade for trade in trades if _day(trade.closed_at) == session.date]
     return DaySummarised(
         id=f"summary:{SETTINGS.account}:{session.date}",
         occurred_at=session.close,
@@ -245,7 +248,7 @@ def summary_of(session: Session, warned_since: datetime) -> DaySummarised | None
         pnl_percent=pnl / start.equity * 100 if start.equity > 0 else Decimal(0),
         deposits=deposits,
         drawdown_percent=end.drawdown_percent,
-        fills=sum(_day(fill.at) == session.date for fill in BOOKS.fills()),
+        fills=sum(_day(fill.at) == session.date for fill in BOOKS.fills_since(begin)),
         trades=[DayTrade(symbol=one.symbol, quantity=one.quantity, pnl=one.pnl) for one in closed],
         positions=[
             DayPosition(symbol=symbol, quantity=held.quantity, value=held.market_value)

@@ -234,8 +234,8 @@ def _held_against_statement(books: Books, first: date | None, last: date | None)
 def _last_fill_before(books: Books, baseline: Baseline, day: date) -> str | None:
     """The id of a fill before that day, from which on the broker's are read; ids begin with the day."""
     before = f"{day - timedelta(days=1):%Y%m%d}"
-    ours = [fill.id for fill in books.fills() if fill.id < before]
-    return max(ours, default=baseline.last_fill_id)
+    ours, _ = books.newest_fills(1, before)
+    return ours[0].id if ours else baseline.last_fill_id
 
 
 def rebuild() -> dict[str, Any]:

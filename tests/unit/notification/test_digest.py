@@ -22,6 +22,7 @@ from alpaquero.notifications.preferences import OWNER, Channel, Preferences
 from alpaquero.orders.intent import Side
 from alpaquero.orders.order import Fill
 from alpaquero.portfolio.movements import CashMovement
+from alpaquero.portfolio.trades import Trade
 from alpaquero.prices.sessions import Session
 from alpaquero.risk.book import RiskBook
 from alpaquero.store import analytics, checks
@@ -29,6 +30,7 @@ from alpaquero.store import notifications as store
 from alpaquero.store.books import Books
 from alpaquero.store.broker_state import OutboundState
 from alpaquero.store.notifications import Delivery, State
+from alpaquero.store.tables import to_body
 from functions.notification import deliver, digest
 from tests.unit.notification.conftest import Clock
 from tests.unit.notification.samples import BREACH, FILLED, REJECTED, degraded
@@ -256,7 +258,7 @@ def books() -> None:
     """A risk book, a fill of each day, and a deposit on Monday."""
     fills = [
         Fill(
-            id=f"fill-{session.date}", account="paper", client_order_id=None, broker_order_id="b",
+            id=f"{session.open:%Y%m%d%H%M%S}::x", account="paper", client_order_id=None, broker_order_id="b",
             symbol="IBM",
             side=Side.BUY, quantity=Decimal(2), price=Decimal(100), at=session.open,
         )
@@ -273,12 +275,24 @@ def books() -> None:
     Books("paper").commit(risk_book=book, new_fills=fills, movements=[deposit])
 
 
+def round_trip(closed_at: datetime, pnl: str) -> None:
+    """Keeps a trade under the sort key that the projection gives it."""
+    one, name = Decimal(1), f"{analytics.TRADE}{closed_at.isoformat()}#IBM"
+    trade = Trade(
+        symbol="IBM", side=Side.BUY, quantity=one, opened_at=FRIDAY.open, closed_at=closed_at,
+        entry_price=one, exit_price=one, pnl=Decimal(pnl), pnl_percent=None,
+    )  # fmt: skip
+    analytics.AnalyticsItem("paper", name, body=to_body(trade)).save()
+
+
 @pytest.mark.usefixtures("outbox")
 def test_the_day_is_told_of_once_after_its_close(
     market: Market, clock: Clock, published: list[Event], delivered: Batch
 ) -> None:
-    """Result without the deposit, the day's own fills, and what people were warned of since the last one."""
+    """Result without the deposit, the day's own fills and trades, and what people were warned of since."""
     books()
+    round_trip(FRIDAY.close, "3")
+    round_trip(MONDAY.open, "4")
     mark(FRIDAY.close, "1000")
     mark(MONDAY.open, "1090")
     mark(MONDAY.close, "1150")
@@ -289,7 +303,7 @@ def test_the_day_is_told_of_once_after_its_close(
     assert isinstance(told, DaySummarised)
     assert (told.id, told.occurred_at) == ("summary:paper:2026-01-05", MONDAY.close)
     assert (told.equity, told.pnl, told.deposits, told.pnl_percent) == (1150, 50, 100, 5)
-    assert (told.fills, told.trades, told.troubles) == (1, [], {})
+    assert (told.fills, [one.pnl for one in told.trades], told.troubles) == (1, [4], {})
 
 
 @pytest.mark.usefixtures("tables")
