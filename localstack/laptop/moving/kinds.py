@@ -66,7 +66,7 @@ KINDS: Final = (
     Kind("Positions", "{account}#.+", "(FILL|SHARES|SPLIT)#.+|SUM", _BOOKS, _DERIVED),
     Kind("Analytics", "{account}", "(MARK|DAY)#.+", _BOOKS),
     Kind("Analytics", "{account}", "(TRADE|OPEN)#.+", _BOOKS, _DERIVED),
-    Kind("Analytics", "{account}#.+", "(FILL|SHARES|SPLIT|TRADE)#.+|TRADES", _BOOKS, _DERIVED),
+    Kind("Analytics", "{account}#.+", "(FILL|SHARES|SPLIT|CHECK)#.+|TRADES", _BOOKS, _DERIVED),
     Kind("Analytics", "EXPORTS", ".+", _BOOKS, "its file is gone within a week"),
     Kind("Analytics", "BACKTESTS", ".+", Part.BACKTESTS),
     Kind("Analytics", "BACKTESTKEYS", ".+", Part.BACKTESTS, "a caller's key for a request under way"),

@@ -28,7 +28,7 @@ from alpaquero.portfolio.movements import ShareMovement, SharesKind, Split
 from alpaquero.portfolio.positions import position_of
 from alpaquero.portfolio.trades import OrderWords, folded
 from alpaquero.store import analytics, positions, projections, schema
-from alpaquero.store.analytics import OPEN, TRADE, AnalyticsItem, TradesProjection
+from alpaquero.store.analytics import CHECK, OPEN, TRADE, AnalyticsItem, TradesProjection
 from alpaquero.store.books import Books
 from alpaquero.store.positions import PositionItem, PositionProjection
 from alpaquero.store.projections import entry_of, facts_of, sort_key
@@ -169,8 +169,12 @@ def assert_whole(aws: MemoryAws) -> None:
     if has_sum(aws, "analytics", "TRADES"):
         bodies = walked(facts_in(aws, "analytics"))[1]
         assert {sk: row["body"] for sk, row in rows(aws, "analytics", "paper").items()} == bodies
-        checks = {sk: row["checksum"] for sk, row in rows(aws, "analytics", PK).items() if TRADE in sk}
-        assert checks == {sk: str(zlib.crc32(body.encode())) for sk, body in bodies.items() if TRADE in sk}
+        checks = {sk: row["checksum"] for sk, row in rows(aws, "analytics", PK).items() if CHECK in sk}
+        assert checks == {
+            sk.replace(TRADE, CHECK): str(zlib.crc32(body.encode()))
+            for sk, body in bodies.items()
+            if TRADE in sk
+        }
 
 
 @contextmanager

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from alpaquero.store.projections import Fact
 
-TRADE, MARK, TRADES, OPEN, DAY = "TRADE#", "MARK#", "TRADES", "OPEN#", "DAY#"
+TRADE, MARK, TRADES, OPEN, DAY, CHECK = "TRADE#", "MARK#", "TRADES", "OPEN#", "DAY#", "CHECK#"
 TRIES = 4
 MOST_READ = 20_000  # trades that one page of a filtered list looks at
 BATCH = 48  # a transaction takes 100 items: a trade and its check, and state, fact and open trade
@@ -61,8 +61,8 @@ class AnalyticsItem(ProjectionItem):
 class TradesProjection(Projection[Begun | None]):
     """The round trips of one symbol and its open trade; facts add up to the trade that is begun.
 
-    Beside the facts is a check for each round trip that is written: an item of the same sort key with the
-    CRC-32 of its body. So only what differs is written, and no item grows with the years.
+    Beside the facts is a check for each round trip that is written, with the CRC-32 of its body. So only what
+    differs is written, and no item grows with the years.
     """
 
     item, sk = AnalyticsItem, TRADES
@@ -153,13 +153,14 @@ class TradesProjection(Projection[Begun | None]):
         return bodies, to_body(open_trade(self.symbol, held)) if held else None
 
     def _checks(self) -> dict[str, int]:
-        found = AnalyticsItem.query(self.pk, AnalyticsItem.sk.startswith(TRADE), consistent_read=True)
-        return {item.sk: int(item.checksum) for item in found}
+        found = AnalyticsItem.query(self.pk, AnalyticsItem.sk.startswith(CHECK), consistent_read=True)
+        return {TRADE + item.sk.removeprefix(CHECK): int(item.checksum) for item in found}
 
     def _put_trades(self, writes: TransactWrite, changes: Mapping[str, str | None]) -> None:
         """Puts each trade with its check, or deletes both."""
         for sk, body in changes.items():
-            trade, check = AnalyticsItem(self.account, sk), AnalyticsItem(self.pk, sk)
+            trade = AnalyticsItem(self.account, sk)
+            check = AnalyticsItem(self.pk, CHECK + sk.removeprefix(TRADE))
             if body is None:
                 writes.delete(trade)
                 writes.delete(check)
