@@ -103,7 +103,8 @@ class TradesProjection(Projection[Begun | None]):
     ) -> Sum[Begun | None]:
         """Writes the round trips that differ from their checks, or from what the table `had`, in parts.
 
-        Until the last part is written the state has no sum, so that whoever comes next goes on with it.
+        The fact is kept with the first. Until the last is written the state has no sum, so that whoever comes
+        next goes on with it.
         """
         state, facts = reading.state, reading.facts
         after = self.summed(self.nothing, facts, count=len(facts))
@@ -128,7 +129,7 @@ class TradesProjection(Projection[Begun | None]):
                 self._put_trades(writes, {sk: are.get(sk) for sk in part})
                 if done:
                     self._put_open(writes, holds)
-                if done and taken is not None:
+                if not start and taken is not None:
                     taken.put(writes)
         return after
 
