@@ -611,6 +611,7 @@ class Reconciliation:
             buying_power=account.buying_power,
             positions=tuple(positions),
             at=self.now,
+            blocks=account.blocks,
         )
         if figures != self.books.broker_figures():
             self.books.keep_broker_figures(figures)

@@ -164,8 +164,6 @@ class FakeBroker:
             equity,
             self._buying_power(),
             MULTIPLIER,
-            "ACTIVE",
-            bool(self.blocks),
             self.blocks,
             last_equity=equity,
         )

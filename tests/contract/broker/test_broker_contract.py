@@ -39,7 +39,7 @@ def test_an_account_begins_with_its_cash(world: World) -> None:
     account = world.broker.account()
     assert (account.cash, account.equity) == (Decimal(100000), Decimal(100000))
     assert (account.multiplier, account.buying_power) == (Decimal(4), Decimal(400000))
-    assert not account.trading_blocked
+    assert not account.blocks
     assert world.broker.positions() == []
     assert world.broker.position("AAPL") is None
     assert world.broker.open_orders() == []

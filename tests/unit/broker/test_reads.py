@@ -26,14 +26,14 @@ def test_the_account_is_exact(broker: AlpacaSubmitter, server: ScriptedServer) -
         Decimal("100250.35"),
         Decimal(4),
     )
-    assert not account.trading_blocked
+    assert not account.blocks
 
 
 @pytest.mark.parametrize("flag", ["trading_blocked", "account_blocked", "trade_suspended_by_user"])
 def test_any_block_blocks_trading(broker: AlpacaSubmitter, server: ScriptedServer, flag: str) -> None:
     """Each of the broker's three blocks counts."""
     server.script = [Reply(200, {**ACCOUNT, flag: True})]
-    assert broker.account().trading_blocked
+    assert (flag,) == broker.account().blocks
 
 
 def test_keys_travel_in_headers_alone(broker: AlpacaSubmitter, server: ScriptedServer) -> None:

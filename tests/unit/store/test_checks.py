@@ -12,7 +12,7 @@ import pytest
 from alpaquero.broker.breaker import Breaker
 from alpaquero.monitoring.settings import MonitoringSettings
 from alpaquero.store import checks, health
-from alpaquero.store.books import Books, SyncNotes
+from alpaquero.store.books import Books, BrokerFigures, SyncNotes
 from alpaquero.store.broker_state import OutboundState, SharedBrokerState
 from alpaquero.store.usage import MemoryUse, Usage, after
 
@@ -35,10 +35,30 @@ def test_work_that_is_late_is_bad() -> None:
 def test_a_drift_is_bad_while_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the last sync could not explain is named with its amount."""
     books = Books("paper")
-    assert [one.is_bad for one in checks.books_findings(books)] == [False, False]
+    assert [one.is_bad for one in checks.books_findings(books)] == [False, False, False]
     monkeypatch.setattr(Books, "notes", lambda self: SyncNotes(drift={"AAPL": Decimal(3)}))
     drift = checks.books_findings(books)[0]
     assert (drift.is_bad, "AAPL: 3" in drift.message) == (True, True)
+
+
+@pytest.mark.usefixtures("tables")
+def test_an_account_that_the_broker_blocks_is_bad() -> None:
+    """By the broker's own word for it, as the last sync read it, until a sync reads otherwise."""
+    books = Books("paper")
+    for blocks in ((), ("trade_suspended_by_user",), ()):
+        books.keep_broker_figures(
+            BrokerFigures(
+                cash=Decimal(1),
+                equity=Decimal(1),
+                buying_power=Decimal(1),
+                positions=(),
+                at=datetime(2026, 1, 5, 15, tzinfo=UTC),
+                blocks=blocks,
+            )
+        )
+        account = checks.books_findings(books)[1]
+        assert (account.name, account.is_bad) == ("account", bool(blocks))
+        assert "".join(blocks) in account.message
 
 
 def test_queues_that_pile_up_and_dead_letters_are_bad() -> None:

@@ -59,6 +59,15 @@ def test_the_first_sync_opens_the_books(
     assert ([], [], Decimal(100000)) == (world.books.fills(), world.told(BooksDrifted), world.book.equity)
 
 
+def test_what_blocks_the_account_is_kept_with_its_figures(world: World) -> None:
+    """Health tells of it by what the last sync read."""
+    world.broker.blocks = ("account_blocked",)
+    world.sync()
+    figures = world.books.broker_figures()
+    assert figures is not None
+    assert ("account_blocked",) == figures.blocks
+
+
 def test_books_never_follow_another_account(world: World) -> None:
     """Keys of another account stop trading and sync: what it holds would be taken over as a difference."""
     held = world.hold()

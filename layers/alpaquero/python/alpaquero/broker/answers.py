@@ -62,16 +62,13 @@ def every(read: Callable[[Any], T]) -> Callable[[Any], list[T]]:
 
 
 def an_account(row: Row) -> BrokerAccount:
-    blocks = tuple(flag for flag in _BLOCKS if row.get(flag, False))
     return BrokerAccount(
         account_number=_text(row, "account_number"),
         cash=_decimal(row["cash"]),
         equity=_decimal(row["equity"]),
         buying_power=_decimal(row["buying_power"]),
         multiplier=_decimal(row["multiplier"]),
-        status=_text(row, "status"),
-        trading_blocked=bool(blocks),
-        blocks=blocks,
+        blocks=tuple(flag for flag in _BLOCKS if row.get(flag, False)),
         shorting_enabled=bool(row.get("shorting_enabled", False)),
         last_equity=_decimal_or_none(row.get("last_equity")),
         initial_margin=_decimal_or_none(row.get("initial_margin")),

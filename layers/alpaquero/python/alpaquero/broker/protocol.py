@@ -25,11 +25,11 @@ TERMINAL = frozenset({"filled", "canceled", "expired", "rejected", "replaced"})
 
 @dataclass(frozen=True, slots=True)
 class BrokerAccount:
-    """The account in USD; `multiplier` is the margin multiplier, `status` the broker's own word.
+    """The account in USD; `multiplier` is the margin multiplier.
 
-    `trading_blocked` says that something blocks trading, `blocks` names what, in the broker's words:
-    `trading_blocked`, `account_blocked`, `trade_suspended_by_user`. `last_equity` is that of the
-    last close; a figure the broker leaves out is None.
+    `blocks` names what keeps it from trading, in the broker's words: `trading_blocked`, `account_blocked`,
+    `trade_suspended_by_user`. `last_equity` is that of the last close; a figure that the broker leaves out is
+    None.
     """
 
     account_number: str
@@ -37,8 +37,6 @@ class BrokerAccount:
     equity: Decimal
     buying_power: Decimal
     multiplier: Decimal
-    status: str
-    trading_blocked: bool
     blocks: tuple[str, ...] = ()
     shorting_enabled: bool = False
     last_equity: Decimal | None = None

@@ -161,13 +161,17 @@ class SyncNotes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BrokerFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """The broker's own figures of the account and its positions, as the last sync read them (market time)."""
+    """The broker's own figures of the account and its positions, as the last sync read them (market time).
+
+    `blocks` names what keeps the account from trading, as `BrokerAccount` has it.
+    """
 
     cash: Decimal
     equity: Decimal
     buying_power: Decimal
     positions: tuple[BrokerPosition, ...]
     at: datetime
+    blocks: tuple[str, ...] = ()
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -59,7 +59,7 @@ def work_findings(limits: MonitoringSettings, now: datetime) -> list[Finding]:
 
 
 def books_findings(books: Books) -> list[Finding]:
-    """Whether books and broker agree, and events leave the outbox."""
+    """Whether books and broker agree, the broker lets the account trade, and events leave the outbox."""
 
     def drift() -> str:
         standing = books.notes().drift
@@ -70,7 +70,17 @@ def books_findings(books: Books) -> list[Finding]:
         waiting = len(books.outbox(older_than_seconds=OUTBOX_SECONDS))
         return f"{waiting} events wait to reach the bus; look with: alpaquero logs trading" if waiting else ""
 
-    return [looked("drift", "trading", drift), looked("outbox", "trading", outbox)]
+    def blocked() -> str:
+        figures = books.broker_figures()
+        named = ", ".join(figures.blocks) if figures else ""
+        advice = "it refuses exits and stops too; its own page or support tells why"
+        return f"the broker keeps the account from trading ({named}); {advice}" if named else ""
+
+    return [
+        looked("drift", "trading", drift),
+        looked("account", "trading", blocked),
+        looked("outbox", "trading", outbox),
+    ]
 
 
 def queue_findings(
