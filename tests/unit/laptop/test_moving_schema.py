@@ -15,13 +15,13 @@ from alpaquero.store import schema
 from laptop.moving.schema import check, mark, migrate
 from tests.fakes.tables import create_table
 
-TABLES = {"Settings": "settings", "Bars": "bars"}
+TABLES = {name: name.lower() for name in ("Settings", *sorted(schema.STEPS))}
 CHUNKS = 4
 
 
 @pytest.fixture
 def dynamodb() -> Iterator[Any]:
-    """The two tables, with chunks of bars as the first version wrote them and no marker."""
+    """The tables that have steps: chunks of bars as the first version wrote them, no marker."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
