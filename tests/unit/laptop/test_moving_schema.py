@@ -68,7 +68,7 @@ class Watched:
 
 def test_tables_of_the_version_before_are_migrated_once(dynamodb: Any) -> None:
     """Each item gets what it lacks; the second time nothing is even read."""
-    assert migrate(dynamodb, TABLES) == {"Bars": CHUNKS}
+    assert migrate(dynamodb, TABLES) == {"Bars": CHUNKS, "Analytics": 0}
     assert _sizes(dynamodb) == ["4"] * CHUNKS
     assert check(dynamodb, "settings") == schema.versions()
     assert migrate(dynamodb, TABLES) == {}
@@ -93,7 +93,7 @@ def test_a_migration_that_was_cut_short_goes_on(dynamodb: Any) -> None:
     assert sorted(_sizes(dynamodb), key=str) == ["4", "4", None, None]
     assert check(dynamodb, "settings")["Bars"] == 1
 
-    assert migrate(dynamodb, TABLES) == {"Bars": 2}
+    assert migrate(dynamodb, TABLES) == {"Bars": 2, "Analytics": 0}
     assert _sizes(dynamodb) == ["4"] * CHUNKS
 
 
@@ -104,7 +104,7 @@ def test_what_a_function_writes_meanwhile_is_kept(dynamodb: Any) -> None:
     def written() -> None:
         dynamodb.put_item(TableName="bars", Item=newer)
 
-    assert migrate(Watched(dynamodb, 1, written), TABLES) == {"Bars": CHUNKS}
+    assert migrate(Watched(dynamodb, 1, written), TABLES) == {"Bars": CHUNKS, "Analytics": 0}
     item = dynamodb.get_item(TableName="bars", Key={"pk": newer["pk"], "sk": newer["sk"]})["Item"]
     assert item == newer | {"size": {"N": "6"}}
 
