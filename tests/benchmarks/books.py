@@ -55,7 +55,7 @@ def _functions() -> Iterator[None]:
     with patch.dict(os.environ):
         from tests.conftest import CREDENTIALS
 
-        os.environ.update(CREDENTIALS)
+        os.environ.update(CREDENTIALS, LOG_LEVEL="WARNING")  # a line a fill is no progress
         yield
 
 
