@@ -16,6 +16,9 @@ ARGS ?=
 ENV ?= paper
 ENGINE ?=
 
+# What a shell has in PYTHONPATH goes before our own environments: another checkout's code would run.
+unexport PYTHONPATH
+
 help: ## Show these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
