@@ -42,7 +42,7 @@ RULE: Final = "stochrsi_ema"
 CASH_A_SYMBOL: Final = Decimal(100_000)
 ROUNDS: Final = 7
 SHORT_ROUNDS: Final = 21  # of one symbol: what disturbs a round of some milliseconds doubles it
-LONG_ROUNDS: Final = 1  # 500 symbols take backtesting.py a quarter of a minute
+LONG_ROUNDS: Final = 3  # 500 symbols take backtesting.py a quarter of a minute
 FIVE_TIMES: Final = Goal(at_most=0.2, of_ratio=True)
 # The rule sees windows of 250 bars, TA-Lib the whole series: a flag on the edge of a level may differ.
 DIFFERING_FLAGS: Final = 1e-4
