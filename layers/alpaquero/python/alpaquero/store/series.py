@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from math import ceil
 from typing import Protocol
 
@@ -145,13 +146,8 @@ def rescaled_before(
 
     Answers those symbols; what is fetched from `moment` on would not fit on their older bars.
     """
-    if adjustment == "raw":
-        return []
-    kept = {
-        symbol: bar_store.last_before(symbol, moment, timeframe=timeframe, adjustment=adjustment)
-        for symbol in symbols
-    }
-    moved = _moved(kept, market_data, timeframe, adjustment)
+    near = partial(bar_store.last_before, moment=moment, timeframe=timeframe, adjustment=adjustment)
+    moved = _moved(symbols, near, market_data, timeframe, adjustment)
     bar_store.retire(moved, moment, timeframe=timeframe, adjustment=adjustment)
     return moved
 
@@ -168,29 +164,31 @@ def rescaled_after(
 
     Answers those symbols; what is fetched up to `moment` would not fit under their newer bars.
     """
-    if adjustment == "raw":
-        return []
-    kept = {
-        symbol: bar_store.first_after(symbol, moment, timeframe=timeframe, adjustment=adjustment)
-        for symbol in symbols
-    }
-    moved = _moved(kept, market_data, timeframe, adjustment)
+    near = partial(bar_store.first_after, moment=moment, timeframe=timeframe, adjustment=adjustment)
+    moved = _moved(symbols, near, market_data, timeframe, adjustment)
     bar_store.retire_after(moved, moment, timeframe=timeframe, adjustment=adjustment)
     return moved
 
 
 def _moved(
-    kept: Mapping[str, Columns], market_data: BarReader, timeframe: Timeframe, adjustment: Adjustment
+    symbols: Iterable[str],
+    near: Callable[[str], Columns],
+    market_data: BarReader,
+    timeframe: Timeframe,
+    adjustment: Adjustment,
 ) -> list[str]:
-    """The symbols whose first bar in `kept` the market data has at another price now; asked day by day."""
+    """The symbols whose first bar `near` is told at another price now; market data is asked day by day."""
+    if adjustment == "raw":
+        return []
+    kept = {symbol: near(symbol) for symbol in symbols}
     by_day: dict[date, list[str]] = {}
     for symbol, columns in kept.items():
         if len(columns):
             by_day.setdefault(columns.start_at(0).astimezone(NEW_YORK).date(), []).append(symbol)
     moved: list[str] = []
-    for symbols in by_day.values():
-        starts = [kept[symbol].start_at(0) for symbol in symbols]
-        found = market_data.bars(sorted(symbols), timeframe, min(starts), max(starts), adjustment)
+    for together in by_day.values():
+        starts = [kept[symbol].start_at(0) for symbol in together]
+        found = market_data.bars(sorted(together), timeframe, min(starts), max(starts), adjustment)
         moved += [symbol for symbol, now in found.items() if is_rescaled(kept[symbol], now)]
     return moved
 
